@@ -1,0 +1,106 @@
+/**
+ * The local APIC's timer: arithmetic of a counter that nobody ticks.
+ *
+ * *Document*: Intel SDM vol. 3A, "APIC Timer". The counter starts when the initial count (TMICT) is written,
+ * counts down at the APIC's bus clock divided by the divide configuration (TDCR), and causes the LVT timer's
+ * vector when it reaches 0; in periodic mode it starts again.
+ *
+ * *Modelled*: one-shot, periodic and TSC-deadline mode, TMICT, TMCCT, TDCR.
+ *
+ * *Not modelled*: a change of TDCR while the counter runs rescales nothing; it takes effect with the next start.
+ *
+ * @module
+ */
+
+import type { StateHash } from "./sim/state_hash.ts";
+import { NEVER } from "./sim/engine.ts";
+
+/** LVT timer modes, bits 18:17 of the LVT timer register. */
+export const TimerMode = { OneShot: 0, Periodic: 1, TscDeadline: 2 } as const;
+
+/** A clock as an exact ratio: `ticks` in `ns` nanoseconds. */
+export interface ClockRatio {
+  /** Ticks in … */
+  readonly ticks: number;
+  /** … so many nanoseconds. */
+  readonly ns: number;
+}
+
+/** The clock of `hz` hertz, in lowest terms. */
+export function clockRatio(hz: number): ClockRatio {
+  let a = hz, b = 1_000_000_000;
+  while (b !== 0) [a, b] = [b, a % b];
+  return { ticks: hz / a, ns: 1_000_000_000 / a };
+}
+
+/** TDCR bits 3, 1 and 0 choose the divisor: 000 is 2, … 110 is 128, 111 is 1. */
+export function timerDivisor(tdcr: number): number {
+  const code = (tdcr & 3) | ((tdcr & 8) >>> 1);
+  return code === 7 ? 1 : 2 << code;
+}
+
+/** Counter state: when it was started, with which count, at which pace. */
+export class LapicTimer {
+  /** TMICT as last written. */
+  initialCount = 0;
+  /** TDCR as last written. */
+  divideConfiguration = 0;
+  /** One of {@linkcode TimerMode}. */
+  mode: number = TimerMode.OneShot;
+  /** When the count now running was started. */
+  startNs = 0;
+  /** When it reaches 0; {@linkcode NEVER} where it stands still. */
+  expiresNs: number = NEVER;
+  /** IA32_TSC_DEADLINE, as TSC ticks; 0: disarmed. */
+  deadline = 0;
+
+  /** @param bus the APIC's bus clock @param tsc the time-stamp counter's clock */
+  constructor(readonly bus: ClockRatio, readonly tsc: ClockRatio) {}
+
+  /** Starts the counter by a write of TMICT; 0 stops it. */
+  start(count: number, nowNs: number): void {
+    this.initialCount = count >>> 0;
+    this.startNs = nowNs;
+    this.expiresNs = this.initialCount === 0 ? NEVER : nowNs + this.#durationNs(this.initialCount);
+  }
+
+  /** Arms the TSC-deadline timer; 0 disarms it. */
+  startDeadline(deadline: number, nowNs: number): void {
+    this.deadline = deadline;
+    this.expiresNs = deadline === 0
+      ? NEVER
+      : Math.max(nowNs, Math.ceil((deadline * this.tsc.ns) / this.tsc.ticks));
+  }
+
+  /** Stops it, as a change of mode does. */
+  stop(): void {
+    this.initialCount = 0;
+    this.deadline = 0;
+    this.expiresNs = NEVER;
+  }
+
+  /** The counter has reached 0 at `nowNs`: goes on in periodic mode, stands still otherwise. */
+  expired(nowNs: number): void {
+    this.deadline = 0;
+    if (this.mode === TimerMode.Periodic) this.start(this.initialCount, nowNs);
+    else this.expiresNs = NEVER;
+  }
+
+  /** TMCCT: what is left at `nowNs`. */
+  currentCount(nowNs: number): number {
+    if (this.expiresNs === NEVER || this.mode === TimerMode.TscDeadline) return 0;
+    const divisor = timerDivisor(this.divideConfiguration);
+    const ticks = Math.floor(((nowNs - this.startNs) * this.bus.ticks) / (this.bus.ns * divisor));
+    return Math.max(0, this.initialCount - ticks);
+  }
+
+  #durationNs(count: number): number {
+    return Math.ceil((count * timerDivisor(this.divideConfiguration) * this.bus.ns) / this.bus.ticks);
+  }
+
+  /** Adds the state to `hash`. */
+  hashInto(hash: StateHash): void {
+    hash.word(this.initialCount).word(this.divideConfiguration).word(this.mode).number(this.startNs);
+    hash.number(this.expiresNs).number(this.deadline);
+  }
+}

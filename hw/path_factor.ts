@@ -1,0 +1,32 @@
+/**
+ * The random factor of a path: how warm the caches are when an interrupt comes.
+ *
+ * A factor belongs to the root cause (one timer expiry, one device interrupt), and the whole chain of work that
+ * follows inherits it. A typical path costs nearly the same every time: its factor is 1 plus a small exponential
+ * excess. Now and then everything is still in the first-level caches: then the factor lies between the warm floor
+ * and 1.
+ *
+ * @module
+ */
+
+import type { RandomStream } from "./sim/random.ts";
+
+/** Shape of the factor's distribution; all are plain ratios. */
+export interface PathFactorParameters {
+  /** Share of paths that find warm caches. */
+  readonly warmShare: number;
+  /** Lowest factor of a warm path. */
+  readonly warmFloor: number;
+  /** Mean excess over 1 of a typical path. */
+  readonly typicalSpread: number;
+}
+
+/** A function that draws factors from `stream`. */
+export function pathFactors(parameters: PathFactorParameters, stream: RandomStream): () => number {
+  const { warmShare, warmFloor, typicalSpread } = parameters;
+  const warmWidth = 1 - warmFloor;
+  return () => {
+    const u = stream.uniform();
+    return u < warmShare ? warmFloor + warmWidth * (u / warmShare) : 1 + typicalSpread * stream.exponential();
+  };
+}

@@ -1,0 +1,139 @@
+/**
+ * What a logical processor swaps when software changes: register files and stacks of activities.
+ *
+ * A {@linkcode Context} is a stack of activities, as a task's stack is a stack of calls with the handlers that
+ * interrupted it on top. A {@linkcode RegisterFile} is the architectural state that decides what runs: the
+ * current context, RFLAGS.IF, the operands of the instruction being executed, the IDT. A processor has one of its
+ * own, and every virtual-machine control structure holds another as its guest-state area.
+ *
+ * @module
+ */
+
+import type { Activity, Step } from "./sim/activity.ts";
+import { CALL, RDMSR, SWITCH, WRMSR } from "./sim/activity.ts";
+import type { StateHash } from "./sim/state_hash.ts";
+
+/** What made a frame: a plain call, an external interrupt, an NMI, an exception. */
+export const FrameKind = { Call: 0, Interrupt: 1, Nmi: 2, Exception: 3 } as const;
+
+/** One activity on a stack, and where it stands while it does not run. */
+export class Frame {
+  /** The activity. */
+  activity!: Activity<unknown>;
+  /** One of {@linkcode FrameKind}. */
+  kind: number = FrameKind.Call;
+  /** The step it is in: suspended work, or an instruction to be executed (again). `null`: between two steps. */
+  step: Step | null = null;
+  /** What is left of suspended work, ns. */
+  remainingNs = 0;
+  /** The result with which it goes on after a step. */
+  result = 0;
+  /** Operands of an instruction to be executed again. */
+  address = 0;
+  /** See `address`. */
+  value = 0;
+  /** RFLAGS.IF before an interrupt, restored by IRET. */
+  savedInterruptFlag = false;
+  /** The path's random factor before an interrupt. */
+  savedFactor = 1;
+}
+
+/** A stack of activities. Frames are reused: pushing allocates nothing once the stack has been that deep. */
+export class Context {
+  /** The frames; those above `depth` are free. */
+  readonly frames: Frame[] = [];
+  /** Index of the top frame; -1: empty. */
+  depth = -1;
+  /** RFLAGS.IF while another context runs. */
+  interruptFlag = true;
+
+  /** @param name as the state hash knows it @param activity what it runs first */
+  constructor(readonly name: string, activity: Activity<unknown>) {
+    this.push(activity, FrameKind.Call);
+  }
+
+  /** Puts an activity on top. */
+  push(activity: Activity<unknown>, kind: number): Frame {
+    const depth = ++this.depth;
+    let frame = this.frames[depth];
+    if (frame === undefined) this.frames.push(frame = new Frame());
+    frame.activity = activity;
+    frame.kind = kind;
+    frame.step = null;
+    frame.result = 0;
+    return frame;
+  }
+
+  /** The frame that runs. */
+  get top(): Frame {
+    return this.frames[this.depth]!;
+  }
+
+  /** Adds name, depth, steps and remaining work of every frame to `hash`. */
+  hashInto(hash: StateHash): void {
+    hash.text(this.name).word(this.depth).flag(this.interruptFlag);
+    for (let i = 0; i <= this.depth; i++) {
+      const frame = this.frames[i]!;
+      hash.word(frame.kind).text(frame.step?.name ?? "").number(frame.step === null ? 0 : frame.remainingNs);
+      hash.number(frame.result);
+    }
+  }
+}
+
+/** Where interrupts go: the software's interrupt descriptor table. */
+export interface InterruptTable {
+  /** The handler of an external interrupt. */
+  interrupt(vector: number): Activity<unknown>;
+  /** The handler of vector 2. */
+  nmi(): Activity<unknown>;
+  /** The handler of an exception, by its vector. */
+  exception(vector: number): Activity<unknown>;
+}
+
+/** The architectural state that software sees as its processor. */
+export class RegisterFile {
+  /** The stack that runs. */
+  context: Context;
+  /** RFLAGS.IF. */
+  interruptFlag = true;
+  /** Activity state HLT. */
+  halted = false;
+  /** Address operand of the instruction being yielded: ECX, port, physical address. */
+  address = 0;
+  /** Value operand of the instruction being yielded. */
+  value = 0;
+  /** Operand of `CALL`. */
+  callee: Activity<unknown> | null = null;
+  /** Operand of `SWITCH`. */
+  next: Context | null = null;
+
+  /** @param idt where interrupts go @param context what runs first */
+  constructor(readonly idt: InterruptTable, context: Context) {
+    this.context = context;
+  }
+
+  /** `yield registers.wrmsr(msr, value)`. */
+  wrmsr(msr: number, value: number): Step {
+    this.address = msr;
+    this.value = value;
+    return WRMSR;
+  }
+
+  /** `const value = yield registers.rdmsr(msr)`. */
+  rdmsr(msr: number): Step {
+    this.address = msr;
+    return RDMSR;
+  }
+
+  /** `const result = yield registers.call(activity)`: runs it on this stack. */
+  call(activity: Activity<unknown>): Step {
+    this.callee = activity;
+    return CALL;
+  }
+
+  /** `yield registers.switchTo(context)`: goes on when somebody switches back. */
+  switchTo(context: Context): Step {
+    this.next = context;
+    return SWITCH;
+  }
+}

@@ -1,0 +1,102 @@
+/**
+ * Activities: software that takes time, written as generators.
+ *
+ * Every `yield` is one {@linkcode Step}: either *work*, which an interrupt may suspend in the middle, or one
+ * *atomic instruction*, at whose end interrupts are recognised. Everything between two yields happens at one
+ * instant. The processor (`hw/cpu.ts`) is what runs activities; this file only says what they are made of.
+ *
+ * @module
+ */
+
+/** What a step asks of the processor that runs it. Numbers, so that the processor can switch on them. */
+export const Op = {
+  /** Interruptible code with a cost. */
+  Work: 0,
+  /** Call another activity on the same stack. */
+  Call: 1,
+  /** Continue with another stack of activities (a context switch). */
+  Switch: 2,
+  /** WRMSR: write `operands.value` to model-specific register `operands.address`. */
+  Wrmsr: 3,
+  /** RDMSR: read model-specific register `operands.address`; the value is the step's result. */
+  Rdmsr: 4,
+  /** HLT: wait for an interrupt. */
+  Hlt: 5,
+  /** OUT: write `operands.value` to I/O port `operands.address`. */
+  Out: 6,
+  /** IN: read I/O port `operands.address`; the value is the step's result. */
+  In: 7,
+  /** VMLAUNCH/VMRESUME: enter guest mode; the step's result is the basic exit reason. */
+  VmEntry: 8,
+  /** A store to memory-mapped registers: `operands.value` to physical address `operands.address`. */
+  Store: 9,
+  /** A load from memory-mapped registers at `operands.address`; the value is the step's result. */
+  Load: 10,
+  /** CPUID. */
+  Cpuid: 11,
+  /** A transition of the hardware's own (interrupt delivery, VM exit): no interrupt comes in between. */
+  Transition: 12,
+} as const;
+
+/** One of the values of {@linkcode Op}. */
+export type OpCode = typeof Op[keyof typeof Op];
+
+/** Whose time a step takes. 0 is the hardware's own; the software above numbers its own layers. */
+export type Layer = number;
+
+/** The layer of work done by the hardware itself: VM entries and exits, wake-ups from C1, bus writes. */
+export const HARDWARE: Layer = 0;
+
+/**
+ * One step of an activity. Steps are made once, when the software is built, and yielded many times: yielding
+ * allocates nothing.
+ */
+export class Step {
+  constructor(
+    /** What the processor shall do. */
+    readonly op: OpCode,
+    /** The step's name in traces and in the state hash. */
+    readonly name: string,
+    /** Whose time it takes. */
+    readonly layer: Layer,
+    /** Cost, integer nanoseconds, in its typical execution. */
+    readonly ns: number,
+    /** Whether the random factor of the path (cache state) scales the cost. Hardware transitions do not scale. */
+    readonly scales: boolean,
+  ) {}
+}
+
+/** An activity: yields steps, receives each step's result (0 for work), returns a `T`. */
+export type Activity<T = void> = Generator<Step, T, number>;
+
+/** Makes a step of interruptible work. */
+export function work(name: string, layer: Layer, ns: number, scales = true): Step {
+  return new Step(Op.Work, name, layer, ns, scales);
+}
+
+/** Call another activity: `yield call(registers, activity)`; its step's result is what the activity returns. */
+export const CALL = new Step(Op.Call, "call", HARDWARE, 0, false);
+/** A context switch to `registers.next`. */
+export const SWITCH = new Step(Op.Switch, "switch", HARDWARE, 0, false);
+/** WRMSR. */
+export const WRMSR = new Step(Op.Wrmsr, "wrmsr", HARDWARE, 0, false);
+/** RDMSR. */
+export const RDMSR = new Step(Op.Rdmsr, "rdmsr", HARDWARE, 0, false);
+/** HLT. */
+export const HLT = new Step(Op.Hlt, "hlt", HARDWARE, 0, false);
+/** OUT. */
+export const OUT = new Step(Op.Out, "out", HARDWARE, 0, false);
+/** IN. */
+export const IN = new Step(Op.In, "in", HARDWARE, 0, false);
+/** VMLAUNCH or VMRESUME. */
+export const VM_ENTRY = new Step(Op.VmEntry, "vmentry", HARDWARE, 0, false);
+/** A store to memory-mapped registers. */
+export const STORE = new Step(Op.Store, "store", HARDWARE, 0, false);
+/** A load from memory-mapped registers. */
+export const LOAD = new Step(Op.Load, "load", HARDWARE, 0, false);
+/** CPUID. */
+export const CPUID = new Step(Op.Cpuid, "cpuid", HARDWARE, 0, false);
+/** Work that never ends: an endless loop. Interrupts suspend it as they do any work. */
+export function endless(name: string, layer: Layer): Step {
+  return new Step(Op.Work, name, layer, Infinity, false);
+}

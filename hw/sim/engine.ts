@@ -1,0 +1,214 @@
+/**
+ * The engine: integer-nanosecond time and a queue of alarms ordered by (time, priority, sequence).
+ *
+ * A device creates an {@linkcode Alarm} once and re-arms or cancels it as often as it likes; that allocates
+ * nothing. The queue is one sorted window in typed arrays, the next alarm last: some ten alarms are pending in a
+ * run, and most new ones land within a few places of the front, so an insertion moves a handful of numbers and
+ * taking the next alarm moves none. New alarms go behind pending ones of equal time and priority: first armed,
+ * first fired.
+ *
+ * @module
+ */
+
+import { Randomness } from "./random.ts";
+import { type Hashed, StateHash } from "./state_hash.ts";
+import type { TraceSink } from "./trace.ts";
+
+/** The time of an alarm that is not armed. */
+export const NEVER = Infinity;
+
+/** Fires `handler` at a point in time. Made by {@linkcode Engine.alarm}. */
+export class Alarm {
+  /** When it fires, ns of absolute time; {@linkcode NEVER} while it is not armed. */
+  timeNs: number = NEVER;
+  /** The event that armed it. */
+  cause = 0;
+
+  /** Not for direct use: {@linkcode Engine.alarm} hands out the identity. */
+  constructor(
+    readonly engine: Engine,
+    readonly id: number,
+    readonly name: string,
+    readonly priority: number,
+    readonly handler: () => void,
+  ) {}
+
+  /** Arms it for `timeNs` (an integer, not in the past); a pending alarm moves there. */
+  at(timeNs: number): void {
+    if (this.timeNs !== NEVER) this.engine.remove(this);
+    this.engine.insert(this, timeNs);
+  }
+
+  /** Cancels it; nothing happens where it is not armed. */
+  cancel(): void {
+    if (this.timeNs !== NEVER) this.engine.remove(this);
+  }
+
+  /** Whether it is armed. */
+  get armed(): boolean {
+    return this.timeNs !== NEVER;
+  }
+}
+
+/** Picks one of `count` free choices (0 … count - 1). `label` says what is being chosen. */
+export type Chooser = (count: number, label: string) => number;
+
+/** Time, alarms, causes, random streams and free choices of one run. */
+export class Engine {
+  /** Absolute time, integer ns. */
+  nowNs = 0;
+  /** Number of the event that is happening; counts every alarm, and every step of every activity. */
+  event = 0;
+  /** Receives what happens; `null`: nobody watches. */
+  trace: TraceSink | null = null;
+  /** Makes every choice that is not data. A normal run takes the first. */
+  chooser: Chooser = () => 0;
+  /** The run's random streams. */
+  readonly random: Randomness;
+
+  readonly #alarms: Alarm[] = [];
+  readonly #parts: [name: string, part: Hashed][] = [];
+  // The pending alarms, latest first, the next to fire at #pending - 1.
+  #times = new Float64Array(64);
+  #priorities = new Int32Array(64);
+  #ids = new Int32Array(64);
+  #pending = 0;
+
+  /** @param seed what all random streams are derived from */
+  constructor(seed: number) {
+    this.random = new Randomness(seed);
+  }
+
+  /** Makes an alarm. Of alarms due at one time, those of lower `priority` fire first, then those armed first. */
+  alarm(name: string, handler: () => void, priority = 0): Alarm {
+    const alarm = new Alarm(this, this.#alarms.length, name, priority, handler);
+    this.#alarms.push(alarm);
+    return alarm;
+  }
+
+  /** Puts an alarm that is not armed into the queue. Use {@linkcode Alarm.at}. */
+  insert(alarm: Alarm, timeNs: number): void {
+    if (!(timeNs >= this.nowNs)) {
+      throw new RangeError(
+        `Cannot arm alarm "${alarm.name}" for ${timeNs} ns: it is ${this.nowNs} ns already`,
+      );
+    }
+    const n = this.#pending;
+    if (n === this.#times.length) this.#grow();
+    const times = this.#times, priorities = this.#priorities, ids = this.#ids;
+    const priority = alarm.priority;
+    let i = n;
+    while (i > 0) {
+      const t = times[i - 1]!;
+      if (t > timeNs || (t === timeNs && priorities[i - 1]! > priority)) break;
+      times[i] = t;
+      priorities[i] = priorities[i - 1]!;
+      ids[i] = ids[i - 1]!;
+      i--;
+    }
+    times[i] = timeNs;
+    priorities[i] = priority;
+    ids[i] = alarm.id;
+    this.#pending = n + 1;
+    alarm.timeNs = timeNs;
+    alarm.cause = this.event;
+  }
+
+  /** Takes a pending alarm out of the queue. Use {@linkcode Alarm.cancel}. */
+  remove(alarm: Alarm): void {
+    const ids = this.#ids, times = this.#times, priorities = this.#priorities;
+    const last = --this.#pending;
+    let i = last;
+    while (ids[i] !== alarm.id) i--;
+    for (; i < last; i++) {
+      ids[i] = ids[i + 1]!;
+      times[i] = times[i + 1]!;
+      priorities[i] = priorities[i + 1]!;
+    }
+    alarm.timeNs = NEVER;
+  }
+
+  /** When the next alarm fires; {@linkcode NEVER} where none is pending. */
+  get nextNs(): number {
+    return this.#pending === 0 ? NEVER : this.#times[this.#pending - 1]!;
+  }
+
+  /**
+   * Lets the next alarm fire: one event. Everything that advances the model, from `step` to a whole run, is made
+   * of this call.
+   *
+   * @returns false where nothing is pending: the model would stand still for ever
+   */
+  step(): boolean {
+    const n = this.#pending - 1;
+    if (n < 0) return false;
+    this.#pending = n;
+    const alarm = this.#alarms[this.#ids[n]!]!;
+    this.nowNs = alarm.timeNs;
+    alarm.timeNs = NEVER;
+    this.event++;
+    if (this.trace !== null) {
+      this.trace.record({
+        event: this.event,
+        cause: alarm.cause,
+        timeNs: this.nowNs,
+        where: alarm.name,
+        kind: "alarm",
+        name: alarm.name,
+        fields: {},
+      });
+    }
+    alarm.handler();
+    return true;
+  }
+
+  /** Steps while an alarm is due at or before `timeNs`, then sets the time to `timeNs`. */
+  runUntil(timeNs: number): void {
+    while (this.nextNs <= timeNs) this.step();
+    if (timeNs > this.nowNs) this.nowNs = timeNs;
+  }
+
+  /** One of `count` free choices: the only place where something that is not data is decided. */
+  choose(count: number, label: string): number {
+    return count <= 1 ? 0 : this.chooser(count, label);
+  }
+
+  /** The names and times of the pending alarms, next first. */
+  pending(): { name: string; timeNs: number }[] {
+    const list = [];
+    for (let i = this.#pending - 1; i >= 0; i--) {
+      list.push({ name: this.#alarms[this.#ids[i]!]!.name, timeNs: this.#times[i]! });
+    }
+    return list;
+  }
+
+  /** Makes `part` part of the state hash, under `name`. */
+  register(name: string, part: Hashed): void {
+    this.#parts.push([name, part]);
+  }
+
+  /** The hash of everything: time, pending alarms, random streams, registered parts. 16 hex digits. */
+  stateHash(): string {
+    const hash = new StateHash();
+    hash.number(this.nowNs).number(this.event);
+    for (const { name, timeNs } of this.pending()) hash.text(name).number(timeNs);
+    for (const stream of this.random.streams()) hash.text(stream.name).words(stream.position());
+    for (const [name, part] of this.#parts) {
+      hash.text(name);
+      part.hashInto(hash);
+    }
+    return hash.hex();
+  }
+
+  #grow(): void {
+    const times = new Float64Array(this.#times.length * 2);
+    times.set(this.#times);
+    this.#times = times;
+    const priorities = new Int32Array(times.length);
+    priorities.set(this.#priorities);
+    this.#priorities = priorities;
+    const ids = new Int32Array(times.length);
+    ids.set(this.#ids);
+    this.#ids = ids;
+  }
+}

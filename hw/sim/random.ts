@@ -1,0 +1,99 @@
+/**
+ * Named random streams.
+ *
+ * Every source of randomness has a stream of its own, derived from (seed, name): adding a device shifts nobody
+ * else's draws, so two configurations compared under one seed see the same arrivals.
+ *
+ * The generator is xoshiro128** (Blackman and Vigna, 2018), its state filled by splitmix32 from a hash of seed
+ * and name.
+ *
+ * @module
+ */
+
+/** FNV-1a, 32 bits, of a name: which stream it is. */
+function hashName(name: string, basis: number): number {
+  let hash = basis;
+  for (let i = 0; i < name.length; i++) hash = Math.imul(hash ^ name.charCodeAt(i), 0x0100_0193);
+  return hash >>> 0;
+}
+
+/** One stream of pseudo-random numbers. */
+export class RandomStream {
+  #a: number;
+  #b: number;
+  #c: number;
+  #d: number;
+
+  /** The stream `name` of the run with seed `seed` (any integer up to 2^53). */
+  constructor(readonly seed: number, readonly name: string) {
+    let state = hashName(name, 0x811c_9dc5) ^ hashName(String(seed), 0x9e37_79b9);
+    const splitmix = () => {
+      state = (state + 0x9e37_79b9) | 0;
+      let z = state ^ (state >>> 16);
+      z = Math.imul(z, 0x21f0_aaad);
+      z ^= z >>> 15;
+      z = Math.imul(z, 0x735a_2d97);
+      return z ^ (z >>> 15);
+    };
+    this.#a = splitmix();
+    this.#b = splitmix();
+    this.#c = splitmix();
+    this.#d = splitmix() | 1; // never all zero
+  }
+
+  /** A uniform integer, 0 … 2^32 - 1. */
+  uint32(): number {
+    const b = this.#b;
+    const m = Math.imul(b, 5);
+    const result = Math.imul((m << 7) | (m >>> 25), 9);
+    const c = this.#c ^ this.#a;
+    const d = this.#d ^ b;
+    this.#b = b ^ c;
+    this.#a ^= d;
+    this.#c = c ^ (b << 9);
+    this.#d = (d << 11) | (d >>> 21);
+    return result >>> 0;
+  }
+
+  /** A uniform real number in the open interval (0, 1). */
+  uniform(): number {
+    return (this.uint32() + 0.5) * 2.3283064365386963e-10;
+  }
+
+  /** An exponential with mean 1. */
+  exponential(): number {
+    return -Math.log(this.uniform());
+  }
+
+  /**
+   * A generalised Pareto excess with `scale` and `shape` (0 < shape < 1: heavy tail), in the unit of `scale`.
+   */
+  pareto(scale: number, shape: number): number {
+    return (scale / shape) * (Math.pow(this.uniform(), -shape) - 1);
+  }
+
+  /** Where the stream stands: for the state hash. */
+  position(): readonly number[] {
+    return [this.#a, this.#b, this.#c, this.#d];
+  }
+}
+
+/** The random numbers of one run: hands out each named stream once. */
+export class Randomness {
+  readonly #streams = new Map<string, RandomStream>();
+
+  /** @param seed what the whole run is derived from, together with the script */
+  constructor(readonly seed: number) {}
+
+  /** The stream `name`. Asking again gives the same stream, where it stands. */
+  stream(name: string): RandomStream {
+    let stream = this.#streams.get(name);
+    if (stream === undefined) this.#streams.set(name, stream = new RandomStream(this.seed, name));
+    return stream;
+  }
+
+  /** All streams in use, by name in order of first use. */
+  streams(): Iterable<RandomStream> {
+    return this.#streams.values();
+  }
+}

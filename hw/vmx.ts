@@ -1,0 +1,158 @@
+/**
+ * VT-x: the virtual-machine control structure, as far as interrupts, NMIs, HLT, MSRs and I/O are concerned.
+ *
+ * *Document*: Intel SDM vol. 3C, "Virtual Machine Control Structures", "VM Entries", "VM Exits".
+ *
+ * *Modelled*: pin-based controls (external-interrupt exiting, NMI exiting, preemption timer), primary
+ * processor-based controls (interrupt-window exiting, HLT exiting, MSR bitmaps), the MSR bitmap, the VM-entry
+ * interruption-information field, exit reasons and qualification, guest RFLAGS.IF and activity state HLT.
+ *
+ * *Not modelled*: virtual NMIs, the TPR shadow, EPT structures (an access to memory-mapped APIC registers exits
+ * by its address), VM-entry checks beyond those on event injection.
+ *
+ * @module
+ */
+
+import type { StateHash } from "./sim/state_hash.ts";
+import type { RegisterFile } from "./register_file.ts";
+
+/** Pin-based VM-execution controls. */
+export const Pin = {
+  /** Bit 0: external interrupts cause VM exits; clear: they go through the guest's IDT. */
+  ExternalInterruptExiting: 1 << 0,
+  /** Bit 3: NMIs cause VM exits. */
+  NmiExiting: 1 << 3,
+  /** Bit 6: the VMX-preemption timer counts in guest mode. */
+  PreemptionTimer: 1 << 6,
+} as const;
+
+/** Primary processor-based VM-execution controls. */
+export const Primary = {
+  /** Bit 2: exit as soon as the guest could take an interrupt. */
+  InterruptWindowExiting: 1 << 2,
+  /** Bit 7: HLT causes a VM exit. */
+  HltExiting: 1 << 7,
+  /** Bit 28: the MSR bitmap decides; clear: every RDMSR and WRMSR exits. */
+  UseMsrBitmaps: 1 << 28,
+} as const;
+
+/** Basic exit reasons (SDM vol. 3D, appendix "VMX Basic Exit Reasons"). */
+export const ExitReason = {
+  ExceptionOrNmi: 0,
+  ExternalInterrupt: 1,
+  InterruptWindow: 7,
+  Cpuid: 10,
+  Hlt: 12,
+  IoInstruction: 30,
+  MsrRead: 31,
+  MsrWrite: 32,
+  InvalidGuestState: 33,
+  EptMisconfig: 49,
+  PreemptionTimer: 52,
+} as const;
+
+/** Event types of interruption-information fields, bits 10:8. */
+export const EventType = { ExternalInterrupt: 0, Nmi: 2, HardwareException: 3 } as const;
+
+/** Bit 31 of an interruption-information field: the field is valid. */
+const VALID = 0x8000_0000;
+
+/** Composes an interruption-information field: valid, `type`, `vector`. */
+export function interruptionInfo(type: number, vector: number): number {
+  return (VALID | (type << 8) | vector) >>> 0;
+}
+
+/** Takes an interruption-information field apart. */
+export function decodeInterruptionInfo(info: number): { valid: boolean; type: number; vector: number } {
+  return { valid: info >>> 31 === 1, type: (info >>> 8) & 7, vector: info & 0xff };
+}
+
+/**
+ * An MSR bitmap: 4 KiB, a bit for each MSR of 0 … 0x1fff and each direction; set: the access exits. (The page's
+ * other half, for 0xc0000000 …, is all ones here: those accesses exit.)
+ */
+export class MsrBitmap {
+  readonly #read = new Uint8Array(1024).fill(0xff);
+  readonly #write = new Uint8Array(1024).fill(0xff);
+
+  /** @param name as `show vmcs` prints it */
+  constructor(readonly name: string) {}
+
+  /** Opens `msr` for reading, writing or both: such an access does not exit any more. */
+  open(msr: number, access: "r" | "w" | "rw"): this {
+    const bit = ~(1 << (msr & 7));
+    if (access !== "w") this.#read[msr >>> 3]! &= bit;
+    if (access !== "r") this.#write[msr >>> 3]! &= bit;
+    return this;
+  }
+
+  /** Whether a WRMSR (or RDMSR) of `msr` exits. */
+  intercepts(msr: number, write: boolean): boolean {
+    if (msr > 0x1fff) return true;
+    return ((write ? this.#write : this.#read)[msr >>> 3]! & (1 << (msr & 7))) !== 0;
+  }
+
+  /** The MSRs that are open, ascending, with the accesses allowed. */
+  opened(): { msr: number; access: "r" | "w" | "rw" }[] {
+    const list: { msr: number; access: "r" | "w" | "rw" }[] = [];
+    for (let msr = 0; msr <= 0x1fff; msr++) {
+      const r = !this.intercepts(msr, false), w = !this.intercepts(msr, true);
+      if (r || w) list.push({ msr, access: r && w ? "rw" : r ? "r" : "w" });
+    }
+    return list;
+  }
+
+  /** Adds the open MSRs to `hash`. */
+  hashInto(hash: StateHash): void {
+    hash.words(this.#read).words(this.#write);
+  }
+}
+
+/** A virtual-machine control structure. */
+export class Vmcs {
+  /** Pin-based controls, bits of {@linkcode Pin}. */
+  pinBased: number = Pin.ExternalInterruptExiting | Pin.NmiExiting;
+  /** Primary processor-based controls, bits of {@linkcode Primary}. */
+  primary: number = Primary.HltExiting | Primary.UseMsrBitmaps;
+  /** What the MSR-bitmap address points to. */
+  msrBitmap: MsrBitmap;
+  /** VM-entry interruption-information field: the event to be injected; cleared by the entry. */
+  entryInterruptionInfo = 0;
+  /** VMX-preemption timer value at entry. Only 0 ("exit before the first instruction") is modelled. */
+  preemptionTimerValue = 0;
+  /** Basic reason of the last exit. */
+  exitReason = 0;
+  /** Qualification of the last exit: the I/O port, the physical address. */
+  exitQualification = 0;
+  /** Exit interruption information: says that a reason 0 was an NMI. */
+  exitInterruptionInfo = 0;
+
+  /**
+   * @param guest the guest-state area @param msrBitmap the MSR bitmap
+   */
+  constructor(readonly guest: RegisterFile, msrBitmap: MsrBitmap) {
+    this.msrBitmap = msrBitmap;
+  }
+
+  /** Whether external interrupts exit. */
+  get externalInterruptExiting(): boolean {
+    return (this.pinBased & Pin.ExternalInterruptExiting) !== 0;
+  }
+
+  /**
+   * Software has emulated the instruction that exited: the guest goes on behind it, with `result` in its
+   * destination register. Without this call the instruction is executed again at the next entry.
+   */
+  skipInstruction(result = 0): void {
+    const frame = this.guest.context.top;
+    frame.step = null;
+    frame.result = result;
+  }
+
+  /** Adds the control fields to `hash`. */
+  hashInto(hash: StateHash): void {
+    hash.word(this.pinBased).word(this.primary).text(this.msrBitmap.name).word(this.entryInterruptionInfo);
+    hash.word(this.exitReason).number(this.exitQualification).word(this.exitInterruptionInfo);
+    this.msrBitmap.hashInto(hash);
+  }
+}

@@ -1,0 +1,60 @@
+/**
+ * Direct mode: the register settings with which a dedicated CPU delivers interrupts straight to its guest.
+ *
+ * The talk's slides 12, 19 and 21, and patches 14, 19 and 20 of the series: bit 0 of the pin-based controls is
+ * cleared, and the MSR-bitmap address points to a bitmap in which EOI, TMICT and TMCCT are open. Both are switched
+ * together. What follows from that is decided by the processor; nothing else in KVM asks whether an interrupt was
+ * "direct".
+ *
+ * @module
+ */
+
+import { Apic, x2apicMsr } from "../../hw/lapic.ts";
+import { MsrBitmap, Pin } from "../../hw/vmx.ts";
+import type { Vcpu } from "./vcpu.ts";
+
+/** What a patched KVM can do; a system's row. Read when registers are set up, never while they are in use. */
+export interface DirectCapabilities {
+  /** `KVM_CAP_SLAVE_CPU`: a vCPU can have a CPU of its own, offline for Linux. */
+  readonly slaveCpu: boolean;
+  /** External interrupts do not exit on a slave CPU. */
+  readonly delivery: boolean;
+  /** The EOI register is open. */
+  readonly eoi: boolean;
+  /** The timer's registers are open. */
+  readonly timer: boolean;
+  /** TDCR is open too: so the slides say; the patches trap it. */
+  readonly divideConfiguration: boolean;
+  /** Direct mode comes back with each emulated EOI ("each", as in the patches) or with the last ("last", as told). */
+  readonly enableAt: "each" | "last";
+}
+
+/** The bitmap that is used while no vCPU is in direct mode: everything exits. */
+export function normalBitmap(): MsrBitmap {
+  return new MsrBitmap("normal");
+}
+
+/** The bitmap of direct mode. */
+export function slaveBitmap(capabilities: DirectCapabilities): MsrBitmap {
+  const bitmap = new MsrBitmap("slave");
+  if (capabilities.eoi) bitmap.open(x2apicMsr(Apic.EOI), "rw");
+  if (capabilities.timer) bitmap.open(x2apicMsr(Apic.TMICT), "rw").open(x2apicMsr(Apic.TMCCT), "rw");
+  if (capabilities.divideConfiguration) bitmap.open(x2apicMsr(Apic.TDCR), "rw");
+  return bitmap;
+}
+
+/** Switches direct mode of `vcpu`: bit 0 and the bitmap, as `vmx_set_direct_interrupt()` does. */
+export function setDirectMode(vcpu: Vcpu, enabled: boolean): void {
+  const { vmcs, vm } = vcpu;
+  if (!vm.kvm.capabilities.delivery) return;
+  if (vmcs.externalInterruptExiting !== enabled) return; // already so
+  if (enabled) {
+    vmcs.pinBased &= ~Pin.ExternalInterruptExiting;
+    vmcs.msrBitmap = vm.kvm.slaveBitmap;
+  } else {
+    vmcs.pinBased |= Pin.ExternalInterruptExiting;
+    vmcs.msrBitmap = vm.kvm.normalBitmap;
+  }
+  vcpu.directSwitches++;
+  vcpu.tracepoint("kvm_set_direct_interrupt", { vcpu: vcpu.id, enabled });
+}

@@ -1,0 +1,63 @@
+/**
+ * The KVM module of a host kernel: what all its virtual machines share.
+ *
+ * @module
+ */
+
+import type { LogicalCpu } from "../../hw/cpu.ts";
+import type { ClockRatio } from "../../hw/lapic_timer.ts";
+import type { Machine } from "../../hw/machine.ts";
+import type { MsrBitmap } from "../../hw/vmx.ts";
+import type { Kernel } from "../linux/kernel.ts";
+import type { KernelCpu } from "../linux/kernel_cpu.ts";
+import { type KvmCosts, type KvmSteps, kvmSteps } from "./costs.ts";
+import { type DirectCapabilities, normalBitmap, slaveBitmap } from "./direct.ts";
+import type { Vcpu } from "./vcpu.ts";
+import { Vm } from "./vm.ts";
+
+/** `/dev/kvm`'s other side. */
+export class Kvm {
+  /** Its steps. */
+  readonly steps: KvmSteps;
+  /** The MSR bitmap outside of direct mode. */
+  readonly normalBitmap: MsrBitmap = normalBitmap();
+  /** The MSR bitmap of direct mode. */
+  readonly slaveBitmap: MsrBitmap;
+  /** The machine's TSC. */
+  readonly tscRatio: ClockRatio;
+  /** Its machines, in order of creation. */
+  readonly vms: Vm[] = [];
+  /** Vcpus by the slave CPU they are bound to. */
+  readonly slaves = new Map<number, Vcpu>();
+
+  /** Loads the module into `host`, which runs on `machine`. */
+  constructor(
+    readonly host: Kernel,
+    readonly machine: Machine,
+    costs: KvmCosts,
+    readonly capabilities: DirectCapabilities,
+  ) {
+    this.steps = kvmSteps(costs);
+    this.slaveBitmap = slaveBitmap(capabilities);
+    this.tscRatio = machine.cpus[0]!.apic.timer.tsc;
+    if (capabilities.slaveCpu) host.nmiHandlers.push((cpu) => this.slaves.has(cpu.id)); // kvm_kick: claims it
+  }
+
+  /** KVM_CREATE_VM. */
+  createVm(name: string): Vm {
+    const vm = new Vm(this, name);
+    this.vms.push(vm);
+    return vm;
+  }
+
+  /** The processor under a CPU of the host. */
+  physical(cpu: KernelCpu): LogicalCpu {
+    return this.machine.cpus[cpu.id]!;
+  }
+
+  /** Kicks a vCPU that a slave CPU runs: by NMI, because an ordinary interrupt would go to the guest. */
+  kickSlave(vcpu: Vcpu, from: KernelCpu): void {
+    const slave = vcpu.slaveCpu;
+    if (from.id !== slave && vcpu.mode === "in guest") from.nmiMask |= 1 << slave;
+  }
+}

@@ -1,0 +1,239 @@
+/**
+ * A virtual CPU: its VMCS, its virtual local APIC, and the loop inside KVM_RUN.
+ *
+ * Modelled after `arch/x86/kvm/{x86,vmx,lapic}.c` of Linux 3.5. The loop reads as the talk draws it: serve
+ * requests, inject, enter, exit, handle.
+ *
+ * @module
+ */
+
+import { type Activity, VM_ENTRY } from "../../hw/sim/activity.ts";
+import type { StateHash } from "../../hw/sim/state_hash.ts";
+import { LocalApic } from "../../hw/lapic.ts";
+import {
+  decodeInterruptionInfo,
+  EventType,
+  ExitReason,
+  interruptionInfo,
+  Primary,
+  Vmcs,
+} from "../../hw/vmx.ts";
+import { HrTimer } from "../linux/hrtimer.ts";
+import type { KernelCpu } from "../linux/kernel_cpu.ts";
+import type { Task } from "../linux/task.ts";
+import type { RegisterFile } from "../../hw/register_file.ts";
+import { Vector } from "../linux/vectors.ts";
+import { setDirectMode } from "./direct.ts";
+import { handleExit } from "./exits.ts";
+import type { Vm } from "./vm.ts";
+
+/** Where the vCPU is, as other CPUs see it (`vcpu->mode`). */
+export type VcpuMode = "outside" | "in guest";
+
+/** Why KVM_RUN returns. */
+export type RunExit =
+  /** Serve `vmcs.exitQualification` (port or address) in user space, then run again. */
+  | "KVM_EXIT_IO"
+  | "KVM_EXIT_MMIO"
+  /** A signal is pending for the thread. */
+  | "KVM_EXIT_INTR"
+  /** The guest cannot go on. */
+  | "KVM_EXIT_FAIL_ENTRY";
+
+/** What a turn of the loop left for its caller to do (`LOOP_*` of patch 06). */
+export type LoopResult = RunExit | "online";
+
+/** A virtual CPU. */
+export class Vcpu {
+  /** The virtual local APIC: the same device as the physical one; this KVM carries out its effects. */
+  readonly apic: LocalApic;
+  /** Its control structure. */
+  readonly vmcs: Vmcs;
+  /** The thread that called KVM_RUN. */
+  thread: Task | null = null;
+  /** The CPU on which it is loaded. */
+  loadedOn: KernelCpu | null = null;
+  /** See {@linkcode VcpuMode}. */
+  mode: VcpuMode = "outside";
+  /** It executed HLT and waits (`KVM_MP_STATE_HALTED`). */
+  halted = false;
+  /** It has been given something to do before the next entry (`vcpu->requests`). */
+  requested = false;
+  /** A signal is pending for the thread. */
+  signalPending = false;
+  /** The slave CPU it is bound to; -1: none. */
+  slaveCpu = -1;
+  /** The expiry of its emulated timer. */
+  readonly timer: HrTimer;
+  /** Exits by basic reason. */
+  readonly exits = new Float64Array(64);
+  /** Interrupts injected at entry. */
+  injections = 0;
+  /** How often direct mode was switched. */
+  directSwitches = 0;
+
+  /** vCPU `id` of `vm`, executing with `registers` when in guest mode. */
+  constructor(readonly vm: Vm, readonly id: number, readonly registers: RegisterFile) {
+    // APIC_BUS_CYCLE_NS is 1 in KVM's emulation: a bus clock of 1 GHz.
+    this.apic = new LocalApic(id, { ticks: 1, ns: 1 }, vm.kvm.tscRatio);
+    this.vmcs = new Vmcs(registers, vm.kvm.normalBitmap);
+    this.timer = new HrTimer(
+      `kvm timer ${vm.name}.${id}`,
+      vm.kvm.steps.timerFunction,
+      () => this.#timerExpired(),
+    );
+    vm.kvm.host.engine.register(`${vm.name} vcpu${id}`, this);
+  }
+
+  /** Exits of all reasons. */
+  get totalExits(): number {
+    let sum = 0;
+    for (const count of this.exits) sum += count;
+    return sum;
+  }
+
+  /** Whether a virtual interrupt or a wake-up waits for it. */
+  get runnable(): boolean {
+    return !this.halted || this.apic.pendingVector() >= 0 || this.signalPending;
+  }
+
+  /**
+   * The loop of KVM_RUN, executed on `cpu`: `__vcpu_run()` of an online CPU, `vcpu_enter_guest_slave()` of a slave.
+   * Call with `yield*`.
+   *
+   * @returns what only user space, or only an online CPU, can do
+   */
+  *loop(cpu: KernelCpu): Activity<LoopResult> {
+    const { steps } = this.vm.kvm;
+    const { registers } = cpu;
+    const physical = this.vm.kvm.physical(cpu);
+    const slave = cpu.state === "slave";
+    this.loadedOn = cpu;
+    for (;;) {
+      if (this.signalPending) return "KVM_EXIT_INTR";
+      if (this.halted) {
+        if (this.apic.pendingVector() < 0) {
+          if (slave) return "online";
+          yield steps.haltHandle;
+          while (!this.runnable) yield* cpu.sleep();
+          yield steps.unblock;
+          if (this.signalPending) continue;
+        }
+        this.halted = false;
+      }
+      if (cpu.needResched && !slave) yield* cpu.schedule();
+      this.requested = false;
+      yield steps.enterGuest;
+      registers.interruptFlag = false;
+      if (this.requested || this.signalPending || (cpu.needResched && !slave)) {
+        registers.interruptFlag = true; // somebody came between: look again
+        continue;
+      }
+      this.#inject(slave);
+      physical.currentVmcs = this.vmcs;
+      this.mode = "in guest";
+      const reason = yield VM_ENTRY;
+      this.mode = "outside";
+      this.exits[reason]!++;
+      const vmcs = this.vmcs;
+      if (
+        reason === ExitReason.ExceptionOrNmi &&
+        decodeInterruptionInfo(vmcs.exitInterruptionInfo).type === EventType.Nmi
+      ) {
+        yield steps.nmiHandle; // the handler, with interrupts off; its IRET unblocks NMIs
+        physical.nmiBlocked = false;
+        registers.interruptFlag = true;
+        continue;
+      }
+      registers.interruptFlag = true; // what has been held back is taken at the next boundary
+      const result = yield registers.call(handleExit(this, cpu, reason));
+      if (result !== 0) {
+        const left = this.left;
+        this.left = null;
+        return left!;
+      }
+    }
+  }
+
+  /** What the exit handler wants done outside of the loop. */
+  left: LoopResult | null = null;
+
+  /** Makes the vCPU look at what has changed for it: wakes it, or interrupts the CPU that runs it. */
+  kick(from: KernelCpu): void {
+    this.requested = true;
+    const thread = this.thread;
+    if (this.slaveCpu >= 0 && this.loadedOn?.state === "slave") {
+      this.vm.kvm.kickSlave(this, from);
+      return;
+    }
+    if (thread === null) return;
+    this.vm.kvm.host.wake(thread, from);
+    const cpu = this.loadedOn;
+    if (this.mode === "in guest" && cpu !== null && cpu !== from) from.rescheduleMask |= 1 << cpu.id;
+  }
+
+  /** A virtual interrupt for it: into the virtual APIC, and a kick. */
+  interrupt(vector: number, from: KernelCpu): void {
+    if (this.apic.accept(vector)) this.kick(from);
+  }
+
+  /** Writes the highest pending virtual interrupt into the entry field, or asks for a window. */
+  #inject(slave: boolean): void {
+    const { vmcs, apic } = this;
+    const vector = apic.pendingVector();
+    vmcs.primary &= ~Primary.InterruptWindowExiting;
+    const occupied = vmcs.entryInterruptionInfo !== 0; // an exception goes first
+    if (vector < 0 && !occupied) return;
+    if (slave) setDirectMode(this, false); // patch 14: off on any injection
+    if (vector < 0) return;
+    if (occupied || !this.registers.interruptFlag) {
+      vmcs.primary |= Primary.InterruptWindowExiting;
+      return;
+    }
+    apic.acknowledge(vector);
+    vmcs.entryInterruptionInfo = interruptionInfo(EventType.ExternalInterrupt, vector);
+    this.registers.halted = false; // patch 11: an injected event ends activity state HLT
+    this.injections++;
+    this.tracepoint("kvm_inj_virq", { irq: vector });
+    if (apic.pendingVector() >= 0) vmcs.primary |= Primary.InterruptWindowExiting;
+  }
+
+  #timerExpired(): void {
+    const { apic } = this;
+    apic.timer.expired(this.vm.kvm.host.nowNs);
+    const cpu = this.vm.kvm.host.cpus.find((candidate) => candidate.hrtimers === this.timerBase)!;
+    if (apic.timer.expiresNs !== Infinity) cpu.hrtimers.start(this.timer, apic.timer.expiresNs);
+    if (apic.timerVector >= 0) this.interrupt(apic.timerVector, cpu);
+  }
+
+  /** The base on which the emulated timer was last started. */
+  timerBase: KernelCpu["hrtimers"] | null = null;
+
+  /** Writes a tracepoint of KVM, with the kernel's names. */
+  tracepoint(name: string, fields: Record<string, number | string | boolean>): void {
+    const { engine } = this.vm.kvm.host;
+    if (engine.trace === null) return;
+    engine.trace.record({
+      event: engine.event,
+      cause: engine.event,
+      timeNs: engine.nowNs,
+      where: this.loadedOn === null ? this.vm.name : `cpu${this.loadedOn.id}`,
+      kind: "tracepoint",
+      name,
+      fields,
+    });
+  }
+
+  /** Adds the vCPU's state to `hash`. */
+  hashInto(hash: StateHash): void {
+    this.apic.hashInto(hash);
+    this.vmcs.hashInto(hash);
+    hash.text(this.mode).flag(this.halted).flag(this.requested).flag(this.signalPending).word(this.slaveCpu);
+    hash.flag(this.registers.interruptFlag).flag(this.registers.halted);
+    this.registers.context.hashInto(hash);
+    for (const count of this.exits) hash.number(count);
+  }
+}
+
+/** The vector with which KVM kicks an online CPU: an ordinary reschedule interrupt. */
+export const KICK_VECTOR = Vector.Reschedule;

@@ -1,0 +1,86 @@
+/**
+ * High-resolution timers of one CPU: a list ordered by expiry, of which the first is in the clock-event device.
+ *
+ * Modelled after `kernel/hrtimer.c`: a timer that becomes the first, and the removal of the first, make the device
+ * be programmed anew. Whether that register write exits to a hypervisor is not known here.
+ *
+ * @module
+ */
+
+import type { Step } from "../../hw/sim/activity.ts";
+import type { StateHash } from "../../hw/sim/state_hash.ts";
+
+/** A timer. Made once, started many times. */
+export class HrTimer {
+  /** When it expires, ns of the kernel's clock. */
+  expiresNs = 0;
+  /** The CPU's base it is queued on. */
+  base: HrTimerBase | null = null;
+
+  /**
+   * @param name in traces and the state hash
+   * @param step the cost of its callback, paid before the callback runs; read at each expiry
+   * @param callback what happens; may start the timer again
+   */
+  constructor(readonly name: string, public step: Step, readonly callback: (timer: HrTimer) => void) {}
+}
+
+/** The timers of one CPU. */
+export class HrTimerBase {
+  readonly #queue: HrTimer[] = [];
+  /** The expiry the clock-event device is programmed for; Infinity: none. */
+  programmedNs = Infinity;
+
+  /** The first timer to expire. */
+  get first(): HrTimer | undefined {
+    return this.#queue[0];
+  }
+
+  /** Queues `timer` for `expiresNs`, behind those of equal expiry. */
+  start(timer: HrTimer, expiresNs: number): void {
+    if (timer.base !== null) timer.base.cancel(timer);
+    timer.expiresNs = expiresNs;
+    timer.base = this;
+    const queue = this.#queue;
+    let i = queue.length;
+    queue.push(timer);
+    while (i > 0 && queue[i - 1]!.expiresNs > expiresNs) {
+      queue[i] = queue[i - 1]!;
+      i--;
+    }
+    queue[i] = timer;
+  }
+
+  /** Takes `timer` off the queue; nothing happens where it is not on it. */
+  cancel(timer: HrTimer): void {
+    if (timer.base !== this) return;
+    timer.base = null;
+    this.#queue.splice(this.#queue.indexOf(timer), 1);
+  }
+
+  /** Takes the first timer that has expired at `nowNs`. */
+  takeExpired(nowNs: number): HrTimer | null {
+    const first = this.#queue[0];
+    if (first === undefined || first.expiresNs > nowNs) return null;
+    this.#queue.shift();
+    first.base = null;
+    return first;
+  }
+
+  /** Whether the device has to be programmed for the first timer: it expires at another time than programmed. */
+  get stale(): boolean {
+    const first = this.#queue[0];
+    return first !== undefined && first.expiresNs !== this.programmedNs;
+  }
+
+  /** All queued timers, first to expire first. */
+  timers(): readonly HrTimer[] {
+    return this.#queue;
+  }
+
+  /** Adds queue and device state to `hash`. */
+  hashInto(hash: StateHash): void {
+    hash.number(this.programmedNs).word(this.#queue.length);
+    for (const timer of this.#queue) hash.text(timer.name).number(timer.expiresNs);
+  }
+}

@@ -1,0 +1,117 @@
+/**
+ * Interrupt entry: from the vector to the handler, and what happens on the way out.
+ *
+ * Modelled after `arch/x86/kernel/{irq,smp,apic}.c`, `kernel/hrtimer.c` and `kernel/softirq.c` of Linux 3.4. The
+ * same text serves a host and a guest: where a register access exits is decided by the processor.
+ *
+ * @module
+ */
+
+import type { Activity } from "../../hw/sim/activity.ts";
+import { Apic } from "../../hw/lapic.ts";
+import type { KernelCpu } from "./kernel_cpu.ts";
+import { Vector } from "./vectors.ts";
+
+/** The handler of external interrupt `vector` on `cpu`. */
+export function interruptHandler(cpu: KernelCpu, vector: number): Activity<unknown> {
+  switch (vector) {
+    case Vector.LocalTimer:
+      return cpu.localTimerOverride?.() ?? localTimer(cpu);
+    case Vector.Reschedule:
+      return reschedule(cpu);
+    case Vector.CallFunctionSingle:
+      return callFunctionSingle(cpu);
+    default:
+      return device(cpu, vector);
+  }
+}
+
+/** smp_apic_timer_interrupt(): acknowledges first, then runs the timers that have expired. */
+function* localTimer(cpu: KernelCpu): Activity {
+  const { kernel, hrtimers } = cpu;
+  yield kernel.steps.irqEntry;
+  yield cpu.apicWrite(Apic.EOI, 0);
+  cpu.localTimerInterrupts++;
+  hrtimers.programmedNs = Infinity;
+  for (;;) {
+    const timer = hrtimers.takeExpired(kernel.nowNs);
+    if (timer === null) break;
+    yield timer.step;
+    timer.callback(timer);
+  }
+  if (hrtimers.stale) {
+    yield kernel.steps.clockeventsProgram;
+    yield cpu.programTimer();
+  }
+  if (cpu.softirqPending !== null || (cpu.rescheduleMask | cpu.nmiMask) !== 0) yield* leave(cpu);
+  if (cpu.preemptible) yield* cpu.schedule();
+}
+
+/** scheduler_ipi(): somebody queued a task here. */
+function* reschedule(cpu: KernelCpu): Activity {
+  yield cpu.kernel.steps.irqEntry;
+  yield cpu.apicWrite(Apic.EOI, 0);
+  cpu.rescheduleInterrupts++;
+  yield cpu.kernel.steps.ipiHandler;
+  if (cpu.preemptible) yield* cpu.schedule();
+}
+
+/** generic_smp_call_function_single_interrupt(): runs what other CPUs have sent. */
+function* callFunctionSingle(cpu: KernelCpu): Activity {
+  yield cpu.kernel.steps.irqEntry;
+  yield cpu.apicWrite(Apic.EOI, 0);
+  yield cpu.kernel.steps.ipiHandler;
+  if (cpu.state === "slave") return; // the slave's own loop takes them
+  for (let work = cpu.callFunctions.shift(); work !== undefined; work = cpu.callFunctions.shift()) {
+    yield cpu.registers.call(work);
+  }
+  yield* leave(cpu);
+  if (cpu.preemptible) yield* cpu.schedule();
+}
+
+/** do_IRQ(): an edge-triggered device interrupt; acknowledged before its handler runs. */
+function* device(cpu: KernelCpu, vector: number): Activity {
+  const { kernel } = cpu;
+  yield kernel.steps.irqEntry;
+  const action = cpu.vectorIrq.get(vector);
+  yield cpu.apicWrite(Apic.EOI, 0);
+  if (action === undefined) {
+    kernel.spuriousVectors++;
+    kernel.log(`do_IRQ: ${cpu.id}.${vector} No irq handler for vector (irq -1)`);
+    return;
+  }
+  kernel.countInterrupt(action.irq, cpu.id);
+  yield cpu.registers.call(action.handler(cpu));
+  yield* leave(cpu);
+  if (cpu.preemptible) yield* cpu.schedule();
+}
+
+/** irq_exit(): softirqs, with interrupts on but no preemption; reschedule interrupts that wake-ups asked for. */
+function* leave(cpu: KernelCpu): Activity {
+  const { registers } = cpu;
+  while (cpu.softirqPending !== null) {
+    const work = cpu.softirqPending;
+    cpu.softirqPending = null;
+    const task = cpu.current;
+    const flag = registers.interruptFlag;
+    task.preemptCount++;
+    registers.interruptFlag = true;
+    yield work;
+    registers.interruptFlag = flag;
+    task.preemptCount--;
+  }
+  yield* cpu.sendPendingIpis();
+}
+
+/** The NMI handler: asks the registered handlers in order. */
+export function* nmiHandler(cpu: KernelCpu): Activity {
+  yield cpu.kernel.steps.irqEntry;
+  for (const handler of cpu.kernel.nmiHandlers) if (handler(cpu)) return;
+  cpu.kernel.log(`Uhhuh. NMI received for unknown reason on CPU ${cpu.id}.`);
+}
+
+/** An exception in the kernel: the fix-up table takes #GP of MSR accesses, and the log keeps it. */
+export function* exceptionHandler(cpu: KernelCpu, vector: number): Activity {
+  yield cpu.kernel.steps.irqEntry;
+  cpu.kernel.log(`general protection fault on CPU ${cpu.id} (vector ${vector}), fixed up`);
+}

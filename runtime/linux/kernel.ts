@@ -1,0 +1,218 @@
+/**
+ * A Linux kernel: instantiated as host, as guest and as any other computer. It cannot tell which it is.
+ *
+ * @module
+ */
+
+import { type Activity, endless, type Layer, type Step, work } from "../../hw/sim/activity.ts";
+import type { Engine } from "../../hw/sim/engine.ts";
+import type { StateHash } from "../../hw/sim/state_hash.ts";
+import { HrTimer } from "./hrtimer.ts";
+import { KernelCpu } from "./kernel_cpu.ts";
+import type { KernelCosts, KernelRelease } from "./release.ts";
+import { schedulerDefaults, type SchedulerTunables } from "./runqueue.ts";
+import { type CpuMask, Task } from "./task.ts";
+
+/** The kernel's steps, made once from its costs. */
+export type KernelSteps = { readonly [Key in keyof KernelCosts]: Step };
+
+/** What a kernel is built from. */
+export interface KernelOptions {
+  /** In traces and as the name of its random streams: `host`, `vm0`. */
+  readonly name: string;
+  /** Which build. */
+  readonly release: KernelRelease;
+  /** What its steps cost. */
+  readonly costs: KernelCosts;
+  /** Number of CPUs possible. */
+  readonly cpus: number;
+  /** Layer of the kernel's own work. */
+  readonly kernelLayer: Layer;
+  /** Layer of user-space work on it. */
+  readonly taskLayer: Layer;
+}
+
+/** A running kernel. */
+export class Kernel {
+  /** As given. */
+  readonly name: string;
+  /** As given. */
+  readonly release: KernelRelease;
+  /** Its CPUs, by number. */
+  readonly cpus: readonly KernelCpu[];
+  /** Its steps. */
+  readonly steps: KernelSteps;
+  /** 10 ms of known time, against which the local APIC timer is measured at boot. */
+  readonly calibration: Step;
+  /** An endless loop in user space. */
+  readonly endlessLoop: Step;
+  /** Layer of user-space work. */
+  readonly taskLayer: Layer;
+  /** Layer of the kernel's own work. */
+  readonly kernelLayer: Layer;
+  /** Scheduler tunables, shared by all CPUs. */
+  readonly tunables: SchedulerTunables;
+  /** 1 / CONFIG_HZ, ns. */
+  readonly tickPeriodNs: number;
+  /** Where in absolute time the tick's grid lies: one draw a run, so ticks and programs do not run in step. */
+  readonly tickPhaseNs: number;
+  /** All tasks that live, by pid. */
+  readonly tasks = new Map<number, Task>();
+  /** NMI handlers in order of registration; one that returns true ends the search. */
+  readonly nmiHandlers: ((cpu: KernelCpu) => boolean)[] = [];
+  /** Interrupts at a vector that no device has. */
+  spuriousVectors = 0;
+  /** The kernel log: text and time. */
+  readonly dmesg: { timeNs: number; text: string }[] = [];
+  /** Work brought by the console's interrupt, oldest first. */
+  readonly consoleInput: ((cpu: KernelCpu) => void)[] = [];
+  readonly #interruptCounts = new Map<number, Float64Array>();
+  #nextPid = 2;
+
+  /** Builds it, not yet booted. */
+  constructor(readonly engine: Engine, options: KernelOptions) {
+    this.name = options.name;
+    this.release = options.release;
+    this.kernelLayer = options.kernelLayer;
+    this.taskLayer = options.taskLayer;
+    this.tunables = schedulerDefaults(options.cpus);
+    this.tickPeriodNs = Math.round(1e9 / options.release.hz);
+    this.tickPhaseNs = Math.floor(engine.random.stream(`${options.name}.tick`).uniform() * this.tickPeriodNs);
+    const userSpace = new Set<keyof KernelCosts>(["clockReadVdso", "shellBuiltin"]);
+    this.steps = Object.fromEntries(
+      Object.entries(options.costs).map(([name, ns]) => [
+        name,
+        work(name, userSpace.has(name as keyof KernelCosts) ? options.taskLayer : options.kernelLayer, ns),
+      ]),
+    ) as KernelSteps;
+    this.calibration = work("calibrate_APIC_clock", options.kernelLayer, 10_000_000, false);
+    this.endlessLoop = endless("endless loop", options.taskLayer);
+    this.cpus = Array.from({ length: options.cpus }, (_, id) => new KernelCpu(this, id));
+    engine.register(`kernel ${options.name}`, this);
+  }
+
+  /** The kernel's clock, ns. */
+  get nowNs(): number {
+    return this.engine.nowNs;
+  }
+
+  /** CPUs that are online, as a mask. */
+  get onlineMask(): CpuMask {
+    let mask = 0;
+    for (const cpu of this.cpus) if (cpu.state === "online") mask |= 1 << cpu.id;
+    return mask;
+  }
+
+  /** The step that reads the clock in a program: by the vDSO, or by a system call on kvm-clock. */
+  get clockRead(): Step {
+    return this.release.clocksource === "tsc" ? this.steps.clockReadVdso : this.steps.clockReadKvmclock;
+  }
+
+  /**
+   * Makes a task; it runs once {@linkcode wake} is called.
+   *
+   * @param body its life; the task ends when it returns
+   * @param done called when it has ended, with the body's result
+   */
+  createTask(
+    name: string,
+    allowed: CpuMask,
+    body: (task: Task) => Activity<number>,
+    done?: (status: number) => void,
+  ): Task {
+    const pid = this.#nextPid++;
+    const mask = (allowed & this.onlineMask) || this.onlineMask;
+    const cpu = this.#leastLoaded(mask);
+    // deno-lint-ignore prefer-const -- the activity needs the task that is made from it
+    let task: Task;
+    const kernel = this;
+    const life = function* (): Activity {
+      const status = yield* body(task);
+      kernel.tasks.delete(pid);
+      done?.(status);
+      const here = kernel.cpus[task.cpu]!;
+      yield* here.sendPendingIpis();
+      yield* here.exit();
+    };
+    task = new Task(pid, name, cpu.id, allowed, life());
+    this.tasks.set(pid, task);
+    return task;
+  }
+
+  /**
+   * Makes `task` runnable and decides whether it preempts.
+   *
+   * @param from the CPU whose software wakes it; where the task's CPU is another one, that CPU gets a reschedule
+   * interrupt as soon as `from` can send it
+   */
+  wake(task: Task, from: KernelCpu): void {
+    if (task.dead) return;
+    if (task.runnable) {
+      task.wakePending = true;
+      return;
+    }
+    task.runnable = true;
+    const cpu = this.cpus[task.cpu]!;
+    cpu.runQueue.enqueue(task, true);
+    if (cpu.current !== cpu.idle) cpu.runQueue.account(cpu.current, this.nowNs);
+    if (!cpu.runQueue.preempts(task, cpu.current, cpu.idle)) return;
+    cpu.needResched = true;
+    if (cpu !== from) from.rescheduleMask |= 1 << cpu.id;
+  }
+
+  /** The running task sleeps until `expiresNs` on `timer`, made with a callback that wakes it. */
+  *sleepUntil(task: Task, timer: HrTimer, expiresNs: number): Activity {
+    const cpu = this.cpus[task.cpu]!;
+    task.preemptCount++;
+    yield this.steps.nanosleep;
+    if (expiresNs > this.nowNs) {
+      cpu.hrtimers.start(timer, expiresNs);
+      if (cpu.hrtimers.first === timer && cpu.hrtimers.stale) yield cpu.programTimer();
+      if (timer.base !== null) yield* cpu.sleep();
+    }
+    task.preemptCount--;
+  }
+
+  /** A timer that wakes `task`. */
+  sleepTimer(task: Task): HrTimer {
+    return new HrTimer(
+      `sleep of ${task.name}`,
+      this.steps.hrtimerWake,
+      () => this.wake(task, this.cpus[task.cpu]!),
+    );
+  }
+
+  /** Writes a line to the kernel log. */
+  log(text: string): void {
+    this.dmesg.push({ timeNs: this.nowNs, text });
+  }
+
+  /** Books one interrupt `irq` on CPU `cpu`, for `/proc/interrupts`. */
+  countInterrupt(irq: number, cpu: number): void {
+    let counts = this.#interruptCounts.get(irq);
+    if (counts === undefined) this.#interruptCounts.set(irq, counts = new Float64Array(this.cpus.length));
+    counts[cpu]!++;
+  }
+
+  /** How often interrupt `irq` was taken on each CPU. */
+  interruptCounts(irq: number): ArrayLike<number> {
+    return this.#interruptCounts.get(irq) ?? new Float64Array(this.cpus.length);
+  }
+
+  #leastLoaded(mask: CpuMask): KernelCpu {
+    let best: KernelCpu | undefined;
+    for (const cpu of this.cpus) {
+      if ((mask & (1 << cpu.id)) === 0) continue;
+      const load = (c: KernelCpu) => c.runQueue.length + (c.current === c.idle ? 0 : 1);
+      if (best === undefined || load(cpu) < load(best)) best = cpu;
+    }
+    return best ?? this.cpus[0]!;
+  }
+
+  /** Adds the kernel's whole state to `hash`. */
+  hashInto(hash: StateHash): void {
+    for (const cpu of this.cpus) cpu.hashInto(hash);
+    for (const task of this.tasks.values()) task.hashInto(hash);
+    hash.number(this.spuriousVectors).word(this.dmesg.length).word(this.consoleInput.length);
+  }
+}

@@ -1,0 +1,287 @@
+/**
+ * One CPU as its kernel sees it: who runs, which timers are queued, what is pending.
+ *
+ * @module
+ */
+
+import { type Activity, LOAD, type Step, STORE } from "../../hw/sim/activity.ts";
+import type { StateHash } from "../../hw/sim/state_hash.ts";
+import { Apic, DeliveryMode, x2apicMsr } from "../../hw/lapic.ts";
+import { timerDivisor } from "../../hw/lapic_timer.ts";
+import { type InterruptTable, RegisterFile } from "../../hw/register_file.ts";
+import { HrTimer, HrTimerBase } from "./hrtimer.ts";
+import { idleLoop } from "./idle.ts";
+import { exceptionHandler, interruptHandler, nmiHandler } from "./interrupts.ts";
+import type { Kernel } from "./kernel.ts";
+import { RunQueue } from "./runqueue.ts";
+import { Task } from "./task.ts";
+import { Vector } from "./vectors.ts";
+
+/** Where the xAPIC's registers are mapped. */
+const APIC_BASE = 0xfee0_0000;
+/** The kernel divides the timer's clock by 16 (`APIC_DIVISOR`); TDCR 0x3. */
+const TDCR_DIVIDE_BY_16 = 0x3;
+
+/** Life of a CPU under hotplug; `slave` is the patched kernel's: runs a vCPU and nothing else. */
+export type CpuState = "offline" | "online" | "slave";
+
+/** What a device interrupt is connected to on one CPU. */
+export interface IrqAction {
+  /** Linux's interrupt number. */
+  readonly irq: number;
+  /** As `/proc/interrupts` prints it. */
+  readonly name: string;
+  /** The handler's own work, after entry; the EOI is the flow handler's. */
+  handler(cpu: KernelCpu): Activity<unknown>;
+}
+
+/** A CPU of a kernel. */
+export class KernelCpu implements InterruptTable {
+  /** Hotplug state. */
+  state: CpuState = "offline";
+  /** The registers it executes with. */
+  readonly registers: RegisterFile;
+  /** Its high-resolution timers. */
+  readonly hrtimers = new HrTimerBase();
+  /** Its run queue. */
+  readonly runQueue: RunQueue;
+  /** The task that runs. */
+  current: Task;
+  /** Runs when nobody else wants to. */
+  idle: Task;
+  /** TIF_NEED_RESCHED. */
+  needResched = false;
+  /** CPUs that have to be told to reschedule; sent by whoever next can execute an instruction. */
+  rescheduleMask = 0;
+  /** CPUs that have to be sent an NMI, likewise. */
+  nmiMask = 0;
+  /** Takes the local timer's interrupt in the kernel's place (a slave CPU's timer belongs to its guest). */
+  localTimerOverride: (() => Activity<unknown>) | null = null;
+  /** The scheduler's tick. */
+  readonly tick: HrTimer;
+  /** vector → interrupt, the per-CPU `vector_irq`. */
+  readonly vectorIrq = new Map<number, IrqAction>();
+  /** Local APIC in x2APIC form: registers are MSRs; else they are mapped memory. */
+  x2apic = true;
+  /** Timer counts in … */
+  timerTicks = 1;
+  /** … so many ns, as measured at boot. */
+  timerNs = 1;
+  /** Local timer interrupts taken. */
+  localTimerInterrupts = 0;
+  /** Reschedule interrupts taken. */
+  rescheduleInterrupts = 0;
+  /** Softirq work raised by handlers, ns, done on the way out of the interrupt. */
+  softirqPending: Step | null = null;
+  /** Functions sent by other CPUs (`smp_call_function_single`). */
+  readonly callFunctions: Activity<unknown>[] = [];
+
+  /** CPU `id` of `kernel`. */
+  constructor(readonly kernel: Kernel, readonly id: number) {
+    this.runQueue = new RunQueue(kernel.tunables);
+    this.current = this.idle = this.#idleTask(`swapper/${id}`, idleLoop(this));
+    this.registers = new RegisterFile(this, this.idle.context);
+    this.tick = new HrTimer(`${kernel.name} tick ${id}`, kernel.steps.tick, (timer) => this.#tick(timer));
+  }
+
+  #idleTask(name: string, life: Activity<unknown>): Task {
+    const task = new Task(0, name, this.id, 1 << this.id, life);
+    task.preemptCount = 1; // it asks for itself whether somebody wants to run
+    task.runnable = true;
+    return task;
+  }
+
+  /** Gives the CPU a new life, to be executed after the next start-up message: by default the idle loop's. */
+  prepareStart(name = `swapper/${this.id}`, life: Activity<unknown> = idleLoop(this)): RegisterFile {
+    this.current = this.idle = this.#idleTask(name, life);
+    this.registers.context = this.idle.context;
+    this.registers.interruptFlag = true;
+    this.registers.halted = false;
+    this.needResched = false;
+    this.hrtimers.programmedNs = Infinity;
+    return this.registers;
+  }
+
+  // ---- interrupt descriptor table ----
+
+  /** @inheritdoc */
+  interrupt(vector: number): Activity<unknown> {
+    return interruptHandler(this, vector);
+  }
+
+  /** @inheritdoc */
+  nmi(): Activity<unknown> {
+    return nmiHandler(this);
+  }
+
+  /** @inheritdoc */
+  exception(vector: number): Activity<unknown> {
+    return exceptionHandler(this, vector);
+  }
+
+  // ---- local APIC ----
+
+  /** `yield cpu.apicWrite(offset, value)`: an MSR in x2APIC form, mapped memory otherwise. */
+  apicWrite(offset: number, value: number): Step {
+    if (this.x2apic) return this.registers.wrmsr(x2apicMsr(offset), value);
+    this.registers.address = APIC_BASE + offset;
+    this.registers.value = value;
+    return STORE;
+  }
+
+  /** `const value = yield cpu.apicRead(offset)`. */
+  apicRead(offset: number): Step {
+    if (this.x2apic) return this.registers.rdmsr(x2apicMsr(offset));
+    this.registers.address = APIC_BASE + offset;
+    return LOAD;
+  }
+
+  /** `yield cpu.sendIpi(cpu, vector)`: fixed delivery to the CPU of that number. */
+  sendIpi(destination: number, vector: number): Step {
+    return this.apicWrite(Apic.ICR, destination * 0x1_0000_0000 + 0x4000 + vector);
+  }
+
+  /**
+   * `yield cpu.programTimer()`: writes the first timer's delay into the initial-count register. Conversion
+   * truncates, as `clockevents_program_event()` does; the shortest delay is one count.
+   */
+  programTimer(): Step {
+    const first = this.hrtimers.first!;
+    const delta = first.expiresNs - this.kernel.nowNs;
+    this.hrtimers.programmedNs = first.expiresNs;
+    const counts = Math.floor((delta * this.timerTicks) / this.timerNs);
+    return this.apicWrite(Apic.TMICT, counts < 1 ? 1 : counts);
+  }
+
+  /**
+   * Sets the local APIC up: enabled, timer one-shot with vector 0xef, divisor 16, its clock measured against
+   * `calibrationNs` of known time (`calibrate_APIC_clock()`).
+   */
+  *setupApic(calibration: Step): Activity {
+    yield this.apicWrite(Apic.SVR, 0x100 | Vector.Spurious);
+    yield this.apicWrite(Apic.TDCR, TDCR_DIVIDE_BY_16);
+    yield this.apicWrite(Apic.LVTT, 0x0001_0000 | Vector.LocalTimer);
+    yield this.apicWrite(Apic.TMICT, 0xffff_ffff);
+    const before = yield this.apicRead(Apic.TMCCT);
+    const startNs = this.kernel.nowNs;
+    yield calibration;
+    const after = yield this.apicRead(Apic.TMCCT);
+    this.timerTicks = before - after;
+    this.timerNs = this.kernel.nowNs - startNs;
+    yield this.apicWrite(Apic.TMICT, 0);
+    yield this.apicWrite(Apic.LVTT, Vector.LocalTimer);
+    this.#roundCalibration();
+  }
+
+  /** The measured rate to the nearest 10 kHz of undivided clock, as a ratio: what `lapic_timer_frequency` holds. */
+  #roundCalibration(): void {
+    const divisor = timerDivisor(TDCR_DIVIDE_BY_16);
+    const hz = Math.round((this.timerTicks * divisor * 1e9) / this.timerNs / 10_000) * 10_000;
+    this.timerTicks = hz / 1000;
+    this.timerNs = divisor * 1_000_000;
+  }
+
+  // ---- scheduling ----
+
+  /**
+   * First steps of the CPU: local APIC, then the tick. What it runs before the idle loop.
+   */
+  *boot(): Activity {
+    yield* this.setupApic(this.kernel.calibration);
+    this.state = "online";
+    this.startTick();
+    yield this.programTimer();
+  }
+
+  /** Lets the scheduler choose; returns when this task runs again. Call with `yield*`. */
+  *schedule(): Activity {
+    const registers = this.registers, current = this.current, queue = this.runQueue;
+    const flag = registers.interruptFlag;
+    registers.interruptFlag = false;
+    this.needResched = false;
+    const nowNs = this.kernel.nowNs;
+    if (current !== this.idle) {
+      queue.account(current, nowNs);
+      if (current.runnable) {
+        if (queue.sliceOver(current)) queue.enqueue(current, false);
+        else queue.requeue(current);
+      }
+    }
+    const next = queue.take() ?? this.idle;
+    if (next !== current) {
+      yield this.kernel.steps.contextSwitch;
+      next.execStartNs = this.kernel.nowNs;
+      next.sliceStartNs = next.cpuTimeNs;
+      this.current = next;
+      yield registers.switchTo(next.context);
+    } else if (next !== this.idle) {
+      next.sliceStartNs = next.cpuTimeNs;
+    }
+    registers.interruptFlag = flag;
+  }
+
+  /** The running task sleeps until {@linkcode Kernel.wake}. Call with `yield*`. */
+  *sleep(): Activity {
+    const task = this.current;
+    if (task.wakePending) {
+      task.wakePending = false;
+      return;
+    }
+    task.runnable = false;
+    yield* this.schedule();
+    task.wakePending = false;
+  }
+
+  /** The running task ends; never returns to it. */
+  *exit(): Activity {
+    this.current.runnable = false;
+    this.current.dead = true;
+    yield* this.schedule();
+    throw new Error(`Task "${this.current.name}" ran after its end`);
+  }
+
+  /** Sends the interrupts to other CPUs that wake-ups and kicks have left to be sent. */
+  *sendPendingIpis(): Activity {
+    while (this.nmiMask !== 0) {
+      const target = 31 - Math.clz32(this.nmiMask & -this.nmiMask);
+      this.nmiMask &= ~(1 << target);
+      yield this.apicWrite(Apic.ICR, target * 0x1_0000_0000 + 0x4000 + (DeliveryMode.Nmi << 8));
+    }
+    while (this.rescheduleMask !== 0) {
+      const target = 31 - Math.clz32(this.rescheduleMask & -this.rescheduleMask);
+      this.rescheduleMask &= ~(1 << target);
+      yield this.sendIpi(target, Vector.Reschedule);
+    }
+  }
+
+  /** Preemption on the way out of an interrupt or at the end of a non-preemptible section. */
+  get preemptible(): boolean {
+    return this.needResched && this.current.preemptCount === 0;
+  }
+
+  // ---- tick ----
+
+  /** Queues the tick for its next point on the kernel's grid. */
+  startTick(): void {
+    const period = this.kernel.tickPeriodNs, phase = this.kernel.tickPhaseNs;
+    const next = (Math.floor((this.kernel.nowNs - phase) / period) + 1) * period + phase;
+    this.hrtimers.start(this.tick, next);
+  }
+
+  #tick(timer: HrTimer): void {
+    const current = this.current;
+    if (current !== this.idle) {
+      this.runQueue.account(current, this.kernel.nowNs);
+      if (this.runQueue.sliceOver(current)) this.needResched = true;
+    }
+    this.hrtimers.start(timer, timer.expiresNs + this.kernel.tickPeriodNs);
+  }
+
+  /** Adds its state, and that of its tasks, to `hash`. */
+  hashInto(hash: StateHash): void {
+    hash.text(this.state).flag(this.needResched).word(this.rescheduleMask).word(this.current.pid);
+    hash.number(this.localTimerInterrupts).number(this.rescheduleInterrupts).flag(this.x2apic);
+    this.hrtimers.hashInto(hash);
+    this.runQueue.hashInto(hash);
+  }
+}

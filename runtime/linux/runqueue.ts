@@ -1,0 +1,133 @@
+/**
+ * The run queue of one CPU: real-time tasks by priority, all others by virtual run time.
+ *
+ * Modelled after `kernel/sched/` of Linux 3.4: FIFO and round robin by priority; CFS with sleeper credit
+ * (GENTLE_FAIR_SLEEPERS) and wake-up preemption by granularity. All tasks have nice level 0.
+ *
+ * @module
+ */
+
+import type { StateHash } from "../../hw/sim/state_hash.ts";
+import type { Task } from "./task.ts";
+
+/** `/proc/sys/kernel/sched_*`, ns; the defaults are 6, 0.75 and 1 ms, times 1 + log2(CPUs) (here 4). */
+export interface SchedulerTunables {
+  /** sched_latency_ns: within it every runnable task shall run once. */
+  latencyNs: number;
+  /** sched_min_granularity_ns: shortest slice. */
+  minGranularityNs: number;
+  /** sched_wakeup_granularity_ns: by how much a waking task must be behind to preempt. */
+  wakeupGranularityNs: number;
+}
+
+/** The kernel's defaults on `cpus` processors. */
+export function schedulerDefaults(cpus: number): SchedulerTunables {
+  const factor = 1 + Math.floor(Math.log2(Math.min(cpus, 8)));
+  return {
+    latencyNs: 6_000_000 * factor,
+    minGranularityNs: 750_000 * factor,
+    wakeupGranularityNs: 1_000_000 * factor,
+  };
+}
+
+/** SCHED_RR's slice (RR_TIMESLICE). */
+const RR_TIMESLICE_NS = 100_000_000;
+
+/** Runnable tasks of one CPU; the one that runs is not on it. */
+export class RunQueue {
+  readonly #realTime: Task[] = [];
+  readonly #fair: Task[] = [];
+  /** Lowest virtual run time seen: where newcomers are placed. */
+  minVruntimeNs = 0;
+
+  /** @param tunables shared by the kernel's CPUs */
+  constructor(readonly tunables: SchedulerTunables) {}
+
+  /** Tasks waiting. */
+  get length(): number {
+    return this.#realTime.length + this.#fair.length;
+  }
+
+  /** Puts `task` on the queue; `waking` gives a sleeper its credit. */
+  enqueue(task: Task, waking: boolean): void {
+    if (task.realTime) {
+      const queue = this.#realTime;
+      let i = queue.length;
+      while (i > 0 && queue[i - 1]!.rtPriority < task.rtPriority) i--;
+      queue.splice(i, 0, task);
+      return;
+    }
+    if (waking) {
+      task.vruntimeNs = Math.max(task.vruntimeNs, this.minVruntimeNs - this.tunables.latencyNs / 2);
+    }
+    const queue = this.#fair;
+    let i = queue.length;
+    while (i > 0 && queue[i - 1]!.vruntimeNs > task.vruntimeNs) i--;
+    queue.splice(i, 0, task);
+  }
+
+  /** Puts a preempted real-time task back in front of its equals. */
+  requeue(task: Task): void {
+    if (!task.realTime) return this.enqueue(task, false);
+    const queue = this.#realTime;
+    let i = 0;
+    while (i < queue.length && queue[i]!.rtPriority > task.rtPriority) i++;
+    queue.splice(i, 0, task);
+  }
+
+  /** Takes `task` off. */
+  remove(task: Task): void {
+    const queue = task.realTime ? this.#realTime : this.#fair;
+    const i = queue.indexOf(task);
+    if (i >= 0) queue.splice(i, 1);
+  }
+
+  /** Takes the task that shall run next; `undefined`: idle. */
+  take(): Task | undefined {
+    return this.#realTime.shift() ?? this.#fair.shift();
+  }
+
+  /** All waiting tasks, next first. */
+  tasks(): Task[] {
+    return [...this.#realTime, ...this.#fair];
+  }
+
+  /** Books `nowNs - task.execStartNs` of run time on the running `task`. */
+  account(task: Task, nowNs: number): void {
+    const delta = nowNs - task.execStartNs;
+    task.execStartNs = nowNs;
+    task.cpuTimeNs += delta;
+    if (task.realTime) return;
+    task.vruntimeNs += delta;
+    const first = this.#fair[0];
+    const lowest = first === undefined ? task.vruntimeNs : Math.min(task.vruntimeNs, first.vruntimeNs);
+    if (lowest > this.minVruntimeNs) this.minVruntimeNs = lowest;
+  }
+
+  /** Whether waking `task` preempts `running` (the idle task: always). */
+  preempts(task: Task, running: Task, idle: Task): boolean {
+    if (running === idle) return true;
+    if (task.realTime) return task.rtPriority > running.rtPriority;
+    if (running.realTime) return false;
+    return running.vruntimeNs - task.vruntimeNs > this.tunables.wakeupGranularityNs;
+  }
+
+  /** At the tick: whether `running` has used up its slice. */
+  sliceOver(running: Task): boolean {
+    const used = running.cpuTimeNs - running.sliceStartNs;
+    if (running.policy === "SCHED_FIFO") return false;
+    if (running.policy === "SCHED_RR") {
+      return used >= RR_TIMESLICE_NS && this.#realTime[0]?.rtPriority === running.rtPriority;
+    }
+    const waiting = this.#fair.length;
+    if (waiting === 0) return false;
+    const { latencyNs, minGranularityNs } = this.tunables;
+    return used >= Math.max(minGranularityNs, Math.floor(latencyNs / (waiting + 1)));
+  }
+
+  /** Adds the queue's order to `hash`. */
+  hashInto(hash: StateHash): void {
+    hash.number(this.minVruntimeNs);
+    for (const task of this.tasks()) hash.word(task.pid);
+  }
+}

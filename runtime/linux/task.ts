@@ -1,0 +1,68 @@
+/**
+ * Tasks: what the scheduler schedules.
+ *
+ * @module
+ */
+
+import type { Activity } from "../../hw/sim/activity.ts";
+import type { StateHash } from "../../hw/sim/state_hash.ts";
+import { Context } from "../../hw/register_file.ts";
+
+/** Scheduling policies, by the names that `ps` and `chrt` use. */
+export type Policy = "SCHED_OTHER" | "SCHED_FIFO" | "SCHED_RR";
+
+/** Bit mask of CPUs, bit N for CPU N. */
+export type CpuMask = number;
+
+/** A thread. */
+export class Task {
+  /** Its stack of activities. */
+  readonly context: Context;
+  /** Scheduling policy. */
+  policy: Policy = "SCHED_OTHER";
+  /** Real-time priority 1 … 99; 0 for SCHED_OTHER. */
+  rtPriority = 0;
+  /** CFS: weighted run time so far, ns. */
+  vruntimeNs = 0;
+  /** When it was last put on its CPU, ns. */
+  execStartNs = 0;
+  /** CPU time used, ns. */
+  cpuTimeNs = 0;
+  /** CPU time when its slice began, ns. */
+  sliceStartNs = 0;
+  /** Whether it wants a CPU. */
+  runnable = false;
+  /** Above 0 it is not preempted. */
+  preemptCount = 0;
+  /** It has ended. */
+  dead = false;
+  /** A wake-up that came before the task slept: the next sleep returns at once. */
+  wakePending = false;
+
+  /**
+   * @param name as `ps` prints it @param cpu the CPU whose queue it is on @param allowed where it may run
+   */
+  constructor(
+    readonly pid: number,
+    readonly name: string,
+    public cpu: number,
+    public allowed: CpuMask,
+    activity: Activity<unknown>,
+  ) {
+    this.context = new Context(name, activity);
+  }
+
+  /** Whether its policy is a real-time one. */
+  get realTime(): boolean {
+    return this.rtPriority > 0;
+  }
+
+  /** Adds the scheduler's view of it, and its stack, to `hash`. */
+  hashInto(hash: StateHash): void {
+    hash.word(this.pid).text(this.policy).word(this.rtPriority).number(this.vruntimeNs).number(
+      this.cpuTimeNs,
+    );
+    hash.flag(this.runnable).word(this.preemptCount).word(this.cpu).word(this.allowed);
+    this.context.hashInto(hash);
+  }
+}

@@ -1,0 +1,25 @@
+/**
+ * Interrupt vectors of x86 Linux 3.x (`arch/x86/include/asm/irq_vectors.h`).
+ *
+ * @module
+ */
+
+/** System vectors and the first device vector. */
+export const Vector = {
+  /** First vector handed to devices. */
+  FirstExternal: 0x20,
+  /** The 16 ISA interrupts, by their number. */
+  Isa: 0x30,
+  /** First vector handed out to message-signalled interrupts. */
+  FirstDevice: 0x41,
+  /** The local APIC timer. */
+  LocalTimer: 0xef,
+  /** smp_call_function_single(). */
+  CallFunctionSingle: 0xfb,
+  /** The scheduler's interprocessor interrupt. */
+  Reschedule: 0xfd,
+  /** The local APIC's error vector. */
+  Error: 0xfe,
+  /** Spurious. */
+  Spurious: 0xff,
+} as const;

@@ -1,0 +1,104 @@
+/**
+ * Flows as the talk draws them: a trace, reduced to boxes in a guest's and a host's lane and the crossings between.
+ *
+ * Slides 7, 18, 20 and 22. Linux acknowledges a timer interrupt before it runs its timers, so the box of a handler
+ * stands where the handler begins, and appears once an interrupt.
+ *
+ * @module
+ */
+
+import type { TraceRecord } from "../../hw/sim/trace.ts";
+
+/** Who works in a box; a crossing belongs to the lane it leads to. */
+export type Lane = "guest" | "host";
+
+/** A box of work or a crossing between the lanes. */
+export interface FlowItem {
+  /** `crossing`: a VM exit or entry. */
+  readonly kind: "box" | "crossing";
+  /** Whose lane. */
+  readonly lane: Lane;
+  /** What the slide calls it. */
+  readonly text: string;
+  /** When it begins, ns. */
+  readonly timeNs: number;
+}
+
+/** x2APIC MSRs of the registers that the slides name (SDM vol. 3A, "x2APIC Register Address Space"). */
+const EOI = 0x80b;
+const TMICT = 0x838;
+/** Linux's vector of the local APIC timer. */
+const LOCAL_TIMER = 0xef;
+/** Exit reasons. */
+const EXTERNAL_INTERRUPT = 1;
+const MSR_WRITE = 32;
+const NMI = 0;
+
+/** KVM's steps that emulate an access to the local APIC. */
+const APIC_EMULATION = new Set(["eoiHandle", "timerWriteHandle", "msrHandle", "mmioDecode"]);
+
+/** The boxes of `records` on processor `where` (`cpu3`), oldest first; equal neighbours are one box. */
+export function flowOf(records: readonly TraceRecord[], where: string): FlowItem[] {
+  const items: FlowItem[] = [];
+  const put = (kind: FlowItem["kind"], lane: Lane, text: string, timeNs: number) => {
+    const last = items.at(-1);
+    if (last === undefined || last.text !== text || last.lane !== lane) {
+      items.push({ kind, lane, text, timeNs });
+    }
+  };
+  let inHandler = false;
+  for (const record of records) {
+    if (record.where !== where) continue;
+    const { kind, name, fields, timeNs } = record;
+    const lane: Lane = fields.mode === "guest" ? "guest" : "host";
+    switch (kind) {
+      case "exit":
+        if (fields.reason === MSR_WRITE) put("box", "guest", access(fields.qualification), timeNs);
+        if (fields.reason === EXTERNAL_INTERRUPT) put("box", "guest", "interrupt", timeNs);
+        if (fields.reason === NMI) put("box", "guest", "NMI", timeNs);
+        put("crossing", "host", "VM exit", timeNs);
+        break;
+      case "entry":
+        put("crossing", "guest", "VM entry", timeNs);
+        break;
+      case "tracepoint":
+        if (name === "kvm_inj_virq") put("box", "host", "vIRQ injection", timeNs);
+        if (name === "kvm_set_direct_interrupt") {
+          put("box", "host", fields.enabled === true ? "re-enable direct EOI" : "disable direct EOI", timeNs);
+        }
+        break;
+      case "injection":
+        put("box", "guest", handler(fields.vector), timeNs);
+        inHandler = true;
+        break;
+      case "interrupt":
+        if (lane === "guest") put("box", "guest", "interrupt", timeNs);
+        put("box", lane, handler(fields.vector), timeNs);
+        inHandler = true;
+        break;
+      case "iret":
+        inHandler = false;
+        break;
+      case "instruction":
+        if (lane === "guest" && name === "wrmsr") put("box", "guest", access(fields.address, true), timeNs);
+        break;
+      case "work":
+        if (APIC_EMULATION.has(name)) put("box", "host", "emulate APIC access", timeNs);
+        else if (lane === "guest" && !inHandler) put("box", "guest", "guest runs", timeNs);
+        break;
+    }
+  }
+  return items;
+}
+
+/** What a guest's write of an APIC register is called. */
+function access(msr: unknown, native = false): string {
+  if (msr === EOI) return native ? "direct EOI" : "EOI";
+  if (msr === TMICT) return "set APIC timer";
+  return "APIC access";
+}
+
+/** What the handler of a vector is called. */
+function handler(vector: unknown): string {
+  return vector === LOCAL_TIMER ? "timer handler" : "IRQ handler";
+}
