@@ -17,31 +17,37 @@
  */
 
 import type { Alarm, Engine } from "./sim/engine.ts";
-import { HARDWARE, Op, Step } from "./sim/activity.ts";
+import { type Activity, HARDWARE, Op, Step } from "./sim/activity.ts";
 import type { StateHash } from "./sim/state_hash.ts";
 import type { LocalApic } from "./lapic.ts";
+import { ns, parameters, type Values } from "./parameters.ts";
 import { type Context, type Frame, FrameKind, type RegisterFile } from "./register_file.ts";
-import { EventType, ExitReason, interruptionInfo, Pin, Primary, type Vmcs } from "./vmx.ts";
+import {
+  decodeInterruptionInfo,
+  EventType,
+  ExitReason,
+  interruptionInfo,
+  Pin,
+  Primary,
+  type Vmcs,
+} from "./vmx.ts";
 
 /** Costs of what the processor itself does, integer ns. */
-export interface ProcessorCosts {
-  /** From the interrupt's arrival at the local APIC to the first instruction of its handler. */
-  readonly interruptDelivery: number;
-  /** From the entry that injects an event to the first instruction of its handler. */
-  readonly eventInjection: number;
-  /** Wake-up from C1. */
-  readonly c1Exit: number;
-  /** VM exit, hardware part. */
-  readonly vmExit: number;
-  /** VM entry, hardware part. */
-  readonly vmEntry: number;
-  /** RDMSR or WRMSR that does not exit. */
-  readonly msrAccess: number;
-  /** IN, OUT, or a load or store to device registers that does not exit. */
-  readonly deviceAccess: number;
-  /** CPUID that does not exit. */
-  readonly cpuid: number;
-}
+export const processorCosts = parameters({
+  interruptDelivery: ns(
+    "From the interrupt's arrival at the local APIC to the first instruction of its handler",
+  ),
+  eventInjection: ns("From the entry that injects an event to the first instruction of its handler"),
+  c1Exit: ns("Wake-up from C1"),
+  vmExit: ns("VM exit, hardware part"),
+  vmEntry: ns("VM entry, hardware part"),
+  msrAccess: ns("RDMSR or WRMSR that does not exit"),
+  deviceAccess: ns("IN, OUT, or a load or store to device registers that does not exit"),
+  cpuid: ns("CPUID that does not exit"),
+});
+
+/** Values of {@linkcode processorCosts}. */
+export type ProcessorCosts = Values<typeof processorCosts>;
 
 /** What the processor's instructions reach: the machine's registers. */
 export interface ProcessorBus {
@@ -58,6 +64,17 @@ export interface ProcessorBus {
   /** Performs a load from physical address `address`, outside RAM. */
   load(cpu: LogicalCpu, address: number): number;
 }
+
+/** What the processor does next. */
+const Action = {
+  /** The running activity goes on with the last step's result. */
+  Go: 0,
+  /** The top of the stack goes on where it stands: another stack, or below a handler that has ended. */
+  Resume: 1,
+  /** A step is in flight, or the processor is halted. */
+  Wait: 2,
+} as const;
+type Action = typeof Action[keyof typeof Action];
 
 /** #GP. */
 const GENERAL_PROTECTION = 13;
@@ -89,6 +106,8 @@ export class LogicalCpu {
   #step: Step | null = null;
   #stepStartNs = 0;
   #stepNs = 0;
+  /** Result of the last step. */
+  #result = 0;
   readonly #done: Alarm;
   #attention = false;
   readonly #deliver: Step;
@@ -121,7 +140,7 @@ export class LogicalCpu {
   start(registers: RegisterFile): void {
     this.reset();
     this.root = this.registers = registers;
-    this.#resumeTop();
+    this.#run(Action.Resume);
   }
 
   /** INIT: stops whatever it does and waits for a start-up message. */
@@ -142,11 +161,11 @@ export class LogicalCpu {
     if (this.#step !== null) {
       if (this.#step.op === Op.Work && this.#recognisable()) {
         this.#suspendWork();
-        this.#recognise();
+        this.#run(this.#recognise());
       }
     } else if (this.registers.halted && this.#recognisable()) {
       this.registers.halted = false;
-      this.#start(this.#wake, this.costs.c1Exit);
+      this.#run(this.#begin(this.#wake, this.costs.c1Exit));
     }
     // Otherwise software is between two yields: the next boundary recognises it.
   }
@@ -172,82 +191,43 @@ export class LogicalCpu {
     this.#stepStartNs = now;
   }
 
-  // ---- steps ----
+  // ---- running ----
 
-  #start(step: Step, ns: number): void {
-    const now = this.engine.nowNs;
-    this.#step = step;
-    this.#stepStartNs = now;
-    this.#stepNs = ns;
-    if (ns !== Infinity) this.#done.at(now + ns);
-    if (this.engine.trace !== null) this.#traceStep(step, ns);
-  }
-
-  #stepDone(): void {
-    const step = this.#step!;
-    this.#step = null;
-    this.layerNs[step.layer]! += this.#stepNs;
-    const registers = this.registers;
-    switch (step.op) {
-      case Op.Work:
-        this.#advance(0);
-        return;
-      case Op.Transition:
-        if (step === this.#exit) this.#advance(this.currentVmcs!.exitReason);
-        else if (step === this.#wake) this.#resumeTop();
-        else this.#advance(0);
-        return;
-      case Op.Wrmsr:
-        if (this.bus.writeMsr(this, registers.address, registers.value)) this.#advance(0);
-        else this.#fault(step);
-        return;
-      case Op.Rdmsr: {
-        const value = this.bus.readMsr(this, registers.address);
-        if (value === undefined) this.#fault(step);
-        else this.#advance(value);
-        return;
-      }
-      case Op.VmEntry:
-        this.#enterGuest();
-        return;
-      case Op.Out:
-        this.bus.writePort(this, registers.address, registers.value);
-        this.#advance(0);
-        return;
-      case Op.In:
-        this.#advance(this.bus.readPort(this, registers.address));
-        return;
-      case Op.Store:
-        this.bus.store(this, registers.address, registers.value);
-        this.#advance(0);
-        return;
-      case Op.Load:
-        this.#advance(this.bus.load(this, registers.address));
-        return;
-      case Op.Cpuid:
-        this.#advance(0);
-        return;
-      default:
-        throw new Error(`Step "${step.name}" cannot be in flight`);
-    }
-  }
-
-  /** An instruction boundary: recognises what is pending, else lets the running activity go on. */
-  #advance(result: number): void {
-    for (;;) {
-      const context = this.registers.context;
+  /** Runs until something has to be waited for. */
+  #run(action: Action): void {
+    const engine = this.engine;
+    while (action !== Action.Wait) {
+      const registers = this.registers;
+      const context = registers.context;
       const frame = context.frames[context.depth]!;
+      if (action === Action.Resume) {
+        const step = frame.step;
+        if (step === null) {
+          this.#result = frame.result;
+          action = Action.Go;
+        } else if (this.#attention && this.#recognisable()) {
+          action = this.#recognise();
+        } else if (step.op === Op.Work) {
+          frame.step = null;
+          action = this.#begin(step, frame.remainingNs);
+        } else {
+          frame.step = null;
+          registers.address = frame.address;
+          registers.value = frame.value;
+          action = this.#instruction(step, frame);
+        }
+        continue;
+      }
+      // An instruction boundary: what is pending comes first.
       if (this.#attention && this.#recognisable()) {
         frame.step = null;
-        frame.result = result;
-        this.#recognise();
-        return;
+        frame.result = this.#result;
+        action = this.#recognise();
+        continue;
       }
-      const next = frame.activity.next(result);
+      const next = frame.activity.next(this.#result);
       if (next.done === true) {
-        if (!this.#return(context, frame)) return;
-        if (frame.kind !== FrameKind.Call) return this.#resumeTop();
-        result = typeof next.value === "number" ? next.value : 0;
+        action = this.#return(context, frame, next.value);
         continue;
       }
       const step = next.value;
@@ -257,94 +237,143 @@ export class LogicalCpu {
           if (this.#attention && this.#recognisable()) {
             frame.step = step;
             frame.remainingNs = ns;
-            this.#recognise();
-            return;
+            action = this.#recognise();
+          } else if (engine.passTo(engine.nowNs + ns)) {
+            this.layerNs[step.layer]! += ns;
+            this.#result = 0;
+          } else {
+            action = this.#begin(step, ns);
           }
-          this.#start(step, ns);
-          return;
+          break;
         }
         case Op.Call:
-          context.push(this.registers.callee!, FrameKind.Call);
-          result = 0;
-          continue;
+          context.push(registers.callee!, FrameKind.Call);
+          this.#result = 0;
+          break;
         case Op.Switch:
           frame.step = null;
           frame.result = 0;
-          context.interruptFlag = this.registers.interruptFlag;
-          this.registers.context = this.registers.next!;
-          this.registers.interruptFlag = this.registers.context.interruptFlag;
-          return this.#resumeTop();
+          context.interruptFlag = registers.interruptFlag;
+          registers.context = registers.next!;
+          registers.interruptFlag = registers.context.interruptFlag;
+          action = Action.Resume;
+          break;
         default:
-          if (!this.#instruction(step, frame)) return;
-          result = 0;
+          action = this.#instruction(step, frame);
       }
     }
   }
 
-  /** Begins an instruction. Returns true where it is over at once (a HLT that an interrupt ends). */
-  #instruction(step: Step, frame: Frame): boolean {
+  /** Begins a step: where nothing else is due before its end it is over at once, else the queue ends it. */
+  #begin(step: Step, ns: number): Action {
+    const engine = this.engine;
+    const now = engine.nowNs;
+    if (engine.trace !== null) this.#traceStep(step, ns);
+    if (engine.passTo(now + ns)) {
+      this.layerNs[step.layer]! += ns;
+      return this.#perform(step);
+    }
+    this.#step = step;
+    this.#stepStartNs = now;
+    this.#stepNs = ns;
+    if (ns !== Infinity) this.#done.at(now + ns);
+    return Action.Wait;
+  }
+
+  /** What a step does at its end. */
+  #perform(step: Step): Action {
+    const registers = this.registers;
+    this.#result = 0;
+    switch (step.op) {
+      case Op.Work:
+      case Op.Cpuid:
+        return Action.Go;
+      case Op.Transition:
+        if (step === this.#exit) this.#result = this.currentVmcs!.exitReason;
+        return step === this.#wake ? Action.Resume : Action.Go;
+      case Op.Wrmsr:
+        return this.bus.writeMsr(this, registers.address, registers.value) ? Action.Go : this.#fault(step);
+      case Op.Rdmsr: {
+        const value = this.bus.readMsr(this, registers.address);
+        if (value === undefined) return this.#fault(step);
+        this.#result = value;
+        return Action.Go;
+      }
+      case Op.VmEntry:
+        return this.#enterGuest();
+      case Op.Out:
+        this.bus.writePort(this, registers.address, registers.value);
+        return Action.Go;
+      case Op.In:
+        this.#result = this.bus.readPort(this, registers.address);
+        return Action.Go;
+      case Op.Store:
+        this.bus.store(this, registers.address, registers.value);
+        return Action.Go;
+      case Op.Load:
+        this.#result = this.bus.load(this, registers.address);
+        return Action.Go;
+      default:
+        throw new Error(`Step "${step.name}" cannot be performed`);
+    }
+  }
+
+  /** Executes an instruction, or exits because of it. */
+  #instruction(step: Step, frame: Frame): Action {
     const registers = this.registers, costs = this.costs;
     if (this.vmcs !== null) {
-      const reason = this.#interceptReason(this.vmcs, step, registers);
+      const reason = this.vmcs.interceptReason(step.op, registers.address);
       if (reason >= 0) {
         frame.step = step;
         frame.address = registers.address;
         frame.value = registers.value;
-        this.#exitGuest(reason, registers.address, 0);
-        return false;
+        return this.#exitGuest(reason, registers.address, 0);
       }
     }
     switch (step.op) {
       case Op.Hlt:
-        registers.halted = !(this.#attention && this.#recognisable());
+        if (this.engine.trace !== null) this.#traceStep(step, 0);
+        this.#result = 0;
+        if (this.#attention && this.#recognisable()) return Action.Go;
+        registers.halted = true;
         frame.step = null;
         frame.result = 0;
-        if (registers.halted && this.engine.trace !== null) this.#traceStep(step, 0);
-        return !registers.halted;
+        return Action.Wait;
       case Op.Wrmsr:
       case Op.Rdmsr:
-        this.#start(step, costs.msrAccess);
-        return false;
+        return this.#begin(step, costs.msrAccess);
       case Op.VmEntry:
-        this.#start(step, costs.vmEntry);
-        return false;
+        return this.#begin(step, costs.vmEntry);
       case Op.Cpuid:
-        this.#start(step, costs.cpuid);
-        return false;
+        return this.#begin(step, costs.cpuid);
       default:
-        this.#start(step, costs.deviceAccess);
-        return false;
+        return this.#begin(step, costs.deviceAccess);
     }
   }
 
-  /** The running activity has ended: removes its frame. False: the stack is empty, which is an error of software. */
-  #return(context: Context, frame: Frame): boolean {
+  /** The running activity has ended: removes its frame; a handler's ends with IRET. */
+  #return(context: Context, frame: Frame, value: unknown): Action {
     if (context.depth === 0) {
       throw new Error(`Activity "${context.name}" ended and nobody switched away from it`);
     }
     context.depth--;
-    if (frame.kind !== FrameKind.Call) {
-      // IRET.
-      this.registers.interruptFlag = frame.savedInterruptFlag;
-      this.pathFactor = frame.savedFactor;
-      if (frame.kind === FrameKind.Nmi) this.nmiBlocked = false;
-      if (this.engine.trace !== null) this.#trace("iret", "iret", {});
+    if (frame.kind === FrameKind.Call) {
+      this.#result = typeof value === "number" ? value : 0;
+      return Action.Go;
     }
-    return true;
+    this.registers.interruptFlag = frame.savedInterruptFlag;
+    this.pathFactor = frame.savedFactor;
+    if (frame.kind === FrameKind.Nmi) this.nmiBlocked = false;
+    if (this.engine.trace !== null) this.#trace("iret", "iret", {});
+    return Action.Resume;
   }
 
-  /** Goes on with the top of the current context, where it stands. */
-  #resumeTop(): void {
-    const registers = this.registers;
-    const frame = registers.context.top;
-    const step = frame.step;
-    if (step === null) return this.#advance(frame.result);
-    if (this.#attention && this.#recognisable()) return this.#recognise();
-    frame.step = null;
-    if (step.op === Op.Work) return this.#start(step, frame.remainingNs);
-    registers.address = frame.address;
-    registers.value = frame.value;
-    if (this.#instruction(step, frame)) this.#advance(0);
+  /** The queue says that the step in flight is over. */
+  #stepDone(): void {
+    const step = this.#step!;
+    this.#step = null;
+    this.layerNs[step.layer]! += this.#stepNs;
+    this.#run(this.#perform(step));
   }
 
   #suspendWork(): void {
@@ -367,24 +396,22 @@ export class LogicalCpu {
       return (this.nmiPending && !this.nmiBlocked) ||
         (this.registers.interruptFlag && this.apic.pendingVector() >= 0);
     }
-    if (this.nmiPending) {
-      if ((vmcs.pinBased & Pin.NmiExiting) !== 0 || !this.nmiBlocked) return true;
-    }
-    return this.apic.pendingVector() >= 0 && (vmcs.externalInterruptExiting || this.registers.interruptFlag);
+    if (this.nmiPending && ((vmcs.pinBased & Pin.NmiExiting) !== 0 || !this.nmiBlocked)) return true;
+    return (vmcs.externalInterruptExiting || this.registers.interruptFlag) && this.apic.pendingVector() >= 0;
   }
 
   /** Takes what {@linkcode #recognisable} found: NMIs before external interrupts (SDM, "Priority"). */
-  #recognise(): void {
+  #recognise(): Action {
     const vmcs = this.vmcs;
     if (this.nmiPending && (!this.nmiBlocked || vmcs !== null)) {
       this.nmiPending = false;
+      this.nmiBlocked = true; // SDM: an NMI that exits blocks further ones too, once the exit completes
       if (vmcs !== null && (vmcs.pinBased & Pin.NmiExiting) !== 0) {
-        this.nmiBlocked = true; // SDM: an NMI that exits blocks further ones once the exit completes
         return this.#exitGuest(ExitReason.ExceptionOrNmi, 0, interruptionInfo(EventType.Nmi, 2));
       }
-      this.nmiBlocked = true;
       this.#pushHandler(this.registers.idt.nmi(), FrameKind.Nmi);
-      return this.#start(this.#deliver, this.costs.interruptDelivery);
+      if (this.engine.trace !== null) this.#trace("interrupt", "NMI", { vector: 2, mode: this.#mode });
+      return this.#begin(this.#deliver, this.costs.interruptDelivery);
     }
     if (vmcs !== null && vmcs.externalInterruptExiting) {
       return this.#exitGuest(ExitReason.ExternalInterrupt, 0, 0); // the request stays in the APIC
@@ -397,15 +424,12 @@ export class LogicalCpu {
     this.apic.inheritedFactor[vector] = 0;
     this.pathFactor = inherited !== 0 ? inherited : this.drawPathFactor();
     if (this.engine.trace !== null) {
-      this.#trace("interrupt", `0x${vector.toString(16)}`, {
-        vector,
-        mode: vmcs === null ? "root" : "guest",
-      });
+      this.#trace("interrupt", `0x${vector.toString(16)}`, { vector, mode: this.#mode });
     }
-    this.#start(this.#deliver, this.costs.interruptDelivery);
+    return this.#begin(this.#deliver, this.costs.interruptDelivery);
   }
 
-  #pushHandler(activity: ReturnType<RegisterFile["idt"]["nmi"]>, kind: number): void {
+  #pushHandler(activity: Activity<unknown>, kind: number): void {
     const registers = this.registers;
     const below = registers.context.top;
     below.address = registers.address;
@@ -417,47 +441,19 @@ export class LogicalCpu {
     registers.halted = false;
   }
 
-  #fault(step: Step): void {
+  #fault(step: Step): Action {
     if (this.engine.trace !== null) this.#trace("fault", step.name, { vector: GENERAL_PROTECTION });
     const frame = this.registers.context.top;
     frame.step = null; // the handler's fix-up continues behind the instruction
     frame.result = 0;
     this.#pushHandler(this.registers.idt.exception(GENERAL_PROTECTION), FrameKind.Exception);
-    this.#start(this.#deliver, this.costs.interruptDelivery);
+    return this.#begin(this.#deliver, this.costs.interruptDelivery);
   }
 
   // ---- guest mode ----
 
-  /** The basic reason with which `step` exits, or -1 where it does not. */
-  #interceptReason(vmcs: Vmcs, step: Step, registers: RegisterFile): number {
-    switch (step.op) {
-      case Op.Wrmsr:
-        return (vmcs.primary & Primary.UseMsrBitmaps) === 0 ||
-            vmcs.msrBitmap.intercepts(registers.address, true)
-          ? ExitReason.MsrWrite
-          : -1;
-      case Op.Rdmsr:
-        return (vmcs.primary & Primary.UseMsrBitmaps) === 0 ||
-            vmcs.msrBitmap.intercepts(registers.address, false)
-          ? ExitReason.MsrRead
-          : -1;
-      case Op.Hlt:
-        return (vmcs.primary & Primary.HltExiting) !== 0 ? ExitReason.Hlt : -1;
-      case Op.Out:
-      case Op.In:
-        return ExitReason.IoInstruction;
-      case Op.Store:
-      case Op.Load:
-        return ExitReason.EptMisconfig;
-      case Op.Cpuid:
-        return ExitReason.Cpuid;
-      default:
-        throw new Error(`Instruction "${step.name}" is not modelled in guest mode`);
-    }
-  }
-
   /** A VM entry completes. */
-  #enterGuest(): void {
+  #enterGuest(): Action {
     const vmcs = this.currentVmcs;
     if (vmcs === null) throw new Error(`cpu${this.id}: VM entry without a current VMCS`);
     const guest = vmcs.guest;
@@ -465,46 +461,30 @@ export class LogicalCpu {
     this.vmcs = vmcs;
     this.registers = guest;
     if (this.engine.trace !== null) this.#trace("entry", "VM entry", { info });
+    const preempted = (vmcs.pinBased & Pin.PreemptionTimer) !== 0 && vmcs.preemptionTimerValue === 0;
     if (info !== 0) {
       vmcs.entryInterruptionInfo = 0;
-      const vector = info & 0xff;
-      const type = (info >>> 8) & 7;
+      const { vector, type } = decodeInterruptionInfo(info);
       if (type === EventType.ExternalInterrupt && !guest.interruptFlag) {
-        this.#exitGuest(ExitReason.InvalidGuestState, 0, 0); // SDM, "Checks on Guest RIP and RFLAGS"
-        return;
+        return this.#exitGuest(ExitReason.InvalidGuestState, 0, 0); // SDM, "Checks on Guest RIP and RFLAGS"
       }
-      const kind = type === EventType.ExternalInterrupt
-        ? FrameKind.Interrupt
-        : type === EventType.Nmi
-        ? FrameKind.Nmi
-        : FrameKind.Exception;
-      const idt = guest.idt;
-      this.#pushHandler(
-        kind === FrameKind.Interrupt
-          ? idt.interrupt(vector)
-          : kind === FrameKind.Nmi
-          ? idt.nmi()
-          : idt.exception(vector),
-        kind,
-      );
+      if (type === EventType.ExternalInterrupt) {
+        this.#pushHandler(guest.idt.interrupt(vector), FrameKind.Interrupt);
+      } else if (type === EventType.Nmi) this.#pushHandler(guest.idt.nmi(), FrameKind.Nmi);
+      else this.#pushHandler(guest.idt.exception(vector), FrameKind.Exception);
       if (this.engine.trace !== null) this.#trace("injection", `0x${vector.toString(16)}`, { vector, type });
-      if ((vmcs.pinBased & Pin.PreemptionTimer) === 0 || vmcs.preemptionTimerValue !== 0) {
-        return this.#start(this.#inject, this.costs.eventInjection);
-      }
+      if (!preempted) return this.#begin(this.#inject, this.costs.eventInjection);
     }
-    if ((vmcs.pinBased & Pin.PreemptionTimer) !== 0 && vmcs.preemptionTimerValue === 0) {
-      return this.#exitGuest(ExitReason.PreemptionTimer, 0, 0); // after injection, before the first instruction
-    }
+    if (preempted) return this.#exitGuest(ExitReason.PreemptionTimer, 0, 0); // before the first instruction
     this.#attention = this.nmiPending || this.apic.pendingVector() >= 0;
     if (this.#attention && this.#recognisable()) return this.#recognise();
     if ((vmcs.primary & Primary.InterruptWindowExiting) !== 0 && guest.interruptFlag) {
       return this.#exitGuest(ExitReason.InterruptWindow, 0, 0);
     }
-    if (guest.halted) return; // activity state HLT
-    this.#resumeTop();
+    return guest.halted ? Action.Wait : Action.Resume; // activity state HLT or active
   }
 
-  #exitGuest(reason: number, qualification: number, info: number): void {
+  #exitGuest(reason: number, qualification: number, info: number): Action {
     const vmcs = this.vmcs!;
     vmcs.exitReason = reason;
     vmcs.exitQualification = qualification;
@@ -514,7 +494,7 @@ export class LogicalCpu {
     this.registers = this.root!;
     this.registers.interruptFlag = false; // SDM, "Loading Host RIP, RSP, SSP, and RFLAGS"
     if (this.engine.trace !== null) this.#trace("exit", "VM exit", { reason, qualification, info });
-    this.#start(this.#exit, this.costs.vmExit);
+    return this.#begin(this.#exit, this.costs.vmExit);
   }
 
   // ---- watching ----
@@ -526,8 +506,12 @@ export class LogicalCpu {
       fields.address = this.registers.address;
       fields.value = this.registers.value;
     }
-    fields.mode = this.vmcs === null ? "root" : "guest";
+    fields.mode = this.#mode;
     this.#trace(kind, step.name, fields);
+  }
+
+  get #mode(): string {
+    return this.vmcs === null ? "root" : "guest";
   }
 
   #trace(kind: string, name: string, fields: Record<string, number | string | boolean>): void {

@@ -10,7 +10,7 @@
 import type { Alarm, Engine } from "./sim/engine.ts";
 import { NEVER } from "./sim/engine.ts";
 import type { StateHash } from "./sim/state_hash.ts";
-import { LogicalCpu, type ProcessorBus, type ProcessorCosts } from "./cpu.ts";
+import { LogicalCpu, type ProcessorBus, processorCosts } from "./cpu.ts";
 import {
   type ApicEffect,
   DeliveryMode,
@@ -22,21 +22,22 @@ import {
 } from "./lapic.ts";
 import { clockRatio } from "./lapic_timer.ts";
 import type { RegisterFile } from "./register_file.ts";
-import { type PathFactorParameters, pathFactors } from "./path_factor.ts";
+import { count, hz, ns, parameters, type Values } from "./parameters.ts";
+import { pathFactorParameters, pathFactors } from "./path_factor.ts";
 
-/** Everything that makes one machine differ from another. Times are integer ns, rates Hz. */
-export interface MachineParameters extends ProcessorCosts, PathFactorParameters {
-  /** Logical processors. */
-  readonly cpus: number;
-  /** Invariant time-stamp counter. */
-  readonly tscHz: number;
-  /** The local APIC timer's clock before division. */
-  readonly busHz: number;
-  /** From the ICR write to the arrival at the other processor's APIC. */
-  readonly ipiLatency: number;
-  /** From a device's message write to the arrival at the APIC. */
-  readonly msiLatency: number;
-}
+/** What makes one machine differ from another, beside its processors' own costs. */
+export const machineParameters = parameters({
+  cpus: count("Logical processors", { min: 1, max: 32 }),
+  tsc: hz("Invariant time-stamp counter"),
+  apicBus: hz("The local APIC timer's clock before division"),
+  ipiLatency: ns("From the ICR write to the arrival at the other processor's APIC"),
+  msiLatency: ns("From a device's message write to the arrival at the APIC"),
+  processor: processorCosts,
+  path: pathFactorParameters,
+});
+
+/** Values of {@linkcode machineParameters}: durations in ns, clocks in Hz. */
+export type MachineParameters = Values<typeof machineParameters>;
 
 /** An interrupt message on its way. */
 interface Message {
@@ -63,12 +64,12 @@ export class Machine implements ProcessorBus {
 
   /** Builds the machine described by `parameters`, powered on, no processor started. */
   constructor(readonly engine: Engine, readonly parameters: MachineParameters) {
-    const bus = clockRatio(parameters.busHz), tsc = clockRatio(parameters.tscHz);
+    const bus = clockRatio(parameters.apicBus), tsc = clockRatio(parameters.tsc);
     const cpus: LogicalCpu[] = [];
     this.#timers = [];
     for (let id = 0; id < parameters.cpus; id++) {
-      const cpu = new LogicalCpu(id, engine, new LocalApic(id, bus, tsc), this, parameters);
-      cpu.drawPathFactor = pathFactors(parameters, engine.random.stream(`path.cpu${id}`));
+      const cpu = new LogicalCpu(id, engine, new LocalApic(id, bus, tsc), this, parameters.processor);
+      cpu.drawPathFactor = pathFactors(parameters.path, engine.random.stream(`path.cpu${id}`));
       cpus.push(cpu);
       this.#timers.push(engine.alarm(`lapic${id} timer`, () => this.#timerExpired(cpu), -1));
     }

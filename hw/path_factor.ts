@@ -9,17 +9,18 @@
  * @module
  */
 
+import { parameters, ratio, type Values } from "./parameters.ts";
 import type { RandomStream } from "./sim/random.ts";
 
 /** Shape of the factor's distribution; all are plain ratios. */
-export interface PathFactorParameters {
-  /** Share of paths that find warm caches. */
-  readonly warmShare: number;
-  /** Lowest factor of a warm path. */
-  readonly warmFloor: number;
-  /** Mean excess over 1 of a typical path. */
-  readonly typicalSpread: number;
-}
+export const pathFactorParameters = parameters({
+  warmShare: ratio("Share of paths that find warm caches"),
+  warmFloor: ratio("Lowest factor of a warm path"),
+  typicalSpread: ratio("Mean excess over 1 of a typical path"),
+});
+
+/** Values of {@linkcode pathFactorParameters}. */
+export type PathFactorParameters = Values<typeof pathFactorParameters>;
 
 /** A function that draws factors from `stream`. */
 export function pathFactors(parameters: PathFactorParameters, stream: RandomStream): () => number {

@@ -13,6 +13,7 @@
  * @module
  */
 
+import { Op } from "./sim/activity.ts";
 import type { StateHash } from "./sim/state_hash.ts";
 import type { RegisterFile } from "./register_file.ts";
 
@@ -137,6 +138,37 @@ export class Vmcs {
   /** Whether external interrupts exit. */
   get externalInterruptExiting(): boolean {
     return (this.pinBased & Pin.ExternalInterruptExiting) !== 0;
+  }
+
+  /**
+   * The basic reason with which an instruction exits in guest mode (SDM, "Instructions That Cause VM Exits"), or -1
+   * where it does not.
+   *
+   * @param op the instruction @param address its address operand
+   */
+  interceptReason(op: number, address: number): number {
+    switch (op) {
+      case Op.Wrmsr:
+        return (this.primary & Primary.UseMsrBitmaps) === 0 || this.msrBitmap.intercepts(address, true)
+          ? ExitReason.MsrWrite
+          : -1;
+      case Op.Rdmsr:
+        return (this.primary & Primary.UseMsrBitmaps) === 0 || this.msrBitmap.intercepts(address, false)
+          ? ExitReason.MsrRead
+          : -1;
+      case Op.Hlt:
+        return (this.primary & Primary.HltExiting) !== 0 ? ExitReason.Hlt : -1;
+      case Op.Out:
+      case Op.In:
+        return ExitReason.IoInstruction;
+      case Op.Store:
+      case Op.Load:
+        return ExitReason.EptMisconfig;
+      case Op.Cpuid:
+        return ExitReason.Cpuid;
+      default:
+        throw new Error(`Operation ${op} is not modelled in guest mode`);
+    }
   }
 
   /**

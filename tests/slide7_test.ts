@@ -10,9 +10,10 @@ import { assertEquals } from "@std/assert";
 import { work } from "../hw/sim/activity.ts";
 import { Engine } from "../hw/sim/engine.ts";
 import { TraceLog } from "../hw/sim/trace.ts";
-import { Machine, type MachineParameters } from "../hw/machine.ts";
+import { Machine, type MachineParameters, machineParameters } from "../hw/machine.ts";
+import { Parameter, type ParameterTree, type Values } from "../hw/parameters.ts";
 import { Pin } from "../hw/vmx.ts";
-import type { KvmCosts } from "../runtime/kvm/costs.ts";
+import { kvmCosts } from "../runtime/kvm/costs.ts";
 import type { DirectCapabilities } from "../runtime/kvm/direct.ts";
 import { Kvm } from "../runtime/kvm/kvm.ts";
 import { kvmRun, setSlaveCpu } from "../runtime/kvm/slave_cpu.ts";
@@ -20,49 +21,25 @@ import type { Vcpu } from "../runtime/kvm/vcpu.ts";
 import { HrTimer } from "../runtime/linux/hrtimer.ts";
 import { Kernel } from "../runtime/linux/kernel.ts";
 import { Layers } from "../runtime/linux/layers.ts";
-import type { KernelCosts, KernelRelease } from "../runtime/linux/release.ts";
+import { kernelCosts, type KernelRelease } from "../runtime/linux/release.ts";
 import { Vector } from "../runtime/linux/vectors.ts";
 import { flowOf } from "../runtime/measure/flow.ts";
 
-/** Every cost the same: the order of the boxes must not depend on costs. */
-function flat<Keys extends string>(keys: readonly Keys[], ns: number): Record<Keys, number> {
-  return Object.fromEntries(keys.map((key) => [key, ns])) as Record<Keys, number>;
+/** Every duration of a schema the same: the order of the boxes must not depend on costs. */
+function flat<T extends ParameterTree>(tree: T, ns: number): Values<T> {
+  return Object.fromEntries(
+    Object.entries(tree).map(([key, leaf]) => [key, leaf instanceof Parameter ? ns : flat(leaf, ns)]),
+  ) as Values<T>;
 }
 
-const KERNEL_COSTS: KernelCosts = flat([
-  "irqEntry",
-  "hrtimerWake",
-  "clockeventsProgram",
-  "tick",
-  "nohzStop",
-  "nohzRestart",
-  "contextSwitch",
-  "clockReadVdso",
-  "clockReadKvmclock",
-  "nanosleep",
-  "wakeUp",
-  "ipiHandler",
-  "deviceHandler",
-  "shellBuiltin",
-  "cpuDown",
-  "cpuUp",
-], 200); // deno-fmt-ignore
-const KVM_COSTS: KvmCosts = flat([
-  "enterGuest", "unblock", "haltHandle", "eoiHandle", "timerWriteHandle", "msrHandle", "mmioDecode",
-  "externalInterruptHandle", "timerFunction", "nmiHandle", "cpuidHandle", "userExit", "assignedInterrupt",
-  "handOff", "slaveLoad", "slaveBoot", "pitTick",
-], 300); // deno-fmt-ignore
+const KERNEL_COSTS = flat(kernelCosts, 200);
+const KVM_COSTS = flat(kvmCosts, 300);
 const MACHINE: MachineParameters = {
+  ...flat(machineParameters, 100),
   cpus: 4,
-  tscHz: 3_400_000_000,
-  busHz: 100_000_000,
-  ...flat([
-    "interruptDelivery", "eventInjection", "c1Exit", "vmExit", "vmEntry", "msrAccess", "deviceAccess", "cpuid",
-    "ipiLatency", "msiLatency",
-  ], 100), // deno-fmt-ignore
-  warmShare: 0,
-  warmFloor: 1,
-  typicalSpread: 0,
+  tsc: 3_400_000_000,
+  apicBus: 100_000_000,
+  path: { warmShare: 0, warmFloor: 1, typicalSpread: 0 },
 };
 const RELEASE: KernelRelease = { release: "3.4.0", hz: 100, noHz: true, realTime: false, clocksource: "tsc" };
 
@@ -87,6 +64,7 @@ function period(capabilities: DirectCapabilities): { vcpu: Vcpu; log: TraceLog; 
     cpus: 4,
     kernelLayer: Layers.HostKernel,
     taskLayer: Layers.HostTask,
+    consoleIrq: { irq: 1, name: "i8042" },
   });
   const kvm = new Kvm(host, machine, KVM_COSTS, capabilities);
   machine.cpus[0]!.start(host.cpus[0]!.prepareStart());
@@ -100,6 +78,7 @@ function period(capabilities: DirectCapabilities): { vcpu: Vcpu; log: TraceLog; 
     cpus: 1,
     kernelLayer: Layers.GuestKernel,
     taskLayer: Layers.GuestTask,
+    consoleIrq: { irq: 11, name: "eth0" },
   });
   const cpu = guest.cpus[0]!;
   const vcpu = kvm.createVm("vm0").createVcpu(cpu.prepareStart());

@@ -59,8 +59,8 @@ export class Step {
     readonly name: string,
     /** Whose time it takes. */
     readonly layer: Layer,
-    /** Cost, integer nanoseconds, in its typical execution. */
-    readonly ns: number,
+    /** Cost, integer nanoseconds, in its typical execution. Changed only by the step's owner, between two yields. */
+    public ns: number,
     /** Whether the random factor of the path (cache state) scales the cost. Hardware transitions do not scale. */
     readonly scales: boolean,
   ) {}

@@ -59,8 +59,7 @@ export class Engine {
   nowNs = 0;
   /** Number of the event that is happening; counts every alarm, and every step of every activity. */
   event = 0;
-  /** Receives what happens; `null`: nobody watches. */
-  trace: TraceSink | null = null;
+  #trace: TraceSink | null = null;
   /** Makes every choice that is not data. A normal run takes the first. */
   chooser: Chooser = () => 0;
   /** The run's random streams. */
@@ -73,10 +72,23 @@ export class Engine {
   #priorities = new Int32Array(64);
   #ids = new Int32Array(64);
   #pending = 0;
+  // How far activities may pass without the queue.
+  #horizonNs = -1;
+  #stopped = false;
 
   /** @param seed what all random streams are derived from */
   constructor(seed: number) {
     this.random = new Randomness(seed);
+  }
+
+  /** Receives what happens; `null`: nobody watches. */
+  get trace(): TraceSink | null {
+    return this.#trace;
+  }
+
+  set trace(sink: TraceSink | null) {
+    this.#trace = sink;
+    this.#horizonNs = -1; // from now on every event goes through the queue
   }
 
   /** Makes an alarm. Of alarms due at one time, those of lower `priority` fire first, then those armed first. */
@@ -162,10 +174,46 @@ export class Engine {
     return true;
   }
 
-  /** Steps while an alarm is due at or before `timeNs`, then sets the time to `timeNs`. */
+  /**
+   * Passes to `timeNs` without the queue, as one event: the way of an activity whose step ends before anything else is
+   * due. Only inside {@linkcode run}; a single {@linkcode step} and a traced run go through the queue, and come to the
+   * same state.
+   *
+   * @returns false where something is due before or at `timeNs`, or the run ends before it
+   */
+  passTo(timeNs: number): boolean {
+    const n = this.#pending;
+    if (timeNs > this.#horizonNs || (n !== 0 && this.#times[n - 1]! <= timeNs)) return false;
+    this.nowNs = timeNs;
+    this.event++;
+    return true;
+  }
+
+  /**
+   * Steps while an alarm is due at or before `untilNs` and nobody has called {@linkcode stop}. The time stays at the
+   * last event.
+   *
+   * @returns whether it was stopped
+   */
+  run(untilNs: number): boolean {
+    this.#stopped = false;
+    while (!this.#stopped && this.nextNs <= untilNs) {
+      this.#horizonNs = this.trace === null ? untilNs : -1;
+      this.step();
+    }
+    this.#horizonNs = -1;
+    return this.#stopped;
+  }
+
+  /** Ends {@linkcode run} with the event that is happening. */
+  stop(): void {
+    this.#stopped = true;
+    this.#horizonNs = -1;
+  }
+
+  /** Runs everything that is due up to and including `timeNs`, then sets the time to it. */
   runUntil(timeNs: number): void {
-    while (this.nextNs <= timeNs) this.step();
-    if (timeNs > this.nowNs) this.nowNs = timeNs;
+    if (!this.run(timeNs) && timeNs > this.nowNs) this.nowNs = timeNs;
   }
 
   /** One of `count` free choices: the only place where something that is not data is decided. */

@@ -115,7 +115,7 @@ export class Vcpu {
         if (this.apic.pendingVector() < 0) {
           if (slave) return "online";
           yield steps.haltHandle;
-          while (!this.runnable) yield* cpu.sleep();
+          while (!this.runnable) if (cpu.prepareSleep()) yield* cpu.schedule();
           yield steps.unblock;
           if (this.signalPending) continue;
         }
@@ -146,16 +146,21 @@ export class Vcpu {
         continue;
       }
       registers.interruptFlag = true; // what has been held back is taken at the next boundary
-      const result = yield registers.call(handleExit(this, cpu, reason));
-      if (result !== 0) {
-        const left = this.left;
+      if (reason === ExitReason.Hlt) {
+        vmcs.skipInstruction();
+        this.halted = true;
+        continue;
+      }
+      yield registers.call(handleExit(this, cpu, reason));
+      if (this.left !== null) {
+        const left: LoopResult = this.left;
         this.left = null;
-        return left!;
+        return left;
       }
     }
   }
 
-  /** What the exit handler wants done outside of the loop. */
+  /** What an exit handler wants done outside of the loop; `null`: enter again. */
   left: LoopResult | null = null;
 
   /** Makes the vCPU look at what has changed for it: wakes it, or interrupts the CPU that runs it. */
@@ -201,13 +206,13 @@ export class Vcpu {
   #timerExpired(): void {
     const { apic } = this;
     apic.timer.expired(this.vm.kvm.host.nowNs);
-    const cpu = this.vm.kvm.host.cpus.find((candidate) => candidate.hrtimers === this.timerBase)!;
+    const cpu = this.timerHome!;
     if (apic.timer.expiresNs !== Infinity) cpu.hrtimers.start(this.timer, apic.timer.expiresNs);
     if (apic.timerVector >= 0) this.interrupt(apic.timerVector, cpu);
   }
 
-  /** The base on which the emulated timer was last started. */
-  timerBase: KernelCpu["hrtimers"] | null = null;
+  /** The CPU on which the emulated timer was last started. */
+  timerHome: KernelCpu | null = null;
 
   /** Writes a tracepoint of KVM, with the kernel's names. */
   tracepoint(name: string, fields: Record<string, number | string | boolean>): void {

@@ -22,6 +22,7 @@
 
 /** One error number with its name and text. There is one object per number: `===` compares. */
 export class Errno {
+  /** Not for direct use: the constants below are all there are. */
   constructor(
     /** The symbol, `"EINVAL"`. */
     readonly name: string,

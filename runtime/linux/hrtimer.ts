@@ -9,6 +9,7 @@
 
 import type { Step } from "../../hw/sim/activity.ts";
 import type { StateHash } from "../../hw/sim/state_hash.ts";
+import type { KernelCpu } from "./kernel_cpu.ts";
 
 /** A timer. Made once, started many times. */
 export class HrTimer {
@@ -20,9 +21,16 @@ export class HrTimer {
   /**
    * @param name in traces and the state hash
    * @param step the cost of its callback, paid before the callback runs; read at each expiry
-   * @param callback what happens; may start the timer again
+   * @param callback what happens, on the CPU where it expires; may start the timer again
+   * @param pinned whether it ends when its CPU goes offline; others move
    */
-  constructor(readonly name: string, public step: Step, readonly callback: (timer: HrTimer) => void) {}
+  constructor(
+    readonly name: string,
+    public step: Step,
+    readonly callback: (timer: HrTimer, cpu: KernelCpu) => void,
+    /** Belongs to its CPU: ends with it instead of moving to another one. */
+    readonly pinned = false,
+  ) {}
 }
 
 /** The timers of one CPU. */

@@ -8,12 +8,15 @@
 import { type Activity, HLT } from "../../hw/sim/activity.ts";
 import type { KernelCpu } from "./kernel_cpu.ts";
 
-/** What the idle task of `cpu` runs for ever. */
-export function* idleLoop(cpu: KernelCpu): Activity {
-  const { kernel, registers, hrtimers } = cpu;
+/** What the idle task of `cpu` runs for ever. @param online called when the CPU has come up */
+export function* idleLoop(cpu: KernelCpu, online?: () => void): Activity {
+  const { kernel, hrtimers } = cpu;
   const { steps, release } = kernel;
   yield* cpu.boot();
+  online?.();
+  yield* cpu.sendPendingIpis();
   for (;;) {
+    if (cpu.state === "offline") yield* playDead(cpu);
     const stopTick = release.noHz && !cpu.needResched && cpu.tick.base !== null;
     if (stopTick) {
       // tick_nohz_idle_enter(): with nobody else waiting, the next hrtimer is programmed in the tick's place.
@@ -21,13 +24,7 @@ export function* idleLoop(cpu: KernelCpu): Activity {
       hrtimers.cancel(cpu.tick);
       if (hrtimers.stale) yield cpu.programTimer();
     }
-    while (!cpu.needResched) {
-      if (cpu.state === "offline") {
-        // play_dead(): interrupts off, halted, until an INIT.
-        registers.interruptFlag = false;
-      }
-      yield HLT;
-    }
+    while (!cpu.needResched) yield HLT;
     if (stopTick) {
       // tick_nohz_idle_exit(): the tick is started before the scheduler is asked, so it costs latency.
       yield steps.nohzRestart;
@@ -36,4 +33,13 @@ export function* idleLoop(cpu: KernelCpu): Activity {
     }
     yield* cpu.schedule();
   }
+}
+
+/** play_dead(): interrupts off, halted, until an INIT. */
+function* playDead(cpu: KernelCpu): Activity {
+  cpu.registers.interruptFlag = false;
+  cpu.onDead?.();
+  cpu.onDead = null;
+  yield* cpu.sendPendingIpis();
+  for (;;) yield HLT; // an NMI ends a HLT
 }

@@ -14,6 +14,7 @@ import { Vector } from "./vectors.ts";
 
 /** The handler of external interrupt `vector` on `cpu`. */
 export function interruptHandler(cpu: KernelCpu, vector: number): Activity<unknown> {
+  if (cpu.steadySinceNs >= 0) cpu.leaveSteady();
   switch (vector) {
     case Vector.LocalTimer:
       return cpu.localTimerOverride?.() ?? localTimer(cpu);
@@ -37,13 +38,10 @@ function* localTimer(cpu: KernelCpu): Activity {
     const timer = hrtimers.takeExpired(kernel.nowNs);
     if (timer === null) break;
     yield timer.step;
-    timer.callback(timer);
+    timer.callback(timer, cpu);
   }
-  if (hrtimers.stale) {
-    yield kernel.steps.clockeventsProgram;
-    yield cpu.programTimer();
-  }
-  if (cpu.softirqPending !== null || (cpu.rescheduleMask | cpu.nmiMask) !== 0) yield* leave(cpu);
+  if (hrtimers.stale && !cpu.enterSteady()) yield cpu.programTimer();
+  if (cpu.softirqs.length > 0 || (cpu.rescheduleMask | cpu.nmiMask) !== 0) yield* leave(cpu);
   if (cpu.preemptible) yield* cpu.schedule();
 }
 
@@ -53,6 +51,7 @@ function* reschedule(cpu: KernelCpu): Activity {
   yield cpu.apicWrite(Apic.EOI, 0);
   cpu.rescheduleInterrupts++;
   yield cpu.kernel.steps.ipiHandler;
+  yield* leave(cpu);
   if (cpu.preemptible) yield* cpu.schedule();
 }
 
@@ -60,6 +59,7 @@ function* reschedule(cpu: KernelCpu): Activity {
 function* callFunctionSingle(cpu: KernelCpu): Activity {
   yield cpu.kernel.steps.irqEntry;
   yield cpu.apicWrite(Apic.EOI, 0);
+  cpu.callFunctionInterrupts++;
   yield cpu.kernel.steps.ipiHandler;
   if (cpu.state === "slave") return; // the slave's own loop takes them
   for (let work = cpu.callFunctions.shift(); work !== undefined; work = cpu.callFunctions.shift()) {
@@ -86,26 +86,34 @@ function* device(cpu: KernelCpu, vector: number): Activity {
   if (cpu.preemptible) yield* cpu.schedule();
 }
 
-/** irq_exit(): softirqs, with interrupts on but no preemption; reschedule interrupts that wake-ups asked for. */
+/**
+ * irq_exit(): softirqs, with interrupts on; then the interrupts to other CPUs that wake-ups asked for.
+ *
+ * Softirqs cannot be preempted, save in an RT kernel, where they have the priority of a thread below every
+ * real-time task: there a waking task takes the CPU in the middle of them.
+ */
 function* leave(cpu: KernelCpu): Activity {
-  const { registers } = cpu;
-  while (cpu.softirqPending !== null) {
-    const work = cpu.softirqPending;
-    cpu.softirqPending = null;
+  const { registers, softirqs } = cpu;
+  while (softirqs.length > 0 && !cpu.inSoftirq) {
+    const work = softirqs.shift()!;
     const task = cpu.current;
-    const flag = registers.interruptFlag;
-    task.preemptCount++;
+    const flag = registers.interruptFlag, count = task.preemptCount;
+    task.preemptCount = cpu.kernel.release.realTime ? 0 : count + 1;
+    cpu.inSoftirq = true;
     registers.interruptFlag = true;
     yield work;
     registers.interruptFlag = flag;
-    task.preemptCount--;
+    cpu.inSoftirq = false;
+    task.preemptCount = count;
   }
   yield* cpu.sendPendingIpis();
+  if (cpu.hrtimers.stale && cpu.hrtimers.programmedNs === Infinity) yield cpu.programTimer(); // it was steady
 }
 
 /** The NMI handler: asks the registered handlers in order. */
 export function* nmiHandler(cpu: KernelCpu): Activity {
   yield cpu.kernel.steps.irqEntry;
+  cpu.nonMaskableInterrupts++;
   for (const handler of cpu.kernel.nmiHandlers) if (handler(cpu)) return;
   cpu.kernel.log(`Uhhuh. NMI received for unknown reason on CPU ${cpu.id}.`);
 }

@@ -8,7 +8,8 @@ import { type Activity, endless, type Layer, type Step, work } from "../../hw/si
 import type { Engine } from "../../hw/sim/engine.ts";
 import type { StateHash } from "../../hw/sim/state_hash.ts";
 import { HrTimer } from "./hrtimer.ts";
-import { KernelCpu } from "./kernel_cpu.ts";
+import type { BackgroundParameters } from "./background.ts";
+import { type IrqAction, KernelCpu } from "./kernel_cpu.ts";
 import type { KernelCosts, KernelRelease } from "./release.ts";
 import { schedulerDefaults, type SchedulerTunables } from "./runqueue.ts";
 import { type CpuMask, Task } from "./task.ts";
@@ -30,6 +31,10 @@ export interface KernelOptions {
   readonly kernelLayer: Layer;
   /** Layer of user-space work on it. */
   readonly taskLayer: Layer;
+  /** What it does on each CPU beside the work at hand; nothing where absent. */
+  readonly background?: BackgroundParameters;
+  /** The interrupt by which commands reach it: `{ irq: 1, name: "i8042" }`. */
+  readonly consoleIrq: { readonly irq: number; readonly name: string };
 }
 
 /** A running kernel. */
@@ -64,8 +69,10 @@ export class Kernel {
   spuriousVectors = 0;
   /** The kernel log: text and time. */
   readonly dmesg: { timeNs: number; text: string }[] = [];
-  /** Work brought by the console's interrupt, oldest first. */
+  /** What has been typed: work that the console's interrupt does, oldest first. */
   readonly consoleInput: ((cpu: KernelCpu) => void)[] = [];
+  /** The handler of the interrupt by which commands reach this kernel: its keyboard, or its network. */
+  readonly consoleAction: IrqAction;
   readonly #interruptCounts = new Map<number, Float64Array>();
   #nextPid = 2;
 
@@ -85,9 +92,17 @@ export class Kernel {
         work(name, userSpace.has(name as keyof KernelCosts) ? options.taskLayer : options.kernelLayer, ns),
       ]),
     ) as KernelSteps;
+    this.consoleAction = {
+      irq: options.consoleIrq.irq,
+      name: options.consoleIrq.name,
+      handler: (cpu) => this.#readConsole(cpu),
+    };
     this.calibration = work("calibrate_APIC_clock", options.kernelLayer, 10_000_000, false);
     this.endlessLoop = endless("endless loop", options.taskLayer);
-    this.cpus = Array.from({ length: options.cpus }, (_, id) => new KernelCpu(this, id));
+    this.cpus = Array.from(
+      { length: options.cpus },
+      (_, id) => new KernelCpu(this, id, options.background ?? null),
+    );
     engine.register(`kernel ${options.name}`, this);
   }
 
@@ -127,7 +142,7 @@ export class Kernel {
     let task: Task;
     const kernel = this;
     const life = function* (): Activity {
-      const status = yield* body(task);
+      const status = yield kernel.cpus[task.cpu]!.registers.call(body(task));
       kernel.tasks.delete(pid);
       done?.(status);
       const here = kernel.cpus[task.cpu]!;
@@ -168,9 +183,10 @@ export class Kernel {
     if (expiresNs > this.nowNs) {
       cpu.hrtimers.start(timer, expiresNs);
       if (cpu.hrtimers.first === timer && cpu.hrtimers.stale) yield cpu.programTimer();
-      if (timer.base !== null) yield* cpu.sleep();
+      if (timer.base !== null && cpu.prepareSleep()) yield* cpu.schedule();
     }
     task.preemptCount--;
+    if (cpu.preemptible) yield* cpu.schedule();
   }
 
   /** A timer that wakes `task`. */
@@ -199,6 +215,13 @@ export class Kernel {
     return this.#interruptCounts.get(irq) ?? new Float64Array(this.cpus.length);
   }
 
+  *#readConsole(cpu: KernelCpu): Activity {
+    for (let input = this.consoleInput.shift(); input !== undefined; input = this.consoleInput.shift()) {
+      yield this.steps.deviceHandler;
+      input(cpu);
+    }
+  }
+
   #leastLoaded(mask: CpuMask): KernelCpu {
     let best: KernelCpu | undefined;
     for (const cpu of this.cpus) {
@@ -209,8 +232,14 @@ export class Kernel {
     return best ?? this.cpus[0]!;
   }
 
+  /** Books what steady CPUs have done up to now, before anybody looks. */
+  settle(): void {
+    for (const cpu of this.cpus) cpu.bookSteady();
+  }
+
   /** Adds the kernel's whole state to `hash`. */
   hashInto(hash: StateHash): void {
+    this.settle();
     for (const cpu of this.cpus) cpu.hashInto(hash);
     for (const task of this.tasks.values()) task.hashInto(hash);
     hash.number(this.spuriousVectors).word(this.dmesg.length).word(this.consoleInput.length);

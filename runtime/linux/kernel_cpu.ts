@@ -9,6 +9,7 @@ import type { StateHash } from "../../hw/sim/state_hash.ts";
 import { Apic, DeliveryMode, x2apicMsr } from "../../hw/lapic.ts";
 import { timerDivisor } from "../../hw/lapic_timer.ts";
 import { type InterruptTable, RegisterFile } from "../../hw/register_file.ts";
+import { Background, type BackgroundParameters } from "./background.ts";
 import { HrTimer, HrTimerBase } from "./hrtimer.ts";
 import { idleLoop } from "./idle.ts";
 import { exceptionHandler, interruptHandler, nmiHandler } from "./interrupts.ts";
@@ -71,17 +72,31 @@ export class KernelCpu implements InterruptTable {
   localTimerInterrupts = 0;
   /** Reschedule interrupts taken. */
   rescheduleInterrupts = 0;
-  /** Softirq work raised by handlers, ns, done on the way out of the interrupt. */
-  softirqPending: Step | null = null;
+  /** What the kernel does here beside the work at hand. */
+  readonly background: Background | null;
+  /** Softirq work raised by handlers, done on the way out of the interrupt. */
+  readonly softirqs: Step[] = [];
+  /** Softirqs are being done: an interrupt that comes in between leaves its own to them. */
+  inSoftirq = false;
+  /** Since when the CPU is steady ({@linkcode enterSteady}), or up to when it has been booked; -1: it is not. */
+  steadySinceNs = -1;
+  /** Time that booked ticks and background took from the running task, ns. */
+  stolenNs = 0;
   /** Functions sent by other CPUs (`smp_call_function_single`). */
   readonly callFunctions: Activity<unknown>[] = [];
 
   /** CPU `id` of `kernel`. */
-  constructor(readonly kernel: Kernel, readonly id: number) {
+  constructor(readonly kernel: Kernel, readonly id: number, background: BackgroundParameters | null) {
     this.runQueue = new RunQueue(kernel.tunables);
     this.current = this.idle = this.#idleTask(`swapper/${id}`, idleLoop(this));
     this.registers = new RegisterFile(this, this.idle.context);
-    this.tick = new HrTimer(`${kernel.name} tick ${id}`, kernel.steps.tick, (timer) => this.#tick(timer));
+    this.tick = new HrTimer(
+      `${kernel.name} tick ${id}`,
+      kernel.steps.tick,
+      (timer) => this.#tick(timer),
+      true,
+    );
+    this.background = background === null ? null : new Background(this, background);
   }
 
   #idleTask(name: string, life: Activity<unknown>): Task {
@@ -190,6 +205,7 @@ export class KernelCpu implements InterruptTable {
     yield* this.setupApic(this.kernel.calibration);
     this.state = "online";
     this.startTick();
+    this.background?.start();
     yield this.programTimer();
   }
 
@@ -220,16 +236,24 @@ export class KernelCpu implements InterruptTable {
     registers.interruptFlag = flag;
   }
 
-  /** The running task sleeps until {@linkcode Kernel.wake}. Call with `yield*`. */
-  *sleep(): Activity {
+  /**
+   * The running task shall sleep until {@linkcode Kernel.wake}: `if (cpu.prepareSleep()) yield* cpu.schedule();`.
+   *
+   * @returns false where a wake-up has come already
+   */
+  prepareSleep(): boolean {
     const task = this.current;
     if (task.wakePending) {
       task.wakePending = false;
-      return;
+      return false;
     }
     task.runnable = false;
-    yield* this.schedule();
-    task.wakePending = false;
+    return true;
+  }
+
+  /** The running task sleeps. Call with `yield*`. */
+  *sleep(): Activity {
+    if (this.prepareSleep()) yield* this.schedule();
   }
 
   /** The running task ends; never returns to it. */
@@ -259,6 +283,46 @@ export class KernelCpu implements InterruptTable {
     return this.needResched && this.current.preemptCount === 0;
   }
 
+  // ---- steady CPUs ----
+
+  /**
+   * At the end of a timer interrupt: whether the CPU goes back to an endless loop with nobody waiting and no timer but
+   * the CPU's own. Until an interrupt comes, its ticks and background can disturb nobody: they are booked when somebody
+   * looks, not simulated one by one, and the timer is not programmed.
+   */
+  enterSteady(): boolean {
+    const { context } = this.registers;
+    const below = context.depth > 0 ? context.frames[context.depth - 1]!.step : null;
+    if (below === null || below.ns !== Infinity || this.runQueue.length > 0 || this.softirqs.length > 0) {
+      return false;
+    }
+    for (const timer of this.hrtimers.timers()) if (!timer.pinned) return false;
+    this.steadySinceNs = this.kernel.nowNs;
+    this.hrtimers.programmedNs = Infinity;
+    return true;
+  }
+
+  /** An interrupt has come: the CPU is looked at again, one event at a time. */
+  leaveSteady(): void {
+    this.bookSteady();
+    this.steadySinceNs = -1;
+  }
+
+  /** Books ticks and background of a steady CPU up to now. */
+  bookSteady(): void {
+    if (this.steadySinceNs < 0) return;
+    const { nowNs, tickPeriodNs } = this.kernel;
+    if (this.tick.base !== null && this.tick.expiresNs <= nowNs) {
+      const ticks = Math.floor((nowNs - this.tick.expiresNs) / tickPeriodNs) + 1;
+      this.localTimerInterrupts += ticks;
+      this.stolenNs += ticks * this.kernel.steps.tick.ns;
+      this.hrtimers.start(this.tick, this.tick.expiresNs + ticks * tickPeriodNs);
+    }
+    if (this.background !== null) this.stolenNs += this.background.pass(nowNs);
+    this.runQueue.account(this.current, nowNs);
+    this.steadySinceNs = nowNs;
+  }
+
   // ---- tick ----
 
   /** Queues the tick for its next point on the kernel's grid. */
@@ -280,6 +344,7 @@ export class KernelCpu implements InterruptTable {
   /** Adds its state, and that of its tasks, to `hash`. */
   hashInto(hash: StateHash): void {
     hash.text(this.state).flag(this.needResched).word(this.rescheduleMask).word(this.current.pid);
+    hash.number(this.steadySinceNs).number(this.stolenNs);
     hash.number(this.localTimerInterrupts).number(this.rescheduleInterrupts).flag(this.x2apic);
     this.hrtimers.hashInto(hash);
     this.runQueue.hashInto(hash);

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { ns, parameters, type Values } from "../../hw/parameters.ts";
+
 /** One kernel build. */
 export interface KernelRelease {
   /** As `uname -r` prints it. */
@@ -19,37 +21,24 @@ export interface KernelRelease {
 }
 
 /** What the kernel's steps cost, integer ns in their typical execution. */
-export interface KernelCosts {
-  /** First instruction of an interrupt's entry to its handler. */
-  readonly irqEntry: number;
-  /** `hrtimer_interrupt()` and the wake-up of a sleeper. */
-  readonly hrtimerWake: number;
-  /** Conversion of a delay to timer counts, before the register write. */
-  readonly clockeventsProgram: number;
-  /** The scheduler's tick. */
-  readonly tick: number;
-  /** Stopping the tick on entry to idle. */
-  readonly nohzStop: number;
-  /** Starting the tick again when idle ends. */
-  readonly nohzRestart: number;
-  /** A context switch, scheduler decision included. */
-  readonly contextSwitch: number;
-  /** clock_gettime() by the vDSO. */
-  readonly clockReadVdso: number;
-  /** clock_gettime() by a system call on kvm-clock. */
-  readonly clockReadKvmclock: number;
-  /** Entry to and exit from a system call that sets a sleep timer. */
-  readonly nanosleep: number;
-  /** Waking another task, without the switch. */
-  readonly wakeUp: number;
-  /** A reschedule or call-function interrupt's own work. */
-  readonly ipiHandler: number;
-  /** A device interrupt's handler (mask, schedule its poll). */
-  readonly deviceHandler: number;
-  /** One built-in command of the shell. */
-  readonly shellBuiltin: number;
-  /** Notifiers, stop_machine and migration when a CPU is taken offline. */
-  readonly cpuDown: number;
-  /** Start-up of a CPU, from INIT to its first schedule. */
-  readonly cpuUp: number;
-}
+export const kernelCosts = parameters({
+  irqEntry: ns("First instruction of an interrupt's entry to its handler"),
+  hrtimerWake: ns("hrtimer_interrupt(), the wake-up of a sleeper, and the conversion of the next delay"),
+  tick: ns("The scheduler's tick"),
+  nohzStop: ns("Stopping the tick on entry to idle"),
+  nohzRestart: ns("Starting the tick again when idle ends"),
+  contextSwitch: ns("A context switch, scheduler decision included"),
+  clockReadVdso: ns("clock_gettime() by the vDSO"),
+  clockReadKvmclock: ns("clock_gettime() by a system call on kvm-clock"),
+  nanosleep: ns("Entry to and exit from a system call that sets a sleep timer"),
+  wakeUp: ns("Waking another task, without the switch"),
+  ipiHandler: ns("A reschedule or call-function interrupt's own work"),
+  deviceHandler: ns("A device interrupt's handler (mask, schedule its poll)"),
+  raiseSoftirq: ns("Raising a softirq in a handler"),
+  shellBuiltin: ns("One built-in command of the shell"),
+  cpuDown: ns("Notifiers, stop_machine and migration when a CPU is taken offline"),
+  cpuUp: ns("Start-up of a CPU, from INIT to its first schedule"),
+});
+
+/** Values of {@linkcode kernelCosts}. */
+export type KernelCosts = Values<typeof kernelCosts>;

@@ -39,6 +39,8 @@ export class RunQueue {
   readonly #fair: Task[] = [];
   /** Lowest virtual run time seen: where newcomers are placed. */
   minVruntimeNs = 0;
+  /** Time for which a task other than the idle task has run here, as far as it has been booked, ns. */
+  busyNs = 0;
 
   /** @param tunables shared by the kernel's CPUs */
   constructor(readonly tunables: SchedulerTunables) {}
@@ -97,6 +99,7 @@ export class RunQueue {
     const delta = nowNs - task.execStartNs;
     task.execStartNs = nowNs;
     task.cpuTimeNs += delta;
+    this.busyNs += delta;
     if (task.realTime) return;
     task.vruntimeNs += delta;
     const first = this.#fair[0];

@@ -20,7 +20,7 @@ export class Task {
   readonly context: Context;
   /** Scheduling policy. */
   policy: Policy = "SCHED_OTHER";
-  /** Real-time priority 1 … 99; 0 for SCHED_OTHER. */
+  /** Real-time priority 1 … 99; 0 for SCHED_OTHER; 100 for the stopper threads, which nothing preempts. */
   rtPriority = 0;
   /** CFS: weighted run time so far, ns. */
   vruntimeNs = 0;
@@ -38,6 +38,8 @@ export class Task {
   dead = false;
   /** A wake-up that came before the task slept: the next sleep returns at once. */
   wakePending = false;
+  /** It is a thread of the kernel and has no user space. */
+  kernelThread = false;
 
   /**
    * @param name as `ps` prints it @param cpu the CPU whose queue it is on @param allowed where it may run

@@ -1,0 +1,444 @@
+/**
+ * Intel 82599 10 Gigabit Ethernet controller: one physical function with up to 64 virtual ones, as far as
+ * interrupts are concerned.
+ *
+ * *Document*: Intel 82599 10 GbE Controller Datasheet, "Interrupt Registers", "MSI-X Configuration", "PCIe SR-IOV",
+ * "Interrupt Moderation".
+ *
+ * *Modelled*: configuration space of both functions, the virtual functions that appear with VF Enable; EICR, EICS,
+ * EIMS, EIMC, EIAC, EIAM and their extensions, GPIE, EITR, IVAR and the virtual functions' VT forms of them; MSI-X
+ * with 64 vectors (physical) and 3 (virtual); throttling; device reset.
+ *
+ * *Not modelled*: packets, queues, mailbox contents, link; INTx and MSI signalling; the low-latency and TCP-timer
+ * interrupts; throttling of the causes in EICR bits 31:16; the counter field of EITR (a write without CNT_WDIS lets
+ * the next interrupt go at once). Other registers read 0; a write to one says so.
+ *
+ * Interrupts, of queue q to a message:
+ *
+ *     queue q --IVAR--> vector v --EICR & EIMS--> EITR[v] elapsed? --MSI-X masks--> message
+ *                          EIAC clears, EIAM disables on the way out
+ *
+ * @module
+ */
+
+import {
+  allocated,
+  DEVICE_ID_82599,
+  DEVICE_ID_82599_VF,
+  hexOffset,
+  INTEL,
+  ivarByte,
+  Nic82599Function,
+  PF_VECTORS,
+  resetsDevice,
+  resetsLink,
+  unmodelled,
+  VFS_MAX,
+} from "./nic_82599_function.ts";
+import { VectorInterrupts } from "./nic_82599_interrupts.ts";
+import { Nic82599Vf } from "./nic_82599_vf.ts";
+import { type Bdf, bdfOf, type PciFunction, placeOf, routingId } from "./pci.ts";
+import {
+  addExpressCapability,
+  ExpressType,
+  ExtendedCapabilityId,
+  MsiCapability,
+  MsiXCapability,
+  NO_EFFECTS,
+  type PciEffect,
+  SriovCapability,
+} from "./pci_configuration.ts";
+import { field, register, reserved, u32 } from "./registers.ts";
+import type { StateHash } from "./sim/state_hash.ts";
+
+export { Nic82599Vf } from "./nic_82599_vf.ts";
+export {
+  DEVICE_ID_82599,
+  DEVICE_ID_82599_VF,
+  PF_VECTORS,
+  VF_VECTORS,
+  VFS_MAX,
+} from "./nic_82599_function.ts";
+
+/** What of a card is a choice of board maker, firmware or topology. */
+export interface Nic82599Record {
+  /** Place of the physical function, `"0000:04:00.0"`. */
+  readonly bdf: string;
+  /**
+   * Routing identifier of the first virtual function minus that of the physical one. Loaded from EEPROM; a card out of
+   * the box has 0x80 with ARI and 0x180 without.
+   */
+  readonly firstVfOffset: number;
+  /** Distance between two virtual functions. */
+  readonly vfStride: number;
+  /** Who made the board. */
+  readonly subsystemVendorId: number;
+  /** Which board it is. */
+  readonly subsystemId: number;
+  /** Physical address of BAR 0 (512 KiB); BAR 4 (16 KiB) follows, then the virtual functions' memory. */
+  readonly memoryBase: number;
+  /** First I/O port of BAR 2. */
+  readonly ioBase: number;
+  /** Interrupt controller input of INTA#, as firmware wrote it. */
+  readonly interruptLine: number;
+}
+
+const PF_BAR0_SIZE = 0x8_0000;
+const MSIX_BAR_SIZE = 0x4000;
+const VF_BAR_SIZE = 0x4000;
+
+/** Registers of the physical function, byte offsets in BAR 0. */
+const Pf = {
+  ctrl: 0x0_0000,
+  status: 0x0_0008,
+  eicr: 0x0_0800,
+  eics: 0x0_0808,
+  eiac: 0x0_0810,
+  eitrLow: 0x0_0820,
+  eims: 0x0_0880,
+  eimc: 0x0_0888,
+  eiam: 0x0_0890,
+  gpie: 0x0_0898,
+  ivar: 0x0_0900,
+  ivarMisc: 0x0_0a00,
+  eicsEx: 0x0_0a90,
+  eimsEx: 0x0_0aa0,
+  eimcEx: 0x0_0ab0,
+  eiamEx: 0x0_0ad0,
+  eitrHigh: 0x1_2300,
+} as const;
+
+const GPIE = register("GPIE", Pf.gpie, 0, 32, [
+  field("sdpEnable", 4, "unmodelled"),
+  field("multipleMsiX", 1),
+  field("otherClearDisable", 1),
+  field("immediate", 1),
+  reserved(4),
+  field("rscDelay", 3, "unmodelled"),
+  field("virtualizationMode", 2, "unmodelled"),
+  field("lowLatencyInterval", 4, "unmodelled"),
+  reserved(10),
+  field("autoMask", 1),
+  field("pendingBitSupport", 1),
+]);
+
+/** The causes in EICR that belong to no queue; the numbers are bits of EICR. */
+export const OtherCause = {
+  flowDirector: 16,
+  receiveMiss: 17,
+  pciException: 18,
+  mailbox: 19,
+  linkStatusChange: 20,
+} as const;
+
+/** The physical function, and with it the whole card: it makes its virtual functions. */
+export class Nic82599 extends Nic82599Function {
+  /** Causes and throttling of its 64 vectors. */
+  readonly interrupts: VectorInterrupts;
+  /** The SR-IOV capability. */
+  readonly sriov: SriovCapability;
+  /** The MSI capability; nothing signals through it. */
+  readonly msi: MsiCapability;
+  /** Virtual functions, made on first use; those below NumVFs are on the bus while VF Enable is set. */
+  readonly #vfs: Nic82599Vf[] = [];
+  readonly #ivar = new Uint8Array(256);
+  readonly #ivarMisc = new Uint8Array(4);
+  readonly #vfBars: readonly { readonly index: number; readonly base: number }[];
+  #gpie = GPIE.reset;
+  #otherCauses = 0;
+  #otherEnabled = 0;
+
+  /**
+   * Makes the card as it is after power-up and firmware.
+   *
+   * @throws {RangeError} if the record's place is no BDF
+   */
+  constructor(readonly record: Nic82599Record) {
+    const bdf = placeOf(record.bdf);
+    const { memoryBase } = record;
+    super({
+      bdf,
+      vendorId: INTEL,
+      deviceId: DEVICE_ID_82599,
+      classCode: 0x02_0000,
+      revision: 1,
+      subsystemVendorId: record.subsystemVendorId,
+      subsystemId: record.subsystemId,
+      headerType: 0,
+      interruptPin: 1,
+      interruptLine: record.interruptLine,
+      bars: [
+        { index: 0, space: "memory", size: PF_BAR0_SIZE, base: memoryBase, bits: 64, prefetchable: true },
+        { index: 2, space: "io", size: 32, base: record.ioBase, bits: 32, prefetchable: false },
+        {
+          index: 4,
+          space: "memory",
+          size: MSIX_BAR_SIZE,
+          base: memoryBase + PF_BAR0_SIZE,
+          bits: 64,
+          prefetchable: true,
+        },
+      ],
+    });
+    const vfBase = memoryBase + PF_BAR0_SIZE + MSIX_BAR_SIZE;
+    this.#vfBars = [{ index: 0, base: vfBase }, { index: 3, base: vfBase + VFS_MAX * VF_BAR_SIZE }];
+    const { configuration } = this;
+    this.msi = new MsiCapability(configuration, 0x50);
+    this.msiX = new MsiXCapability(
+      configuration,
+      0x70,
+      PF_VECTORS,
+      { bar: 4, offset: 0 },
+      { bar: 4, offset: 0x2000 },
+    );
+    addExpressCapability(configuration, 0xa0, ExpressType.endpoint, () => {
+      const vfs = this.sriov.enabledVfs;
+      this.reset();
+      return vfs === 0 ? NO_EFFECTS : [{
+        kind: "virtualFunctions",
+        physicalFunction: routingId(bdf),
+        count: 0,
+      }];
+    });
+    configuration.addExtendedCapability(ExtendedCapabilityId.advancedErrorReporting, 1, 0x100);
+    this.sriov = new SriovCapability(
+      configuration,
+      0x160,
+      {
+        totalVfs: VFS_MAX,
+        firstVfOffset: record.firstVfOffset,
+        vfStride: record.vfStride,
+        vfDeviceId: DEVICE_ID_82599_VF,
+        vfBars: this.#vfBars,
+      },
+      routingId(bdf),
+      () => this.#resetVfs(),
+    );
+    this.interrupts = new VectorInterrupts(this, PF_VECTORS, () => this.autoMaskEnabled);
+  }
+
+  /** GPIE.EIAME: a message disables its cause as EIAM says, for the virtual functions too. */
+  get autoMaskEnabled(): boolean {
+    return GPIE.get(this.#gpie, "autoMask") === 1;
+  }
+
+  /** The functions on the bus now: this one and, while VF Enable is set, NumVFs virtual ones. */
+  *functions(): Iterable<PciFunction> {
+    yield this;
+    for (let index = 0; index < this.sriov.enabledVfs; index++) yield this.vf(index);
+  }
+
+  /**
+   * Virtual function `index`, on the bus or not.
+   *
+   * @throws {RangeError} if the silicon has no such function
+   */
+  vf(index: number): Nic82599Vf {
+    if (!(index >= 0 && index < VFS_MAX)) throw new RangeError(`82599 has no virtual function ${index}`);
+    while (this.#vfs.length <= index) this.#vfs.push(this.#makeVf(this.#vfs.length));
+    return this.#vfs[index]!;
+  }
+
+  /** Function-level reset: the virtual functions go with it. */
+  override reset(): void {
+    super.reset();
+    this.#resetDevice();
+    this.#resetVfs();
+  }
+
+  override queueVector(queue: number, direction: "rx" | "tx"): number | undefined {
+    const vector = allocated(this.#ivar[2 * queue + (direction === "tx" ? 1 : 0)] ?? 0);
+    // Without Multiple_MSIX every cause goes out through vector 0.
+    return vector === undefined || GPIE.get(this.#gpie, "multipleMsiX") === 1 ? vector : 0;
+  }
+
+  /** Raises a cause that belongs to no queue: the link has changed, a virtual function has written its mailbox. */
+  raiseOther(cause: typeof OtherCause[keyof typeof OtherCause], nowNs: number): readonly PciEffect[] {
+    this.#otherCauses |= 1 << cause;
+    return this.#signalOther(1 << cause, nowNs);
+  }
+
+  override hashInto(hash: StateHash): void {
+    super.hashInto(hash);
+    hash.words(this.#ivar).words(this.#ivarMisc).word(this.#gpie).word(this.#otherCauses).word(
+      this.#otherEnabled,
+    );
+  }
+
+  protected override readRegister(bar: number, offset: number, _nowNs: number): number {
+    if (bar !== 0) return 0;
+    const { interrupts } = this;
+    switch (offset) {
+      case Pf.eicr: {
+        const causes = this.#causes();
+        // OCD: a read clears bits 29:16 only.
+        const cleared = GPIE.get(this.#gpie, "otherClearDisable") === 1 ? 0x3fff_0000 : 0xffff_ffff;
+        this.#otherCauses &= ~cleared;
+        interrupts.clear(0, cleared & 0xffff);
+        return causes;
+      }
+      case Pf.eics:
+        return this.#causes();
+      case Pf.eims:
+        return u32(interrupts.enabled(0) & 0xffff | this.#otherEnabled);
+      case Pf.eiac:
+        return interrupts.autoClear(0) & 0xffff;
+      case Pf.eiam:
+        return interrupts.autoMask(0) & 0xffff;
+      case Pf.gpie:
+        return this.#gpie;
+      case Pf.ivarMisc:
+        return this.#ivarMisc[0]! | this.#ivarMisc[1]! << 8;
+      case Pf.eimsEx:
+      case Pf.eimsEx + 4:
+        return interrupts.enabled((offset - Pf.eimsEx) >>> 2);
+      case Pf.eiamEx:
+      case Pf.eiamEx + 4:
+        return interrupts.autoMask((offset - Pf.eiamEx) >>> 2);
+    }
+    const throttled = throttleVector(offset);
+    if (throttled !== undefined) return interrupts.readThrottle(throttled);
+    if (offset >= Pf.ivar && offset < Pf.ivar + this.#ivar.length) {
+      const at = offset - Pf.ivar;
+      return u32(
+        this.#ivar[at]! | this.#ivar[at + 1]! << 8 | this.#ivar[at + 2]! << 16 | this.#ivar[at + 3]! << 24,
+      );
+    }
+    return 0;
+  }
+
+  protected override writeRegister(
+    bar: number,
+    offset: number,
+    value: number,
+    nowNs: number,
+  ): readonly PciEffect[] {
+    if (bar !== 0) return NO_EFFECTS;
+    const { interrupts } = this;
+    const others = u32(value & 0x7fff_0000);
+    switch (offset) {
+      case Pf.ctrl:
+        if (resetsDevice(value) || resetsLink(value)) this.#resetDevice();
+        return NO_EFFECTS;
+      case Pf.eicr:
+        this.#otherCauses &= ~value;
+        interrupts.clear(0, value & 0xffff);
+        return NO_EFFECTS;
+      case Pf.eics:
+        this.#otherCauses |= others;
+        return [...interrupts.set(0, value & 0xffff, nowNs), ...this.#signalOther(others, nowNs)];
+      case Pf.eims:
+        this.#otherEnabled |= others;
+        return [
+          ...interrupts.enable(0, value & 0xffff, nowNs),
+          ...this.#signalOther(others & this.#otherCauses, nowNs),
+        ];
+      case Pf.eimc:
+        this.#otherEnabled &= ~value;
+        interrupts.disable(0, value & 0xffff);
+        return NO_EFFECTS;
+      case Pf.eiac:
+        interrupts.setAutoClear(0, value & 0xffff);
+        return NO_EFFECTS;
+      case Pf.eiam:
+        interrupts.setAutoMask(0, value & 0xffff);
+        return NO_EFFECTS;
+      case Pf.gpie: {
+        const before = this.#gpie;
+        this.#gpie = GPIE.write(before, value);
+        return GPIE.unmodelled(before, this.#gpie).flatMap((name) => unmodelled(`82599 GPIE.${name}`));
+      }
+      case Pf.ivarMisc:
+        this.#ivarMisc[0] = ivarByte(value);
+        this.#ivarMisc[1] = ivarByte(value >>> 8);
+        return NO_EFFECTS;
+      case Pf.eicsEx:
+      case Pf.eicsEx + 4:
+        return interrupts.set((offset - Pf.eicsEx) >>> 2, value, nowNs);
+      case Pf.eimsEx:
+      case Pf.eimsEx + 4:
+        return interrupts.enable((offset - Pf.eimsEx) >>> 2, value, nowNs);
+      case Pf.eimcEx:
+      case Pf.eimcEx + 4:
+        interrupts.disable((offset - Pf.eimcEx) >>> 2, value);
+        return NO_EFFECTS;
+      case Pf.eiamEx:
+      case Pf.eiamEx + 4:
+        interrupts.setAutoMask((offset - Pf.eiamEx) >>> 2, value);
+        return NO_EFFECTS;
+    }
+    const throttled = throttleVector(offset);
+    if (throttled !== undefined) {
+      interrupts.writeThrottle(throttled, value);
+      return NO_EFFECTS;
+    }
+    if (offset >= Pf.ivar && offset < Pf.ivar + this.#ivar.length) {
+      for (let i = 0; i < 4; i++) {
+        this.#ivar[offset - Pf.ivar + i] = ivarByte(value >>> (8 * i));
+      }
+      return NO_EFFECTS;
+    }
+    return unmodelled(`82599 register ${hexOffset(offset)}`);
+  }
+
+  /** EICR: the queue causes of vectors 15:0, the other causes, and bit 31, which says that one of those is set. */
+  #causes(): number {
+    const other = this.#otherCauses;
+    return u32(this.interrupts.causes(0) & 0xffff | other | (other === 0 ? 0 : 1 << 31));
+  }
+
+  #signalOther(causes: number, _nowNs: number): readonly PciEffect[] {
+    // Bits 1 of IVAR_MISC (the second byte) route the causes that are not the TCP timer.
+    const vector = allocated(this.#ivarMisc[1]!);
+    if ((causes & this.#otherEnabled) === 0 || vector === undefined || !this.busMaster) return NO_EFFECTS;
+    const message = this.msiX!.table.signal(GPIE.get(this.#gpie, "multipleMsiX") === 1 ? vector : 0);
+    return message === undefined ? NO_EFFECTS : [message];
+  }
+
+  #resetDevice(): void {
+    this.interrupts.reset();
+    this.#ivar.fill(0);
+    this.#ivarMisc.fill(0);
+    this.#gpie = GPIE.reset;
+    this.#otherCauses = 0;
+    this.#otherEnabled = 0;
+  }
+
+  /** Virtual functions come up as after power-up. */
+  #resetVfs(): void {
+    for (const vf of this.#vfs) vf.reset();
+  }
+
+  #makeVf(index: number): Nic82599Vf {
+    const { spec, record } = this;
+    return new Nic82599Vf(this, index, {
+      ...spec,
+      bdf: vfPlace(this.bdf, record, index),
+      deviceId: DEVICE_ID_82599_VF,
+      virtual: true,
+      interruptPin: 0,
+      interruptLine: 0,
+      bars: this.#vfBars.map(({ index: bar, base }) => ({
+        index: bar,
+        space: "memory",
+        size: VF_BAR_SIZE,
+        base: base + index * VF_BAR_SIZE,
+        bits: 64,
+        prefetchable: true,
+      })),
+    });
+  }
+}
+
+/** EITR of vectors 0 to 23 and 24 to 63 lie apart. */
+function throttleVector(offset: number): number | undefined {
+  if (offset >= Pf.eitrLow && offset < Pf.eitrLow + 4 * 24) return (offset - Pf.eitrLow) >>> 2;
+  if (offset >= Pf.eitrHigh && offset < Pf.eitrHigh + 4 * (PF_VECTORS - 24)) {
+    return 24 + ((offset - Pf.eitrHigh) >>> 2);
+  }
+  return undefined;
+}
+
+function vfPlace(physical: Bdf, record: Nic82599Record, index: number): Bdf {
+  return bdfOf(routingId(physical) + record.firstVfOffset + index * record.vfStride, physical.domain);
+}

@@ -1,0 +1,104 @@
+/**
+ * What physical and virtual functions of an 82599 have in common: identifiers, queues routed to vectors by IVAR.
+ *
+ * *Document*: Intel 82599 10 GbE Controller Datasheet, "Interrupt Registers", "Mapping of Interrupt Causes".
+ *
+ * @module
+ */
+
+import type { VectorInterrupts } from "./nic_82599_interrupts.ts";
+import { PciFunction } from "./pci.ts";
+import { NO_EFFECTS, type PciEffect } from "./pci_configuration.ts";
+import { field, register, reserved } from "./registers.ts";
+import type { StateHash } from "./sim/state_hash.ts";
+
+/** Vendor Intel. */
+export const INTEL = 0x8086;
+/** Device identifier of the physical function (SFP+ variant). */
+export const DEVICE_ID_82599 = 0x10fb;
+/** Device identifier of a virtual function. */
+export const DEVICE_ID_82599_VF = 0x10ed;
+
+/** MSI-X vectors of the physical function. */
+export const PF_VECTORS = 64;
+/** MSI-X vectors of a virtual function. */
+export const VF_VECTORS = 3;
+/** Virtual functions that the silicon has. */
+export const VFS_MAX = 64;
+
+// Device Control of the physical function, VTCTRL of a virtual one.
+const CTRL = register("CTRL", 0x0000, 0, 32, [
+  reserved(2),
+  field("masterDisable", 1, "unmodelled"),
+  field("linkReset", 1),
+  reserved(22),
+  field("deviceReset", 1),
+  reserved(5),
+]);
+
+const IVAR_BYTE = register("IVAR entry", 0, 0, 8, [
+  field("vector", 6),
+  reserved(1),
+  field("valid", 1),
+]);
+
+/** Whether a write of `value` to Device Control (or VTCTRL) resets the function's registers. */
+export function resetsDevice(value: number): boolean {
+  return CTRL.get(value, "deviceReset") === 1;
+}
+
+/** Whether a write of `value` to Device Control resets the link, and with it the function's registers. */
+export function resetsLink(value: number): boolean {
+  return CTRL.get(value, "linkReset") === 1;
+}
+
+/** What a byte of an IVAR register holds after a write of `value`: one entry, or as much of it as exists. */
+export function ivarByte(value: number): number {
+  return IVAR_BYTE.write(0, value & 0xff);
+}
+
+/** The vector of an IVAR byte, or `undefined` if the entry is not valid. */
+export function allocated(byte: number): number | undefined {
+  return IVAR_BYTE.get(byte, "valid") === 1 ? IVAR_BYTE.get(byte, "vector") : undefined;
+}
+
+/** The effect of touching something that has no model. */
+export function unmodelled(what: string): readonly PciEffect[] {
+  return [{ kind: "unmodelled", what }];
+}
+
+/** A register's offset as messages show it, `0x05080`. */
+export function hexOffset(offset: number): string {
+  return `0x${offset.toString(16).padStart(5, "0")}`;
+}
+
+/** The registers that physical and virtual functions have in common, and what raises interrupts. */
+export abstract class Nic82599Function extends PciFunction {
+  /** Causes and throttling of the function's vectors. */
+  abstract readonly interrupts: VectorInterrupts;
+
+  /**
+   * Queue `queue` has received (`"rx"`) or sent (`"tx"`) something: its interrupt cause is raised.
+   *
+   * @returns the message, an alarm if throttling holds it back, or nothing if it is masked, pending already, or the
+   * queue has no vector
+   */
+  raiseQueue(queue: number, direction: "rx" | "tx", nowNs: number): readonly PciEffect[] {
+    const vector = this.queueVector(queue, direction);
+    return vector === undefined ? NO_EFFECTS : this.interrupts.raise(vector, nowNs);
+  }
+
+  /** The vector that IVAR gives to a queue. */
+  abstract queueVector(queue: number, direction: "rx" | "tx"): number | undefined;
+
+  /** The throttling interval of a vector has passed. */
+  override alarm(vector: number, nowNs: number): readonly PciEffect[] {
+    return this.interrupts.elapsed(vector, nowNs);
+  }
+
+  /** Adds the whole state to `hash`. */
+  override hashInto(hash: StateHash): void {
+    super.hashInto(hash);
+    this.interrupts.hashInto(hash);
+  }
+}

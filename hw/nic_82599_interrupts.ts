@@ -1,0 +1,205 @@
+/**
+ * The interrupt causes of one function of an 82599, one per MSI-X vector: cause, enable, auto-clear, auto-mask and
+ * throttling.
+ *
+ * *Document*: Intel 82599 10 GbE Controller Datasheet, "Interrupt Registers", "Interrupt Moderation".
+ *
+ * A vector's message leaves when its cause is set and enabled, an event has happened that no message has told of yet,
+ * and the interval in EITR has passed since the last one. Enabling a cause that is set counts as an event: software
+ * that enables after its last poll does not miss what came in between.
+ *
+ * @module
+ */
+
+import type { PciFunction } from "./pci.ts";
+import { routingId } from "./pci.ts";
+import { NO_EFFECTS, type PciEffect } from "./pci_configuration.ts";
+import { field, register, reserved, u32 } from "./registers.ts";
+import type { StateHash } from "./sim/state_hash.ts";
+
+const EITR = register("EITR", 0, 0, 32, [
+  reserved(3),
+  field("interval", 9),
+  reserved(3),
+  field("lowLatencyModeration", 1, "unmodelled"),
+  field("lowLatencyCredit", 5, "unmodelled"),
+  field("counter", 7, "unmodelled"),
+  reserved(3),
+  field("counterWriteDisable", 1),
+]);
+
+/** Unit of EITR's interval at 1 and 10 Gb/s. */
+export const THROTTLE_UNIT_NS = 2048;
+
+/** Causes, enables and throttling of up to 64 vectors. Bits are numbered from bank 0, 32 a bank. */
+export class VectorInterrupts {
+  readonly #cause = new Uint32Array(2);
+  readonly #enabled = new Uint32Array(2);
+  readonly #autoClear = new Uint32Array(2);
+  readonly #autoMask = new Uint32Array(2);
+  /** An event has happened of which no message has told. */
+  readonly #untold = new Uint32Array(2);
+  /** EITR as written. */
+  readonly #throttle: Uint32Array;
+  /** When the next message of a vector may leave, ns. */
+  readonly #notBeforeNs: Float64Array;
+  /** An alarm has been asked for and has not come. */
+  readonly #waiting = new Uint32Array(2);
+
+  /**
+   * Makes the block as it is after reset.
+   *
+   * @param owner whose MSI-X table the vectors index
+   * @param vectors how many
+   * @param autoMaskEnabled whether auto-masking applies now
+   */
+  constructor(
+    readonly owner: PciFunction,
+    readonly vectors: number,
+    readonly autoMaskEnabled: () => boolean,
+  ) {
+    this.#throttle = new Uint32Array(vectors);
+    this.#notBeforeNs = new Float64Array(vectors);
+  }
+
+  /** Everything clear and disabled, no throttling. An alarm that still comes finds nothing to do. */
+  reset(): void {
+    for (
+      const bits of [this.#cause, this.#enabled, this.#autoClear, this.#autoMask, this.#untold, this.#waiting]
+    ) {
+      bits.fill(0);
+    }
+    this.#throttle.fill(0);
+    this.#notBeforeNs.fill(0);
+  }
+
+  /** Something has happened on a vector. */
+  raise(vector: number, nowNs: number): readonly PciEffect[] {
+    if (vector >= this.vectors) return NO_EFFECTS;
+    const bank = vector >>> 5;
+    const bit = 1 << (vector & 31);
+    this.#cause[bank]! |= bit;
+    this.#untold[bank]! |= bit;
+    return this.#tell(vector, nowNs);
+  }
+
+  /** The interval that an alarm waited for has passed. */
+  elapsed(vector: number, nowNs: number): readonly PciEffect[] {
+    if (vector >= this.vectors) return NO_EFFECTS;
+    this.#waiting[vector >>> 5]! &= ~(1 << (vector & 31));
+    return this.#tell(vector, nowNs);
+  }
+
+  /** Causes of a bank. */
+  causes(bank: number): number {
+    return this.#cause[bank]!;
+  }
+
+  /** Sets causes by software: as if the events had happened. */
+  set(bank: number, bits: number, nowNs: number): readonly PciEffect[] {
+    return this.#each(bank, bits, (vector) => this.raise(vector, nowNs));
+  }
+
+  /** Clears causes; what they stood for needs no message any more. */
+  clear(bank: number, bits: number): void {
+    this.#cause[bank]! &= ~bits;
+    this.#untold[bank]! &= ~bits;
+  }
+
+  /** Enabled causes of a bank. */
+  enabled(bank: number): number {
+    return this.#enabled[bank]!;
+  }
+
+  /** Enables causes. */
+  enable(bank: number, bits: number, nowNs: number): readonly PciEffect[] {
+    const news = u32(bits & ~this.#enabled[bank]!);
+    this.#enabled[bank]! |= bits & this.#present(bank);
+    this.#untold[bank]! |= news & this.#cause[bank]!;
+    return this.#each(bank, bits, (vector) => this.#tell(vector, nowNs));
+  }
+
+  /** Disables causes. */
+  disable(bank: number, bits: number): void {
+    this.#enabled[bank]! &= ~bits;
+  }
+
+  /** Causes that a message clears. */
+  autoClear(bank: number): number {
+    return this.#autoClear[bank]!;
+  }
+
+  /** See `autoClear`. */
+  setAutoClear(bank: number, bits: number): void {
+    this.#autoClear[bank] = bits & this.#present(bank);
+  }
+
+  /** Causes that a message disables. */
+  autoMask(bank: number): number {
+    return this.#autoMask[bank]!;
+  }
+
+  /** See `autoMask`. */
+  setAutoMask(bank: number, bits: number): void {
+    this.#autoMask[bank] = bits & this.#present(bank);
+  }
+
+  /** EITR of a vector. */
+  readThrottle(vector: number): number {
+    return this.#throttle[vector]!;
+  }
+
+  /** Writes EITR. Without CNT_WDIS the counter starts anew, here: the next message may leave at once. */
+  writeThrottle(vector: number, value: number): void {
+    this.#throttle[vector] = EITR.with(EITR.write(0, value), "counterWriteDisable", 0);
+    if (EITR.get(value, "counterWriteDisable") === 0) this.#notBeforeNs[vector] = 0;
+  }
+
+  /** The least time between two messages of a vector, ns; 0 for no throttling. */
+  intervalNs(vector: number): number {
+    return EITR.get(this.#throttle[vector]!, "interval") * THROTTLE_UNIT_NS;
+  }
+
+  /** Adds the whole state to `hash`. */
+  hashInto(hash: StateHash): void {
+    hash.words(this.#cause).words(this.#enabled).words(this.#autoClear).words(this.#autoMask).words(
+      this.#untold,
+    );
+    hash.words(this.#waiting).words(this.#throttle);
+    for (const time of this.#notBeforeNs) hash.number(time);
+  }
+
+  #tell(vector: number, nowNs: number): readonly PciEffect[] {
+    const bank = vector >>> 5;
+    const bit = 1 << (vector & 31);
+    if ((this.#untold[bank]! & this.#cause[bank]! & this.#enabled[bank]! & bit) === 0) return NO_EFFECTS;
+    const table = this.owner.msiX!.table;
+    if (!table.enabled || !this.owner.busMaster) return NO_EFFECTS;
+    const notBeforeNs = this.#notBeforeNs[vector]!;
+    if (nowNs < notBeforeNs) {
+      if ((this.#waiting[bank]! & bit) !== 0) return NO_EFFECTS;
+      this.#waiting[bank]! |= bit;
+      return [{ kind: "alarm", function: routingId(this.owner.bdf), source: vector, atNs: notBeforeNs }];
+    }
+    this.#untold[bank]! &= ~bit;
+    this.#cause[bank]! &= ~(bit & this.#autoClear[bank]!);
+    if (this.autoMaskEnabled()) this.#enabled[bank]! &= ~(bit & this.#autoMask[bank]!);
+    this.#notBeforeNs[vector] = nowNs + this.intervalNs(vector);
+    // A masked entry holds the message in its pending bit: for this function it has left.
+    const message = table.signal(vector);
+    return message === undefined ? NO_EFFECTS : [message];
+  }
+
+  #each(bank: number, bits: number, act: (vector: number) => readonly PciEffect[]): readonly PciEffect[] {
+    const effects: PciEffect[] = [];
+    for (let i = 0; i < 32; i++) {
+      if ((bits >>> i & 1) === 1 && 32 * bank + i < this.vectors) effects.push(...act(32 * bank + i));
+    }
+    return effects;
+  }
+
+  #present(bank: number): number {
+    const left = this.vectors - 32 * bank;
+    return left >= 32 ? 0xffff_ffff : left <= 0 ? 0 : u32((1 << left) - 1);
+  }
+}

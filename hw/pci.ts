@@ -1,0 +1,433 @@
+/**
+ * PCI Express functions, root ports and the bus that finds them.
+ *
+ * *Document*: PCI Local Bus Specification 3.0, "Configuration Space"; PCI-to-PCI Bridge Architecture Specification
+ * 1.2, "Bus numbers"; PCI Express Base Specification 2.1.
+ *
+ * *Modelled*: type 0 and type 1 headers, base address registers with the sizing protocol, Memory Space and Bus Master
+ * Enable, routing of configuration accesses by bus number, decoding of memory accesses.
+ *
+ * *Not modelled*: I/O space accesses, expansion ROMs, INTx wires, bridge windows (a memory access reaches the function
+ * that claims the address), hot plug.
+ *
+ * @module
+ */
+
+import {
+  addExpressCapability,
+  ConfigurationSpace,
+  ExpressType,
+  type MsiXCapability,
+  NO_EFFECTS,
+  type PciEffect,
+} from "./pci_configuration.ts";
+import { MSIX_ENTRY_SIZE } from "./msi.ts";
+import { field, lowBits, type Register, register, reserved, u32 } from "./registers.ts";
+import type { StateHash } from "./sim/state_hash.ts";
+
+export type {
+  AlarmEffect,
+  PciEffect,
+  UnmodelledEffect,
+  VirtualFunctionsEffect,
+} from "./pci_configuration.ts";
+
+/** Where a function is: domain, bus, device, function. */
+export interface Bdf {
+  /** Segment group, 0 on a machine with one host bridge. */
+  readonly domain: number;
+  /** 0 to 255. */
+  readonly bus: number;
+  /** 0 to 31. */
+  readonly device: number;
+  /** 0 to 7. */
+  readonly function: number;
+}
+
+const BDF = /^(?:([0-9a-f]{4}):)?([0-9a-f]{2}):([0-9a-f]{2})\.([0-7])$/i;
+
+/** Parses `0000:05:00.0`, or the short form `05:00.0` of domain 0; `undefined` if it is neither. */
+export function parseBdf(text: string): Bdf | undefined {
+  const match = BDF.exec(text);
+  if (match === null) return undefined;
+  const [, domain = "0", bus = "", device = "", fn = ""] = match;
+  const number = parseInt(device, 16);
+  if (number > 31) return undefined;
+  return { domain: parseInt(domain, 16), bus: parseInt(bus, 16), device: number, function: Number(fn) };
+}
+
+/**
+ * As {@linkcode parseBdf}, for places that the model itself names.
+ *
+ * @throws {RangeError} if it is no BDF
+ */
+export function placeOf(text: string): Bdf {
+  const bdf = parseBdf(text);
+  if (bdf === undefined) throw new RangeError(`No PCI address: "${text}"`);
+  return bdf;
+}
+
+/** The full form, `0000:05:00.0`. */
+export function formatBdf({ domain, bus, device, function: fn }: Bdf): string {
+  const hex = (number: number, digits: number) => number.toString(16).padStart(digits, "0");
+  return `${hex(domain, 4)}:${hex(bus, 2)}:${hex(device, 2)}.${fn}`;
+}
+
+/** The 16-bit routing identifier that a function's requests carry: bus in 15:8, device in 7:3, function in 2:0. */
+export function routingId({ bus, device, function: fn }: Bdf): number {
+  return bus << 8 | device << 3 | fn;
+}
+
+/** The place with this routing identifier in `domain`. */
+export function bdfOf(id: number, domain = 0): Bdf {
+  return { domain, bus: id >>> 8 & 0xff, device: id >>> 3 & 31, function: id & 7 };
+}
+
+/** Who a function is. */
+export interface PciIdentity {
+  /** Who made the silicon. */
+  readonly vendorId: number;
+  /** Which device of the vendor. */
+  readonly deviceId: number;
+  /** Base class, subclass and interface, 24 bits: 0x020000 is an Ethernet controller. */
+  readonly classCode: number;
+  /** Stepping, 8 bits. */
+  readonly revision: number;
+  /** Who made the board. */
+  readonly subsystemVendorId: number;
+  /** Which board of that vendor. */
+  readonly subsystemId: number;
+}
+
+/** A base address register. Firmware has placed it at `base`. */
+export interface Bar {
+  /** 0 to 5; a 64-bit register takes the next index too. */
+  readonly index: number;
+  /** Memory or ports. */
+  readonly space: "memory" | "io";
+  /** Bytes, a power of two, at least 16. */
+  readonly size: number;
+  /** Physical address, or port. */
+  readonly base: number;
+  /** Width of the address. */
+  readonly bits: 32 | 64;
+  /** Reads have no side effects. */
+  readonly prefetchable: boolean;
+}
+
+const COMMAND = register("Command", 0x04, 0, 16, [
+  field("ioSpace", 1),
+  field("memorySpace", 1),
+  field("busMaster", 1),
+  field("specialCycles", 1, "ro"),
+  field("memoryWriteInvalidate", 1, "ro"),
+  field("vgaPaletteSnoop", 1, "ro"),
+  field("parityErrorResponse", 1, "unmodelled"),
+  reserved(1),
+  field("serrEnable", 1, "unmodelled"),
+  field("fastBackToBack", 1, "ro"),
+  field("interruptDisable", 1),
+  reserved(5),
+]);
+const STATUS = register("Status", 0x06, 0x0010, 16, [
+  reserved(3),
+  field("interruptStatus", 1, "ro"),
+  field("capabilitiesList", 1, "ro"),
+  reserved(3),
+  field("masterDataParityError", 1, "rw1c"),
+  reserved(2),
+  field("signaledTargetAbort", 1, "rw1c"),
+  field("receivedTargetAbort", 1, "rw1c"),
+  field("receivedMasterAbort", 1, "rw1c"),
+  field("signaledSystemError", 1, "rw1c"),
+  field("detectedParityError", 1, "rw1c"),
+]);
+const INTERRUPT_LINE = register("Interrupt Line", 0x3c, 0, 8, [field("line", 8)]);
+
+function constant(name: string, offset: number, value: number, width: 8 | 16 | 32): Register<"value"> {
+  return register(name, offset, value, width, [field("value", width, "ro")]);
+}
+
+/** What a function is made from. */
+export interface PciFunctionSpec extends PciIdentity {
+  /** Where it is. */
+  readonly bdf: Bdf;
+  /** Its base address registers. */
+  readonly bars: readonly Bar[];
+  /** Header type: 0 for an endpoint, 1 for a bridge. */
+  readonly headerType: 0 | 1;
+  /** A virtual function: identifiers read all ones, base address registers are in the physical function. */
+  readonly virtual?: boolean;
+  /** 0 for none, 1 for INTA#. */
+  readonly interruptPin?: number;
+  /** The interrupt controller's input that firmware wrote into Interrupt Line. */
+  readonly interruptLine?: number;
+}
+
+/** One function: configuration space, base addresses, and what its memory answers. Devices extend it. */
+export class PciFunction {
+  /** Where it is. */
+  readonly bdf: Bdf;
+  /** Its configuration space. */
+  readonly configuration = new ConfigurationSpace();
+  /** The MSI-X capability, if the function has one. */
+  msiX: MsiXCapability | undefined;
+
+  /** Makes the function with the header that its specification describes. */
+  constructor(readonly spec: PciFunctionSpec) {
+    this.bdf = spec.bdf;
+    const { configuration } = this;
+    const all = spec.virtual ? 0xffff : 0;
+    configuration.add(constant("Vendor ID", 0x00, spec.vendorId | all, 16));
+    configuration.add(constant("Device ID", 0x02, spec.deviceId | all, 16));
+    configuration.add(COMMAND);
+    configuration.add(STATUS);
+    configuration.add(
+      constant("Revision ID and Class Code", 0x08, u32(spec.classCode << 8 | spec.revision), 32),
+    );
+    configuration.add(constant("Header Type", 0x0e, spec.headerType, 8));
+    if (spec.headerType === 0) {
+      configuration.add(constant("Subsystem Vendor ID", 0x2c, spec.subsystemVendorId, 16));
+      configuration.add(constant("Subsystem ID", 0x2e, spec.subsystemId, 16));
+    }
+    if (!spec.virtual) { for (const bar of spec.bars) addBar(configuration, bar); }
+    configuration.add(register("Interrupt Line", 0x3c, spec.interruptLine ?? 0, 8, [field("line", 8)]));
+    configuration.add(constant("Interrupt Pin", 0x3d, spec.interruptPin ?? 0, 8));
+  }
+
+  /** Memory Space Enable; a virtual function's is in its physical function, which overrides this. */
+  get memoryEnabled(): boolean {
+    return COMMAND.get(this.configuration.get(COMMAND), "memorySpace") === 1;
+  }
+
+  /** Bus Master Enable: without it a function sends no messages. */
+  get busMaster(): boolean {
+    return COMMAND.get(this.configuration.get(COMMAND), "busMaster") === 1;
+  }
+
+  /** Interrupt Line as software left it. */
+  get interruptLine(): number {
+    return this.configuration.get(INTERRUPT_LINE);
+  }
+
+  /** What `reset` and function-level reset do: every register of configuration space and device as after power-up. */
+  reset(): void {
+    this.configuration.reset();
+    this.msiX?.table.reset();
+  }
+
+  /** Reads 32 bits of memory behind `bar`, `offset` bytes from its base. Some registers change when they are read. */
+  readMemory(bar: number, offset: number, nowNs: number): number {
+    const inMsiX = this.#msiX(bar, offset);
+    if (inMsiX === undefined) return this.readRegister(bar, offset, nowNs);
+    return inMsiX.table ? this.msiX!.table.read(inMsiX.offset) : this.msiX!.table.readPending(inMsiX.offset);
+  }
+
+  /** Writes 32 bits of memory behind `bar`, `offset` bytes from its base. */
+  writeMemory(bar: number, offset: number, value: number, nowNs: number): readonly PciEffect[] {
+    const inMsiX = this.#msiX(bar, offset);
+    if (inMsiX === undefined) return this.writeRegister(bar, offset, value, nowNs);
+    return inMsiX.table ? this.msiX!.table.write(inMsiX.offset, value) : NO_EFFECTS;
+  }
+
+  /** An alarm that an effect asked for is due. */
+  alarm(_source: number, _nowNs: number): readonly PciEffect[] {
+    return NO_EFFECTS;
+  }
+
+  /** Adds the whole state to `hash`. */
+  hashInto(hash: StateHash): void {
+    this.configuration.hashInto(hash);
+    this.msiX?.table.hashInto(hash);
+  }
+
+  /** A device's registers; reads 0 where there is none. */
+  protected readRegister(_bar: number, _offset: number, _nowNs: number): number {
+    return 0;
+  }
+
+  /** A device's registers. */
+  protected writeRegister(
+    _bar: number,
+    _offset: number,
+    _value: number,
+    _nowNs: number,
+  ): readonly PciEffect[] {
+    return NO_EFFECTS;
+  }
+
+  #msiX(bar: number, offset: number): { table: boolean; offset: number } | undefined {
+    if (this.msiX === undefined) return undefined;
+    const { table, tableLocation, pendingLocation } = this.msiX;
+    const inTable = offset - tableLocation.offset;
+    if (bar === tableLocation.bar && inTable >= 0 && inTable < table.size * MSIX_ENTRY_SIZE) {
+      return { table: true, offset: inTable };
+    }
+    const inPending = offset - pendingLocation.offset;
+    if (bar === pendingLocation.bar && inPending >= 0 && inPending < Math.ceil(table.size / 64) * 8) {
+      return { table: false, offset: inPending };
+    }
+    return undefined;
+  }
+}
+
+/** Registers whose writable bits are those above the size, so that writing all ones reads back the size. */
+function addBar(configuration: ConfigurationSpace, bar: Bar): void {
+  const { index, space, size, base, bits, prefetchable } = bar;
+  const zeros = Math.log2(size);
+  if (!Number.isInteger(zeros) || zeros < 4 || zeros > 31 || base % size !== 0) {
+    throw new RangeError(`BAR ${index}: size ${size} at 0x${base.toString(16)} is not aligned`);
+  }
+  const type = space === "io" ? 1 : (bits === 64 ? 4 : 0) | (prefetchable ? 8 : 0);
+  const offset = 0x10 + 4 * index;
+  configuration.add(
+    register(`BAR ${index}`, offset, u32(base % 2 ** 32 | type), 32, [
+      field("type", 4, "ro"),
+      reserved(zeros - 4),
+      field("base", 32 - zeros),
+    ]),
+  );
+  if (bits === 64) {
+    const high = Math.floor(base / 2 ** 32);
+    configuration.add(register(`BAR ${index} upper half`, offset + 4, high, 32, [field("base", 32)]));
+  }
+}
+
+const BUS_NUMBERS = register("Bus Numbers", 0x18, 0, 32, [
+  field("primary", 8),
+  field("secondary", 8),
+  field("subordinate", 8),
+  field("latencyTimer", 8, "ro"),
+]);
+
+/** A root port: the bridge from bus 0 to the buses of one slot. */
+export class RootPort extends PciFunction {
+  /**
+   * Makes a port that firmware has numbered.
+   *
+   * @param secondaryBus the bus right behind the port, as firmware numbered it
+   * @param subordinateBus the highest bus number behind the port: configuration accesses beyond it do not get through
+   */
+  constructor(secondaryBus: number, subordinateBus: number, identity: PciIdentity & { readonly bdf: Bdf }) {
+    super({ ...identity, bars: [], headerType: 1 });
+    this.configuration.add(BUS_NUMBERS);
+    this.configuration.set(BUS_NUMBERS, secondaryBus << 8 | subordinateBus << 16);
+    addExpressCapability(this.configuration, 0xa0, ExpressType.rootPort);
+  }
+
+  /** The bus right behind the port. */
+  get secondaryBus(): number {
+    return BUS_NUMBERS.get(this.configuration.get(BUS_NUMBERS), "secondary");
+  }
+
+  /** The highest bus number behind the port. */
+  get subordinateBus(): number {
+    return BUS_NUMBERS.get(this.configuration.get(BUS_NUMBERS), "subordinate");
+  }
+
+  /** Whether configuration accesses to `bus` go through this port. */
+  routes(bus: number): boolean {
+    return bus >= this.secondaryBus && bus <= this.subordinateBus;
+  }
+}
+
+/** Something in a slot: one function or several, whose number may change (virtual functions). */
+export interface PciEndpoint {
+  /** The functions that are there now. */
+  functions(): Iterable<PciFunction>;
+}
+
+/** Where a memory access ends. */
+export interface Decoded {
+  /** The function that claims the address. */
+  readonly function: PciFunction;
+  /** Index of its base address register. */
+  readonly bar: number;
+  /** Bytes from the base of the register's range. */
+  readonly offset: number;
+}
+
+/** One hierarchy of buses: a root complex, its ports and what is plugged in. */
+export class PciBus {
+  readonly #ports: RootPort[] = [];
+  readonly #endpoints: PciEndpoint[] = [];
+
+  /** Adds a root port; it is a function of bus 0 itself. */
+  addPort(port: RootPort): void {
+    this.#ports.push(port);
+  }
+
+  /** Plugs something in. */
+  plug(endpoint: PciEndpoint): void {
+    this.#endpoints.push(endpoint);
+  }
+
+  /** The root ports, in the order added. */
+  get ports(): readonly RootPort[] {
+    return this.#ports;
+  }
+
+  /** The port behind which `bus` lies; `undefined` for bus 0 and for buses that no port routes. */
+  portOf(bus: number): RootPort | undefined {
+    return this.#ports.find((port) => port.routes(bus));
+  }
+
+  /** Every function that configuration accesses reach now, by routing identifier. */
+  functions(): PciFunction[] {
+    const found: PciFunction[] = [...this.#ports];
+    for (const endpoint of this.#endpoints) {
+      for (const each of endpoint.functions()) {
+        if (each.bdf.bus === 0 || this.portOf(each.bdf.bus)) found.push(each);
+      }
+    }
+    return found.sort((a, b) => routingId(a.bdf) - routingId(b.bdf));
+  }
+
+  /** The function at a place, or with a routing identifier, of domain 0. */
+  find(place: Bdf | number): PciFunction | undefined {
+    if (typeof place !== "number" && place.domain !== 0) return undefined;
+    const id = typeof place === "number" ? place : routingId(place);
+    return this.functions().find((each) => routingId(each.bdf) === id);
+  }
+
+  /** Reads configuration space; where no function answers all bits read 1. */
+  read(place: Bdf, offset: number, size: 1 | 2 | 4): number {
+    return this.find(place)?.configuration.read(offset, size) ?? lowBits(8 * size);
+  }
+
+  /** Writes configuration space. */
+  write(place: Bdf, offset: number, size: 1 | 2 | 4, value: number): readonly PciEffect[] {
+    return this.find(place)?.configuration.write(offset, size, value) ?? NO_EFFECTS;
+  }
+
+  /** The function whose enabled memory range holds `address`. */
+  decode(address: number): Decoded | undefined {
+    for (const each of this.functions()) {
+      if (!each.memoryEnabled) continue;
+      for (const { index, base, size } of memoryRanges(each)) {
+        if (address >= base && address < base + size) {
+          return { function: each, bar: index, offset: address - base };
+        }
+      }
+    }
+    return undefined;
+  }
+
+  /** Adds the state of every function on the bus to `hash`. */
+  hashInto(hash: StateHash): void {
+    for (const each of this.functions()) {
+      hash.word(routingId(each.bdf));
+      each.hashInto(hash);
+    }
+  }
+}
+
+/** The memory ranges of a function as its base address registers stand now. */
+export function memoryRanges(each: PciFunction): { index: number; base: number; size: number }[] {
+  return each.spec.bars.filter(({ space }) => space === "memory").map(({ index, base, size, bits }) => {
+    if (each.spec.virtual) return { index, base, size };
+    const offset = 0x10 + 4 * index;
+    const low = u32(each.configuration.read(offset, 4) & ~15);
+    return { index, base: low + (bits === 64 ? each.configuration.read(offset + 4, 4) * 2 ** 32 : 0), size };
+  });
+}

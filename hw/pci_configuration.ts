@@ -1,0 +1,417 @@
+/**
+ * The configuration space of a PCI Express function, made of register tables, and the capabilities in it.
+ *
+ * *Document*: PCI Local Bus Specification 3.0, "Configuration Space"; PCI Express Base Specification 2.1, "PCI Express
+ * Capability Structure", "Extended Capabilities"; Single Root I/O Virtualization and Sharing Specification 1.1,
+ * "SR-IOV Extended Capability".
+ *
+ * *Modelled*: access by byte, word and dword; read-only, write-1-to-clear and live registers; the lists of
+ * capabilities and extended capabilities; MSI (one message), MSI-X, PCI Express (function-level reset), SR-IOV.
+ *
+ * *Not modelled*: power management, VPD, error reporting, VF migration, ARI.
+ *
+ * @module
+ */
+
+import { type MsiEffect, MsiXTable } from "./msi.ts";
+import { field, lowBits, type Register, register, reserved, u32 } from "./registers.ts";
+import type { StateHash } from "./sim/state_hash.ts";
+
+/** The number of virtual functions of a physical function has changed; they are there, or gone, now. */
+export interface VirtualFunctionsEffect {
+  /** Tells effects apart. */
+  readonly kind: "virtualFunctions";
+  /** Routing identifier of the physical function. */
+  readonly physicalFunction: number;
+  /** How many there are now. */
+  readonly count: number;
+}
+
+/** The device asks to have `alarm(source, nowNs)` called at `atNs`: devices have no clock of their own. */
+export interface AlarmEffect {
+  /** Tells effects apart. */
+  readonly kind: "alarm";
+  /** Routing identifier of the function. */
+  readonly function: number;
+  /** What the function uses to know the alarm again: a vector number. */
+  readonly source: number;
+  /** When, ns of absolute time. */
+  readonly atNs: number;
+}
+
+/** Software touched something that exists but is not modelled: nothing follows, and it should be said. */
+export interface UnmodelledEffect {
+  /** Tells effects apart. */
+  readonly kind: "unmodelled";
+  /** What was touched, for a message: `"82599 register 0x05080"`. */
+  readonly what: string;
+}
+
+/** What follows from an access to a function. Whoever made the access applies it. */
+export type PciEffect = MsiEffect | VirtualFunctionsEffect | AlarmEffect | UnmodelledEffect;
+
+/** Nothing follows. */
+export const NO_EFFECTS: readonly PciEffect[] = [];
+
+/** Bytes of the configuration space of a PCI Express function. */
+export const CONFIGURATION_SIZE = 4096;
+
+/** A register whose value lives elsewhere in the device. */
+export interface LiveRegister {
+  /** The value now. */
+  read(): number;
+  /** Software writes the whole register. */
+  write(value: number): readonly PciEffect[];
+}
+
+interface Placed {
+  readonly start: number;
+  readonly end: number;
+  readonly live: LiveRegister | undefined;
+  readonly written: ((before: number, after: number) => readonly PciEffect[]) | undefined;
+}
+
+/** The bytes of a configuration space and the rules for writing them. What no table covers reads 0. */
+export class ConfigurationSpace {
+  readonly #bytes = new Uint8Array(CONFIGURATION_SIZE);
+  readonly #writable = new Uint8Array(CONFIGURATION_SIZE);
+  readonly #clearable = new Uint8Array(CONFIGURATION_SIZE);
+  readonly #placed: Placed[] = [];
+  readonly #resets: (() => void)[] = [];
+  #lastCapability = 0x34;
+  #lastExtended = 0;
+
+  /**
+   * Places a register at `base + register.offset` with its reset value.
+   *
+   * @param written called after a write by software that touches the register, with its value before and after
+   */
+  add<Name extends string>(
+    register: Register<Name>,
+    base = 0,
+    written?: (before: number, after: number) => readonly PciEffect[],
+  ): void {
+    const start = base + register.offset;
+    const bytes = register.width / 8;
+    for (let i = 0; i < bytes; i++) {
+      this.#writable[start + i] = register.writableMask >>> (8 * i);
+      this.#clearable[start + i] = register.clearableMask >>> (8 * i);
+    }
+    const reset = () => this.#store(start, bytes, register.reset);
+    reset();
+    this.#resets.push(reset);
+    if (written) this.#placed.push({ start, end: start + bytes, live: undefined, written });
+  }
+
+  /** Places a register of `width` bits whose value lives elsewhere. */
+  addLive(offset: number, width: 8 | 16 | 32, live: LiveRegister): void {
+    this.#placed.push({ start: offset, end: offset + width / 8, live, written: undefined });
+  }
+
+  /** Appends a capability to the list: its header at `offset`. Capabilities are added in the order of the list. */
+  addCapability(id: number, offset: number): void {
+    this.#bytes[this.#lastCapability] = offset;
+    this.#bytes[offset] = id;
+    this.#lastCapability = offset + 1;
+  }
+
+  /** Appends an extended capability. The first must be at 0x100. */
+  addExtendedCapability(id: number, version: number, offset: number): void {
+    const header = this.#lastExtended;
+    if (header !== 0) {
+      this.#store(header, 4, u32(this.#load(header, 4) & 0x000f_ffff | offset << 20));
+    } else if (offset !== 0x100) {
+      throw new RangeError(`First extended capability at 0x${offset.toString(16)}: must be at 0x100`);
+    }
+    this.#store(offset, 4, id | version << 16);
+    this.#lastExtended = offset;
+  }
+
+  /** Every register to its reset value; the lists of capabilities stay. */
+  reset(): void {
+    for (const reset of this.#resets) reset();
+  }
+
+  /** Reads `size` bytes (1, 2 or 4). Beyond the end, or across it, all bits read 1. */
+  read(offset: number, size: 1 | 2 | 4): number {
+    if (offset < 0 || offset + size > CONFIGURATION_SIZE) return lowBits(8 * size);
+    for (const { start, end, live } of this.#placed) {
+      if (live && start < offset + size && offset < end) this.#store(start, end - start, live.read());
+    }
+    return this.#load(offset, size);
+  }
+
+  /** Writes `size` bytes (1, 2 or 4) as software does; what the tables protect stays. */
+  write(offset: number, size: 1 | 2 | 4, value: number): readonly PciEffect[] {
+    if (offset < 0 || offset + size > CONFIGURATION_SIZE) return NO_EFFECTS;
+    const touched = this.#placed.filter(({ start, end }) => start < offset + size && offset < end);
+    const before = touched.map(({ start, end, live }) => live ? live.read() : this.#load(start, end - start));
+    for (let i = 0; i < size; i++) {
+      const written = value >>> (8 * i) & 0xff;
+      const writable = this.#writable[offset + i]!;
+      const clearable = this.#clearable[offset + i]! & written;
+      this.#bytes[offset + i] = (this.#bytes[offset + i]! & ~writable | written & writable) & ~clearable;
+    }
+    const effects: PciEffect[] = [];
+    touched.forEach(({ start, end, live, written }, index) => {
+      if (live) {
+        // The part of the register that this access does not reach keeps its value.
+        this.#store(start, end - start, before[index]!);
+        for (let i = Math.max(start, offset); i < Math.min(end, offset + size); i++) {
+          this.#bytes[i] = value >>> (8 * (i - offset));
+        }
+        effects.push(...live.write(this.#load(start, end - start)));
+      } else if (written) {
+        effects.push(...written(before[index]!, this.#load(start, end - start)));
+      }
+    });
+    return effects;
+  }
+
+  /** The device's own look at a register. */
+  get<Name extends string>(register: Register<Name>, base = 0): number {
+    return this.#load(base + register.offset, register.width / 8);
+  }
+
+  /** The device's own write of a register: no access rules, no effects. */
+  set<Name extends string>(register: Register<Name>, value: number, base = 0): void {
+    this.#store(base + register.offset, register.width / 8, value);
+  }
+
+  /** Adds every byte to `hash`. */
+  hashInto(hash: StateHash): void {
+    hash.words(this.#bytes);
+  }
+
+  #load(offset: number, bytes: number): number {
+    let value = 0;
+    for (let i = 0; i < bytes; i++) value |= this.#bytes[offset + i]! << (8 * i);
+    return u32(value);
+  }
+
+  #store(offset: number, bytes: number, value: number): void {
+    for (let i = 0; i < bytes; i++) this.#bytes[offset + i] = value >>> (8 * i);
+  }
+}
+
+/** Capability identifiers (PCI Code and ID Assignment Specification). */
+export const CapabilityId = { msi: 0x05, pciExpress: 0x10, msiX: 0x11 } as const;
+
+/** Extended capability identifiers. */
+export const ExtendedCapabilityId = { advancedErrorReporting: 0x0001, sriov: 0x0010 } as const;
+
+const MSI_CONTROL = register("MSI Message Control", 0x02, 0x0080, 16, [
+  field("enable", 1),
+  field("multipleMessageCapable", 3, "ro"),
+  field("multipleMessageEnable", 3),
+  field("address64", 1, "ro"),
+  field("perVectorMasking", 1, "ro"),
+  reserved(7),
+]);
+const MSI_ADDRESS = register("MSI Message Address", 0x04, 0, 32, [reserved(2), field("address", 30)]);
+const MSI_ADDRESS_HIGH = register("MSI Message Upper Address", 0x08, 0, 32, [field("addressHigh", 32)]);
+const MSI_DATA = register("MSI Message Data", 0x0c, 0, 16, [field("data", 16)]);
+
+/** The MSI capability with one 64-bit message and no mask. */
+export class MsiCapability {
+  /** Appends the capability to the list. */
+  constructor(readonly configuration: ConfigurationSpace, readonly offset: number) {
+    configuration.addCapability(CapabilityId.msi, offset);
+    configuration.add(MSI_CONTROL, offset);
+    configuration.add(MSI_ADDRESS, offset);
+    configuration.add(MSI_ADDRESS_HIGH, offset);
+    configuration.add(MSI_DATA, offset);
+  }
+
+  /** MSI Enable. */
+  get enabled(): boolean {
+    return MSI_CONTROL.get(this.configuration.get(MSI_CONTROL, this.offset), "enable") === 1;
+  }
+
+  /** The device wants to interrupt; `undefined` if MSI is not enabled. */
+  signal(): MsiEffect | undefined {
+    if (!this.enabled) return undefined;
+    return {
+      kind: "msi",
+      address: this.configuration.get(MSI_ADDRESS, this.offset),
+      addressHigh: this.configuration.get(MSI_ADDRESS_HIGH, this.offset),
+      data: this.configuration.get(MSI_DATA, this.offset),
+      entry: 0,
+    };
+  }
+}
+
+/** Where a capability says that a structure lies. */
+export interface BarLocation {
+  /** Index of the base address register. */
+  readonly bar: number;
+  /** Bytes, a multiple of 8. */
+  readonly offset: number;
+}
+
+/** The MSI-X capability: where table and pending bits are, and Message Control. */
+export class MsiXCapability {
+  /** The table, which holds Message Control too. */
+  readonly table: MsiXTable;
+
+  /** Appends the capability to its list. */
+  constructor(
+    configuration: ConfigurationSpace,
+    readonly offset: number,
+    size: number,
+    readonly tableLocation: BarLocation,
+    readonly pendingLocation: BarLocation,
+  ) {
+    const table = this.table = new MsiXTable(size);
+    configuration.addCapability(CapabilityId.msiX, offset);
+    configuration.addLive(offset + 2, 16, {
+      read: () => table.readControl(),
+      write: (value) => table.writeControl(value),
+    });
+    const location = (name: string, at: number, { bar, offset }: BarLocation) =>
+      register(name, at, u32(offset | bar), 32, [field("bar", 3, "ro"), field("offset", 29, "ro")]);
+    configuration.add(location("MSI-X Table Offset", 0x04, tableLocation), offset);
+    configuration.add(location("MSI-X PBA Offset", 0x08, pendingLocation), offset);
+  }
+}
+
+const EXPRESS_DEVICE_CONTROL = register("Device Control", 0x08, 0x2810, 16, [
+  field("errorReporting", 4, "unmodelled"),
+  field("relaxedOrdering", 1, "unmodelled"),
+  field("maxPayloadSize", 3, "unmodelled"),
+  field("extendedTag", 1, "unmodelled"),
+  field("phantomFunctions", 1, "unmodelled"),
+  field("auxPower", 1, "unmodelled"),
+  field("noSnoop", 1, "unmodelled"),
+  field("maxReadRequestSize", 3, "unmodelled"),
+  field("functionLevelReset", 1),
+]);
+
+/** PCI Express device and port types of the PCI Express Capabilities register. */
+export const ExpressType = { endpoint: 0, rootPort: 4 } as const;
+
+/**
+ * Adds a PCI Express capability.
+ *
+ * @param functionLevelReset called when software writes Initiate Function Level Reset
+ */
+export function addExpressCapability(
+  configuration: ConfigurationSpace,
+  offset: number,
+  type: number,
+  functionLevelReset?: () => readonly PciEffect[],
+): void {
+  configuration.addCapability(CapabilityId.pciExpress, offset);
+  configuration.add(
+    register("PCI Express Capabilities", 0x02, 2 | type << 4, 16, [
+      field("version", 4, "ro"),
+      field("type", 4, "ro"),
+      reserved(8),
+    ]),
+    offset,
+  );
+  configuration.add(
+    register("Device Capabilities", 0x04, functionLevelReset ? 1 << 28 : 0, 32, [
+      reserved(28),
+      field("functionLevelReset", 1, "ro"),
+      reserved(3),
+    ]),
+    offset,
+  );
+  configuration.add(EXPRESS_DEVICE_CONTROL, offset, (_before, after) => {
+    if (EXPRESS_DEVICE_CONTROL.get(after, "functionLevelReset") === 0) return NO_EFFECTS;
+    // The bit always reads 0.
+    configuration.set(
+      EXPRESS_DEVICE_CONTROL,
+      EXPRESS_DEVICE_CONTROL.with(after, "functionLevelReset", 0),
+      offset,
+    );
+    return functionLevelReset ? functionLevelReset() : NO_EFFECTS;
+  });
+}
+
+const SRIOV_CONTROL = register("SR-IOV Control", 0x08, 0, 16, [
+  field("vfEnable", 1),
+  field("vfMigrationEnable", 1, "unmodelled"),
+  field("vfMigrationInterruptEnable", 1, "unmodelled"),
+  field("vfMemorySpaceEnable", 1),
+  field("ariCapableHierarchy", 1, "ro"),
+  reserved(11),
+]);
+const SRIOV_NUM_VFS = register("NumVFs", 0x10, 0, 16, [field("numVfs", 16)]);
+
+/** What a device says in its SR-IOV capability. */
+export interface SriovParameters {
+  /** InitialVFs and TotalVFs. */
+  readonly totalVfs: number;
+  /** Routing identifier of the first virtual function minus that of the physical one. */
+  readonly firstVfOffset: number;
+  /** Distance of the routing identifiers of two virtual functions. */
+  readonly vfStride: number;
+  /** Device identifier of the virtual functions. */
+  readonly vfDeviceId: number;
+  /** Physical base address of virtual function 0's memory, by index of its base address register. */
+  readonly vfBars: readonly { readonly index: number; readonly base: number }[];
+}
+
+/** The SR-IOV extended capability of a physical function. */
+export class SriovCapability {
+  /** Appends the capability to its list. */
+  constructor(
+    readonly configuration: ConfigurationSpace,
+    readonly offset: number,
+    readonly parameters: SriovParameters,
+    routingId: number,
+    /** Called when virtual functions appear or go, before anybody can reach them. */
+    changed: () => void,
+  ) {
+    const { totalVfs, firstVfOffset, vfStride, vfDeviceId, vfBars } = parameters;
+    const readOnly = (name: string, at: number, value: number, width: 16 | 32) =>
+      configuration.add(register(name, at, value, width, [field("value", width, "ro")]), offset);
+    configuration.addExtendedCapability(ExtendedCapabilityId.sriov, 1, offset);
+    configuration.add(SRIOV_CONTROL, offset, (before, after) => {
+      if (SRIOV_CONTROL.get(before, "vfEnable") === SRIOV_CONTROL.get(after, "vfEnable")) return NO_EFFECTS;
+      changed();
+      return [{ kind: "virtualFunctions", physicalFunction: routingId, count: this.enabledVfs }];
+    });
+    readOnly("InitialVFs", 0x0c, totalVfs, 16);
+    readOnly("TotalVFs", 0x0e, totalVfs, 16);
+    configuration.add(SRIOV_NUM_VFS, offset, (before, after) => {
+      // Undefined by the specification: a change while VF Enable is set, a number above TotalVFs. Both are refused.
+      if (this.#enabled || after > totalVfs) configuration.set(SRIOV_NUM_VFS, before, offset);
+      return NO_EFFECTS;
+    });
+    readOnly("First VF Offset", 0x14, firstVfOffset, 16);
+    readOnly("VF Stride", 0x16, vfStride, 16);
+    readOnly("VF Device ID", 0x1a, vfDeviceId, 16);
+    readOnly("Supported Page Sizes", 0x1c, 0x553, 32);
+    configuration.add(
+      register("System Page Size", 0x20, 1, 32, [field("pageSize", 32, "unmodelled")]),
+      offset,
+    );
+    for (const { index, base } of vfBars) {
+      // 64-bit, prefetchable memory; firmware has given the address.
+      readOnly(`VF BAR ${index}`, 0x24 + 4 * index, u32(base % 2 ** 32 | 0xc), 32);
+      readOnly(`VF BAR ${index} upper half`, 0x28 + 4 * index, Math.floor(base / 2 ** 32), 32);
+    }
+  }
+
+  get #enabled(): boolean {
+    return SRIOV_CONTROL.get(this.configuration.get(SRIOV_CONTROL, this.offset), "vfEnable") === 1;
+  }
+
+  /** NumVFs. */
+  get numVfs(): number {
+    return this.configuration.get(SRIOV_NUM_VFS, this.offset);
+  }
+
+  /** Virtual functions that exist: NumVFs while VF Enable is set, else 0. */
+  get enabledVfs(): number {
+    return this.#enabled ? this.numVfs : 0;
+  }
+
+  /** VF Memory Space Enable: virtual functions answer to memory accesses. */
+  get memorySpaceEnabled(): boolean {
+    return SRIOV_CONTROL.get(this.configuration.get(SRIOV_CONTROL, this.offset), "vfMemorySpaceEnable") === 1;
+  }
+}

@@ -1,0 +1,119 @@
+/**
+ * What a kernel does on a CPU beside the work at hand: sections with interrupts off, softirqs, now and then something
+ * heavy. The arrivals are random, with a stream for each kernel, CPU and kind: systems compared under one seed see
+ * them at the same times.
+ *
+ * They are timers of the CPU, as the kernel's own are: each comes as an interrupt, so it exits where interrupts exit,
+ * delays what its masks delay, and is gone from a CPU that is taken from the kernel.
+ *
+ * @module
+ */
+
+import { Op, Step } from "../../hw/sim/activity.ts";
+import { ns, parameters, perSecond, ratio, type Values } from "../../hw/parameters.ts";
+import type { RandomStream } from "../../hw/sim/random.ts";
+import { HrTimer } from "./hrtimer.ts";
+import type { KernelCpu } from "./kernel_cpu.ts";
+
+/** How often and how long, for each CPU. */
+export const backgroundParameters = parameters({
+  irqOff: {
+    rate: perSecond("Sections with interrupts off"),
+    mean: ns("Their mean length; exponential"),
+  },
+  preemptOff: {
+    rate: perSecond("Softirq sections: interrupts on, no preemption"),
+    mean: ns("Their mean length; exponential"),
+  },
+  heavy: {
+    rate: perSecond("Heavy softirq sections"),
+    scale: ns("Scale of their length; generalised Pareto"),
+    shape: ratio("Shape of their length", { min: 0.01, max: 0.95 }),
+    cap: ns("Longest possible"),
+  },
+});
+
+/** Values of {@linkcode backgroundParameters}. */
+export type BackgroundParameters = Values<typeof backgroundParameters>;
+
+/** One kind of arrival on one CPU. */
+interface Source {
+  readonly timer: HrTimer;
+  readonly rate: number;
+  readonly arrivals: RandomStream;
+  readonly section: Step;
+  /** Draws the length of a section, ns. */
+  readonly length: () => number;
+}
+
+/** The background of one CPU; made with its kernel, started whenever the CPU comes online. */
+export class Background {
+  readonly #sources: Source[] = [];
+
+  /** For `cpu`. */
+  constructor(readonly cpu: KernelCpu, parameters: BackgroundParameters) {
+    const { irqOff, preemptOff, heavy } = parameters;
+    this.#source("irqoff", irqOff.rate, false, (stream) => irqOff.mean * stream.exponential());
+    this.#source("preemptoff", preemptOff.rate, true, (stream) => preemptOff.mean * stream.exponential());
+    this.#source(
+      "heavy",
+      heavy.rate,
+      true,
+      (stream) => Math.min(heavy.cap, stream.pareto(heavy.scale, heavy.shape)),
+    );
+  }
+
+  /** Queues the first arrival of every kind. */
+  start(): void {
+    const { nowNs } = this.cpu.kernel;
+    for (const source of this.#sources) this.#queue(source, nowNs);
+  }
+
+  /** Lets all arrivals up to `nowNs` pass, unseen; returns how much time their sections took, ns. */
+  pass(nowNs: number): number {
+    let spent = 0;
+    for (const source of this.#sources) {
+      while (source.timer.expiresNs <= nowNs) {
+        spent += source.section.ns;
+        source.section.ns = source.length();
+        this.#queue(source, source.timer.expiresNs);
+      }
+    }
+    return spent;
+  }
+
+  /**
+   * @param softirq whether the section is a softirq that the interrupt raises, or the interrupt's handler itself
+   * @param draw its length, ns
+   */
+  #source(name: string, rate: number, softirq: boolean, draw: (stream: RandomStream) => number): void {
+    if (rate === 0) return;
+    const { cpu } = this;
+    const { engine, kernelLayer, steps } = cpu.kernel;
+    const prefix = `${cpu.kernel.name}.cpu${cpu.id}.${name}`;
+    const lengths = engine.random.stream(`${prefix}.lengths`);
+    const section = new Step(Op.Work, `${name} section`, kernelLayer, 0, false);
+    const length = () => 1 + Math.floor(draw(lengths));
+    section.ns = length();
+    const timer = new HrTimer(prefix, softirq ? steps.raiseSoftirq : section, () => {
+      // Either raises the softirq now, or has just been paid as the handler: then this is the next one's length.
+      section.ns = length();
+      if (softirq) cpu.softirqs.push(section);
+      this.#queue(source, timer.expiresNs);
+    }, true);
+    const source: Source = {
+      timer,
+      rate,
+      arrivals: engine.random.stream(`${prefix}.arrivals`),
+      section,
+      length,
+    };
+    this.#sources.push(source);
+  }
+
+  /** Arrivals follow each other by exponential gaps, whatever the handling of one has cost. */
+  #queue(source: Source, afterNs: number): void {
+    const gap = Math.ceil((source.arrivals.exponential() * 1e9) / source.rate);
+    this.cpu.hrtimers.start(source.timer, afterNs + gap);
+  }
+}

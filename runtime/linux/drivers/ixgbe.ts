@@ -1,0 +1,186 @@
+/**
+ * ixgbe: the driver of the 82599's physical function.
+ *
+ * *Document*: Linux 3.5 `drivers/net/ethernet/intel/ixgbe/` (`ixgbe_main.c`, `ixgbe_lib.c`, `ixgbe_sriov.c`); Intel
+ * 82599 10 GbE Controller Datasheet, "Interrupt Registers".
+ *
+ * *Modelled*: parameter `max_vfs`, MSI-X with a vector per queue pair and one for everything else, the interrupt
+ * registers, refusal of virtual functions, virtual functions that stay because they are assigned.
+ *
+ * *Not modelled*: packets, link, the mailbox's messages, receive-side scaling beyond the number of queues.
+ *
+ * *Deviations*: the interface is up as soon as it is registered, so probing requests the IRQs that `ifconfig up` would.
+ *
+ * @module
+ */
+
+import type { Activity } from "../../../hw/sim/activity.ts";
+import { EINVAL, Errno } from "../errno.ts";
+import type { PciCore, PciDriver } from "../pci_bus.ts";
+import type { PciDevice } from "../pci_device.ts";
+import { pciId } from "../pci_ids.ts";
+import { ITR_20K } from "./ixgbe_itr.ts";
+import type { NetDevicePort } from "./net_device_names.ts";
+
+/** Registers in BAR 0. */
+const CTRL = 0x0_0000;
+const EIAC = 0x0_0810;
+const EITR_LOW = 0x0_0820;
+const EITR_HIGH = 0x1_2300;
+const EIMS = 0x0_0880;
+const EIMC = 0x0_0888;
+const GPIE = 0x0_0898;
+const IVAR = 0x0_0900;
+const IVAR_MISC = 0x0_0a00;
+const EIMS_EX = 0x0_0aa0;
+const EIMC_EX = 0x0_0ab0;
+const EIAM_EX = 0x0_0ad0;
+
+const CTRL_RST = 1 << 26;
+/** MSI-X mode, other causes not cleared by reads, auto-mask, pending-bit array. */
+const GPIE_MSIX = 0x10 | 0x20 | 0x4000_0000 | 0x8000_0000;
+const IVAR_VALID = 0x80;
+const EITR_CNT_WDIS = 0x8000_0000;
+/** Link status change and mailbox, in EICR and EIMS. */
+const OTHER_CAUSES = 1 << 20 | 1 << 19;
+/** Throttling of the vector for everything else. */
+const OTHER_ITR = 1950;
+
+/** Virtual functions that the driver allows: one pool of the 64 is left to the physical function. */
+export const IXGBE_VFS_MAX = 63;
+
+/** What ixgbe keeps for a device (`driverData`). */
+export interface IxgbeAdapter {
+  /** Name of the interface. */
+  readonly interfaceName: string;
+  /** Queue pairs, a vector each. */
+  readonly queueCount: number;
+  /** The vector of the other causes. */
+  readonly otherVector: number;
+}
+
+/** The driver. */
+export class Ixgbe implements PciDriver {
+  /** As in sysfs. */
+  readonly name = "ixgbe";
+  /** See {@linkcode IXGBE_VFS_MAX}. */
+  readonly vfsMax = IXGBE_VFS_MAX;
+  readonly ids = [pciId(0x8086, 0x10b6), pciId(0x8086, 0x10fb, 1), pciId(0x8086, 0x1528, 2)];
+  readonly banner = [
+    "ixgbe: Intel(R) 10 Gigabit PCI Express Network Driver - version 3.9.15-k",
+    "ixgbe: Copyright (c) 1999-2012 Intel Corporation.",
+  ];
+
+  /**
+   * Makes the driver; `registerDriver` loads it.
+   *
+   * @param core for SR-IOV
+   * @param network gives the interfaces their names
+   * @param maxVfs the module parameter `max_vfs`, for every card
+   */
+  constructor(readonly core: PciCore, readonly network: NetDevicePort, readonly maxVfs: number) {}
+
+  /** EINVAL for a virtual function, or what the interrupt subsystem says. */
+  *probe(device: PciDevice): Activity<Errno | void> {
+    if (device.physfn !== undefined) {
+      const hex = (number: number) => number.toString(16);
+      device.ports.log(`${device.name} (${hex(device.vendor)}:${hex(device.device)}) should not be a VF!`);
+      return EINVAL;
+    }
+    device.enable();
+    device.setMaster(true);
+    device.writeRegister(0, CTRL, CTRL_RST);
+    yield this.core.steps.ixgbeProbe;
+    yield* this.#enableSriov(device);
+    const vfs = this.core.virtualFunctionCount(device);
+    // SR-IOV takes the queues of the other pools: the physical function is left with one pair, and no RSS.
+    const queueCount = vfs > 0 ? 1 : Math.min(device.ports.onlineCpuCount(), device.msiXVectorCount - 1);
+    const plural = queueCount > 1 ? "Enabled" : "Disabled";
+    device.log(`Multiqueue ${plural}: Rx Queue count = ${queueCount}, Tx Queue count = ${queueCount}`);
+    const interfaceName = this.network.register(device);
+    const names = Array.from({ length: queueCount }, (_, queue) => `${interfaceName}-TxRx-${queue}`);
+    const failed = yield* device.enableMsiX([...names, interfaceName]);
+    if (failed) {
+      this.network.unregister(interfaceName);
+      yield* this.core.disableSriov(device);
+      device.disable();
+      return failed;
+    }
+    const adapter: IxgbeAdapter = { interfaceName, queueCount, otherVector: queueCount };
+    device.driverData = adapter;
+    configureInterrupts(device, adapter);
+    if (vfs > 0) device.log(`${interfaceName}: IOV is enabled with ${vfs} VFs`);
+    device.log("Intel(R) 10 Gigabit Network Connection");
+  }
+
+  /** Takes the virtual functions away, unless one is assigned. */
+  *remove(device: PciDevice): Activity<void> {
+    const { interfaceName } = device.driverData as IxgbeAdapter;
+    device.writeRegister(0, EIMC, 0xffff_ffff);
+    device.writeRegister(0, EIMC_EX, 0xffff_ffff);
+    device.writeRegister(0, EIMC_EX + 4, 0xffff_ffff);
+    yield this.core.steps.ixgbeRemove;
+    this.network.unregister(interfaceName);
+    if (this.core.virtualFunctions(device).some(({ assigned }) => assigned)) {
+      device.log("Unloading driver while VFs are assigned - VFs will not be deallocated");
+    } else {
+      yield* this.core.disableSriov(device);
+    }
+    device.disableMsiX();
+    device.log("complete");
+    device.disable();
+  }
+
+  *sriovConfigure(device: PciDevice, count: number): Activity<Errno | void> {
+    if (count === 0) return yield* this.core.disableSriov(device);
+    return yield* this.core.enableSriov(device, count);
+  }
+
+  *#enableSriov(device: PciDevice): Activity<void> {
+    if (this.core.virtualFunctionCount(device) > 0) {
+      device.log(
+        "Virtual Functions already enabled for this device - Please reload all VF drivers to avoid spoofed " +
+          "packet errors",
+      );
+      return;
+    }
+    const count = Math.min(this.maxVfs, IXGBE_VFS_MAX);
+    if (count === 0) return;
+    const failed = yield* this.core.enableSriov(device, count);
+    device.log(
+      failed instanceof Errno
+        ? `(unregistered net_device): Failed to enable PCI sriov: ${-failed.number}`
+        : `(unregistered net_device): SR-IOV enabled with ${count} VFs`,
+    );
+  }
+}
+
+function configureInterrupts(device: PciDevice, { queueCount, otherVector }: IxgbeAdapter): void {
+  device.writeRegister(0, GPIE, GPIE_MSIX >>> 0);
+  device.writeRegister(0, EIAM_EX, 0xffff_ffff);
+  device.writeRegister(0, EIAM_EX + 4, 0xffff_ffff);
+  // Each IVAR register routes two queue pairs: receive and transmit of the even one, then of the odd one.
+  for (let queue = 0; queue < queueCount; queue += 2) {
+    const pair = (vector: number) => vector < queueCount ? (IVAR_VALID | vector) * 0x0101 : 0;
+    device.writeRegister(0, IVAR + 2 * queue, (pair(queue) | pair(queue + 1) << 16) >>> 0);
+  }
+  device.writeRegister(0, IVAR_MISC, (IVAR_VALID | otherVector) << 8);
+  for (let vector = 0; vector < queueCount; vector++) writePfItr(device, vector, ITR_20K);
+  writePfItr(device, otherVector, OTHER_ITR);
+  const low = queueCount >= 32 ? 0xffff_ffff : ((1 << queueCount) - 1) >>> 0;
+  device.writeRegister(0, EIAC, low & 0xffff);
+  device.writeRegister(0, EIMS_EX, low);
+  device.writeRegister(0, EIMS_EX + 4, queueCount > 32 ? 2 ** (queueCount - 32) - 1 : 0);
+  device.writeRegister(0, EIMS, OTHER_CAUSES);
+}
+
+/** Enables a queue vector's interrupt again, as the end of a NAPI poll does. */
+export function enablePfVector(device: PciDevice, vector: number): void {
+  device.writeRegister(0, EIMS_EX + 4 * (vector >>> 5), (1 << (vector & 31)) >>> 0);
+}
+
+/** Sets a vector's throttling to a driver value, see {@linkcode ITR_20K}. */
+export function writePfItr(device: PciDevice, vector: number, itr: number): void {
+  const at = vector < 24 ? EITR_LOW + 4 * vector : EITR_HIGH + 4 * (vector - 24);
+  device.writeRegister(0, at, (itr & 0xff8 | EITR_CNT_WDIS) >>> 0);
+}

@@ -1,0 +1,301 @@
+/**
+ * cyclictest (rt-tests 0.83): how late a task is woken by a timer.
+ *
+ * Each measuring thread sleeps to absolute points in time with clock_nanosleep() and compares the clock with the
+ * point it asked for. Latencies are cut to whole microseconds; so is the average.
+ *
+ * *Modelled*: -a -d -h -H -i -l -m -n -p -q -t, long options likewise.
+ *
+ * *Not modelled*: signal timers (without -n), tracing options, -D, -v; they are refused by name.
+ *
+ * @module
+ */
+
+import type { Activity } from "../../hw/sim/activity.ts";
+import { ns, parameters, type Values } from "../../hw/parameters.ts";
+import { work } from "../../hw/sim/activity.ts";
+import { type CyclictestThread, histogramLines, threadLine } from "../measure/cyclictest_format.ts";
+import { Histogram } from "../measure/histogram.ts";
+import type { Kernel } from "../linux/kernel.ts";
+import type { Task } from "../linux/task.ts";
+import { maskOf, type Program, type ProgramProcess } from "./program.ts";
+
+/** What cyclictest's own code costs. */
+export const cyclictestCosts = parameters({
+  bookkeeping: ns("Difference, minimum, maximum, histogram bin"),
+});
+
+/** Values of {@linkcode cyclictestCosts}. */
+export type CyclictestCosts = Values<typeof cyclictestCosts>;
+
+/** The options of one run. */
+export interface CyclictestOptions {
+  /** `-t`: measuring threads. */
+  threads: number;
+  /** `-a`: processor of all threads; `"each"`: thread N on processor N; `null`: anywhere. */
+  affinity: number | "each" | null;
+  /** `-p`: SCHED_FIFO priority of the first thread; 0: SCHED_OTHER. */
+  priority: number;
+  /** `-i`: interval of the first thread, µs. */
+  intervalUs: number;
+  /** `-d`: by how much each further thread's interval is longer, µs. */
+  distanceUs: number;
+  /** `-l`: loops; 0: without end. */
+  loops: number;
+  /** `-h` or `-H`: bins of the histogram; 0: none. */
+  histogram: number;
+  /** `-H`: with a column for the sum. */
+  histogramSum: boolean;
+  /** `-q`: prints at the end only. */
+  quiet: boolean;
+  /** `-n`: clock_nanosleep(). */
+  nanosleep: boolean;
+  /** `-m`: memory locked. */
+  locked: boolean;
+}
+
+/** What a run has measured. */
+export interface CyclictestResult {
+  /** As typed. */
+  readonly options: CyclictestOptions;
+  /** A row for each thread. */
+  readonly threads: readonly CyclictestThread[];
+  /** The kernel it ran on. */
+  readonly kernel: Kernel;
+}
+
+/** Long names of the options, and whether they take a value. */
+const LONG: Readonly<Record<string, string>> = {
+  affinity: "a",
+  distance: "d",
+  histogram: "h",
+  histofall: "H",
+  interval: "i",
+  loops: "l",
+  mlockall: "m",
+  nanosleep: "n",
+  prio: "p",
+  quiet: "q",
+  threads: "t",
+};
+const WITH_VALUE = "dhHilp";
+const OPTIONAL_VALUE = "at";
+const FLAGS = "mnq";
+/** Options of the real tool that are known and refused. */
+const NOT_MODELLED = "bBcCDEfgIMoOPrRsSTuUvwWxyX";
+
+/** Reads the command line. Returns the options, or the message and status with which the real tool ends. */
+export function parseCyclictest(
+  argv: readonly string[],
+): CyclictestOptions | { readonly message: string; readonly status: number } {
+  const options: CyclictestOptions = {
+    threads: 1,
+    affinity: null,
+    priority: 0,
+    intervalUs: 1000,
+    distanceUs: 500,
+    loops: 0,
+    histogram: 0,
+    histogramSum: false,
+    quiet: false,
+    nanosleep: false,
+    locked: false,
+  };
+  const args = argv.slice(1);
+  const isNumber = (text: string | undefined): text is string => text !== undefined && /^\d+$/.test(text);
+  for (let i = 0; i < args.length; i++) {
+    let word = args[i]!;
+    let value: string | undefined;
+    if (word.startsWith("--")) {
+      const [name, given] = word.slice(2).split("=", 2) as [string, string | undefined];
+      const short = LONG[name];
+      if (short === undefined) return { message: `cyclictest: unrecognized option '${word}'`, status: 1 };
+      word = `-${short}`;
+      value = given;
+    }
+    if (!/^-[A-Za-z]/.test(word)) return { message: `cyclictest: unexpected argument '${word}'`, status: 1 };
+    const letters = word.slice(1);
+    for (let k = 0; k < letters.length; k++) {
+      const letter = letters[k]!;
+      if (NOT_MODELLED.includes(letter)) {
+        return { message: `cyclictest: option -${letter} is not modelled`, status: 1 };
+      }
+      if (FLAGS.includes(letter)) {
+        apply(options, letter, "");
+        continue;
+      }
+      if (!WITH_VALUE.includes(letter) && !OPTIONAL_VALUE.includes(letter)) {
+        return { message: `cyclictest: invalid option -- '${letter}'`, status: 1 };
+      }
+      const rest = letters.slice(k + 1);
+      if (rest !== "") value = rest;
+      else if (value === undefined && isNumber(args[i + 1])) value = args[++i];
+      if (value === undefined && WITH_VALUE.includes(letter)) {
+        return { message: `cyclictest: option requires an argument -- '${letter}'`, status: 1 };
+      }
+      if (value !== undefined && !isNumber(value)) {
+        return { message: `cyclictest: -${letter}: '${value}' is not a number`, status: 1 };
+      }
+      const complaint = apply(options, letter, value ?? "");
+      if (complaint !== null) return { message: complaint, status: 1 };
+      break;
+    }
+  }
+  if (!options.nanosleep) {
+    return { message: "cyclictest: signal timers are not modelled: use -n (clock_nanosleep)", status: 1 };
+  }
+  if (options.loops === 0) {
+    return { message: "cyclictest: a run without end is not modelled: use -l LOOPS", status: 1 };
+  }
+  return options;
+}
+
+/** Sets one option. Returns a complaint, or null. */
+function apply(options: CyclictestOptions, letter: string, value: string): string | null {
+  const number = Number(value);
+  switch (letter) {
+    case "a":
+      options.affinity = value === "" ? "each" : number;
+      return null;
+    case "t":
+      options.threads = value === "" ? 0 : number;
+      return null;
+    case "m":
+      options.locked = true;
+      return null;
+    case "n":
+      options.nanosleep = true;
+      return null;
+    case "q":
+      options.quiet = true;
+      return null;
+    case "d":
+      options.distanceUs = number;
+      return null;
+    case "i":
+      options.intervalUs = number;
+      return number > 0 ? null : "cyclictest: interval must be at least 1 us";
+    case "l":
+      options.loops = number;
+      return null;
+    case "p":
+      options.priority = number;
+      return number <= 99 ? null : `cyclictest: priority ${number} is out of range, must be 0 ... 99`;
+    default:
+      options.histogram = number;
+      options.histogramSum = letter === "H";
+      return number > 0 && number <= 1_000_000
+        ? null
+        : `cyclictest: histogram of ${number} us is out of range, must be 1 ... 1000000`;
+  }
+}
+
+/** One measuring thread. */
+class Thread {
+  readonly histogram: Histogram;
+  task!: Task;
+
+  constructor(readonly number: number, readonly options: CyclictestOptions) {
+    this.histogram = new Histogram(Math.max(options.histogram, 1));
+  }
+
+  get intervalUs(): number {
+    return this.options.intervalUs + this.number * this.options.distanceUs;
+  }
+
+  get priority(): number {
+    return Math.max(0, this.options.priority - this.number);
+  }
+}
+
+/** The measuring thread's life: `timerthread()` of cyclictest.c. */
+function* measure(
+  thread: Thread,
+  kernel: Kernel,
+  costs: CyclictestCosts,
+  process: ProgramProcess,
+): Activity<number> {
+  const { task, histogram } = thread;
+  const { clockRead } = kernel;
+  const timer = kernel.sleepTimer(task);
+  const bookkeeping = work("cyclictest bookkeeping", kernel.taskLayer, costs.bookkeeping);
+  const intervalNs = thread.intervalUs * 1000;
+  const loops = thread.options.loops;
+  const part = Math.max(1, Math.floor(loops / 100));
+  yield clockRead;
+  let nextNs = kernel.nowNs + intervalNs;
+  for (let loop = 1; loop <= loops; loop++) {
+    yield* kernel.sleepUntil(task, timer, nextNs);
+    yield clockRead;
+    const nowNs = kernel.nowNs;
+    histogram.record(nowNs - nextNs);
+    yield bookkeeping;
+    nextNs += intervalNs;
+    while (nextNs < nowNs) nextNs += intervalNs; // the points that have passed are given up
+    if (loop % part === 0) process.progress(loop / loops);
+  }
+  return 0;
+}
+
+/** Makes the program. */
+export function cyclictest(costs: CyclictestCosts): Program {
+  return {
+    name: "cyclictest",
+    summary: "measures how late a task is woken by a timer",
+    *main(process: ProgramProcess): Activity<number> {
+      const options = parseCyclictest(process.argv);
+      if ("message" in options) {
+        process.stderr(`${options.message}\n`);
+        return options.status;
+      }
+      const { kernel, processors, task: main } = process;
+      const count = options.threads === 0 ? processors.length : options.threads;
+      if (typeof options.affinity === "number" && options.affinity >= processors.length) {
+        process.stderr(
+          `cyclictest: processor ${options.affinity} does not exist, there are ${processors.length}\n`,
+        );
+        return 1;
+      }
+      process.stdout("# /dev/cpu_dma_latency set to 0us\n");
+      const threads: Thread[] = [];
+      let running = count;
+      for (let number = 0; number < count; number++) {
+        const thread = new Thread(number, options);
+        const at = options.affinity === "each" ? number % processors.length : options.affinity;
+        const allowed = at === null ? maskOf(processors) : 1 << processors[at]!;
+        thread.task = kernel.createTask(
+          "cyclictest",
+          allowed,
+          () => measure(thread, kernel, costs, process),
+          () => {
+            running--;
+            kernel.wake(main, kernel.cpus[thread.task.cpu]!);
+          },
+        );
+        if (thread.priority > 0) {
+          thread.task.policy = "SCHED_FIFO";
+          thread.task.rtPriority = thread.priority;
+        }
+        threads.push(thread);
+        const here = kernel.cpus[main.cpu]!;
+        kernel.wake(thread.task, here);
+        yield* here.sendPendingIpis();
+      }
+      while (running > 0) yield* kernel.cpus[main.cpu]!.sleep();
+      const rows: CyclictestThread[] = threads.map((thread) => ({
+        number: thread.number,
+        tid: thread.task.pid,
+        priority: thread.priority,
+        intervalUs: thread.intervalUs,
+        histogram: thread.histogram,
+      }));
+      process.measured({ options, threads: rows, kernel });
+      if (options.histogram > 0) {
+        for (const line of histogramLines(rows, { withSum: options.histogramSum })) {
+          process.stdout(`${line}\n`);
+        }
+      } else for (const row of rows) process.stdout(`${threadLine(row)}\n`);
+      return 0;
+    },
+  };
+}

@@ -1,0 +1,66 @@
+/**
+ * stress: CPU-bound workers, as the talk's "infinite loop" on the host.
+ *
+ * *Modelled*: `-c N` (`--cpu N`), `-t SECONDS` (`--timeout`).
+ *
+ * *Not modelled*: memory, I/O and disk workers; refused by name.
+ *
+ * @module
+ */
+
+import type { Activity } from "../../hw/sim/activity.ts";
+import { work } from "../../hw/sim/activity.ts";
+import { maskOf, type Program, type ProgramProcess } from "./program.ts";
+
+/** The program. */
+export const stress: Program = {
+  name: "stress",
+  summary: "loads CPUs with endless loops",
+  *main(process: ProgramProcess): Activity<number> {
+    const { kernel, argv, task } = process;
+    let workers = 0, seconds = 0;
+    for (let i = 1; i < argv.length; i++) {
+      const option = argv[i]!, value = Number(argv[i + 1]);
+      const known = ["-c", "--cpu", "-t", "--timeout"].includes(option);
+      if (!known) {
+        process.stderr(`stress: FAIL: [${process.pid}] unrecognized or not modelled option: ${option}\n`);
+        return 1;
+      }
+      if (!Number.isInteger(value) || value <= 0) {
+        process.stderr(`stress: FAIL: [${process.pid}] ${option} wants a positive number\n`);
+        return 1;
+      }
+      if (option === "-c" || option === "--cpu") workers = value;
+      else seconds = value;
+      i++;
+    }
+    if (workers === 0) {
+      process.stderr(`stress: FAIL: [${process.pid}] no workers: use -c N\n`);
+      return 1;
+    }
+    process.stdout(`stress: info: [${process.pid}] dispatching hogs: ${workers} cpu, 0 io, 0 vm, 0 hdd\n`);
+    const lengthNs = seconds * 1e9;
+    const loop = seconds === 0 ? kernel.endlessLoop : work("hogcpu", kernel.taskLayer, lengthNs, false);
+    let running = workers;
+    for (let i = 0; i < workers; i++) {
+      const hog = kernel.createTask(
+        "stress",
+        maskOf(process.processors),
+        function* () {
+          yield loop;
+          return 0;
+        },
+        () => {
+          running--;
+          kernel.wake(task, kernel.cpus[hog.cpu]!);
+        },
+      );
+      const here = kernel.cpus[task.cpu]!;
+      kernel.wake(hog, here);
+      yield* here.sendPendingIpis();
+    }
+    while (running > 0) yield* kernel.cpus[task.cpu]!.sleep();
+    process.stdout(`stress: info: [${process.pid}] successful run completed in ${seconds}s\n`);
+    return 0;
+  },
+};

@@ -1,0 +1,170 @@
+/**
+ * CPU time and memory of whole runs, and the engine's cost per event, beside their limits.
+ *
+ * ```sh
+ * deno task bench                 # everything, 5 rounds
+ * deno task bench --rounds=9 kvm  # only what has "kvm" in its name
+ * ```
+ *
+ * The runs take turns, A B C A B C, so that a busy moment of the machine hits all of them; medians are printed. CPU
+ * time is user + system of the whole process, start-up included. The status is 1 if a limit is exceeded or a run
+ * fails.
+ */
+import { type Cell, type Column, tableLines } from "../runtime/measure/table.ts";
+import { ENGINE_BENCHES, type EngineBench } from "./bench_engine.ts";
+
+/** A whole `deno run --allow-read=. mod.ts …`. */
+interface WholeRun {
+  readonly name: string;
+  readonly args: readonly string[];
+  /** Most CPU time, s. */
+  readonly limitCpuS: number;
+  /** Largest resident set, MiB. */
+  readonly limitMiB?: number;
+}
+
+const idleLoops = ["run", "examples/slide25.rtk", "--seed", "1", "--system"];
+
+const WHOLE_RUNS: readonly WholeRun[] = [
+  { name: "start to first prompt", args: [], limitCpuS: 0.25 },
+  { name: "300,000 idle loops, rfc-v2", args: [...idleLoops, "rfc-v2"], limitCpuS: 0.8 },
+  { name: "300,000 idle loops, kvm", args: [...idleLoops, "kvm"], limitCpuS: 1.6 },
+  { name: "demo", args: ["demo"], limitCpuS: 6, limitMiB: 150 },
+];
+
+/** What one run used. */
+interface Usage {
+  readonly cpuS: number;
+  readonly rssMiB: number;
+}
+
+/** Runs a command with empty standard input: what the probe says, or why the run failed. */
+async function measure(run: WholeRun): Promise<Usage | string> {
+  const command = new Deno.Command(Deno.execPath(), {
+    args: ["run", "--preload=tests/bench_probe.ts", "--allow-read=.", "mod.ts", ...run.args],
+    cwd: new URL("..", import.meta.url),
+    env: { NO_COLOR: "1" },
+    stdin: "null",
+    stdout: "null",
+    stderr: "piped",
+  });
+  const { code, stderr } = await command.output();
+  const text = new TextDecoder().decode(stderr);
+  const report = text.match(/^@bench (\{.*\})$/m)?.[1];
+  if (code !== 0 || report === undefined) return `status ${code}: ${text.split("\n")[0]}`;
+  const { userUs, systemUs, maxRssKiB }: Record<string, number> = JSON.parse(report);
+  return { cpuS: ((userUs ?? NaN) + (systemUs ?? NaN)) / 1e6, rssMiB: (maxRssKiB ?? NaN) / 1024 };
+}
+
+function median(values: readonly number[]): number | undefined {
+  if (values.length === 0) return undefined;
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 === 1
+    ? sorted[middle]
+    : ((sorted[middle - 1] ?? NaN) + (sorted[middle] ?? NaN)) / 2;
+}
+
+/** `ok`, or by how much a limit is exceeded. */
+function verdict(value: number | undefined, limit: number): string {
+  if (value === undefined || Number.isNaN(value)) return "not measured";
+  return value <= limit ? "ok" : `${((value / limit - 1) * 100).toFixed(0)} % over`;
+}
+
+async function wholeRuns(runs: readonly WholeRun[], rounds: number): Promise<boolean> {
+  const usages = runs.map((): Usage[] => []);
+  const failures = new Map<string, string>();
+  for (let round = 0; round < rounds; round++) {
+    for (const [i, run] of runs.entries()) {
+      if (failures.has(run.name)) continue;
+      const usage = await measure(run);
+      if (typeof usage === "string") failures.set(run.name, usage);
+      else usages[i]?.push(usage);
+    }
+  }
+  let fine = failures.size === 0;
+  const columns: Column[] = [
+    { title: "whole run", align: "left" },
+    { title: "CPU s" },
+    { title: "limit" },
+    { title: "ratio" },
+    { title: "MiB" },
+    { title: "limit" },
+    { title: "verdict", align: "left" },
+  ];
+  const rows = runs.map((run, i): Cell[] => {
+    const cpuS = median(usages[i]?.map((usage) => usage.cpuS) ?? []);
+    const rssMiB = median(usages[i]?.map((usage) => usage.rssMiB) ?? []);
+    const failure = failures.get(run.name);
+    const verdicts = [verdict(cpuS, run.limitCpuS)];
+    if (run.limitMiB !== undefined) verdicts.push(`memory ${verdict(rssMiB, run.limitMiB)}`);
+    if (verdicts.some((text) => !text.endsWith("ok"))) fine = false;
+    return [
+      run.name,
+      cpuS?.toFixed(3),
+      run.limitCpuS,
+      cpuS === undefined ? undefined : (cpuS / run.limitCpuS).toFixed(2),
+      rssMiB?.toFixed(0),
+      run.limitMiB ?? "-",
+      failure === undefined ? verdicts.join(", ") : `FAILED, ${failure}`,
+    ];
+  });
+  console.log(tableLines(columns, rows).join("\n"));
+  return fine;
+}
+
+/** The ns per event of one side, in one go after a warm-up. */
+function nsPerEvent(run: (n: number) => number, n: number): number {
+  const start = performance.now();
+  run(n);
+  return (performance.now() - start) * 1e6 / n;
+}
+
+function engineCosts(benches: readonly EngineBench[], rounds: number): boolean {
+  const n = 2_000_000;
+  let fine = true;
+  const rows = benches.map((bench): Cell[] => {
+    const sums = [bench.engine(n / 10), bench.baseline(n / 10)];
+    const same = sums[0] === sums[1];
+    const pairs = Array.from({ length: rounds }, () => {
+      const engine = nsPerEvent((count) => bench.engine(count), n);
+      return { engine, baseline: nsPerEvent((count) => bench.baseline(count), n) };
+    });
+    const ratio = median(pairs.map(({ engine, baseline }) => engine / baseline)) ?? NaN;
+    const result = same ? verdict(ratio, bench.limitRatio) : `FAILED, checksums differ: ${sums.join(", ")}`;
+    if (result !== "ok") fine = false;
+    return [
+      bench.name,
+      median(pairs.map(({ engine }) => engine))?.toFixed(1),
+      median(pairs.map(({ baseline }) => baseline))?.toFixed(1),
+      ratio.toFixed(2),
+      bench.limitRatio,
+      result,
+    ];
+  });
+  const columns: Column[] = [
+    { title: "engine", align: "left" },
+    { title: "ns" },
+    { title: "ns without" },
+    { title: "ratio" },
+    { title: "limit" },
+    { title: "verdict", align: "left" },
+  ];
+  console.log(tableLines(columns, rows).join("\n"));
+  return fine;
+}
+
+const rounds = Number(Deno.args.find((arg) => arg.startsWith("--rounds="))?.slice("--rounds=".length) ?? 5);
+if (!Number.isInteger(rounds) || rounds < 1) throw new RangeError("--rounds: expected a positive integer");
+const wanted = Deno.args.filter((arg) => !arg.startsWith("--"));
+const chosen = <T extends { readonly name: string }>(all: readonly T[]) =>
+  all.filter(({ name }) => wanted.length === 0 || wanted.some((word) => name.includes(word)));
+
+const benches = chosen(ENGINE_BENCHES);
+const runs = chosen(WHOLE_RUNS);
+if (benches.length + runs.length === 0) throw new RangeError(`Nothing is called ${wanted.join(" or ")}`);
+const enginesFine = benches.length === 0 || engineCosts(benches, rounds);
+if (benches.length > 0 && runs.length > 0) console.log("");
+const runsFine = runs.length === 0 || await wholeRuns(runs, rounds);
+console.log(`\nmedians of ${rounds} rounds`);
+if (!enginesFine || !runsFine) Deno.exit(1);

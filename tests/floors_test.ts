@@ -1,0 +1,373 @@
+/**
+ * The tree checks itself: which folder may import which, who may import a third-party package, what the floors may
+ * not name, and that no module is dead.
+ *
+ * ```text
+ * mod.ts            -> everything (exports), dsl/cli.ts by dynamic import
+ * dsl               -> runtime/lab, runtime/measure, hw/sim
+ * runtime/lab       -> runtime/*
+ * runtime/qemu      -> runtime/kvm, runtime/guest
+ * runtime/guest     -> runtime/linux
+ * runtime/kvm       -> runtime/linux, hw
+ * runtime/programs  -> runtime/linux, runtime/measure
+ * runtime/linux     -> hw
+ * runtime/measure   -> hw/sim
+ * hw/machine        -> hw/*
+ * hw/<device>       -> hw/sim, register and bitmap helpers, not another device
+ * hw/sim            -> nothing
+ * ```
+ */
+import { assert, assertEquals, assertThrows } from "@std/assert";
+
+const root = new URL("../", import.meta.url);
+
+/** A file of the project, its path relative to the root with `/` between the parts. */
+interface Source {
+  readonly path: string;
+  readonly text: string;
+  /** The text without comments: what the rules about words look at. */
+  readonly code: string;
+  /** What it imports, as written. */
+  readonly imports: readonly string[];
+}
+
+/**
+ * Blanks out comments, and the contents of strings if `strings` is set, leaving every offset as it was. Templates
+ * are kept as they are: what stands in `${…}` is code.
+ */
+function blank(text: string, strings = false): string {
+  const token = /\/\*[\s\S]*?\*\/|\/\/[^\n]*|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|`(?:\\.|[^`\\])*`/g;
+  return text.replace(token, (found) => {
+    const isString = found.startsWith('"') || found.startsWith("'");
+    if (found.startsWith("`") || (isString && !strings)) return found;
+    return found.replace(/[^\n]/g, " ");
+  });
+}
+
+/** Every module that `code` names, statically, dynamically or in a type. */
+function importsOf(code: string): string[] {
+  const statement = /^\s*(?:import|export)\s+(?:[\w*{][^;"'`]*?\sfrom\s+)?["']([^"']+)["']/gm;
+  const call = /\bimport\(\s*["']([^"']+)["']/g;
+  return [statement, call].flatMap((form) => [...code.matchAll(form)].map((match) => match[1] ?? ""));
+}
+
+function source(path: string, text: string): Source {
+  const code = /\.ts$/.test(path) ? blank(text) : text;
+  return { path, text, code, imports: /\.ts$/.test(path) ? importsOf(code) : [] };
+}
+
+function* filesUnder(folder: string): Generator<string> {
+  let entries: Deno.DirEntry[];
+  try {
+    entries = [...Deno.readDirSync(new URL(folder, root))];
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return;
+    throw error;
+  }
+  for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
+    if (entry.isDirectory) yield* filesUnder(`${folder}${entry.name}/`);
+    else yield folder + entry.name;
+  }
+}
+
+function load(...paths: string[]): Source[] {
+  return paths.map((path) => source(path, Deno.readTextFileSync(new URL(path, root))));
+}
+
+const topLevel = [...Deno.readDirSync(root)].map((entry) => entry.name);
+const floors = load(...["hw/", "runtime/", "dsl/"].flatMap((folder) => [...filesUnder(folder)]));
+const modules = floors.filter((file) => file.path.endsWith(".ts"));
+const entry = topLevel.includes("mod.ts") ? load("mod.ts") : [];
+
+/** `./x.ts` as written in `from`, relative to the root. */
+function resolve(from: string, specifier: string): string {
+  return new URL(specifier, new URL(from, "file:///")).pathname.slice(1);
+}
+
+// --- Arrows ------------------------------------------------------------------------------------------------------
+
+/**
+ * Modules of `hw/` that are no device and open to every device: register tables, bit fields, bitmaps, and the forms
+ * that the PCI specification prescribes to every function, its configuration space and its messages.
+ */
+const hwHelpers = ["hw/register", "hw/registers", "hw/bits", "hw/bitmap", "hw/vector", "hw/pci", "hw/msi"];
+
+/** A logical processor consists of its local APIC and its VMX operation; they are not devices beside it. */
+const partsOf: Readonly<Record<string, readonly string[]>> = { "hw/cpu": ["hw/lapic", "hw/vmx"] };
+
+/**
+ * What lies lowest and may be named from everywhere above: time, activities and random streams; and the schema of
+ * parameters, which stands beside its user on every floor.
+ */
+const lowest = ["hw/sim", "hw/parameters"];
+
+/**
+ * What a module belongs to. A device may have several modules: `hw/lapic_timer.ts` and `hw/lapic/timer.ts` are parts
+ * of `hw/lapic`.
+ */
+function floorOf(path: string): string {
+  const [top = "", part = ""] = path.replace(/\.\w+$/, "").split("/");
+  if (top === "hw") return `hw/${part.split("_")[0]}`;
+  return top === "runtime" ? `runtime/${part}` : top;
+}
+
+/** The floors of `runtime/` and what they may import beside themselves; `hw` stands for all of it. */
+const arrows: Readonly<Record<string, readonly string[]>> = {
+  "runtime/measure": ["hw/sim"],
+  "runtime/linux": ["hw"],
+  "runtime/programs": ["runtime/linux", "runtime/measure"],
+  "runtime/kvm": ["hw", "runtime/linux"],
+  "runtime/guest": ["runtime/linux"],
+  "runtime/qemu": ["runtime/kvm", "runtime/guest"],
+  "runtime/lab": ["runtime", "hw"],
+  "dsl": ["runtime/lab", "runtime/measure", "hw/sim"],
+};
+
+/** Why `from` may not import `to`, or undefined if it may. */
+function arrowError(from: string, to: string): string | undefined {
+  const [a, b] = [floorOf(from), floorOf(to)];
+  if (a === b) return undefined;
+  const denied = `${from} may not import ${to}`;
+  if (a === "mod") return undefined;
+  if (a.startsWith("hw/")) {
+    if (!b.startsWith("hw/")) return `${denied}: hw/ imports only hw/`;
+    if (a === "hw/sim") return `${denied}: hw/sim imports nothing`;
+    if (a === "hw/machine" || a === "hw/profiles") return undefined;
+    if (lowest.includes(b) || hwHelpers.includes(b) || partsOf[a]?.includes(b)) return undefined;
+    return `${denied}: a device imports hw/sim and register helpers; hw/machine wires devices`;
+  }
+  // Profiles are text, read by whoever declares the parameters in them.
+  if (b === "hw/profiles" || b === "runtime/profiles") {
+    return a === "runtime/lab" ? undefined : `${denied}: runtime/lab loads profiles`;
+  }
+  const allowed = arrows[a];
+  if (allowed === undefined) return `${denied}: ${a} is no floor of the design`;
+  const fits = allowed.some((floor) => b === floor || b.startsWith(`${floor}/`));
+  return fits || lowest.includes(b) ? undefined : `${denied}: ${a} -> ${allowed.join(", ")}`;
+}
+
+/** Type imports count: an arrow says who knows whom, not only whose code runs. */
+function checkArrows(files: readonly Source[]): string[] {
+  const errors: string[] = [];
+  for (const file of files) {
+    for (const specifier of file.imports) {
+      if (!specifier.startsWith(".")) continue;
+      const error = arrowError(file.path, resolve(file.path, specifier));
+      if (error) errors.push(error);
+    }
+  }
+  return errors;
+}
+
+Deno.test("imports point downward only", () => {
+  assertEquals(checkArrows([...modules, ...entry]), []);
+});
+
+Deno.test("every forbidden arrow of the design is recognised", () => {
+  const forbidden: [from: string, to: string][] = [
+    ["hw/sim/engine.ts", "hw/lapic.ts"],
+    ["hw/lapic.ts", "hw/cpu.ts"],
+    ["hw/pci.ts", "hw/nic_82599.ts"],
+    ["hw/lapic.ts", "hw/machine.ts"],
+    ["hw/nic/vf.ts", "runtime/linux/pci.ts"],
+    ["runtime/measure/histogram.ts", "hw/lapic.ts"],
+    ["runtime/measure/histogram.ts", "runtime/linux/kernel.ts"],
+    ["runtime/linux/kernel.ts", "runtime/kvm/kvm.ts"],
+    ["runtime/linux/sched/rr.ts", "runtime/measure/histogram.ts"],
+    ["runtime/programs/cyclictest.ts", "runtime/kvm/kvm.ts"],
+    ["runtime/guest/rtos.ts", "runtime/kvm/kvm.ts"],
+    ["runtime/guest/rtos.ts", "hw/lapic.ts"],
+    ["runtime/kvm/vcpu.ts", "runtime/qemu/options.ts"],
+    ["runtime/qemu/options.ts", "runtime/lab/lab.ts"],
+    ["runtime/kvm/vcpu.ts", "runtime/profiles/kvm.yaml"],
+    ["runtime/lab/lab.ts", "dsl/parse.ts"],
+    ["dsl/interpret.ts", "runtime/kvm/kvm.ts"],
+    ["dsl/interpret.ts", "hw/machine.ts"],
+    ["dsl/commands/show.ts", "runtime/linux/kernel.ts"],
+    ["runtime/other/x.ts", "hw/lapic.ts"],
+  ];
+  for (const [from, to] of forbidden) assert(arrowError(from, to), `${from} -> ${to}`);
+});
+
+Deno.test("every arrow that the design allows is allowed", () => {
+  const allowed: [from: string, to: string][] = [
+    ["hw/lapic.ts", "hw/sim/engine.ts"],
+    ["hw/lapic.ts", "hw/register.ts"],
+    ["hw/nic/vf.ts", "hw/nic/ring.ts"],
+    ["hw/lapic_timer.ts", "hw/lapic.ts"],
+    ["hw/lapic.ts", "hw/vector_set.ts"],
+    ["runtime/programs/cyclictest.ts", "hw/sim/activity.ts"],
+    ["hw/machine.ts", "hw/nic/vf.ts"],
+    ["runtime/measure/table.ts", "hw/sim/time.ts"],
+    ["runtime/linux/sched/rr.ts", "runtime/linux/task.ts"],
+    ["runtime/linux/apic.ts", "hw/lapic.ts"],
+    ["runtime/programs/cyclictest.ts", "runtime/measure/histogram.ts"],
+    ["runtime/kvm/vcpu.ts", "hw/vmx.ts"],
+    ["runtime/qemu/start.ts", "runtime/guest/rtos.ts"],
+    ["runtime/lab/profile.ts", "hw/profiles/i7-3770.yaml"],
+    ["runtime/lab/lab.ts", "runtime/qemu/options.ts"],
+    ["dsl/commands/show.ts", "runtime/lab/lab.ts"],
+    ["mod.ts", "dsl/cli.ts"],
+  ];
+  for (const [from, to] of allowed) assertEquals(arrowError(from, to), undefined);
+});
+
+// --- Third-party packages ----------------------------------------------------------------------------------------
+
+/** The one module that may import a package. Another package needs a line here, and one importing module. */
+const importers: Readonly<Record<string, string>> = {
+  "ohm-js": "dsl/parse.ts",
+  "@std/yaml": "runtime/lab/profile.ts",
+  "@std/cli/parse-args": "dsl/cli.ts",
+};
+
+Deno.test("each third-party package has one importing module", () => {
+  const errors: string[] = [];
+  for (const file of [...modules, ...entry]) {
+    for (const specifier of file.imports) {
+      if (specifier.startsWith(".") || specifier.startsWith("node:")) continue;
+      if (importers[specifier] !== file.path) errors.push(`${file.path} imports ${specifier}`);
+    }
+  }
+  assertEquals(errors, []);
+});
+
+Deno.test("deno.json pins an exact version of every package it maps, and maps no package that nobody imports", () => {
+  const config: { imports: Record<string, string> } = JSON.parse(
+    Deno.readTextFileSync(new URL("deno.json", root)),
+  );
+  for (const [name, target] of Object.entries(config.imports)) {
+    assert(/^npm:(@[\w-]+\/)?[\w.-]+@\d+\.\d+\.\d+(\/|$)/.test(target), `${name} is not pinned: ${target}`);
+    assert(name === "@std/assert" || name in importers, `${name} has no importing module`);
+  }
+});
+
+// --- Words -------------------------------------------------------------------------------------------------------
+
+/** Every match of `pattern`, as `path:line: word`. */
+function occurrences(path: string, text: string, pattern: RegExp): string[] {
+  return [...text.matchAll(pattern)].map((match) => {
+    const line = text.slice(0, match.index).split("\n").length;
+    return `${path}:${line}: ${match[0].trim()}`;
+  });
+}
+
+Deno.test("hw/ names no operating system, no hypervisor and no emulator, in code or in comments", () => {
+  const files = floors.filter((file) => file.path.startsWith("hw/") && /\.(ts|ya?ml)$/.test(file.path));
+  const found = files.flatMap((file) =>
+    occurrences(file.path, `${file.path}\n${file.text}`, /linux|kvm|qemu/gi)
+  );
+  assertEquals(found, []);
+});
+
+/** The modules that talk to the real world; `mod.ts` asks whether it is the main module. */
+const realWorld = ["dsl/cli.ts", "dsl/repl.ts"];
+
+Deno.test("hw, runtime, grammar and interpreter use no Deno and no node: API", () => {
+  const found: string[] = [];
+  for (const file of modules) {
+    if (realWorld.includes(file.path)) continue;
+    found.push(
+      ...occurrences(file.path, blank(file.text, true), /\bDeno\b|\bprocess\.(?:env|argv|std\w+|exit)\b/g),
+    );
+    for (const specifier of file.imports) {
+      if (specifier.startsWith("node:")) found.push(`${file.path} imports ${specifier}`);
+    }
+  }
+  assertEquals(found, []);
+});
+
+Deno.test("mod.ts only exports, and starts the command line if it is the main module", () => {
+  for (const file of entry) {
+    const code = blank(file.text);
+    const exports = /^export (?:type )?(?:\*(?: as \w+)?|\{[^}]*\}) from "[^"]+";$/gm;
+    const rest = code.replace(exports, "").trim();
+    assert(
+      rest === "" ||
+        /^if \(import\.meta\.main\) \{[\s\S]*await import\("\.\/dsl\/cli\.ts"\)[\s\S]*\}$/.test(rest),
+      `mod.ts has logic of its own:\n${rest}`,
+    );
+  }
+});
+
+Deno.test("the model reads no clock and draws no number outside its named streams", () => {
+  const clock = /\bMath\s*\.\s*random\b|\bDate\s*\.\s*now\b|\bperformance\s*\.\s*now\b|\bnew\s+Date\b/g;
+  const others = /\bsetTimeout\b|\bsetInterval\b|\bcrypto\s*\.|\bprocess\s*\.\s*hrtime\b/g;
+  const found = modules
+    .filter((file) => !file.path.startsWith("dsl/"))
+    .flatMap((file) => {
+      const code = blank(file.text, true);
+      return [...occurrences(file.path, code, clock), ...occurrences(file.path, code, others)];
+    });
+  assertEquals(found, []);
+});
+
+// --- Shape of the tree -------------------------------------------------------------------------------------------
+
+Deno.test("the top level is fixed", () => {
+  const allowed = new Set(
+    ("deno.json mod.ts dsl runtime hw examples tests README.md deno.lock LICENSE CHANGELOG.md .ci types .gitignore " +
+      ".git").split(" "),
+  );
+  assertEquals(topLevel.filter((name) => !allowed.has(name)), []);
+});
+
+Deno.test("every module under the floors is imported by something", () => {
+  const tests = load(...[...filesUnder("tests/")].filter((path) => path.endsWith(".ts")));
+  const reached = new Set(
+    [...floors, ...entry].flatMap((file) =>
+      file.imports.filter((specifier) => specifier.startsWith(".")).map((specifier) =>
+        resolve(file.path, specifier)
+      )
+    ),
+  );
+  const tested = new Set(
+    tests.flatMap((file) => file.imports.map((specifier) => resolve(file.path, specifier))),
+  );
+  const dead = floors
+    .filter(({ path }) => /\.(ts|ohm|ya?ml)$/.test(path) && !reached.has(path))
+    .map(({ path }) => tested.has(path) ? `${path} (only by tests)` : path);
+  assertEquals(dead, []);
+});
+
+Deno.test("no file of the floors is longer than 500 lines", () => {
+  const long = modules
+    .filter((file) => file.text.split("\n").length > 501)
+    .map((file) => `${file.path}: ${file.text.split("\n").length - 1} lines`);
+  assertEquals(long, []);
+});
+
+Deno.test("there is no module of leftovers", () => {
+  assertEquals(modules.filter((file) => /(^|\/)(utils?|helpers?|misc|common)\b/.test(file.path)), []);
+});
+
+// --- The reader of sources itself ---------------------------------------------------------------------------------
+
+Deno.test("imports are found in every form, and not in comments", () => {
+  const text = [
+    'import { a, type B } from "./a.ts";',
+    'import type { C } from "./c.ts";',
+    'export * from "./d.ts";',
+    'export {\n  e,\n  f,\n} from "./e.ts";',
+    'import "./g.ts";',
+    'const h = await import("./h.ts");',
+    'import profile from "./i.yaml" with { type: "text" };',
+    'let x: import("./j.ts").J;',
+    '// import { no } from "./comment.ts";',
+    '/* import { no } from "./comment.ts"; */',
+  ].join("\n");
+  const found = source("hw/x.ts", text).imports;
+  assertEquals(
+    [...found].sort(),
+    ["a.ts", "c.ts", "d.ts", "e.ts", "g.ts", "h.ts", "i.yaml", "j.ts"].map((n) => `./${n}`),
+  );
+});
+
+Deno.test("a word in a comment or a string is no use of an API", () => {
+  assertEquals(blank('f("Deno."); // Deno.cwd()', true).includes("Deno"), false);
+  assertEquals(blank("Deno.cwd()", true), "Deno.cwd()");
+});
+
+Deno.test("the tests may read the project and nothing else", () => {
+  assertThrows(() => Deno.readTextFileSync(new URL("../../etc/passwd", root)), Deno.errors.NotCapable);
+});
