@@ -64,6 +64,21 @@ export class Context {
     return frame;
   }
 
+  /**
+   * Forgets what is on the stack: `activity` runs instead. `running`: the top frame is a handler that executes now; it
+   * stays, and returns to `activity`.
+   */
+  abandon(activity: Activity<unknown>, running: boolean): void {
+    const top = this.top;
+    this.depth = -1;
+    this.interruptFlag = true;
+    this.push(activity, FrameKind.Call);
+    if (!running) return;
+    this.frames.splice(1, 0, top);
+    this.depth = 1;
+    top.savedInterruptFlag = true;
+  }
+
   /** The frame that runs. */
   get top(): Frame {
     return this.frames[this.depth]!;

@@ -107,6 +107,13 @@ function* leave(cpu: KernelCpu): Activity {
     task.preemptCount = count;
   }
   yield* cpu.sendPendingIpis();
+  if (cpu.killStatus >= 0 && !cpu.inSoftirq) {
+    const task = cpu.current;
+    const status = cpu.killStatus;
+    cpu.killStatus = -1;
+    task.preemptCount = 0;
+    task.context.abandon(cpu.kernel.lastWords(task, status), true);
+  }
   if (cpu.hrtimers.stale && cpu.hrtimers.programmedNs === Infinity) yield cpu.programTimer(); // it was steady
 }
 

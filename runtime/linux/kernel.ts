@@ -63,6 +63,8 @@ export class Kernel {
   readonly tickPhaseNs: number;
   /** All tasks that live, by pid. */
   readonly tasks = new Map<number, Task>();
+  /** Those of them that are in an endless loop. */
+  readonly spinning = new Set<Task>();
   /** NMI handlers in order of registration; one that returns true ends the search. */
   readonly nmiHandlers: ((cpu: KernelCpu) => boolean)[] = [];
   /** Interrupts at a vector that no device has. */
@@ -75,6 +77,7 @@ export class Kernel {
   readonly consoleAction: IrqAction;
   readonly #interruptCounts = new Map<number, Float64Array>();
   #nextPid = 2;
+  readonly #whenUp: (() => void)[] = [];
 
   /** Builds it, not yet booted. */
   constructor(readonly engine: Engine, options: KernelOptions) {
@@ -118,6 +121,16 @@ export class Kernel {
     return mask;
   }
 
+  /** All CPUs, as a mask. */
+  get possibleMask(): CpuMask {
+    return -1 >>> (32 - this.cpus.length) | 0;
+  }
+
+  /** Tasks made since boot. */
+  get forks(): number {
+    return this.#nextPid - 2;
+  }
+
   /** The step that reads the clock in a program: by the vDSO, or by a system call on kvm-clock. */
   get clockRead(): Step {
     return this.release.clocksource === "tsc" ? this.steps.clockReadVdso : this.steps.clockReadKvmclock;
@@ -135,7 +148,7 @@ export class Kernel {
     body: (task: Task) => Activity<number>,
     done?: (status: number) => void,
   ): Task {
-    const pid = this.#nextPid++;
+    const pid = this.takePid();
     const mask = (allowed & this.onlineMask) || this.onlineMask;
     const cpu = this.#leastLoaded(mask);
     // deno-lint-ignore prefer-const -- the activity needs the task that is made from it
@@ -143,15 +156,58 @@ export class Kernel {
     const kernel = this;
     const life = function* (): Activity {
       const status = yield kernel.cpus[task.cpu]!.registers.call(body(task));
-      kernel.tasks.delete(pid);
-      done?.(status);
-      const here = kernel.cpus[task.cpu]!;
-      yield* here.sendPendingIpis();
-      yield* here.exit();
+      yield* kernel.lastWords(task, status);
     };
-    task = new Task(pid, name, cpu.id, allowed, life());
+    task = new Task(pid, name, cpu.id, allowed, life(), done);
     this.tasks.set(pid, task);
     return task;
+  }
+
+  /** A process id that nobody has. */
+  takePid(): number {
+    return this.#nextPid++;
+  }
+
+  /** Whether its first CPU has booted. */
+  get isUp(): boolean {
+    return this.cpus[0]!.state === "online";
+  }
+
+  /** Calls `action` as soon as the kernel is up. */
+  whenUp(action: () => void): void {
+    if (this.isUp) action();
+    else this.#whenUp.push(action);
+  }
+
+  /** The first CPU has booted. */
+  cameUp(): void {
+    for (let action = this.#whenUp.shift(); action !== undefined; action = this.#whenUp.shift()) action();
+  }
+
+  /** An endless loop in user space, as the life of `task`. */
+  *spin(task: Task): Activity<number> {
+    this.spinning.add(task);
+    yield this.endlessLoop;
+    return 0;
+  }
+
+  /**
+   * Ends `task`, whatever it does: it never runs its own code again.
+   *
+   * @param status what it ends with @param from the CPU whose software does it
+   */
+  kill(task: Task, status: number, from: KernelCpu): void {
+    if (task.dead || task.killed) return;
+    task.killed = true;
+    const cpu = this.cpus[task.cpu]!;
+    if (cpu.current === task) {
+      cpu.killStatus = status; // the next interrupt's way out ends it
+      if (cpu !== from) from.rescheduleMask |= 1 << cpu.id;
+      return;
+    }
+    task.preemptCount = 0;
+    task.context.abandon(this.lastWords(task, status), false);
+    if (!task.runnable) this.wake(task, from);
   }
 
   /**
@@ -166,13 +222,50 @@ export class Kernel {
       task.wakePending = true;
       return;
     }
+    let cpu = this.cpus[task.cpu]!;
+    if (cpu.state !== "online" || (task.allowed & (1 << cpu.id)) === 0) {
+      // A task on its way to sleep is still on its CPU and has to go on there.
+      if (cpu.current !== task && this.onlineMask !== 0) this.migrate(task, cpu = this.fallback(task), from);
+    }
     task.runnable = true;
-    const cpu = this.cpus[task.cpu]!;
     cpu.runQueue.enqueue(task, true);
+    this.#resched(task, cpu, from);
+  }
+
+  /** check_preempt_curr(): makes the CPU whose queue `task` has joined schedule, if the task is to run next. */
+  #resched(task: Task, cpu: KernelCpu, from: KernelCpu): void {
     if (cpu.current !== cpu.idle) cpu.runQueue.account(cpu.current, this.nowNs);
-    if (!cpu.runQueue.preempts(task, cpu.current, cpu.idle)) return;
-    cpu.needResched = true;
+    if (cpu.runQueue.preempts(task, cpu.current, cpu.idle)) cpu.needResched = true;
+    else if (cpu.steadySinceNs < 0) return; // a steady CPU has stopped its tick and must be told to share
     if (cpu !== from) from.rescheduleMask |= 1 << cpu.id;
+  }
+
+  /**
+   * Puts a task that no CPU executes on the queue of `to`, if it is on one, and makes it belong there.
+   *
+   * @param from the CPU whose software does it
+   */
+  migrate(task: Task, to: KernelCpu, from: KernelCpu): void {
+    const queue = this.cpus[task.cpu]!.runQueue;
+    if (task.runnable) queue.remove(task);
+    task.vruntimeNs += to.runQueue.minVruntimeNs - queue.minVruntimeNs; // lags behind its new peers as it did here
+    task.cpu = to.id;
+    if (!task.runnable) return;
+    to.runQueue.enqueue(task, false);
+    this.#resched(task, to, from);
+  }
+
+  /**
+   * select_fallback_rq(): the CPU for a task that may not, or cannot, run on its own. Where none that it may use is
+   * online it may use all from now on. Linux takes the first and balances later; this is the one with least to do.
+   */
+  fallback(task: Task): KernelCpu {
+    const online = this.onlineMask;
+    if ((task.allowed & online) === 0) {
+      if (!task.kernelThread) this.log(`process ${task.pid} (${task.name}) no longer affine to cpu${task.cpu}`);
+      task.allowed = this.possibleMask;
+    }
+    return this.#leastLoaded(task.allowed & online);
   }
 
   /** The running task sleeps until `expiresNs` on `timer`, made with a callback that wakes it. */
@@ -186,7 +279,8 @@ export class Kernel {
       if (timer.base !== null && cpu.prepareSleep()) yield* cpu.schedule();
     }
     task.preemptCount--;
-    if (cpu.preemptible) yield* cpu.schedule();
+    const here = this.cpus[task.cpu]!; // it may have been moved while it slept
+    if (here.preemptible) yield* here.schedule();
   }
 
   /** A timer that wakes `task`. */
@@ -194,7 +288,7 @@ export class Kernel {
     return new HrTimer(
       `sleep of ${task.name}`,
       this.steps.hrtimerWake,
-      () => this.wake(task, this.cpus[task.cpu]!),
+      (_timer, cpu) => this.wake(task, cpu),
     );
   }
 
@@ -210,6 +304,11 @@ export class Kernel {
     counts[cpu]!++;
   }
 
+  /** Forgets the counts of interrupt `irq`: its number is given to another one. */
+  clearInterruptCounts(irq: number): void {
+    this.#interruptCounts.delete(irq);
+  }
+
   /** How often interrupt `irq` was taken on each CPU. */
   interruptCounts(irq: number): ArrayLike<number> {
     return this.#interruptCounts.get(irq) ?? new Float64Array(this.cpus.length);
@@ -220,6 +319,16 @@ export class Kernel {
       yield this.steps.deviceHandler;
       input(cpu);
     }
+  }
+
+  /** The end of `task`: tells whoever waits, and leaves the CPU for ever. */
+  *lastWords(task: Task, status: number): Activity {
+    this.spinning.delete(task);
+    this.tasks.delete(task.pid);
+    const cpu = this.cpus[task.cpu]!;
+    task.done?.(status);
+    yield* cpu.sendPendingIpis();
+    yield* cpu.exit();
   }
 
   #leastLoaded(mask: CpuMask): KernelCpu {

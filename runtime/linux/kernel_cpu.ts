@@ -72,6 +72,14 @@ export class KernelCpu implements InterruptTable {
   localTimerInterrupts = 0;
   /** Reschedule interrupts taken. */
   rescheduleInterrupts = 0;
+  /** Function call interrupts taken. */
+  callFunctionInterrupts = 0;
+  /** NMIs taken. */
+  nonMaskableInterrupts = 0;
+  /** Context switches. */
+  contextSwitches = 0;
+  /** Tells who takes the CPU down that it plays dead. */
+  onDead: (() => void) | null = null;
   /** What the kernel does here beside the work at hand. */
   readonly background: Background | null;
   /** Softirq work raised by handlers, done on the way out of the interrupt. */
@@ -80,6 +88,8 @@ export class KernelCpu implements InterruptTable {
   inSoftirq = false;
   /** Since when the CPU is steady ({@linkcode enterSteady}), or up to when it has been booked; -1: it is not. */
   steadySinceNs = -1;
+  /** A signal ends the running task, with this status; -1: none. */
+  killStatus = -1;
   /** Time that booked ticks and background took from the running task, ns. */
   stolenNs = 0;
   /** Functions sent by other CPUs (`smp_call_function_single`). */
@@ -207,6 +217,8 @@ export class KernelCpu implements InterruptTable {
     this.startTick();
     this.background?.start();
     yield this.programTimer();
+    this.kernel.cameUp();
+    yield* this.sendPendingIpis();
   }
 
   /** Lets the scheduler choose; returns when this task runs again. Call with `yield*`. */
@@ -229,11 +241,13 @@ export class KernelCpu implements InterruptTable {
       next.execStartNs = this.kernel.nowNs;
       next.sliceStartNs = next.cpuTimeNs;
       this.current = next;
+      this.contextSwitches++;
       yield registers.switchTo(next.context);
     } else if (next !== this.idle) {
       next.sliceStartNs = next.cpuTimeNs;
     }
-    registers.interruptFlag = flag;
+    // Another CPU may have taken the task over meanwhile.
+    this.kernel.cpus[current.cpu]!.registers.interruptFlag = flag;
   }
 
   /**
@@ -346,6 +360,7 @@ export class KernelCpu implements InterruptTable {
     hash.text(this.state).flag(this.needResched).word(this.rescheduleMask).word(this.current.pid);
     hash.number(this.steadySinceNs).number(this.stolenNs);
     hash.number(this.localTimerInterrupts).number(this.rescheduleInterrupts).flag(this.x2apic);
+    hash.number(this.callFunctionInterrupts).number(this.nonMaskableInterrupts).number(this.contextSwitches);
     this.hrtimers.hashInto(hash);
     this.runQueue.hashInto(hash);
   }

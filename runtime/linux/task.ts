@@ -36,6 +36,8 @@ export class Task {
   preemptCount = 0;
   /** It has ended. */
   dead = false;
+  /** A signal ends it. */
+  killed = false;
   /** A wake-up that came before the task slept: the next sleep returns at once. */
   wakePending = false;
   /** It is a thread of the kernel and has no user space. */
@@ -50,6 +52,8 @@ export class Task {
     public cpu: number,
     public allowed: CpuMask,
     activity: Activity<unknown>,
+    /** Called when it has ended, with its status. */
+    readonly done?: (status: number) => void,
   ) {
     this.context = new Context(name, activity);
   }

@@ -8,8 +8,7 @@
  * @module
  */
 
-import type { Activity } from "../../hw/sim/activity.ts";
-import { work } from "../../hw/sim/activity.ts";
+import { type Activity, type Step, work } from "../../hw/sim/activity.ts";
 import { maskOf, type Program, type ProgramProcess } from "./program.ts";
 
 /** The program. */
@@ -40,16 +39,12 @@ export const stress: Program = {
     }
     process.stdout(`stress: info: [${process.pid}] dispatching hogs: ${workers} cpu, 0 io, 0 vm, 0 hdd\n`);
     const lengthNs = seconds * 1e9;
-    const loop = seconds === 0 ? kernel.endlessLoop : work("hogcpu", kernel.taskLayer, lengthNs, false);
     let running = workers;
     for (let i = 0; i < workers; i++) {
       const hog = kernel.createTask(
         "stress",
         maskOf(process.processors),
-        function* () {
-          yield loop;
-          return 0;
-        },
+        (worker) => seconds === 0 ? kernel.spin(worker) : spinFor(work("hogcpu", kernel.taskLayer, lengthNs, false)),
         () => {
           running--;
           kernel.wake(task, kernel.cpus[hog.cpu]!);
@@ -64,3 +59,9 @@ export const stress: Program = {
     return 0;
   },
 };
+
+/** A worker with an end. */
+function* spinFor(loop: Step): Activity<number> {
+  yield loop;
+  return 0;
+}

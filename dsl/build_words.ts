@@ -1,0 +1,193 @@
+/**
+ * The actions for expressions and words.
+ *
+ * @module
+ */
+import { combineBinary, parseNumber } from "./arithmetic.ts";
+import type * as ast from "./ast.ts";
+import { decodeEscapes } from "./escapes.ts";
+import {
+  type Action,
+  escapedCharacter,
+  fail,
+  fragment,
+  joined,
+  literal,
+  many,
+  maybe,
+  one,
+  type ParseNode,
+  parts,
+  quoted,
+  tail,
+  text,
+  wordOfParts,
+} from "./parse_nodes.ts";
+
+const parameter = (
+  name: ParseNode | undefined,
+  subscript?: ParseNode,
+  operation?: ast.ParameterOperation,
+): ast.ParameterPart => ({
+  kind: "parameter",
+  name: text(name),
+  subscript: subscript === undefined ? undefined : maybe(subscript),
+  operation,
+});
+
+/** Actions of the rules from `expression` on, but for those of whole commands. */
+export const wordActions: Record<string, Action> = {
+  // Expressions
+  expression: (_before, value, _after) => one(value),
+  conditional_set: (target, _w1, operator, _w2, value) => ({
+    kind: "set",
+    target: one(target),
+    operator: text(operator).slice(0, -1),
+    value: one(value),
+  }),
+  conditional_choose: (condition, _w1, _question, yes, _colon, _w2, no) => ({
+    kind: "choose",
+    condition: one(condition),
+    yes: one(yes),
+    no: one(no),
+  }),
+  binary: (first, rest) => combineBinary(one(first), many(rest)),
+  binaryTail: (_w1, operator, _w2, operand) => ({ operator: text(operator), operand: one(operand) }),
+  unary_step: (operator, _ws, target) => ({
+    kind: "step",
+    target: one(target),
+    by: text(operator) === "++" ? 1n : -1n,
+    prefix: true,
+  }),
+  unary_sign: (operator, _ws, operand) => ({
+    kind: "unary",
+    operator: text(operator),
+    operand: one(operand),
+  }),
+  postfix_step: (target, _ws, operator) => ({
+    kind: "step",
+    target: one(target),
+    by: text(operator) === "++" ? 1n : -1n,
+    prefix: false,
+  }),
+  primary_group: (_open, inner, _close) => one(inner),
+  primary_dollar: (part) => ({ kind: "expansion", part: one(part) }),
+  primary_backquoted: (part) => ({ kind: "expansion", part: one(part) }),
+  lvalue_element: (name, _open, index, _close) => ({ kind: "variable", name: text(name), index: one(index) }),
+  lvalue_name: (name) => ({ kind: "variable", name: text(name), index: undefined }),
+  number: function (_first, _rest) {
+    const value = parseNumber(this.sourceString);
+    if (typeof value === "string") fail(this, value);
+    return { kind: "number", value };
+  },
+
+  // Words
+  word: wordOfParts,
+  literal_plain: literal,
+  literal_dollar: literal,
+  continuation: (_characters) => undefined,
+  escaped: escapedCharacter,
+  singleQuoted: (_open, characters, _close) => ({ kind: "quoted", text: text(characters) }),
+  doubleQuoted: (_open, items, _close) => ({ kind: "double", parts: joined(many(items)) }),
+  dqEscaped: escapedCharacter,
+  dqText_plain: quoted,
+  dqText_backslash: quoted,
+  dqText_dollar: quoted,
+  backquoted: function (_open, characters, _close) {
+    const { source, parse } = fragment();
+    const inner = text(characters).replace(/\\([$`\\])/g, "$1");
+    const body = parse<ast.List>(inner, "Script", source.at(source.base + this.source.startIdx + 1));
+    return { kind: "command", body };
+  },
+  processSubstitution: (_open, body, _ws, _close) => ({ kind: "process", body: one(body) }),
+
+  dollar_arithmetic: (_open, expression, _close) => ({ kind: "arithmetic", expression: one(expression) }),
+  dollar_arithmeticText: function (_open, content, _close) {
+    const found = one<ast.WordPart[]>(content);
+    if (found.every((part) => part.kind === "literal")) {
+      const { source, parse } = fragment();
+      parse(text(content), "expression", source.at(source.base + content!.source.startIdx));
+    }
+    return { kind: "arithmetic", expression: found };
+  },
+  dollar_command: (_open, body, _ws, _close) => ({ kind: "command", body: one(body) }),
+  dollar_braced: (_open, inner, _close) => one(inner),
+  badSubstitution: function (_open, _inner, _close) {
+    return fail(this, `${this.sourceString}: bad substitution`, ["a parameter and an operator"]);
+  },
+  dollar_name: (_dollar, name) => parameter(name),
+  dollar_special: (_dollar, name) => parameter(name),
+  ansiQuoted: (_open, characters, _close) => ({ kind: "quoted", text: decodeEscapes(text(characters)).text }),
+
+  braced_length: (_hash, name, subscript, _close) => parameter(name, subscript, { kind: "length" }),
+  braced_keys: (_bang, name, all) => ({
+    kind: "parameter",
+    name: text(name),
+    subscript: one<"@" | "*">(all),
+    operation: { kind: "keys" },
+  }),
+  braced_indirect: (_bang, name, _close) => parameter(name, undefined, { kind: "indirect" }),
+  braced_plain: (name, subscript, _close) => parameter(name, subscript),
+  braced_use: (name, subscript, operator, value) => {
+    const symbol = text(operator);
+    return parameter(name, subscript, {
+      kind: "use",
+      operator: symbol.slice(-1) as "-" | "=" | "?" | "+",
+      colon: symbol.length === 2,
+      word: one(value),
+    });
+  },
+  braced_trim: (name, subscript, operator, pattern) =>
+    parameter(name, subscript, {
+      kind: "trim",
+      operator: text(operator) as "#" | "##" | "%" | "%%",
+      word: one(pattern),
+    }),
+  braced_replace: (name, subscript, operator, pattern, replacement) =>
+    parameter(name, subscript, {
+      kind: "replace",
+      operator: text(operator) as "/" | "//" | "/#" | "/%",
+      pattern: one(pattern),
+      replacement: maybe(replacement) ?? [],
+    }),
+  replacement: tail,
+  braced_slice: (name, subscript, _colon, offset, length) =>
+    parameter(name, subscript, { kind: "slice", offset: one(offset), length: maybe(length) }),
+  sliceLength: tail,
+  braced_case: (name, subscript, operator, _close) =>
+    parameter(name, subscript, { kind: "case", operator: text(operator) as "^" | "^^" | "," | ",," }),
+  subscript_all: (all) => one(all),
+  subscript_text: (_open, content, _close) => one(content),
+  subscriptAll: (_open, which, _close) => text(which),
+  subscriptText: wordOfParts,
+  subscriptChars: literal,
+
+  braceWord: parts,
+  braceText_plain: literal,
+  braceText_dollar: literal,
+  replacePattern: parts,
+  replaceText: literal,
+  dqBraceWord: parts,
+  dqBraceEscaped: escapedCharacter,
+  dqBraceText_plain: quoted,
+  dqBraceText_backslash: quoted,
+  dqBraceText_dollar: quoted,
+  arithmeticText: (items) => joined(many<ast.WordPart[]>(items).flat()),
+  arithmeticPart: (part) => {
+    const built = one<ast.WordPart | ast.WordPart[] | undefined>(part);
+    return built === undefined ? [] : Array.isArray(built) ? built : [built];
+  },
+  arithmeticGroup: (open, inner, close) => [
+    { kind: "literal", text: text(open) },
+    ...one<ast.WordPart[]>(inner),
+    { kind: "literal", text: text(close) },
+  ],
+  arithmeticChars: literal,
+
+  HereBody: (body) => one(body),
+  hereBody: parts,
+  hereEscaped: escapedCharacter,
+  hereText_plain: quoted,
+  hereText_backslash: quoted,
+  hereText_dollar: quoted,
+};

@@ -1,0 +1,162 @@
+/**
+ * C calls: `ioctl(vcpu[0], KVM_SET_SLAVE_CPU, slave_cpu_id[0]);`, `vm = ioctl(kvm, KVM_CREATE_VM, 0);`.
+ *
+ * A name in an argument is a known constant or a variable of the shell. Unlike `$(( ))`, an unset name is an error:
+ * a mistyped constant must not become 0.
+ *
+ * @module
+ */
+import type { Activity } from "../hw/sim/activity.ts";
+import { ArithmeticError, evaluate, type Scope } from "./arithmetic.ts";
+import type { CallArgument, CallStatement, Lvalue } from "./ast.ts";
+import { evaluateExpression, expandQuoted } from "./expand.ts";
+import type { Coroutine, Request } from "./jobs.ts";
+import { didYouMean } from "./names.ts";
+import { parseExpression } from "./parse.ts";
+import type { CallHandler, CallValue, Process } from "./ports.ts";
+import { builtinTask } from "./simple.ts";
+import { type Shell, ShellError } from "./state.ts";
+
+/** Runs a call; the status is 0, or 1 if it fails. `errno` holds the number of the last error. */
+export function* runCall(shell: Shell, command: CallStatement): Coroutine {
+  const { machine } = shell;
+  const { name } = command;
+  const handler = machine.calls;
+  if (handler === undefined || !handler.names.includes(name)) {
+    shell.complain(`${name}: no such system call on ${machine.name}`);
+    const meant = didYouMean(name, handler?.names ?? []);
+    if (meant !== undefined) shell.err(`note: did you mean ${meant}(…)?\n`);
+    yield* builtinTask(shell, name);
+    return 127;
+  }
+  const args: CallValue[] = [];
+  try {
+    for (const argument of command.arguments) args.push(yield* argumentValue(shell, argument));
+  } catch (error) {
+    if (!(error instanceof ShellError)) throw error;
+    shell.complain(`${name}: ${error.message}`);
+    yield* builtinTask(shell, name);
+    return 1;
+  }
+  const call = new Call(shell, handler, command, args);
+  if (handler.detached?.(name, args)) return yield* call.detach();
+  return yield* call.run();
+}
+
+/** One call with its values. */
+class Call {
+  constructor(
+    readonly shell: Shell,
+    readonly handler: CallHandler,
+    readonly command: CallStatement,
+    readonly args: readonly CallValue[],
+  ) {}
+
+  /** Makes the call and waits for it. */
+  *run(): Coroutine {
+    const result = yield* this.#make();
+    if (this.command.target !== undefined) yield* this.#store(this.command.target, result < 0 ? -1 : result);
+    return result < 0 ? this.#fail(-result) : 0;
+  }
+
+  /** Makes the call as a job; its end is reported. */
+  *detach(): Coroutine {
+    const { shell, command, handler, args } = this;
+    const source = `${command.name}(${command.arguments.map((argument) => argument.text).join(", ")})`;
+    const make = () => this.#make();
+    const fail = (errno: number) => this.#fail(errno);
+    const job = yield {
+      kind: "fork",
+      options: {
+        name: source,
+        machine: shell.machine,
+        background: true,
+        start: function* (): Coroutine {
+          const result = yield* make();
+          if (result < 0) return fail(-result);
+          const report = handler.report?.(command.name, args, result);
+          if (report !== undefined) shell.err(report + "\n");
+          return 0;
+        },
+      },
+    } as Request;
+    shell.lastBackground = job as NonNullable<Shell["lastBackground"]>;
+    shell.children.push(shell.lastBackground);
+    return 0;
+  }
+
+  *#make(): Coroutine {
+    const { shell, handler, command, args } = this;
+    const { machine } = shell;
+    let result = 0;
+    const killed = (yield {
+      kind: "task",
+      machine,
+      name: command.name,
+      launch: shell.launch([command.name]),
+      body: function* (process: Process): Activity<number> {
+        yield machine.builtinCost;
+        result = yield* handler.call(command.name, args, process);
+        return 0;
+      },
+    }) as number;
+    return killed > 128 ? -4 : result; // EINTR
+  }
+
+  *#store(target: Lvalue, value: number): Generator<Request, void, unknown> {
+    const { shell } = this;
+    if (target.index === undefined) shell.set(target.name, String(value));
+    else shell.array(target.name).set(String(yield* evaluateExpression(shell, target.index)), String(value));
+  }
+
+  #fail(errno: number): number {
+    const { shell, handler, command } = this;
+    shell.set("errno", String(errno));
+    const error = handler.errno(errno);
+    const subject = command.arguments[command.name === "ioctl" ? 1 : 0]?.text.replace(/^"|"$/g, "") ?? "";
+    const what = error === undefined ? `error ${errno}` : `${error.message} (${error.name})`;
+    return shell.complain(`${command.name}: ${subject}: ${what}`);
+  }
+}
+
+function* argumentValue(shell: Shell, argument: CallArgument): Generator<Request, CallValue, unknown> {
+  const { value } = argument;
+  if (typeof value === "string") return value;
+  const { constants } = shell.environment;
+  if (value.kind === "variable" && value.index === undefined && !constants.has(value.name)) {
+    const text = shell.get(value.name);
+    if (text !== undefined && !/^\s*[-+]?\w+\s*$/.test(text)) return text; // a path, not a number
+  }
+  const scope: Scope = {
+    get(name, index) {
+      if (index === undefined && constants.has(name)) return String(constants.get(name));
+      const held = shell.variables.get(name)?.value;
+      const found = index === undefined
+        ? shell.get(name)
+        : held instanceof Map
+        ? held.get(String(index))
+        : undefined;
+      if (found !== undefined) return found;
+      if (index !== undefined) throw new ShellError(`${name}[${index}] is not set`);
+      const meant = didYouMean(name, [...constants.keys(), ...shell.variables.keys()]);
+      const hint = meant === undefined ? "" : ` (did you mean ${meant}?)`;
+      throw new ShellError(`${name} is neither a known constant nor a variable${hint}`);
+    },
+    set(name, index, text) {
+      if (index === undefined) shell.set(name, text);
+      else shell.array(name).set(String(index), text);
+    },
+    parse: parseExpression,
+  };
+  let number: bigint;
+  try {
+    number = yield* evaluate<Request>(value, scope, (part) => expandQuoted(shell, [part]));
+  } catch (error) {
+    if (error instanceof ArithmeticError) throw new ShellError(error.message);
+    throw error;
+  }
+  if (BigInt(Number(number)) !== number || !Number.isSafeInteger(Number(number))) {
+    throw new ShellError(`${argument.text}: ${number} does not fit into 53 bits`);
+  }
+  return Number(number);
+}

@@ -1,0 +1,31 @@
+import type { Coroutine } from "../jobs.ts";
+import { isErrno } from "../ports.ts";
+import { type Command, linesOf } from "./command.ts";
+import { parseOptions } from "./options.ts";
+
+/** `cat`. */
+export const doc = `Usage: cat [-n] [FILE | -]…
+Effects: writes the files one after the other, standard input without a file; -n numbers the lines
+Exit status: 0, or 1 if a file cannot be read
+Errors: PATH: No such file or directory; PATH: Is a directory; PATH: Permission denied
+Differs from the real one: no other options`;
+
+export const cat: Command = {
+  name: "cat",
+  kind: "filter",
+  doc,
+  *run(context): Coroutine {
+    const options = parseOptions(context.args, "n");
+    if (typeof options === "string") return context.complain(options);
+    const files = options.operands.length > 0 ? options.operands : ["-"];
+    let status = 0;
+    let line = 0;
+    for (const path of files) {
+      const text = yield* context.readFile(path);
+      if (isErrno(text)) status = context.complain(`${path}: ${text.message}`);
+      else if (!options.flags.has("n")) context.out(text);
+      else for (const one of linesOf(text)) context.out(`${String(++line).padStart(6)}\t${one}\n`);
+    }
+    return status;
+  },
+};

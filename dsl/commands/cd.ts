@@ -1,0 +1,37 @@
+import { isErrno } from "../ports.ts";
+import type { Command } from "./command.ts";
+
+/** `cd`. */
+export const doc = `Usage: cd [-L] [DIRECTORY | -]
+Effects: changes the current directory to DIRECTORY, to $HOME without one, to $OLDPWD for -; sets PWD and OLDPWD
+Exit status: 0, or 1 if the directory cannot be entered
+Errors: PATH: No such file or directory; PATH: Not a directory; HOME not set; OLDPWD not set
+Differs from the real one: no -P, no CDPATH`;
+
+export const cd: Command = {
+  name: "cd",
+  kind: "builtin",
+  doc,
+  run(context) {
+    const { shell } = context;
+    const args = context.args.filter((argument) => argument !== "-L" && argument !== "--");
+    if (args.length > 1) return context.complain("too many arguments");
+    const [given] = args;
+    if (given !== undefined && /^-./.test(given)) {
+      return context.complain(`${given.slice(0, 2)}: invalid option`, 2);
+    }
+    const variable = given === undefined ? "HOME" : given === "-" ? "OLDPWD" : undefined;
+    const target = variable === undefined ? given ?? "" : shell.get(variable);
+    if (target === undefined) return context.complain(`${variable} not set`);
+    if (target === "") return 0;
+    const path = shell.resolve(target);
+    const stat = shell.machine.vfs.stat(path);
+    if (isErrno(stat)) return context.complain(`${target}: ${stat.message}`);
+    if (stat.kind !== "directory") return context.complain(`${target}: Not a directory`);
+    shell.set("OLDPWD", shell.cwd);
+    shell.cwd = path;
+    shell.set("PWD", path);
+    if (given === "-") context.out(path + "\n");
+    return 0;
+  },
+};

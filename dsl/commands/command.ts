@@ -1,0 +1,155 @@
+/**
+ * What a built-in or a filter is: a name, its documentation, and what it does with a {@linkcode CommandContext}.
+ *
+ * @module
+ */
+import type { Description } from "../descriptors.ts";
+import { openTarget } from "../redirect.ts";
+import type { Coroutine, Request } from "../jobs.ts";
+import { type Errno, isErrno } from "../ports.ts";
+import type { Shell } from "../state.ts";
+
+/** A command that the shell itself carries out. */
+export interface Command {
+  readonly name: string;
+  /**
+   * `special`: a special built-in of POSIX (found before functions; a failed redirection ends a script).
+   * `builtin`: another built-in. `filter`: a program of the system. `laboratory`: a word of the laboratory, which
+   * costs no simulated time.
+   */
+  readonly kind: "special" | "builtin" | "filter" | "laboratory";
+  /** Usage; Effects; Exit status; Errors; Differs from the real one. */
+  readonly doc: string;
+  /** Does it; answers the exit status. What is written with `out` is delivered when it has returned. */
+  run(context: CommandContext): number | Coroutine;
+}
+
+/** An array given to `declare` and its like: `a=(1 2)`. */
+export interface ArrayArgument {
+  readonly name: string;
+  readonly append: boolean;
+  readonly elements: ReadonlyMap<string, string>;
+}
+
+/** A piece of output and where it goes. */
+export interface Output {
+  readonly description: Description;
+  text: string;
+}
+
+/** One run of a command: its arguments and the world it may use. */
+export class CommandContext {
+  /** What was written, in order; delivered by the command's task. */
+  readonly output: Output[] = [];
+
+  constructor(
+    readonly shell: Shell,
+    readonly command: Command,
+    /** The name it was called by. */
+    readonly name: string,
+    readonly args: readonly string[],
+    /** Array assignments among the arguments, by position. */
+    readonly arrays: ReadonlyMap<number, ArrayArgument>,
+    /** Exported variables and the assignments before the command. */
+    readonly env: ReadonlyMap<string, string>,
+  ) {}
+
+  /** Writes to a descriptor. */
+  write(fd: number, text: string): void {
+    const description = this.shell.descriptors.get(fd);
+    if (description === undefined || text === "") return;
+    const last = this.output[this.output.length - 1];
+    if (last?.description === description) last.text += text;
+    else this.output.push({ description, text });
+  }
+
+  /** Writes to descriptor 1. */
+  out(text: string): void {
+    this.write(1, text);
+  }
+
+  /** Writes to descriptor 2. */
+  err(text: string): void {
+    this.write(2, text);
+  }
+
+  /** Prints `NAME: MESSAGE`, for a built-in with the script and line before it; answers `status`. */
+  complain(message: string, status = 1): number {
+    const prefix = this.command.kind === "filter" ? "" : this.shell.prefix();
+    this.err(`${prefix}${this.name}: ${message}\n`);
+    return status;
+  }
+
+  /** Everything on standard input; waits for a pipe's end. */
+  *readInput(): Generator<Request, string, unknown> {
+    const text = yield* this.readDescription(this.shell.descriptors.get(0));
+    return isErrno(text) ? "" : text;
+  }
+
+  /** The whole of a file; `-` is standard input. */
+  *readFile(path: string): Generator<Request, string | Errno, unknown> {
+    if (path === "-") return yield* this.readDescription(this.shell.descriptors.get(0));
+    const { vfs } = this.shell.machine;
+    const absolute = this.shell.resolve(path);
+    if (/^\/dev\/(null|fd\/\d+|std(in|out|err))$/.test(absolute)) {
+      const opened = openTarget(this.shell, path, "<");
+      return typeof opened === "string" ? "" : yield* this.readDescription(opened);
+    }
+    const stat = vfs.stat(absolute);
+    if (isErrno(stat)) return stat;
+    if (stat.kind === "directory") return { name: "EISDIR", number: 21, message: "Is a directory" };
+    const file = vfs.open(absolute, { read: true });
+    if (isErrno(file)) return file;
+    let answer: string | Errno = "";
+    const { shell } = this;
+    yield {
+      kind: "task",
+      machine: shell.machine,
+      name: this.name,
+      launch: shell.launch([this.name, ...this.args], this.env),
+      body: function* () {
+        answer = yield* file.read();
+        return 0;
+      },
+    };
+    file.close();
+    return answer;
+  }
+
+  *readDescription(description: Description | undefined): Generator<Request, string | Errno, unknown> {
+    if (description === undefined) return "";
+    const { shell, name } = this;
+    return yield* description.readAll({
+      machine: shell.machine,
+      name,
+      launch: shell.launch([name], this.env),
+    });
+  }
+
+  /**
+   * The texts of the files named, or of standard input if there are none. A file that cannot be read is reported as
+   * `NAME: PATH: STRERROR` and left out; `failed` is then set.
+   */
+  *readFiles(
+    paths: readonly string[],
+  ): Generator<Request, { texts: { path: string; text: string }[]; failed: boolean }, unknown> {
+    const texts: { path: string; text: string }[] = [];
+    let failed = false;
+    for (const path of paths.length > 0 ? paths : ["-"]) {
+      const text = yield* this.readFile(path);
+      if (isErrno(text)) {
+        this.complain(`${path}: ${text.message}`);
+        failed = true;
+      } else texts.push({ path, text });
+    }
+    return { texts, failed };
+  }
+}
+
+/** The lines of a text without their newlines; a last line without newline counts. */
+export function linesOf(text: string): string[] {
+  if (text === "") return [];
+  const lines = text.split("\n");
+  if (lines[lines.length - 1] === "") lines.pop();
+  return lines;
+}

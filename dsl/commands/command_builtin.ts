@@ -1,0 +1,36 @@
+import type { Coroutine } from "../jobs.ts";
+import { runNamed } from "../simple.ts";
+import type { Command } from "./command.ts";
+import { classify, describe } from "./type.ts";
+
+/** `command`. */
+export const doc = `Usage: command [-p] NAME [ARGUMENT]…, command -v NAME, command -V NAME
+Effects: runs NAME, passing over functions; -v and -V say what it is
+Exit status: the command's; for -v and -V 1 if there is none
+Errors: NAME: command not found
+Differs from the real one: no`;
+
+export const command: Command = {
+  name: "command",
+  kind: "builtin",
+  doc,
+  *run(context): Coroutine {
+    const args = [...context.args];
+    let mode = "";
+    while (/^-[pvV]+$/.test(args[0] ?? "")) mode += (args.shift() ?? "").slice(1).replace("p", "");
+    if (args[0] === "--") args.shift();
+    else if (args[0]?.startsWith("-") && args[0] !== "-") {
+      return context.complain(`${args[0].slice(0, 2)}: invalid option`, 2);
+    }
+    if (args.length === 0) return 0;
+    if (mode.endsWith("V")) return describe(context, args);
+    if (mode === "") return yield* runNamed(context.shell, args, { skipFunctions: true });
+    let status = 0;
+    for (const name of args) {
+      const found = classify(context.shell, name);
+      if (found === undefined) status = 1;
+      else context.out(found.path + "\n");
+    }
+    return status;
+  },
+};

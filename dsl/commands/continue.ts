@@ -1,0 +1,16 @@
+import { leaveLoops } from "./break.ts";
+import type { Command } from "./command.ts";
+
+/** `continue`. */
+export const doc = `Usage: continue [N]
+Effects: goes on with the next pass of the N-th loop around it, the innermost without N
+Exit status: 0
+Errors: only meaningful in a \`for', \`while', or \`until' loop; N: numeric argument required
+Differs from the real one: no`;
+
+export const continueCommand: Command = {
+  name: "continue",
+  kind: "special",
+  doc,
+  run: (context) => leaveLoops(context, "continue"),
+};

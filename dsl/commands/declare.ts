@@ -1,0 +1,87 @@
+import { setArray } from "../simple.ts";
+import type { Shell, Variable } from "../state.ts";
+import type { Command, CommandContext } from "./command.ts";
+import { parseOptions } from "./options.ts";
+
+/** `declare` and `typeset`. */
+export const doc = `Usage: declare [-aAirxp] [NAME[=VALUE]]…
+Effects: sets variables and their kind: -a array, -A associative array, -r read-only, -x exported; -p lists. In a
+  function they are local
+Exit status: 0, or 1 if a name is none
+Errors: \`NAME': not a valid identifier; NAME: readonly variable
+Differs from the real one: -i is refused unless the value is a number; no -n, -f, -F, -g, -l, -u`;
+
+const run = (context: CommandContext) =>
+  declareCommand(context, "aAirxp", { local: context.shell.functionDepth > 0 });
+
+export const declare: Command = { name: "declare", kind: "builtin", doc, run };
+export const typeset: Command = { name: "typeset", kind: "builtin", doc, run };
+
+/** What a declaring command does to each name. */
+interface Effect {
+  readonly exported?: boolean;
+  readonly readonly?: boolean;
+  readonly local?: boolean;
+}
+
+/** The common body of `declare`, `export`, `local` and `readonly`. */
+export function declareCommand(context: CommandContext, letters: string, effect: Effect): number {
+  const { shell } = context;
+  const options = parseOptions(context.args, letters);
+  if (typeof options === "string") return context.complain(options, 2);
+  const { flags, operands } = options;
+  const offset = context.args.length - operands.length;
+  if (operands.length === 0 || flags.has("p")) return list(context, effect, operands);
+  let status = 0;
+  for (const [i, operand] of operands.entries()) {
+    const [, name = "", append, value] = /^([^=+]*)(?:(\+)?=([\s\S]*))?$/.exec(operand) ?? [];
+    if (!/^[A-Za-z_]\w*$/.test(name)) {
+      status = context.complain(`\`${operand}': not a valid identifier`);
+      continue;
+    }
+    if (effect.local) hide(shell, name);
+    const variable = shell.variables.get(name)?.readonly && value === undefined
+      ? shell.variables.get(name) as Variable
+      : shell.writable(name);
+    if (flags.has("A")) variable.associative = true;
+    const array = context.arrays.get(offset + i);
+    if (array !== undefined) setArray(shell, array);
+    else if (value !== undefined) {
+      if (flags.has("i") && !/^-?\d+$/.test(value)) {
+        return context.complain(`-i: ${value}: only a number is taken`);
+      }
+      shell.set(name, append ? (shell.get(name) ?? "") + value : value);
+    } else if ((flags.has("a") || flags.has("A")) && variable.value === undefined) variable.value = new Map();
+    if (effect.exported || flags.has("x")) variable.exported = true;
+    if (effect.readonly || flags.has("r")) variable.readonly = true;
+  }
+  return status;
+}
+
+/** Remembers what a local variable hides, once for each function call. */
+function hide(shell: Shell, name: string): void {
+  const scope = shell.locals[shell.locals.length - 1];
+  if (scope === undefined || scope.has(name)) return;
+  scope.set(name, shell.variables.get(name));
+  shell.variables.delete(name);
+}
+
+function list(context: CommandContext, effect: Effect, names: readonly string[]): number {
+  const word = effect.exported ? "export" : effect.readonly ? "readonly" : "declare";
+  for (const [name, variable] of [...context.shell.variables].sort(([a], [b]) => (a < b ? -1 : 1))) {
+    if (names.length > 0 && !names.includes(name)) continue;
+    if ((effect.exported && !variable.exported) || (effect.readonly && !variable.readonly)) continue;
+    const { value } = variable;
+    const flags = (value instanceof Map ? (variable.associative ? "A" : "a") : "") +
+      (variable.readonly ? "r" : "") + (variable.exported ? "x" : "");
+    const prefix = word === "declare" ? `declare -${flags || "-"}` : word;
+    const quote = (text: string) => `"${text.replace(/[\\"$`]/g, "\\$&")}"`;
+    if (value === undefined) context.out(`${prefix} ${name}\n`);
+    else if (typeof value === "string") context.out(`${prefix} ${name}=${quote(value)}\n`);
+    else {
+      const elements = [...value].map(([key, element]) => `[${key}]=${quote(element)}`);
+      context.out(`${prefix} ${name}=(${elements.join(" ")})\n`);
+    }
+  }
+  return 0;
+}

@@ -1,0 +1,40 @@
+import { runText } from "../interpret.ts";
+import type { Coroutine } from "../jobs.ts";
+import { isErrno } from "../ports.ts";
+import { readText } from "../script_file.ts";
+import { ReturnJump, ShellExit } from "../state.ts";
+import type { Command, CommandContext } from "./command.ts";
+
+/** `.` and `source`. */
+export const doc = `Usage: . FILE [ARGUMENT]…
+Effects: runs the commands of a file of the virtual tree in the current shell
+Exit status: that of the last command; 1 if the file cannot be read, which ends a script
+Errors: FILE: No such file or directory; filename argument required
+Differs from the real one: PATH is not searched`;
+
+function* run(context: CommandContext): Coroutine {
+  const { shell } = context;
+  const [file, ...args] = context.args;
+  if (file === undefined) return context.complain("filename argument required", 2);
+  const text = yield* readText(shell, file);
+  if (isErrno(text)) {
+    context.complain(`${file}: ${text.message}`);
+    if (!shell.interactive && context.name === ".") throw new ShellExit(1);
+    return 1;
+  }
+  const { positional } = shell;
+  if (args.length > 0) shell.positional = args;
+  shell.sourceDepth++;
+  try {
+    return yield* runText(shell, text, file);
+  } catch (jump) {
+    if (jump instanceof ReturnJump) return jump.status;
+    throw jump;
+  } finally {
+    shell.sourceDepth--;
+    if (args.length > 0) shell.positional = positional;
+  }
+}
+
+export const dot: Command = { name: ".", kind: "special", doc, run };
+export const source: Command = { name: "source", kind: "builtin", doc, run };

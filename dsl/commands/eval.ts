@@ -1,0 +1,23 @@
+import { runText } from "../interpret.ts";
+import { ShellExit } from "../state.ts";
+import type { Coroutine } from "../jobs.ts";
+import type { Command } from "./command.ts";
+
+/** `eval`. */
+export const doc = `Usage: eval [WORD]…
+Effects: joins the words by blanks and runs the result in the current shell
+Exit status: that of the last command; 0 without words; 2 if it does not parse, which ends a script
+Errors: those of the parser
+Differs from the real one: no`;
+
+export const evalCommand: Command = {
+  name: "eval",
+  kind: "special",
+  doc,
+  *run(context): Coroutine {
+    const { shell } = context;
+    const status = yield* runText(shell, context.args.join(" "), "eval");
+    if (status === 2 && shell.syntaxFailed && !shell.interactive) throw new ShellExit(2);
+    return status;
+  },
+};

@@ -1,0 +1,16 @@
+import type { Command } from "./command.ts";
+
+/** `exec`. */
+export const doc = `Usage: exec [COMMAND [ARGUMENT]…]
+Effects: keeps its redirections for the rest of the shell; with a command, runs it and ends the shell
+Exit status: 0, or the command's
+Errors: those of redirections; COMMAND: command not found
+Differs from the real one: no -c, -l, -a`;
+
+/** `simple.ts` carries it out, since it is the redirections of the command line that it keeps. */
+export const exec: Command = {
+  name: "exec",
+  kind: "special",
+  doc,
+  run: (context) => context.complain("not supported behind `command' or in a variable", 2),
+};

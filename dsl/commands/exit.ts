@@ -1,0 +1,24 @@
+import { ShellExit } from "../state.ts";
+import type { Command } from "./command.ts";
+
+/** `exit`. */
+export const doc = `Usage: exit [N]
+Effects: ends the shell, after the EXIT trap
+Exit status: N modulo 256; without N that of the last command
+Errors: N: numeric argument required
+Differs from the real one: no`;
+
+export const exit: Command = {
+  name: "exit",
+  kind: "special",
+  doc,
+  run(context) {
+    const [status] = context.args;
+    if (status === undefined) throw new ShellExit(context.shell.status, true);
+    if (!/^-?\d+$/.test(status)) {
+      context.complain(`${status}: numeric argument required`);
+      throw new ShellExit(2, true);
+    }
+    throw new ShellExit(Number(status) & 255, true);
+  },
+};

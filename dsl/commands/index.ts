@@ -1,0 +1,135 @@
+/**
+ * Every built-in and filter, by name.
+ *
+ * @module
+ */
+import { basename } from "./basename.ts";
+import { breakCommand } from "./break.ts";
+import { cat } from "./cat.ts";
+import { cd } from "./cd.ts";
+import { colon } from "./colon.ts";
+import type { Command } from "./command.ts";
+import { command } from "./command_builtin.ts";
+import { continueCommand } from "./continue.ts";
+import { cut } from "./cut.ts";
+import { declare, typeset } from "./declare.ts";
+import { dirname } from "./dirname.ts";
+import { dot, source } from "./dot.ts";
+import { echo } from "./echo.ts";
+import { evalCommand } from "./eval.ts";
+import { exec } from "./exec.ts";
+import { exit } from "./exit.ts";
+import { exportCommand } from "./export.ts";
+import { expr } from "./expr.ts";
+import { falseCommand } from "./false.ts";
+import { getopts } from "./getopts.ts";
+import { find } from "./find.ts";
+import { grep } from "./grep.ts";
+import { head } from "./head.ts";
+import { kill } from "./kill.ts";
+import { letCommand } from "./let.ts";
+import { ln } from "./ln.ts";
+import { local } from "./local.ts";
+import { ls } from "./ls.ts";
+import { mkdir } from "./mkdir.ts";
+import { printf } from "./printf.ts";
+import { pwd } from "./pwd.ts";
+import { read } from "./read.ts";
+import { readlink } from "./readlink.ts";
+import { readonlyCommand } from "./readonly.ts";
+import { refused } from "./refused.ts";
+import { returnCommand } from "./return.ts";
+import { rm } from "./rm.ts";
+import { seq } from "./seq.ts";
+import { set } from "./set.ts";
+import { sed } from "./sed.ts";
+import { bash, sh } from "./sh.ts";
+import { shift } from "./shift.ts";
+import { sleep } from "./sleep.ts";
+import { sort } from "./sort.ts";
+import { ssh } from "./ssh.ts";
+import { tail } from "./tail.ts";
+import { tee } from "./tee.ts";
+import { bracket, test } from "./test.ts";
+import { tr } from "./tr.ts";
+import { trap } from "./trap.ts";
+import { trueCommand } from "./true.ts";
+import { type } from "./type.ts";
+import { umask } from "./umask.ts";
+import { uniq } from "./uniq.ts";
+import { unset } from "./unset.ts";
+import { wait } from "./wait.ts";
+import { wc } from "./wc.ts";
+import { xargs } from "./xargs.ts";
+
+/** The registry. */
+export const commands: ReadonlyMap<string, Command> = new Map(
+  [
+    ...[
+      basename,
+      bash,
+      bracket,
+      breakCommand,
+      cat,
+      cd,
+      colon,
+      command,
+      continueCommand,
+      cut,
+      declare,
+      dirname,
+      dot,
+    ],
+    ...[
+      echo,
+      evalCommand,
+      exec,
+      exit,
+      exportCommand,
+      expr,
+      falseCommand,
+      getopts,
+      grep,
+      head,
+      kill,
+      letCommand,
+    ],
+    ...[
+      local,
+      ls,
+      mkdir,
+      printf,
+      pwd,
+      read,
+      readlink,
+      readonlyCommand,
+      returnCommand,
+      rm,
+      seq,
+      set,
+      sh,
+      shift,
+      sleep,
+    ],
+    ...[
+      sort,
+      source,
+      ssh,
+      tail,
+      tee,
+      test,
+      tr,
+      trap,
+      trueCommand,
+      type,
+      typeset,
+      umask,
+      uniq,
+      unset,
+      wait,
+      wc,
+    ],
+    ...[find, ln, sed, xargs],
+    ...refused,
+  ].map((one) => [one.name, one]),
+);

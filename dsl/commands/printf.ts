@@ -1,0 +1,161 @@
+import { decodeEscapes } from "../escapes.ts";
+import type { Command } from "./command.ts";
+
+/** `printf`. */
+export const doc = `Usage: printf [-v NAME] FORMAT [ARGUMENT]…
+Effects: writes the arguments by FORMAT: %s %b %q %c, %d %i %u %o %x %X, %e %f %g, with flags, width and precision; the
+  format is used again while arguments are left
+Exit status: 0, or 1 if an argument is no number
+Errors: TEXT: invalid number; \`C': invalid format character
+Differs from the real one: no %n, %(…)T, %a`;
+
+export const printf: Command = {
+  name: "printf",
+  kind: "builtin",
+  doc,
+  run(context) {
+    const args = [...context.args];
+    const target = args[0] === "-v" ? args.splice(0, 2)[1] : undefined;
+    if (args[0] === "--") args.shift();
+    const format = args.shift();
+    if (format === undefined) {
+      context.err("printf: usage: printf [-v var] format [arguments]\n");
+      return 2;
+    }
+    let status = 0;
+    let text = "";
+    const complain = (message: string) => void (status = context.complain(message));
+    do {
+      const before = args.length;
+      const pass = formatOnce(format, args, complain);
+      text += pass.text;
+      if (pass.stopped || args.length === before) break;
+    } while (args.length > 0);
+    if (target === undefined) context.out(text);
+    else context.shell.set(target, text);
+    return status;
+  },
+};
+
+const directive =
+  /%(?:%|([-+ #0]*)(\*|\d+)?(?:\.(\*|\d*))?([A-Za-z]))|\\(?:x[0-9a-fA-F]{1,2}|[0-7]{1,3}|[\s\S])|[^%\\]+|[%\\]/g;
+
+/** Uses the format once; takes arguments from the front of `args`. */
+function formatOnce(
+  format: string,
+  args: string[],
+  complain: (message: string) => void,
+): { text: string; stopped: boolean } {
+  let text = "";
+  for (const match of format.matchAll(directive)) {
+    const [whole, flags = "", widthText, precisionText, conversion] = match;
+    if (whole === "%%") text += "%";
+    else if (whole.startsWith("\\")) text += decodeEscapes(whole).text;
+    else if (conversion === undefined) text += whole;
+    else {
+      const star = () => Number(args.shift() ?? 0);
+      let width = widthText === "*" ? star() : Number(widthText ?? 0);
+      const left = flags.includes("-") || width < 0;
+      width = Math.abs(width);
+      const precision = precisionText === undefined
+        ? undefined
+        : precisionText === "*"
+        ? star()
+        : Number(precisionText || 0);
+      if (conversion === "b") {
+        const { text: decoded, stopped } = decodeEscapes(args.shift() ?? "", true);
+        text += pad(decoded, width, left);
+        if (stopped) return { text, stopped };
+        continue;
+      }
+      const value = convert(conversion, args.shift(), flags, precision, complain);
+      if (value === undefined) {
+        complain(`\`${conversion}': invalid format character`);
+        return { text, stopped: true };
+      }
+      const zero = flags.includes("0") && !left && /[dioxXufeEgG]/.test(conversion) &&
+        (precision === undefined || /[feEgG]/.test(conversion));
+      text += zero ? zeroPad(value, width) : pad(value, width, left);
+    }
+  }
+  return { text, stopped: false };
+}
+
+const pad = (text: string, width: number, left: boolean) => left ? text.padEnd(width) : text.padStart(width);
+
+function zeroPad(text: string, width: number): string {
+  const [, sign = "", digits = ""] = /^([-+ ]?(?:0[xX])?)(.*)$/.exec(text) ?? [];
+  return sign + digits.padStart(width - sign.length, "0");
+}
+
+function convert(
+  conversion: string,
+  argument: string | undefined,
+  flags: string,
+  precision: number | undefined,
+  complain: (message: string) => void,
+): string | undefined {
+  const sign = (text: string) =>
+    text.startsWith("-") ? text : flags.includes("+") ? "+" + text : flags.includes(" ") ? " " + text : text;
+  switch (conversion) {
+    case "s":
+      return (argument ?? "").slice(0, precision);
+    case "c":
+      return (argument ?? "").slice(0, 1);
+    case "q":
+      return /^[\w@%+=:,./-]+$/.test(argument ?? "")
+        ? argument
+        : `'${(argument ?? "").replaceAll("'", "'\\''")}'`;
+    case "d":
+    case "i":
+      return sign(digits(integer(argument, complain), precision));
+    case "u":
+      return digits(BigInt.asUintN(64, integer(argument, complain)), precision);
+    case "o":
+    case "x":
+    case "X": {
+      const value = BigInt.asUintN(64, integer(argument, complain));
+      const text = value.toString(conversion === "o" ? 8 : 16).padStart(precision ?? 1, "0");
+      const prefix = flags.includes("#") && value !== 0n ? (conversion === "o" ? "0" : "0x") : "";
+      return conversion === "X" ? (prefix + text).toUpperCase() : prefix + text;
+    }
+    case "f":
+      return sign(real(argument, complain).toFixed(precision ?? 6));
+    case "e":
+    case "E": {
+      const text = real(argument, complain).toExponential(precision ?? 6).replace(/e([-+])(\d)$/, "e$10$2");
+      return sign(conversion === "E" ? text.toUpperCase() : text);
+    }
+    case "g": {
+      const value = real(argument, complain);
+      return sign(String(Number(value.toPrecision(precision === 0 ? 1 : precision ?? 6))));
+    }
+  }
+  return undefined;
+}
+
+function digits(value: bigint, precision: number | undefined): string {
+  const text = (value < 0n ? -value : value).toString().padStart(precision ?? 1, "0");
+  return value < 0n ? "-" + text : text;
+}
+
+function integer(argument: string | undefined, complain: (message: string) => void): bigint {
+  const text = (argument ?? "").trim();
+  if (text === "") return 0n;
+  if (/^["']/.test(text)) return BigInt(text.codePointAt(1) ?? 0);
+  const match = /^([-+]?)(0[xX][0-9a-fA-F]+|0[0-7]*|[1-9]\d*)/.exec(text);
+  if (match === null || match[0].length < text.length) complain(`${text}: invalid number`);
+  if (match === null) return 0n;
+  const [, sign, number = "0"] = match;
+  const value = BigInt(/^0\d/.test(number) ? "0o" + number.slice(1) : number);
+  return sign === "-" ? -value : value;
+}
+
+function real(argument: string | undefined, complain: (message: string) => void): number {
+  const text = (argument ?? "").trim();
+  if (text === "") return 0;
+  if (/^["']/.test(text)) return text.codePointAt(1) ?? 0;
+  const value = Number(text);
+  if (Number.isNaN(value)) complain(`${text}: invalid number`);
+  return Number.isNaN(value) ? 0 : value;
+}

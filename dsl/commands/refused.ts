@@ -1,0 +1,30 @@
+import type { Command } from "./command.ts";
+
+/** Names that a shell has and this language does not: refused by name. */
+export const doc = `Usage: none
+Effects: none
+Exit status: 2
+Errors: not in this language
+Differs from the real one: job-control words, aliases, history and coprocesses are left out on purpose`;
+
+const reasons: Readonly<Record<string, string>> = {
+  alias: "use a function",
+  bg: "jobs are started with & and ended with kill",
+  coproc: "use a pipeline or <( )",
+  disown: "jobs are started with & and ended with kill",
+  fc: "there is no history in the language",
+  fg: "wait for a job with wait",
+  history: "there is no history in the language",
+  jobs: "job control is left out",
+  select: "use case",
+  shopt: "there are no shell options beyond those of set",
+  suspend: "job control is left out",
+  unalias: "use a function",
+};
+
+export const refused: readonly Command[] = Object.entries(reasons).map(([name, reason]): Command => ({
+  name,
+  kind: "builtin",
+  doc,
+  run: (context) => context.complain(`not in this language: ${reason}`, 2),
+}));

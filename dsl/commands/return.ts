@@ -1,0 +1,25 @@
+import { ReturnJump } from "../state.ts";
+import type { Command } from "./command.ts";
+
+/** `return`. */
+export const doc = `Usage: return [N]
+Effects: ends the running function or sourced script
+Exit status: N modulo 256; without N that of the last command
+Errors: can only \`return' from a function or sourced script; N: numeric argument required
+Differs from the real one: no`;
+
+export const returnCommand: Command = {
+  name: "return",
+  kind: "special",
+  doc,
+  run(context) {
+    const { shell } = context;
+    const [status] = context.args;
+    if (shell.functionDepth === 0 && shell.sourceDepth === 0) {
+      return context.complain("can only `return' from a function or sourced script");
+    }
+    if (status === undefined) throw new ReturnJump(shell.status);
+    if (!/^-?\d+$/.test(status)) return context.complain(`${status}: numeric argument required`, 2);
+    throw new ReturnJump(Number(status) & 255);
+  },
+};

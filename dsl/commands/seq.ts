@@ -1,0 +1,50 @@
+import type { Command } from "./command.ts";
+
+/** `seq`. */
+export const doc = `Usage: seq [-w] [-s SEPARATOR] [FIRST [STEP]] LAST
+Effects: writes the numbers from FIRST (1) to LAST by STEP (1), one a line; -w with equal width
+Exit status: 0, or 1 if an operand is no number
+Errors: invalid floating point argument: 'TEXT'; missing operand
+Differs from the real one: no -f; at most 10 million numbers`;
+
+export const seq: Command = {
+  name: "seq",
+  kind: "filter",
+  doc,
+  run(context) {
+    let separator = "\n";
+    let equal = false;
+    const args = [...context.args];
+    for (;;) {
+      const [option = ""] = args;
+      if (option === "-w") equal = true;
+      else if (option === "-s") {
+        args.shift();
+        separator = args[0] ?? "";
+      } else if (/^-s./.test(option)) separator = option.slice(2);
+      else if (/^-[^\d.]/.test(option)) return context.complain(`invalid option -- '${option[1]}'`);
+      else break;
+      args.shift();
+    }
+    if (args.length === 0) return context.complain("missing operand");
+    if (args.length > 3) return context.complain(`extra operand '${args[3]}'`);
+    const bad = args.find((text) => !/^[-+]?(\d+\.?\d*|\.\d+)$/.test(text));
+    if (bad !== undefined) return context.complain(`invalid floating point argument: '${bad}'`);
+    const last = Number(args[args.length - 1]);
+    const first = args.length > 1 ? Number(args[0]) : 1;
+    const step = args.length > 2 ? Number(args[1]) : 1;
+    if (step === 0) return context.complain(`invalid Zero increment value: '${args[1]}'`);
+    const decimals = Math.max(...args.map((text) => text.split(".")[1]?.length ?? 0));
+    const count = Math.floor((last - first) / step + 1e-9) + 1;
+    if (count > 1e7) return context.complain(`${count} numbers: more than 10 million are not written`);
+    const texts: string[] = [];
+    for (let i = 0; i < count; i++) texts.push((first + i * step).toFixed(decimals));
+    if (texts.length === 0) return 0;
+    const width = equal ? Math.max(...texts.map((text) => text.length)) : 0;
+    const padded = texts.map((text) =>
+      text.startsWith("-") ? "-" + text.slice(1).padStart(width - 1, "0") : text.padStart(width, "0")
+    );
+    context.out(padded.join(separator) + "\n");
+    return 0;
+  },
+};

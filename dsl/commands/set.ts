@@ -1,0 +1,86 @@
+import type { Options } from "../state.ts";
+import type { Command, CommandContext } from "./command.ts";
+
+/** `set`. */
+export const doc = `Usage: set [-aefnuxC] [+aefnuxC] [-o OPTION] [+o OPTION] [--] [ARGUMENT]…
+Effects: turns options on (-) or off (+) and replaces the positional parameters; without arguments lists variables.
+  OPTION: allexport errexit noglob noexec nounset xtrace noclobber pipefail, and of the laboratory strict (errno-exact;
+  without it the shell takes what the slides print) and era=2012 or era=today
+Exit status: 0, or 2 for an option that is not taken
+Errors: -X: invalid option; NAME: invalid option name
+Differs from the real one: no other options`;
+
+const letters: Readonly<Record<string, keyof Options>> = {
+  a: "allexport",
+  e: "errexit",
+  f: "noglob",
+  n: "noexec",
+  u: "nounset",
+  x: "xtrace",
+  C: "noclobber",
+};
+
+export const set: Command = {
+  name: "set",
+  kind: "special",
+  doc,
+  run(context) {
+    const { shell, args } = context;
+    if (args.length === 0) return list(context);
+    let i = 0;
+    for (; i < args.length; i++) {
+      const argument = args[i] ?? "";
+      if (argument === "--" || argument === "-") {
+        i++;
+        shell.positional = args.slice(i);
+        return 0;
+      }
+      if (!/^[-+]./.test(argument)) break;
+      const on = argument.startsWith("-");
+      for (const letter of argument.slice(1)) {
+        if (letter === "o") {
+          const name = args[++i];
+          if (name === undefined) return listOptions(context);
+          const status = setNamed(context, name, on);
+          if (status !== 0) return status;
+          continue;
+        }
+        const option = letters[letter];
+        if (option === undefined) return context.complain(`${argument[0]}${letter}: invalid option`, 2);
+        shell.options[option] = on;
+      }
+    }
+    if (i < args.length) shell.positional = args.slice(i);
+    return 0;
+  },
+};
+
+function setNamed(context: CommandContext, name: string, on: boolean): number {
+  const { options, environment } = context.shell;
+  if (name in options) {
+    options[name as keyof Options] = on;
+    return 0;
+  }
+  const [key = "", value] = name.split("=", 2);
+  const answer = environment.setOption?.(key, value ?? on) ??
+    (environment.setOption === undefined ? false : undefined);
+  if (answer === false) return context.complain(`${name}: invalid option name`, 2);
+  return answer === undefined ? 0 : context.complain(`${name}: ${answer}`, 2);
+}
+
+function listOptions(context: CommandContext): number {
+  for (const [name, on] of Object.entries(context.shell.options)) {
+    context.out(`${name.padEnd(16)}${on ? "on" : "off"}\n`);
+  }
+  return 0;
+}
+
+function list(context: CommandContext): number {
+  for (const [name, { value }] of [...context.shell.variables].sort(([a], [b]) => (a < b ? -1 : 1))) {
+    if (typeof value !== "string") continue;
+    context.out(
+      `${name}=${/^[\w@%+=:,./-]*$/.test(value) ? value : `'${value.replaceAll("'", "'\\''")}'`}\n`,
+    );
+  }
+  return 0;
+}

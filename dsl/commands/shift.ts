@@ -1,0 +1,22 @@
+import type { Command } from "./command.ts";
+
+/** `shift`. */
+export const doc = `Usage: shift [N]
+Effects: drops the first N positional parameters, one without N
+Exit status: 0, or 1 if there are fewer
+Errors: N: numeric argument required
+Differs from the real one: no`;
+
+export const shift: Command = {
+  name: "shift",
+  kind: "special",
+  doc,
+  run(context) {
+    const [count = "1"] = context.args;
+    if (!/^\d+$/.test(count)) return context.complain(`${count}: numeric argument required`);
+    const { positional } = context.shell;
+    if (Number(count) > positional.length) return 1;
+    context.shell.positional = positional.slice(Number(count));
+    return 0;
+  },
+};

@@ -1,0 +1,49 @@
+import type { Description } from "../descriptors.ts";
+import type { Coroutine } from "../jobs.ts";
+import { openTarget } from "../redirect.ts";
+import type { Command } from "./command.ts";
+import { parseOptions } from "./options.ts";
+
+/** `tee`. */
+export const doc = `Usage: tee [-a] [FILE]…
+Effects: copies standard input to standard output and to the files; -a appends
+Exit status: 0, or 1 if a file could not be written
+Errors: PATH: STRERROR; it still copies to standard output
+Differs from the real one: no -i, -p`;
+
+export const tee: Command = {
+  name: "tee",
+  kind: "filter",
+  doc,
+  *run(context): Coroutine {
+    const options = parseOptions(context.args, "a");
+    if (typeof options === "string") return context.complain(options);
+    const { shell, name } = context;
+    const text = yield* context.readInput();
+    context.out(text);
+    let status = 0;
+    const opened: { path: string; description: Description }[] = [];
+    for (const path of options.operands) {
+      const description = openTarget(shell, path, options.flags.has("a") ? ">>" : ">");
+      if (typeof description === "string") status = context.complain(description);
+      else opened.push({ path, description: description.retain() });
+    }
+    const errors: string[] = [];
+    yield {
+      kind: "task",
+      machine: shell.machine,
+      name,
+      launch: shell.launch([name, ...context.args], context.env),
+      body: function* () {
+        for (const { path, description } of opened) {
+          const error = yield* description.write(text);
+          if (error !== undefined) errors.push(`${path}: ${error.message}`);
+        }
+        return 0;
+      },
+    };
+    for (const { description } of opened) description.release();
+    for (const error of errors) status = context.complain(error);
+    return status;
+  },
+};

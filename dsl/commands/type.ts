@@ -1,0 +1,55 @@
+import type { Shell } from "../state.ts";
+import { commands } from "./index.ts";
+import type { Command, CommandContext } from "./command.ts";
+
+/** `type`. */
+export const doc = `Usage: type NAME…
+Effects: says what each name is as a command
+Exit status: 0, or 1 if one is nothing
+Errors: NAME: not found
+Differs from the real one: no options; a word of the laboratory is named as such`;
+
+/** What kind of command a name is, and the path where it would be if it is a program. */
+export function classify(
+  shell: Shell,
+  name: string,
+): { kind: "keyword" | "function" | "builtin" | "laboratory" | "file"; path: string } | undefined {
+  const keywords = "if then else elif fi do done case esac while until for in function { } ! [[ ]]".split(
+    " ",
+  );
+  if (keywords.includes(name)) return { kind: "keyword", path: name };
+  const command = commands.get(name);
+  if (command?.kind === "special") return { kind: "builtin", path: name };
+  if (shell.functions.has(name)) return { kind: "function", path: name };
+  if (command?.kind === "builtin") return { kind: "builtin", path: name };
+  if (command !== undefined) return { kind: "file", path: `/usr/bin/${name}` };
+  if (shell.environment.words.has(name)) return { kind: "laboratory", path: name };
+  return shell.machine.programs.has(name) ? { kind: "file", path: `/usr/bin/${name}` } : undefined;
+}
+
+export const type: Command = {
+  name: "type",
+  kind: "builtin",
+  doc,
+  run: (context) => describe(context, context.args),
+};
+
+/** Prints what each name is; the status is 1 if one is nothing. */
+export function describe(context: CommandContext, names: readonly string[]): number {
+  let status = 0;
+  for (const name of names) {
+    const found = classify(context.shell, name);
+    if (found === undefined) status = context.complain(`${name}: not found`);
+    else {
+      const what = {
+        keyword: "a shell keyword",
+        function: "a function",
+        builtin: "a shell builtin",
+        laboratory: "a word of the laboratory",
+        file: found.path,
+      }[found.kind];
+      context.out(`${name} is ${what}\n`);
+    }
+  }
+  return status;
+}

@@ -1,0 +1,41 @@
+import type { Coroutine, Job } from "../jobs.ts";
+import type { Command } from "./command.ts";
+
+/** `wait`. */
+export const doc = `Usage: wait [PID | %JOB]…
+Effects: waits for background jobs of this shell, all of them without an operand; simulated time goes on
+Exit status: that of the last job named, 127 if there is none such, 0 without an operand
+Errors: pid N is not a child of this shell
+Differs from the real one: no -n, -f, -p; a signal with a trap does not interrupt it`;
+
+export const wait: Command = {
+  name: "wait",
+  kind: "builtin",
+  doc,
+  *run(context): Coroutine {
+    const { shell } = context;
+    const finish = function* (job: Job): Coroutine {
+      const status = (yield { kind: "wait", job }) as number;
+      shell.scheduler.background.delete(job.id);
+      return status;
+    };
+    if (context.args.length === 0) {
+      for (const job of shell.children) yield* finish(job);
+      shell.children = [];
+      return 0;
+    }
+    let status = 0;
+    for (const operand of context.args) {
+      const wanted = Number(operand.replace(/^%/, ""));
+      const job = shell.children.find((child) =>
+        operand.startsWith("%") ? child.id === wanted : child.pid === wanted
+      );
+      if (job !== undefined) status = yield* finish(job);
+      else if (operand.startsWith("%")) status = context.complain(`${operand}: no such job`, 127);
+      else if (!/^\d+$/.test(operand)) {
+        status = context.complain(`\`${operand}': not a pid or valid job spec`);
+      } else status = context.complain(`pid ${operand} is not a child of this shell`, 127);
+    }
+    return status;
+  },
+};

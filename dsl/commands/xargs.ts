@@ -1,0 +1,75 @@
+import type { Coroutine } from "../jobs.ts";
+import { runNamed } from "../simple.ts";
+import { type Command, linesOf } from "./command.ts";
+
+/** `xargs`. */
+export const doc = `Usage: xargs [-r] [-0] [-n COUNT] [-I TEXT] [COMMAND [ARGUMENT]…]
+Effects: runs COMMAND (echo) with the words of standard input as further arguments, COUNT at a time; -I runs it once a
+  line with TEXT replaced; -0 splits at NUL characters; -r does not run it without words
+Exit status: 0; 123 if a run failed; 127 if there is no such command
+Errors: those of the command; unmatched single quote; invalid option -- 'X'
+Differs from the real one: no -P, -L, -d, -t, -a; any number of words goes into one run`;
+
+export const xargs: Command = {
+  name: "xargs",
+  kind: "filter",
+  doc,
+  *run(context): Coroutine {
+    const args = [...context.args];
+    let count = Infinity;
+    let replace: string | undefined;
+    let skipEmpty = false;
+    let zero = false;
+    while (/^-./.test(args[0] ?? "")) {
+      const option = args.shift() ?? "";
+      const value = () => option.length > 2 ? option.slice(2) : args.shift() ?? "";
+      if (option === "-r") skipEmpty = true;
+      else if (option === "-0") zero = true;
+      else if (option.startsWith("-n")) {
+        count = Number(value());
+        if (!(count >= 1)) return context.complain(`invalid number for -n option`);
+      } else if (option.startsWith("-I")) replace = value();
+      else return context.complain(`invalid option -- '${option[1]}'`);
+    }
+    if (args.length === 0) args.push("echo");
+    const input = yield* context.readInput();
+    const words = zero ? input.split("\0").filter((word) => word !== "") : splitWords(input);
+    if (words === undefined) {
+      return context.complain(
+        "unmatched single quote; by default quotes are special to xargs unless you use the -0 option",
+      );
+    }
+    const runs: string[][] = [];
+    if (replace !== undefined) {
+      const mark = replace;
+      for (const line of linesOf(input)) {
+        if (line.trim() !== "") runs.push(args.map((argument) => argument.replaceAll(mark, line.trim())));
+      }
+    } else {
+      for (let i = 0; i < words.length; i += count) runs.push([...args, ...words.slice(i, i + count)]);
+      if (runs.length === 0 && !skipEmpty) runs.push(args);
+    }
+    let failed = 0;
+    for (const run of runs) {
+      const status = yield* runNamed(context.shell, run, { skipFunctions: true });
+      if (status === 127) return 127;
+      if (status !== 0) failed = 123;
+    }
+    return failed;
+  },
+};
+
+/** Words as xargs reads them: blanks separate, quotes and backslashes protect. */
+function splitWords(text: string): string[] | undefined {
+  const words: string[] = [];
+  const token = /\s+|((?:'[^'\n]*'|"[^"\n]*"|\\[\s\S]|[^\s'"\\])+)/y;
+  while (token.lastIndex < text.length) {
+    const match = token.exec(text);
+    if (match === null) return undefined;
+    const [, word] = match;
+    if (word !== undefined) {
+      words.push(word.replace(/'([^']*)'|"([^"]*)"|\\([\s\S])/g, (_, a, b, c) => a ?? b ?? c));
+    }
+  }
+  return words;
+}

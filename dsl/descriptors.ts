@@ -1,0 +1,306 @@
+/**
+ * Open descriptions and the descriptor table of a shell: where text comes from and goes to.
+ *
+ * A description is shared by every descriptor that was duplicated from it, with its position, as in Unix. Reading
+ * may wait (a pipe) or take simulated time (a file); writing to a file takes simulated time, so it happens inside a
+ * task.
+ *
+ * @module
+ */
+import type { Activity } from "../hw/sim/activity.ts";
+import { type Request, Signal } from "./jobs.ts";
+import {
+  type Errno,
+  type Io,
+  isErrno,
+  type Launch,
+  type Machine,
+  type OpenFile,
+  type SlideHook,
+} from "./ports.ts";
+
+/** The error of writing to a pipe that nobody reads, and of using a descriptor the wrong way round. */
+export const brokenPipe: Errno = { name: "EPIPE", number: 32, message: "Broken pipe" };
+const badDescriptor: Errno = { name: "EBADF", number: 9, message: "Bad file descriptor" };
+
+/** What opens a file for reading needs to make a task of it. */
+export interface Reader {
+  readonly machine: Machine;
+  readonly launch: Launch;
+  readonly name: string;
+}
+
+/** An open description. */
+export abstract class Description {
+  /** Whether a write happens at once, outside simulated time. */
+  readonly immediate: boolean = true;
+  /** Descriptors and shells that hold it. */
+  #holders = 0;
+  /** Text that was read ahead and not taken yet. */
+  #buffer = "";
+  #position = 0;
+
+  retain(): this {
+    this.#holders++;
+    return this;
+  }
+
+  release(): void {
+    if (--this.#holders === 0) this.closed();
+  }
+
+  /** The last holder is gone. */
+  protected closed(): void {}
+
+  /** More text to read, undefined at the end; may wait. */
+  // deno-lint-ignore require-yield
+  protected *more(_reader: Reader): Generator<Request, string | Errno | undefined, unknown> {
+    return badDescriptor;
+  }
+
+  /** Writes outside simulated time; only if {@linkcode immediate}. */
+  writeNow(_text: string): Errno | undefined {
+    return badDescriptor;
+  }
+
+  /** Writes inside a task. */
+  // deno-lint-ignore require-yield
+  *write(text: string): Activity<Errno | undefined> {
+    return this.writeNow(text);
+  }
+
+  /** The rest of the text. */
+  *readAll(reader: Reader): Generator<Request, string | Errno, unknown> {
+    let text = this.#take(this.#buffer.length);
+    for (;;) {
+      const more = yield* this.more(reader);
+      if (more === undefined) return text;
+      if (isErrno(more)) return more;
+      text += more;
+    }
+  }
+
+  /** One line with its newline; without it at the end; undefined after the end. `end` is the delimiter. */
+  *readLine(reader: Reader, end = "\n"): Generator<Request, string | Errno | undefined, unknown> {
+    for (;;) {
+      const newline = this.#buffer.indexOf(end, this.#position);
+      if (newline !== -1) return this.#take(newline + 1);
+      const more = yield* this.more(reader);
+      if (isErrno(more)) return more;
+      if (more === undefined) {
+        return this.#position < this.#buffer.length ? this.#take(this.#buffer.length) : undefined;
+      }
+      this.#buffer = this.#buffer.slice(this.#position) + more;
+      this.#position = 0;
+    }
+  }
+
+  /** What can be had without waiting; undefined at the end. */
+  available(): string | undefined {
+    return this.#position < this.#buffer.length ? this.#take(this.#buffer.length) : undefined;
+  }
+
+  #take(end: number): string {
+    const text = this.#buffer.slice(this.#position, end);
+    this.#position = end;
+    return text;
+  }
+}
+
+/** The terminal. */
+export class Terminal extends Description {
+  constructor(readonly io: Io, readonly stream: "in" | "out" | "err") {
+    super();
+  }
+
+  // deno-lint-ignore require-yield
+  protected override *more(): Generator<Request, string | undefined, unknown> {
+    return this.io.read?.();
+  }
+
+  override writeNow(text: string): undefined {
+    if (this.stream === "err") this.io.err(text);
+    else this.io.out(text);
+  }
+}
+
+/** `/dev/null`. */
+export class NullDevice extends Description {
+  // deno-lint-ignore require-yield
+  protected override *more(): Generator<Request, undefined, unknown> {
+    return undefined;
+  }
+
+  override writeNow(_text: string): undefined {}
+}
+
+/** Text that is there already: a here-document. */
+export class TextSource extends Description {
+  #text: string | undefined;
+
+  constructor(text: string) {
+    super();
+    this.#text = text;
+  }
+
+  // deno-lint-ignore require-yield
+  protected override *more(): Generator<Request, string | undefined, unknown> {
+    const text = this.#text;
+    this.#text = undefined;
+    return text;
+  }
+}
+
+/** Collects what is written: a command substitution. */
+export class Capture extends Description {
+  text = "";
+
+  override writeNow(text: string): undefined {
+    this.text += text;
+  }
+}
+
+/** A pipe. It holds any amount: what limits it is the reader's wish, not the kernel's 64 KiB. */
+export class Pipe {
+  readonly changed: Signal = new Signal();
+  text = "";
+  writersGone = false;
+  readersGone = false;
+  readonly input: PipeInput = new PipeInput(this);
+  readonly output: PipeOutput = new PipeOutput(this);
+}
+
+/** The end that is written to. */
+export class PipeInput extends Description {
+  constructor(readonly pipe: Pipe) {
+    super();
+  }
+
+  override writeNow(text: string): Errno | undefined {
+    if (this.pipe.readersGone) return brokenPipe;
+    this.pipe.text += text;
+    this.pipe.changed.notify();
+    return undefined;
+  }
+
+  protected override closed(): void {
+    this.pipe.writersGone = true;
+    this.pipe.changed.notify();
+  }
+}
+
+/** The end that is read from. */
+export class PipeOutput extends Description {
+  constructor(readonly pipe: Pipe) {
+    super();
+  }
+
+  protected override *more(): Generator<Request, string | undefined, unknown> {
+    const { pipe } = this;
+    yield { kind: "ready", signal: pipe.changed, ready: () => pipe.text !== "" || pipe.writersGone };
+    return this.#drain();
+  }
+
+  override available(): string | undefined {
+    return super.available() ?? this.#drain() ?? (this.pipe.writersGone ? undefined : "");
+  }
+
+  #drain(): string | undefined {
+    const { text } = this.pipe;
+    this.pipe.text = "";
+    return text === "" ? undefined : text;
+  }
+
+  protected override closed(): void {
+    this.pipe.readersGone = true;
+  }
+}
+
+/** A file of the virtual file system. */
+export class FileDescription extends Description {
+  override readonly immediate: boolean = false;
+  #ended = false;
+
+  constructor(
+    readonly machine: Machine,
+    readonly path: string,
+    readonly file: OpenFile,
+    /** Slide mode's rewriting, and where its notes go. */
+    readonly slide: { readonly hook: SlideHook; readonly note: (text: string) => void } | undefined,
+  ) {
+    super();
+  }
+
+  protected override *more(reader: Reader): Generator<Request, string | Errno | undefined, unknown> {
+    if (this.#ended) return undefined;
+    const { file } = this;
+    let answer: string | Errno = "";
+    yield {
+      kind: "task",
+      machine: reader.machine,
+      name: reader.name,
+      launch: reader.launch,
+      body: function* () {
+        answer = yield* file.read();
+        return 0;
+      },
+    };
+    this.#ended = true;
+    return answer;
+  }
+
+  override *write(text: string): Activity<Errno | undefined> {
+    let written = text;
+    if (this.slide !== undefined) {
+      const rewritten = this.slide.hook.write(this.machine, this.path, text);
+      written = rewritten.text;
+      for (const note of rewritten.notes) this.slide.note(note + "\n");
+    }
+    const answer = yield* this.file.write(written);
+    return isErrno(answer) ? answer : undefined;
+  }
+
+  protected override closed(): void {
+    this.file.close();
+  }
+}
+
+/** The descriptors of a shell. */
+export class DescriptorTable {
+  readonly #table = new Map<number, Description>();
+
+  get(fd: number): Description | undefined {
+    return this.#table.get(fd);
+  }
+
+  set(fd: number, description: Description): void {
+    const before = this.#table.get(fd);
+    description.retain();
+    this.#table.set(fd, description);
+    before?.release();
+  }
+
+  close(fd: number): void {
+    const before = this.#table.get(fd);
+    this.#table.delete(fd);
+    before?.release();
+  }
+
+  /** A copy for a subshell. */
+  clone(): DescriptorTable {
+    const copy = new DescriptorTable();
+    for (const [fd, description] of this.#table) copy.set(fd, description);
+    return copy;
+  }
+
+  /** The highest descriptor below 64 that is not in use, as bash picks one for `<( )`. */
+  highestFree(): number {
+    let fd = 63;
+    while (this.#table.has(fd)) fd--;
+    return fd;
+  }
+
+  closeAll(): void {
+    for (const fd of [...this.#table.keys()]) this.close(fd);
+  }
+}

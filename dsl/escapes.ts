@@ -1,0 +1,44 @@
+/**
+ * Backslash escapes of `printf`, `echo -e`, `$'…'` and C strings.
+ *
+ * @module
+ */
+
+const simple: Readonly<Record<string, string>> = {
+  a: "\x07",
+  b: "\b",
+  e: "\x1b",
+  f: "\f",
+  n: "\n",
+  r: "\r",
+  t: "\t",
+  v: "\v",
+  "\\": "\\",
+  "'": "'",
+  '"': '"',
+  "?": "?",
+};
+
+/**
+ * Replaces escapes: the letters of C, `\NNN` octal, `\xHH`. What is no escape stays as it is. With `zeroOctal`
+ * (`echo -e`, `%b`) octal is `\0NNN`, and `\c` ends the output.
+ */
+export function decodeEscapes(text: string, zeroOctal = false): { text: string; stopped: boolean } {
+  if (!text.includes("\\")) return { text, stopped: false };
+  let stopped = false;
+  let result = "";
+  const token = /\\(?:x([0-9a-fA-F]{1,2})|0([0-7]{1,3})|([0-7]{1,3})|([\s\S]))|([^\\]+|\\$)/g;
+  for (const match of text.matchAll(token)) {
+    const [whole, hex, zero, octal, letter, plain] = match;
+    if (plain !== undefined) result += plain;
+    else if (hex !== undefined) result += String.fromCharCode(parseInt(hex, 16));
+    else if (zero !== undefined) result += String.fromCharCode(parseInt(zero, 8) & 255);
+    else if (octal !== undefined) {
+      result += zeroOctal && octal !== "0" ? whole : String.fromCharCode(parseInt(octal, 8) & 255);
+    } else if (letter === "c" && zeroOctal) {
+      stopped = true;
+      break;
+    } else result += simple[letter ?? ""] ?? whole;
+  }
+  return { text: result, stopped };
+}

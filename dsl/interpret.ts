@@ -1,0 +1,441 @@
+/**
+ * Runs the tree of a script.
+ *
+ * The interpreter is a generator outside simulated time: it yields a {@linkcode Request} for everything that takes
+ * time and is resumed when it is done. It never advances time.
+ *
+ * @module
+ */
+import type {
+  AndOr,
+  ArithmeticFor,
+  Case,
+  Command,
+  For,
+  FunctionDefinition,
+  If,
+  List,
+  ListItem,
+  Loop,
+  Pipeline,
+  Script,
+} from "./ast.ts";
+import { runCall } from "./c_calls.ts";
+import { NullDevice, Pipe } from "./descriptors.ts";
+import { evaluateExpression, expandPattern, expandText, expandWords } from "./expand.ts";
+import { matchGlob } from "./glob.ts";
+import type { Coroutine, Job, Request } from "./jobs.ts";
+import { parseScript } from "./parse.ts";
+import { redirect } from "./redirect.ts";
+import { signalName } from "./signals.ts";
+import { builtinTask, runCondition, runSimple } from "./simple.ts";
+import { LoopJump, ReturnJump, type Shell, ShellError, ShellExit } from "./state.ts";
+import { catchExit, runSubshell, runToExit } from "./subshell.ts";
+import { runTest } from "./test_expression.ts";
+import { ShellSyntaxError } from "./syntax_error.ts";
+
+/** Runs a whole script in a shell, to its exit status, the EXIT trap included. */
+export function* runScript(shell: Shell, script: Script): Coroutine {
+  return yield* runToExit(shell, () => runList(shell, script.body));
+}
+
+/**
+ * Runs one input of a prompt. Errors end the input, not the shell; `exit` ends it: then `onExit` is told the status.
+ */
+export function* runInteractive(shell: Shell, script: Script, onExit: (status: number) => void): Coroutine {
+  let left = false;
+  const status = yield* catchExit(shell, function* () {
+    try {
+      return yield* runList(shell, script.body);
+    } catch (reason) {
+      if (reason instanceof ShellExit) left = reason.asked;
+      throw reason;
+    }
+  });
+  shell.status = status;
+  if (left) onExit(status & 255);
+  return status & 255;
+}
+
+/** Parses and runs text in the current shell: `eval`, a trap, a sourced file. */
+export function* runText(shell: Shell, text: string, name: string): Coroutine {
+  let script: Script;
+  shell.syntaxFailed = false;
+  try {
+    script = parseScript(text, shell.interactive ? name : `${shell.zero}: ${name}`);
+  } catch (error) {
+    if (!(error instanceof ShellSyntaxError)) throw error;
+    shell.err(error.message + "\n");
+    shell.syntaxFailed = true;
+    return 2;
+  }
+  const { line } = shell;
+  try {
+    return yield* runList(shell, script.body);
+  } finally {
+    shell.line = line;
+  }
+}
+
+/** Runs commands one after the other; the status is the last one's, 0 if there is none. */
+export function* runList(shell: Shell, list: List): Coroutine {
+  let status = 0;
+  for (const item of list.items) {
+    status = item.background ? yield* runBackground(shell, item) : yield* runAndOr(shell, item.command);
+    shell.status = status;
+    if (shell.pendingTraps.length > 0) yield* runPendingTraps(shell);
+  }
+  return status;
+}
+
+function* runPendingTraps(shell: Shell): Generator<Request, void, unknown> {
+  const { status } = shell;
+  for (let name = shell.pendingTraps.shift(); name !== undefined; name = shell.pendingTraps.shift()) {
+    yield* runText(shell, shell.traps.get(name) ?? "", "trap");
+    shell.status = status;
+  }
+}
+
+/** Lets the job that runs this shell take signals for which there is a trap. */
+export function attach(shell: Shell, job: Job): void {
+  shell.job = job;
+  job.trap = (signal) => {
+    const action = shell.traps.get(signalName(signal));
+    if (action === undefined) return false;
+    if (action !== "") shell.pendingTraps.push(signalName(signal));
+    return true;
+  };
+}
+
+function* runBackground(shell: Shell, item: ListItem): Coroutine {
+  const copy = shell.subshell();
+  copy.descriptors.set(0, new NullDevice());
+  const { first, rest } = item.command;
+  const [command] = first.commands;
+  const single = rest.length === 0 && first.commands.length === 1 && command?.kind === "simple";
+  const body: List = { items: [{ ...item, background: false }] };
+  const job = (yield {
+    kind: "fork",
+    options: {
+      name: item.text,
+      machine: shell.machine,
+      background: true,
+      single: single || (command?.kind === "loop" && isEndless(shell, command)),
+      start: (job) => {
+        attach(copy, job);
+        return runSubshell(copy, body);
+      },
+    },
+  }) as Job;
+  shell.lastBackground = job;
+  shell.children.push(job);
+  if (shell.interactive) shell.err(`[${job.id}] ${job.pid}\n`);
+  return 0;
+}
+
+function* runAndOr(shell: Shell, andOr: AndOr): Coroutine {
+  let status = yield* runPipeline(shell, andOr.first, andOr.rest.length > 0);
+  for (const [i, { operator, pipeline }] of andOr.rest.entries()) {
+    if ((status === 0) !== (operator === "&&")) continue;
+    shell.status = status;
+    status = yield* runPipeline(shell, pipeline, i < andOr.rest.length - 1);
+  }
+  return status;
+}
+
+/** Runs a pipeline; `guarded` if `&&` or `||` follows, so that `set -e` does not look at its status. */
+function* runPipeline(shell: Shell, pipeline: Pipeline, guarded: boolean): Coroutine {
+  const lenient = guarded || pipeline.negated;
+  if (lenient) shell.errexitIgnored++;
+  let status: number;
+  const [first] = pipeline.commands;
+  try {
+    if (pipeline.commands.length === 1 && first !== undefined) status = yield* runCommand(shell, first);
+    else status = yield* runPiped(shell, pipeline.commands);
+  } finally {
+    if (lenient) shell.errexitIgnored--;
+  }
+  if (pipeline.negated) return status === 0 ? 1 : 0;
+  if (status !== 0 && !guarded && shell.options.errexit && shell.errexitIgnored === 0) {
+    if (pipeline.commands.length > 1 || (first !== undefined && endsOnError(first))) {
+      throw new ShellExit(status);
+    }
+  }
+  return status;
+}
+
+/** `set -e` looks at these; other commands have looked at their parts already. */
+function endsOnError(command: Command): boolean {
+  if (command.kind === "group") return command.subshell;
+  return ["simple", "test", "arithmetic", "call", "condition"].includes(command.kind);
+}
+
+function* runPiped(shell: Shell, commands: readonly Command[]): Coroutine {
+  const jobs: Job[] = [];
+  let previous: Pipe | undefined;
+  for (const [i, command] of commands.entries()) {
+    const copy = shell.subshell();
+    if (previous !== undefined) copy.descriptors.set(0, previous.output);
+    const next = i < commands.length - 1 ? new Pipe() : undefined;
+    if (next !== undefined) copy.descriptors.set(1, next.input);
+    const body = listOf(command);
+    jobs.push(
+      (yield {
+        kind: "fork",
+        options: {
+          name: command.kind,
+          machine: shell.machine,
+          background: false,
+          start: (job) => {
+            attach(copy, job);
+            return runSubshell(copy, body);
+          },
+        },
+      }) as Job,
+    );
+    previous = next;
+  }
+  let status = 0;
+  let failed = 0;
+  for (const job of jobs) {
+    status = (yield { kind: "wait", job }) as number;
+    if (status !== 0) failed = status;
+  }
+  return shell.options.pipefail ? failed : status;
+}
+
+function listOf(command: Command): List {
+  const pipeline: Pipeline = { negated: false, commands: [command] };
+  return { items: [{ command: { first: pipeline, rest: [] }, background: false, text: command.kind }] };
+}
+
+/** Runs any command with its redirections. */
+export function* runCommand(shell: Shell, command: Command): Coroutine {
+  shell.line = command.span.line;
+  if (shell.options.noexec && !shell.interactive) return 0;
+  if (command.kind === "simple") return yield* runSimple(shell, command);
+  if (command.redirects.length === 0) return yield* runCompound(shell, command);
+  const open = shell.processSubstitutions.length;
+  const saved = yield* redirect(shell, command.redirects);
+  if (saved === undefined) return 1;
+  try {
+    return yield* runCompound(shell, command);
+  } finally {
+    saved.restore();
+    closeSubstitutions(shell, open);
+  }
+}
+
+/** Closes the descriptors of `<( )` that were made since there were `count`. */
+export function closeSubstitutions(shell: Shell, count: number): void {
+  for (const fd of shell.processSubstitutions.splice(count)) shell.descriptors.close(fd);
+}
+
+function* runCompound(shell: Shell, command: Exclude<Command, { kind: "simple" }>): Coroutine {
+  switch (command.kind) {
+    case "group":
+      return command.subshell
+        ? yield* runSubshell(shell.subshell(), command.body)
+        : yield* runList(shell, command.body);
+    case "if":
+      return yield* runIf(shell, command);
+    case "for":
+      return yield* runFor(shell, command);
+    case "arithmetic-for":
+      return yield* runArithmeticFor(shell, command);
+    case "loop":
+      return yield* runLoop(shell, command);
+    case "case":
+      return yield* runCase(shell, command);
+    case "function":
+      return define(shell, command);
+    case "test": {
+      const result = yield* runTest(shell, command.condition);
+      yield* builtinTask(shell, "[[");
+      return result ? 0 : 1;
+    }
+    case "arithmetic": {
+      let value: bigint;
+      try {
+        value = yield* evaluateExpression(shell, command.expression);
+      } catch (error) {
+        if (!(error instanceof ShellError)) throw error;
+        return shell.complain(`((: ${error.message}`);
+      }
+      yield* builtinTask(shell, "((");
+      return value === 0n ? 1 : 0;
+    }
+    case "call":
+      return yield* runCall(shell, command);
+    case "condition":
+      return yield* runCondition(shell, command);
+    default:
+      return unreachable(command);
+  }
+}
+
+function unreachable(value: never): never {
+  throw new Error(`Unknown command ${JSON.stringify(value)}`);
+}
+
+function define(shell: Shell, command: FunctionDefinition): number {
+  shell.functions.set(command.name, command.body);
+  return 0;
+}
+
+/** Runs a list whose failure does not end the shell. */
+function* runGuarded(shell: Shell, list: List): Coroutine {
+  shell.errexitIgnored++;
+  try {
+    return yield* runList(shell, list);
+  } finally {
+    shell.errexitIgnored--;
+  }
+}
+
+function* runIf(shell: Shell, command: If): Coroutine {
+  for (const { condition, body } of command.arms) {
+    if ((yield* runGuarded(shell, condition)) === 0) return yield* runList(shell, body);
+  }
+  return command.otherwise === undefined ? 0 : yield* runList(shell, command.otherwise);
+}
+
+/** What a pass through a loop's body says: its status, and whether the loop is over. */
+interface Pass {
+  readonly status: number;
+  readonly over: boolean;
+}
+
+function* runBody(shell: Shell, body: List): Generator<Request, Pass, unknown> {
+  shell.loopDepth++;
+  try {
+    return { status: yield* runList(shell, body), over: false };
+  } catch (jump) {
+    if (!(jump instanceof LoopJump)) throw jump;
+    if (--jump.count > 0) throw jump;
+    return { status: 0, over: jump.kind === "break" };
+  } finally {
+    shell.loopDepth--;
+  }
+}
+
+function* runFor(shell: Shell, command: For): Coroutine {
+  const words = command.words === undefined
+    ? [...shell.positional]
+    : yield* expandWords(shell, command.words);
+  let status = 0;
+  for (const word of words) {
+    shell.set(command.name, word);
+    const pass = yield* runBody(shell, command.body);
+    status = pass.status;
+    if (pass.over) break;
+  }
+  return status;
+}
+
+function* runArithmeticFor(shell: Shell, command: ArithmeticFor): Coroutine {
+  let status = 0;
+  if (command.start !== undefined) yield* evaluateExpression(shell, command.start);
+  for (;;) {
+    // The condition costs time, so that a loop with an empty body does not stand still.
+    yield* builtinTask(shell, "((");
+    if (command.condition !== undefined && (yield* evaluateExpression(shell, command.condition)) === 0n) {
+      break;
+    }
+    const pass = yield* runBody(shell, command.body);
+    status = pass.status;
+    if (pass.over) break;
+    if (command.step !== undefined) yield* evaluateExpression(shell, command.step);
+  }
+  return status;
+}
+
+/** Whether a list does nothing but succeed (`result` true) or fail, and changes nothing. */
+function isEmpty(shell: Shell, list: List, names: readonly string[]): boolean {
+  return list.items.every(({ background, command }) => {
+    const [only] = command.first.commands;
+    if (background || command.rest.length > 0 || command.first.commands.length > 1) return false;
+    if (command.first.negated || only?.kind !== "simple" || only.redirects.length > 0) return false;
+    if (only.assignments.length > 0 || only.words.length !== 1) return false;
+    const [word] = only.words;
+    if (word?.kind !== "word" || word.parts.length !== 1) return false;
+    const [part] = word.parts;
+    return part?.kind === "literal" && names.includes(part.text) && !shell.functions.has(part.text);
+  });
+}
+
+/** `while :; do :; done`: a CPU-bound task, the talk's "infinite loop". */
+function isEndless(shell: Shell, command: Loop): boolean {
+  if (command.redirects.length > 0) return false;
+  return isEmpty(shell, command.condition, command.until ? ["false"] : [":", "true"]) &&
+    isEmpty(shell, command.body, [":", "true", "false"]);
+}
+
+function* runLoop(shell: Shell, command: Loop): Coroutine {
+  if (isEndless(shell, command)) {
+    const { machine } = shell;
+    return (yield {
+      kind: "task",
+      machine,
+      name: "bash",
+      launch: shell.launch(["bash"]),
+      main: true,
+      body: (process) => machine.hog(process),
+    }) as number;
+  }
+  let status = 0;
+  for (;;) {
+    const condition = yield* runConditionOfLoop(shell, command.condition);
+    if (condition.over) return 0;
+    if ((condition.status === 0) === command.until) return status;
+    const pass = yield* runBody(shell, command.body);
+    status = pass.status;
+    if (pass.over) return status;
+  }
+}
+
+/** A loop's condition may itself say `break` or `continue`. */
+function* runConditionOfLoop(shell: Shell, condition: List): Generator<Request, Pass, unknown> {
+  shell.errexitIgnored++;
+  try {
+    return yield* runBody(shell, condition);
+  } finally {
+    shell.errexitIgnored--;
+  }
+}
+
+function* runCase(shell: Shell, command: Case): Coroutine {
+  const subject = yield* expandText(shell, command.subject);
+  for (const { patterns, body } of command.items) {
+    for (const pattern of patterns) {
+      if (matchGlob(yield* expandPattern(shell, pattern.parts), subject)) return yield* runList(shell, body);
+    }
+  }
+  return 0;
+}
+
+/** Calls a function with its own positional parameters and locals. */
+export function* callFunction(shell: Shell, body: Command, args: readonly string[]): Coroutine {
+  const { positional, loopDepth } = shell;
+  const hidden = new Map();
+  shell.positional = [...args];
+  shell.loopDepth = 0;
+  shell.functionDepth++;
+  shell.locals.push(hidden);
+  if (shell.functionDepth > 500) throw new ShellError("maximum function nesting level exceeded (500)");
+  try {
+    return yield* runCommand(shell, body);
+  } catch (jump) {
+    if (!(jump instanceof ReturnJump)) throw jump;
+    return jump.status;
+  } finally {
+    shell.positional = positional;
+    shell.loopDepth = loopDepth;
+    shell.functionDepth--;
+    shell.locals.pop();
+    for (const [name, variable] of hidden) {
+      if (variable === undefined) shell.variables.delete(name);
+      else shell.variables.set(name, variable);
+    }
+  }
+}

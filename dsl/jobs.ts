@@ -1,0 +1,311 @@
+/**
+ * Coroutines of the shell: pipeline elements, background jobs, and the foreground itself.
+ *
+ * The interpreter runs outside simulated time and never advances it. It is a generator that yields a
+ * {@linkcode Request} and is resumed when that is done. This scheduler holds all such generators: each is runnable,
+ * or waits for a simulated task, a pipe, another job, or something of the laboratory.
+ *
+ * ```ts
+ * const jobs = new JobScheduler();
+ * const foreground = jobs.start("script", machine, () => runScript(shell, script));
+ * drive(jobs, foreground, () => simulation.advanceOneEvent());
+ * ```
+ *
+ * @module
+ */
+import type { Activity } from "../hw/sim/activity.ts";
+import type { Launch, Machine, Process } from "./ports.ts";
+import { isDeadly } from "./signals.ts";
+
+/** What a coroutine asks for. What it is resumed with is named at each. */
+export type Request =
+  /** Run a simulated task; resumed with its status. `main` marks the task that a job of one command is. */
+  | {
+    readonly kind: "task";
+    readonly machine: Machine;
+    readonly name: string;
+    readonly launch: Launch;
+    readonly main?: boolean;
+    readonly body: (process: Process) => Activity<number>;
+  }
+  /** Start another coroutine; resumed at once with its {@linkcode Job}. */
+  | { readonly kind: "fork"; readonly options: JobOptions }
+  /** Wait until a job has ended; resumed with its status. */
+  | { readonly kind: "wait"; readonly job: Job }
+  /** Wait until `ready()`, which is asked again whenever `signal` is notified. */
+  | { readonly kind: "ready"; readonly signal: Signal; readonly ready: () => boolean }
+  /** Wait until `resume` is called; resumed with its argument. */
+  | { readonly kind: "block"; readonly start: (resume: (value: unknown) => void) => void };
+
+/** A coroutine of the shell. */
+export type Coroutine = Generator<Request, number, unknown>;
+
+/** How a job is started. */
+export interface JobOptions {
+  /** Its source text. */
+  readonly name: string;
+  readonly machine: Machine;
+  readonly start: (job: Job) => Coroutine;
+  /** `&`: it gets a number, and nobody has to wait for it. */
+  readonly background: boolean;
+  /** It is one command: its pid is that of the command's task. */
+  readonly single?: boolean;
+}
+
+/** Something that coroutines wait for: a pipe's state. */
+export class Signal {
+  readonly #waiting = new Set<() => void>();
+
+  /** Wakes everybody who waits. */
+  notify(): void {
+    if (this.#waiting.size === 0) return;
+    const waiting = [...this.#waiting];
+    this.#waiting.clear();
+    for (const wake of waiting) wake();
+  }
+
+  /** Calls `wake` at the next {@linkcode notify}. */
+  add(wake: () => void): void {
+    this.#waiting.add(wake);
+  }
+}
+
+/** One coroutine and what it is doing. */
+export class Job {
+  /** `%n`; 0 for a job that is not in the background. */
+  readonly id: number;
+  readonly name: string;
+  readonly machine: Machine;
+  /** A process id; of the command's own task if the job is one command. */
+  pid = 0;
+  /** The exit status, once it has ended. */
+  status: number | undefined;
+  /** Whether `wait` has given its status. */
+  reaped = false;
+  /** Asked first when a signal comes; true if the shell has a trap for it. */
+  trap: ((signal: number) => boolean) | undefined;
+  readonly single: boolean;
+  /** Foreground children: signals go to them as well. */
+  readonly children: Set<Job> = new Set();
+
+  constructor(readonly scheduler: JobScheduler, options: JobOptions, id: number) {
+    this.id = id;
+    this.name = options.name;
+    this.machine = options.machine;
+    this.single = options.single ?? false;
+  }
+
+  /** Sends a signal to the job and what it waits for. */
+  signal(signal: number): void {
+    this.scheduler.signal(this, signal);
+  }
+}
+
+interface Entry {
+  readonly job: Job;
+  readonly coroutine: Coroutine;
+  readonly parent: Job | undefined;
+  readonly ended: Signal;
+  /** The simulated task that it waits for. */
+  task: { readonly machine: Machine; readonly pid: number } | undefined;
+  /** Counts its blockings: a wake-up for an older one is stale. */
+  turn: number;
+  running: boolean;
+  value: unknown;
+}
+
+/** Holds the coroutines. */
+export class JobScheduler {
+  readonly #entries = new Map<Job, Entry>();
+  readonly #runnable: Entry[] = [];
+  readonly #later: (() => void)[] = [];
+  #nextId = 1;
+
+  /** Jobs in the background that have not been waited for, by number. */
+  readonly background: Map<number, Job> = new Map();
+
+  /** Starts a coroutine that belongs to nobody: a script, a line of the prompt. It runs at the next pump. */
+  start(name: string, machine: Machine, start: (job: Job) => Coroutine): Job {
+    return this.#add({ name, machine, start, background: false }, undefined).job;
+  }
+
+  /** Resumes coroutines until none is runnable. Takes no simulated time. */
+  pump(): void {
+    for (;;) {
+      const action = this.#later.shift();
+      if (action !== undefined) {
+        action();
+        continue;
+      }
+      const entry = this.#runnable.shift();
+      if (entry === undefined) return;
+      if (entry.job.status === undefined) this.#resume(entry);
+    }
+  }
+
+  /** Whether {@linkcode pump} has something to do. */
+  get isRunnable(): boolean {
+    return this.#runnable.length > 0 || this.#later.length > 0;
+  }
+
+  /** Does something at the next pump, outside the simulation. */
+  later(action: () => void): void {
+    this.#later.push(action);
+  }
+
+  /** Jobs that have not ended, in the order they were started. */
+  get active(): readonly Job[] {
+    return [...this.#entries.keys()];
+  }
+
+  /** The job with a process id, if it has not ended. */
+  byPid(pid: number): Job | undefined {
+    for (const job of this.#entries.keys()) if (job.pid === pid) return job;
+    return undefined;
+  }
+
+  /** Sends a signal to a job: its traps first, then its simulated task, then its children and itself. */
+  signal(job: Job, signal: number): void {
+    const entry = this.#entries.get(job);
+    if (entry === undefined || signal === 0) return;
+    if (job.trap?.(signal)) return;
+    const { task } = entry;
+    if (job.single && task !== undefined) {
+      task.machine.kill(task.pid, signal); // the program decides; its end ends the job
+      return;
+    }
+    if (!isDeadly(signal)) return;
+    for (const child of job.children) this.signal(child, signal);
+    if (task !== undefined) task.machine.kill(task.pid, signal);
+    if (entry.running) throw new Error(`Job ${job.name} cannot be ended from inside`);
+    entry.turn++;
+    entry.coroutine.return(128 + signal);
+    this.#end(entry, 128 + signal);
+  }
+
+  #add(options: JobOptions, parent: Job | undefined): Entry {
+    const job = new Job(this, options, options.background ? this.#nextId++ : 0);
+    const coroutine = options.start(job);
+    const entry: Entry = {
+      job,
+      coroutine,
+      parent,
+      ended: new Signal(),
+      task: undefined,
+      turn: 0,
+      running: false,
+      value: undefined,
+    };
+    this.#entries.set(job, entry);
+    if (options.background) this.background.set(job.id, job);
+    else parent?.children.add(job);
+    this.#runnable.push(entry);
+    return entry;
+  }
+
+  #wake(entry: Entry, turn: number, value: unknown): void {
+    if (entry.turn !== turn || entry.job.status !== undefined) return;
+    entry.turn++;
+    entry.task = undefined;
+    entry.value = value;
+    this.#runnable.push(entry);
+  }
+
+  #resume(entry: Entry): void {
+    for (;;) {
+      entry.running = true;
+      let result: IteratorResult<Request, number>;
+      try {
+        result = entry.coroutine.next(entry.value);
+      } finally {
+        entry.running = false;
+      }
+      entry.value = undefined;
+      if (result.done) return this.#end(entry, result.value);
+      if (!this.#request(entry, result.value)) return;
+    }
+  }
+
+  /** Starts what is asked for; true if the coroutine goes on at once, with `entry.value`. */
+  #request(entry: Entry, request: Request): boolean {
+    const { turn } = entry;
+    switch (request.kind) {
+      case "task": {
+        const { machine, name, body, launch } = request;
+        let ended = false;
+        const pid = machine.spawn(name, body, (status) => {
+          ended = true;
+          this.#wake(entry, turn, status);
+        }, launch);
+        if (!ended) entry.task = { machine, pid };
+        if (entry.job.single && request.main && entry.job.pid === 0) entry.job.pid = pid;
+        return false;
+      }
+      case "fork": {
+        const child = this.#add(request.options, entry.job);
+        this.#runnable.pop(); // it runs now, up to its first wait, so that its pid is known
+        this.#resume(child);
+        if (child.job.pid === 0) child.job.pid = child.job.machine.newPid();
+        entry.value = child.job;
+        return true;
+      }
+      case "wait": {
+        const waited = this.#entries.get(request.job);
+        if (waited === undefined) {
+          entry.value = request.job.status ?? 0;
+          return true;
+        }
+        waited.ended.add(() => this.#wake(entry, turn, request.job.status ?? 0));
+        return false;
+      }
+      case "ready": {
+        if (request.ready()) return true;
+        const check = () => {
+          if (request.ready()) this.#wake(entry, turn, undefined);
+          else if (entry.turn === turn && entry.job.status === undefined) request.signal.add(check);
+        };
+        request.signal.add(check);
+        return false;
+      }
+      case "block":
+        request.start((value) => this.#wake(entry, turn, value));
+        return false;
+      default:
+        return unreachable(request);
+    }
+  }
+
+  #end(entry: Entry, status: number): void {
+    const { job } = entry;
+    job.status = status;
+    this.#entries.delete(job);
+    entry.parent?.children.delete(job);
+    entry.ended.notify();
+  }
+}
+
+function unreachable(value: never): never {
+  throw new Error(`Unknown request ${JSON.stringify(value)}`);
+}
+
+/** The foreground waits for something that will never happen. */
+export class DeadlockError extends Error {
+  override readonly name = "DeadlockError";
+}
+
+/**
+ * Runs a job to its end: resumes what is runnable, and otherwise lets the simulation go on by one event.
+ *
+ * @param advance lets one event of the simulation happen; false if there is none
+ * @throws {DeadlockError} if the job waits and the simulation has nothing to do
+ */
+export function drive(jobs: JobScheduler, job: Job, advance: () => boolean): number {
+  for (;;) {
+    jobs.pump();
+    if (job.status !== undefined) return job.status;
+    if (!advance()) {
+      if (jobs.isRunnable) continue;
+      throw new DeadlockError(`${job.name} waits, and nothing in the simulation is due`);
+    }
+  }
+}

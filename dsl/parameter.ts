@@ -1,0 +1,224 @@
+/**
+ * `$x` and `${x…}`: the value of a parameter and what is done with it.
+ *
+ * *Document*: POSIX XCU 2.5, 2.6.2; "Shell Parameter Expansion" of the bash manual for replacement, slices and case.
+ *
+ * @module
+ */
+import type { ParameterOperation, ParameterPart } from "./ast.ts";
+import {
+  elementKey,
+  evaluateExpression,
+  expandParts,
+  expandPattern,
+  expandQuoted,
+  type Expansion,
+  type Piece,
+} from "./expand.ts";
+import { globRegExp, globSource } from "./glob.ts";
+import { type Shell, ShellError, ShellExit } from "./state.ts";
+
+/** Expands one parameter to pieces. */
+export function* expandParameter(shell: Shell, part: ParameterPart, quoted: boolean): Expansion<Piece[]> {
+  const { operation, name } = part;
+  const all = part.name === "@" || part.name === "*" || part.subscript === "@" || part.subscript === "*";
+  const joined = part.name === "*" || part.subscript === "*";
+  const values = all ? listOf(shell, part) : undefined;
+  const one = values === undefined ? yield* valueOf(shell, part) : undefined;
+  const scalar = (text: string): Piece[] => [{ text, quoted, split: !quoted }];
+  const several = (texts: readonly string[]): Piece[] => {
+    if (quoted && joined) return scalar(texts.join(shell.ifs[0] ?? ""));
+    return texts.flatMap((text, i): Piece[] => i === 0 ? scalar(text) : ["break", ...scalar(text)]);
+  };
+
+  switch (operation?.kind) {
+    case "length":
+      if (values !== undefined) return scalar(String(values.length));
+      return scalar(String(Array.from(checked(shell, part, one)).length));
+    case "keys": {
+      const value = shell.variables.get(name)?.value;
+      const keys = value instanceof Map ? sortedKeys(value) : value === undefined ? [] : ["0"];
+      return several(keys);
+    }
+    case "indirect": {
+      const target = checked(shell, part, one);
+      return scalar((yield* valueOf(shell, { ...part, name: target, operation: undefined })) ?? "");
+    }
+    case "use":
+      return yield* use(shell, part, operation, quoted, values === undefined ? one : values.join(" "), () => {
+        return values === undefined ? scalar(one ?? "") : several(values);
+      });
+  }
+  if (values === undefined) {
+    const text = checked(shell, part, one);
+    return scalar(operation === undefined ? text : yield* transform(shell, operation, text));
+  }
+  if (operation === undefined) return several(values);
+  if (operation.kind === "slice") {
+    const offset = Number(yield* evaluateExpression(shell, operation.offset));
+    const list = part.name === "@" || part.name === "*" ? [shell.zero, ...values] : values;
+    const length = operation.length === undefined
+      ? list.length
+      : Number(yield* evaluateExpression(shell, operation.length));
+    const start = offset < 0 ? list.length + offset : offset;
+    return several(start < 0 ? [] : list.slice(start, start + length));
+  }
+  const changed: string[] = [];
+  for (const value of values) changed.push(yield* transform(shell, operation, value));
+  return several(changed);
+}
+
+/** The value, or a complaint under `set -u`. */
+function checked(shell: Shell, part: ParameterPart, value: string | undefined): string {
+  if (value === undefined && shell.options.nounset) throw new ShellError(`${part.name}: unbound variable`);
+  return value ?? "";
+}
+
+function listOf(shell: Shell, part: ParameterPart): string[] {
+  if (part.name === "@" || part.name === "*") return [...shell.positional];
+  const value = shell.variables.get(part.name)?.value;
+  if (value instanceof Map) return sortedKeys(value).map((key) => value.get(key) ?? "");
+  return value === undefined ? [] : [value];
+}
+
+/** Keys of an array: numbers in ascending order, texts as they came. */
+function sortedKeys(array: ReadonlyMap<string, string>): string[] {
+  const keys = [...array.keys()];
+  return keys.every((key) => /^\d+$/.test(key)) ? keys.sort((a, b) => Number(a) - Number(b)) : keys;
+}
+
+function* valueOf(shell: Shell, part: ParameterPart): Expansion<string | undefined> {
+  const { name, subscript } = part;
+  if (/^\d+$/.test(name)) return name === "0" ? shell.zero : shell.positional[Number(name) - 1];
+  switch (name) {
+    case "#":
+      return String(shell.positional.length);
+    case "?":
+      return String(shell.status);
+    case "$":
+      return String(shell.pid);
+    case "!":
+      return shell.lastBackground === undefined ? undefined : String(shell.lastBackground.pid);
+    case "-":
+      return optionLetters(shell);
+    case "LINENO":
+      return String(shell.line);
+    case "PPID":
+      return "1";
+  }
+  if (subscript === undefined || typeof subscript === "string") return shell.get(name);
+  const value = shell.variables.get(name)?.value;
+  const key = yield* elementKey(shell, name, subscript);
+  return value instanceof Map ? value.get(key) : key === "0" ? value : undefined;
+}
+
+/** `$-`. */
+function optionLetters(shell: Shell): string {
+  const { options } = shell;
+  const letters: [boolean, string][] = [
+    [options.allexport, "a"],
+    [options.errexit, "e"],
+    [options.noglob, "f"],
+    [shell.interactive, "i"],
+    [options.nounset, "u"],
+    [options.xtrace, "x"],
+    [options.noclobber, "C"],
+  ];
+  return letters.map(([on, letter]) => on ? letter : "").join("");
+}
+
+/** `${x:-w}` and its like. */
+function* use(
+  shell: Shell,
+  part: ParameterPart,
+  operation: ParameterOperation & { kind: "use" },
+  quoted: boolean,
+  value: string | undefined,
+  own: () => Piece[],
+): Expansion<Piece[]> {
+  const missing = value === undefined || (operation.colon && value === "") ||
+    ((part.name === "@" || part.name === "*") && shell.positional.length === 0);
+  switch (operation.operator) {
+    case "-":
+      return missing ? yield* alternative(shell, operation, quoted) : own();
+    case "+":
+      return missing
+        ? (quoted ? [{ text: "", quoted, split: false }] : [])
+        : yield* alternative(shell, operation, quoted);
+    case "=": {
+      if (!missing) return own();
+      if (!/^[A-Za-z_]\w*$/.test(part.name)) throw new ShellError(`$${part.name}: cannot assign in this way`);
+      const text = yield* expandQuoted(shell, operation.word);
+      if (part.subscript === undefined || typeof part.subscript === "string") shell.set(part.name, text);
+      else shell.array(part.name).set(yield* elementKey(shell, part.name, part.subscript), text);
+      return [{ text, quoted, split: !quoted }];
+    }
+    case "?": {
+      if (!missing) return own();
+      const text = yield* expandQuoted(shell, operation.word);
+      shell.complain(`${part.name}: ${text === "" ? "parameter null or not set" : text}`);
+      throw new ShellExit(127);
+    }
+  }
+}
+
+/** The word of `-` and `+`. Its own text is split as if it were the value, unless quotes protect it. */
+function* alternative(
+  shell: Shell,
+  operation: ParameterOperation & { kind: "use" },
+  quoted: boolean,
+): Expansion<Piece[]> {
+  const pieces = yield* expandParts(shell, operation.word, quoted);
+  if (quoted) return pieces.length > 0 ? pieces : [{ text: "", quoted, split: false }];
+  return pieces.map((piece) => piece === "break" || piece.quoted ? piece : { ...piece, split: true });
+}
+
+/** Operations from one text to another. */
+function* transform(shell: Shell, operation: ParameterOperation, text: string): Expansion<string> {
+  switch (operation.kind) {
+    case "trim":
+      return trim(operation.operator, yield* expandPattern(shell, operation.word), text);
+    case "replace": {
+      const pattern = yield* expandPattern(shell, operation.pattern);
+      const replacement = yield* expandQuoted(shell, operation.replacement);
+      if (pattern === "") return text;
+      const source = globSource(pattern);
+      const anchored = operation.operator === "/#"
+        ? `^(?:${source})`
+        : operation.operator === "/%"
+        ? `(?:${source})$`
+        : source;
+      return text.replace(new RegExp(anchored, operation.operator === "//" ? "gs" : "s"), () => replacement);
+    }
+    case "slice": {
+      const characters = Array.from(text);
+      const offset = Number(yield* evaluateExpression(shell, operation.offset));
+      const start = offset < 0 ? characters.length + offset : offset;
+      if (start < 0) return "";
+      if (operation.length === undefined) return characters.slice(start).join("");
+      const length = Number(yield* evaluateExpression(shell, operation.length));
+      const end = length < 0 ? characters.length + length : start + length;
+      if (end < start && length < 0) throw new ShellError(`${length}: substring expression < 0`);
+      return characters.slice(start, end).join("");
+    }
+    case "case": {
+      const change = (s: string) => operation.operator[0] === "^" ? s.toUpperCase() : s.toLowerCase();
+      return operation.operator.length === 2 ? change(text) : change(text.slice(0, 1)) + text.slice(1);
+    }
+    default:
+      throw new Error(`${operation.kind} does not change a text`);
+  }
+}
+
+/** Removes the shortest (`#`, `%`) or longest (`##`, `%%`) prefix or suffix that matches. */
+function trim(operator: "#" | "##" | "%" | "%%", pattern: string, text: string): string {
+  const expression = globRegExp(pattern);
+  const prefix = operator[0] === "#";
+  const longest = operator.length === 2;
+  for (let i = 0; i <= text.length; i++) {
+    const length = longest ? text.length - i : i;
+    const candidate = prefix ? text.slice(0, length) : text.slice(text.length - length);
+    if (expression.test(candidate)) return prefix ? text.slice(length) : text.slice(0, text.length - length);
+  }
+  return text;
+}

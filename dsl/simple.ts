@@ -1,0 +1,370 @@
+/**
+ * Simple commands: expansion, redirection, assignments, and the search for what the name means.
+ *
+ * Each becomes one simulated task: a built-in's costs about a microsecond and delivers its output, so an `echo` to a
+ * sysfs attribute takes what the kernel takes; a program's runs the program.
+ *
+ * @module
+ */
+import type { Activity } from "../hw/sim/activity.ts";
+import type { ArrayAssignment, Assignment, ConditionStatement, SimpleCommand, Word } from "./ast.ts";
+import { type ArrayArgument, type Command, CommandContext, type Output } from "./commands/command.ts";
+import { commands } from "./commands/index.ts";
+import { brokenPipe, type Description } from "./descriptors.ts";
+import { elementKey, expandText, expandWords } from "./expand.ts";
+import { callFunction, closeSubstitutions } from "./interpret.ts";
+import type { Coroutine, Request } from "./jobs.ts";
+import { didYouMean } from "./names.ts";
+import { type Errno, isErrno, type Launch, type Process, type Program } from "./ports.ts";
+import { redirect } from "./redirect.ts";
+import { runScriptFile } from "./script_file.ts";
+import { type Shell, ShellError, ShellExit, type Variable } from "./state.ts";
+
+/** Commands whose arguments `NAME=VALUE` are assignments: not split, no globs. */
+const declarations = new Set(["declare", "export", "local", "readonly", "typeset"]);
+
+/** Runs a simple command. */
+export function* runSimple(shell: Shell, command: SimpleCommand): Coroutine {
+  shell.substitutionStatus = undefined;
+  const open = shell.processSubstitutions.length;
+  const { fields, arrays } = yield* expandCommand(shell, command.words);
+  const saved = yield* redirect(shell, command.redirects);
+  try {
+    if (saved === undefined) {
+      yield* builtinTask(shell, fields[0] ?? "bash");
+      const special = commands.get(fields[0] ?? "")?.kind === "special";
+      if (special && !shell.interactive) throw new ShellExit(1);
+      return 1;
+    }
+    const [name] = fields;
+    if (name === undefined) {
+      for (const assignment of command.assignments) yield* assign(shell, assignment);
+      trace(shell, command.assignments.map((a) => `${a.name}=${shell.get(a.name) ?? ""}`));
+      yield* builtinTask(shell, "bash");
+      return shell.substitutionStatus ?? 0;
+    }
+    trace(shell, fields);
+    if (name === "exec" && !shell.functions.has("exec")) {
+      for (const assignment of command.assignments) yield* assign(shell, assignment);
+      saved.keep();
+      if (fields.length === 1) return 0;
+      throw new ShellExit(yield* runNamed(shell, fields.slice(1), { skipFunctions: true }), true);
+    }
+    return yield* runWithAssignments(shell, fields, arrays, command.assignments);
+  } finally {
+    saved?.restore();
+    closeSubstitutions(shell, open);
+  }
+}
+
+/** `set -x`. */
+function trace(shell: Shell, fields: readonly string[]): void {
+  if (!shell.options.xtrace || fields.length === 0) return;
+  const quote = (field: string) =>
+    /^[\w@%+=:,./-]+$/.test(field) ? field : `'${field.replaceAll("'", "'\\''")}'`;
+  shell.err((shell.get("PS4") ?? "+ ") + fields.map(quote).join(" ") + "\n");
+}
+
+function* expandCommand(
+  shell: Shell,
+  words: readonly (Word | ArrayAssignment)[],
+): Generator<Request, { fields: string[]; arrays: Map<number, ArrayArgument> }, unknown> {
+  const fields: string[] = [];
+  const arrays = new Map<number, ArrayArgument>();
+  for (const word of words) {
+    const declares = declarations.has(fields[0] ?? "");
+    if (word.kind === "array") {
+      if (!declares) throw new ShellError("syntax error near unexpected token `('", 2);
+      arrays.set(fields.length - 1, {
+        name: word.name,
+        append: word.append,
+        elements: yield* arrayValue(shell, word),
+      });
+      fields.push(word.name);
+      continue;
+    }
+    const [first] = word.parts;
+    if (declares && first?.kind === "literal" && /^[A-Za-z_]\w*\+?=/.test(first.text)) {
+      fields.push(yield* expandText(shell, word, true));
+    } else fields.push(...yield* expandWords(shell, [word]));
+  }
+  return { fields, arrays };
+}
+
+function* arrayValue(shell: Shell, array: ArrayAssignment): Generator<Request, Map<string, string>, unknown> {
+  const elements = new Map<string, string>();
+  let next = 0;
+  for (const { key, value } of array.elements) {
+    if (key !== undefined) {
+      const at = yield* elementKey(shell, array.name, key);
+      elements.set(at, yield* expandText(shell, value));
+      if (/^\d+$/.test(at)) next = Number(at) + 1;
+      continue;
+    }
+    for (const field of yield* expandWords(shell, [value])) elements.set(String(next++), field);
+  }
+  return elements;
+}
+
+/** Carries out one assignment in the shell. */
+export function* assign(shell: Shell, assignment: Assignment): Generator<Request, Variable, unknown> {
+  const { name } = assignment;
+  if (assignment.kind === "array") {
+    return setArray(shell, {
+      name,
+      append: assignment.append,
+      elements: yield* arrayValue(shell, assignment),
+    });
+  }
+  const value = yield* expandText(shell, assignment.value, true);
+  if (assignment.subscript === undefined) {
+    return shell.set(name, assignment.append ? (shell.get(name) ?? "") + value : value);
+  }
+  const key = yield* elementKey(shell, name, assignment.subscript);
+  const array = shell.array(name);
+  array.set(key, assignment.append ? (array.get(key) ?? "") + value : value);
+  return shell.writable(name);
+}
+
+/** Sets an array, or adds to it. */
+export function setArray(shell: Shell, { name, append, elements }: ArrayArgument): Variable {
+  const array = shell.array(name);
+  const base = append ? [...array.keys()].reduce((n, key) => Math.max(n, Number(key) + 1), 0) : 0;
+  if (!append) array.clear();
+  const shift = !shell.writable(name).associative;
+  for (const [key, value] of elements) array.set(shift ? String(Number(key) + base) : key, value);
+  return shell.writable(name);
+}
+
+/** Runs a command with the assignments before it: for its time, or for good before a special built-in. */
+function* runWithAssignments(
+  shell: Shell,
+  fields: readonly string[],
+  arrays: ReadonlyMap<number, ArrayArgument>,
+  assignments: readonly Assignment[],
+): Coroutine {
+  if (assignments.length === 0) return yield* runNamed(shell, fields, { arrays });
+  const special = commands.get(fields[0] ?? "")?.kind === "special";
+  const before = new Map<string, Variable | undefined>();
+  for (const assignment of assignments) {
+    const { name } = assignment;
+    if (!special && !before.has(name)) {
+      const variable = shell.variables.get(name);
+      before.set(name, variable);
+      if (variable !== undefined) shell.variables.set(name, { ...variable });
+    }
+    const variable = yield* assign(shell, assignment);
+    if (!special) variable.exported = true;
+  }
+  try {
+    return yield* runNamed(shell, fields, { arrays });
+  } finally {
+    for (const [name, variable] of before) {
+      if (variable === undefined) shell.variables.delete(name);
+      else shell.variables.set(name, variable);
+    }
+  }
+}
+
+/** How {@linkcode runNamed} searches. */
+export interface Search {
+  readonly arrays?: ReadonlyMap<number, ArrayArgument>;
+  /** `command NAME`: functions are passed over. */
+  readonly skipFunctions?: boolean;
+}
+
+/** Finds what the first field names and runs it. */
+export function* runNamed(shell: Shell, fields: readonly string[], search: Search = {}): Coroutine {
+  const [name = "", ...args] = fields;
+  const command = commands.get(name) ?? shell.environment.words.get(name);
+  if (command?.kind === "special") return yield* runCommandObject(shell, command, name, args, search);
+  const body = search.skipFunctions ? undefined : shell.functions.get(name);
+  if (body !== undefined) return yield* callFunction(shell, body, args);
+  if (command !== undefined) return yield* runCommandObject(shell, command, name, args, search);
+  if (name.includes("/")) return yield* runPath(shell, fields);
+  const program = shell.machine.programs.get(name);
+  if (program !== undefined) return yield* runProgram(shell, program, fields);
+  shell.complain(`${name}: command not found`, 127);
+  const meant = didYouMean(name, knownNames(shell));
+  if (meant !== undefined) shell.err(`note: did you mean ${meant}?\n`);
+  yield* builtinTask(shell, "bash");
+  return 127;
+}
+
+/** Every name that a command line may start with. */
+export function knownNames(shell: Shell): string[] {
+  const { words } = shell.environment;
+  return [...commands.keys(), ...words.keys(), ...shell.machine.programs.keys(), ...shell.functions.keys()];
+}
+
+const programFolders = /^\/(?:usr\/local\/|usr\/)?s?bin\/([^/]+)$/;
+
+/** A command given by its path: a program in a system folder, or a script. */
+function* runPath(shell: Shell, fields: readonly string[]): Coroutine {
+  const [path = "", ...args] = fields;
+  const absolute = shell.resolve(path);
+  const base = programFolders.exec(absolute)?.[1];
+  if (base !== undefined) {
+    const program = shell.machine.programs.get(base);
+    if (program !== undefined) return yield* runProgram(shell, program, fields);
+    const filter = commands.get(base);
+    if (filter !== undefined) return yield* runCommandObject(shell, filter, base, args, {});
+  }
+  const stat = shell.machine.vfs.stat(absolute);
+  yield* builtinTask(shell, "bash");
+  if (isErrno(stat)) return shell.complain(`${path}: ${stat.message}`, 127);
+  if (stat.kind === "directory") return shell.complain(`${path}: Is a directory`, 126);
+  if ((stat.mode & 0o111) === 0) return shell.complain(`${path}: Permission denied`, 126);
+  return yield* runScriptFile(shell, path, args);
+}
+
+/** `expect CONDITION` and its like: the word gets the condition as one argument. */
+export function* runCondition(shell: Shell, command: ConditionStatement): Coroutine {
+  const condition = yield* expandText(shell, command.condition);
+  const [name = "", ...before] = command.word.split(" ");
+  return yield* runNamed(shell, [name, ...before, condition]);
+}
+
+/** Runs a built-in, a filter or a word of the laboratory, and delivers what it wrote. */
+export function* runCommandObject(
+  shell: Shell,
+  command: Command,
+  name: string,
+  args: readonly string[],
+  search: Search,
+): Coroutine {
+  const context = new CommandContext(
+    shell,
+    command,
+    name,
+    args,
+    search.arrays ?? new Map(),
+    shell.launch([]).env,
+  );
+  let status: number;
+  try {
+    const result = command.run(context);
+    status = typeof result === "number" ? result : yield* result;
+  } catch (reason) {
+    // What it wrote comes before what its jump leads to; and the jump costs what any built-in costs.
+    if (reason instanceof ShellError) {
+      status = context.complain(reason.message, reason.status);
+      if (command.kind === "special" && !shell.interactive) {
+        yield* deliver(context, status);
+        throw new ShellExit(status);
+      }
+    } else {
+      yield* deliver(context, 0);
+      throw reason;
+    }
+  }
+  return yield* deliver(context, status);
+}
+
+function* deliver(context: CommandContext, status: number): Coroutine {
+  const { shell, command, name, output } = context;
+  if (command.kind === "laboratory" && output.every(({ description }) => description.immediate)) {
+    for (const { description, text } of output) description.writeNow(text);
+    return status;
+  }
+  return yield* builtinTask(shell, name, output, status, context);
+}
+
+/** A task that costs what a built-in costs, and writes. */
+export function* builtinTask(
+  shell: Shell,
+  name: string,
+  output: readonly Output[] = [],
+  status = 0,
+  context?: CommandContext,
+): Coroutine {
+  const { machine } = shell;
+  let broken = false;
+  const result = (yield {
+    kind: "task",
+    machine,
+    name,
+    launch: shell.launch([name, ...context?.args ?? []], context?.env),
+    body: function* (): Activity<number> {
+      yield machine.builtinCost;
+      let answer = status;
+      for (const { description, text } of output) {
+        const error = yield* description.write(text);
+        if (error === brokenPipe) broken = true;
+        else if (error !== undefined) {
+          const prefix = context?.command.kind === "filter" ? "" : shell.prefix();
+          shell.err(`${prefix}${name}: write error: ${error.message}\n`);
+          answer = 1;
+        }
+      }
+      yield* writePending(shell);
+      return answer;
+    },
+  }) as number;
+  if (broken) throw new ShellExit(128 + 13); // SIGPIPE
+  return result;
+}
+
+/** Writes messages that wait for a task: descriptor 2 leads to a file. */
+function* writePending(shell: Shell): Activity {
+  for (const { description, text } of shell.unwritten.splice(0)) {
+    yield* description.write(text);
+    description.release();
+  }
+}
+
+/** Runs a program of the machine as a task. */
+export function* runProgram(shell: Shell, program: Program, argv: readonly string[]): Coroutine {
+  const { machine } = shell;
+  const stdio = new ProgramOutput(shell);
+  return (yield {
+    kind: "task",
+    machine,
+    name: program.name,
+    main: true,
+    launch: stdio.launch(argv),
+    body: function* (process: Process): Activity<number> {
+      stdio.pid = process.pid;
+      const status = yield* program.main(process);
+      const error = yield* stdio.flush();
+      if (error === undefined) return status;
+      shell.err(`${program.name}: write error: ${error.message}\n`);
+      return 1;
+    },
+  }) as number;
+}
+
+/** Standard output and error of a program. Text for a file waits until the program ends, as in a C program. */
+class ProgramOutput {
+  pid = 0;
+  readonly #waiting: { readonly description: Description; readonly text: string }[] = [];
+
+  constructor(readonly shell: Shell) {}
+
+  launch(argv: readonly string[]): Launch {
+    const [input, out, err] = [0, 1, 2].map((fd) => this.shell.descriptors.get(fd));
+    return {
+      ...this.shell.launch(argv),
+      stdout: (text) => this.#write(out, text),
+      stderr: (text) => this.#write(err, text),
+      stdin: () => input?.available(),
+    };
+  }
+
+  #write(description: Description | undefined, text: string): void {
+    if (description === undefined) return;
+    if (!description.immediate) this.#waiting.push({ description, text });
+    else if (description.writeNow(text) === brokenPipe) {
+      const { scheduler, machine } = this.shell;
+      scheduler.later(() => machine.kill(this.pid, 13)); // SIGPIPE
+    }
+  }
+
+  *flush(): Activity<Errno | undefined> {
+    let failed: Errno | undefined;
+    for (const { description, text } of this.#waiting.splice(0)) {
+      failed = (yield* description.write(text)) ?? failed;
+    }
+    return failed;
+  }
+}

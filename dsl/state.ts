@@ -1,0 +1,296 @@
+/**
+ * The state of one shell: variables, functions, options, descriptors, traps. A subshell is a copy.
+ *
+ * @module
+ */
+import type { Command } from "./ast.ts";
+import { type Description, DescriptorTable, Terminal } from "./descriptors.ts";
+import type { Job, JobScheduler } from "./jobs.ts";
+import type { Environment, Launch, Machine } from "./ports.ts";
+import { resolvePath } from "./glob.ts";
+
+/** A variable: a text, or an array by index or by key. */
+export interface Variable {
+  value: string | Map<string, string> | undefined;
+  /** Keys are texts, not numbers. */
+  associative: boolean;
+  exported: boolean;
+  readonly: boolean;
+}
+
+/** Options of `set`. */
+export interface Options {
+  errexit: boolean;
+  nounset: boolean;
+  noglob: boolean;
+  noexec: boolean;
+  xtrace: boolean;
+  noclobber: boolean;
+  allexport: boolean;
+  pipefail: boolean;
+  /** Errno-exact; off is slide mode. */
+  strict: boolean;
+}
+
+/** A command failed in a way that ends the shell (or, at a prompt, the line). The message has been printed. */
+export class ShellExit {
+  constructor(
+    readonly status: number,
+    /** `exit` was typed; otherwise an error ended it. */
+    readonly asked = false,
+  ) {}
+}
+
+/** `break` and `continue` on their way to the loop. */
+export class LoopJump {
+  constructor(readonly kind: "break" | "continue", public count: number) {}
+}
+
+/** `return` on its way to the function or sourced script. */
+export class ReturnJump {
+  constructor(readonly status: number) {}
+}
+
+/** An expansion or assignment failed; the command is not run. A shell that is not interactive ends. */
+export class ShellError extends Error {
+  override readonly name = "ShellError";
+
+  constructor(message: string, readonly status = 1) {
+    super(message);
+  }
+}
+
+/** One shell. */
+export class Shell {
+  readonly variables = new Map<string, Variable>();
+  readonly functions = new Map<string, Command>();
+  readonly options: Options = {
+    errexit: false,
+    nounset: false,
+    noglob: false,
+    noexec: false,
+    xtrace: false,
+    noclobber: false,
+    allexport: false,
+    pipefail: false,
+    strict: false,
+  };
+  readonly traps = new Map<string, string>();
+  descriptors = new DescriptorTable();
+  positional: string[] = [];
+  /** `$0`. */
+  zero: string;
+  cwd = "/";
+  umask = 0o022;
+  /** `$?`. */
+  status = 0;
+  /** `$$`. */
+  pid: number;
+  lastBackground: Job | undefined;
+  /** Background jobs that this shell started. */
+  children: Job[] = [];
+  /** The job that runs this shell. */
+  job: Job | undefined;
+  interactive: boolean;
+  /** Subshells do not run the parent's EXIT trap. */
+  isSubshell = false;
+  /** The last text given to `eval` or a trap did not parse. */
+  syntaxFailed = false;
+  loopDepth = 0;
+  functionDepth = 0;
+  sourceDepth = 0;
+  /** Above 0 while a failing command does not end the shell under `set -e`. */
+  errexitIgnored = 0;
+  /** What `local` has hidden, one map for each running function. */
+  readonly locals: Map<string, Variable | undefined>[] = [];
+  /** The line that runs, for messages. */
+  line = 1;
+  /** Signals that came and have a trap, to be run after the current command. */
+  readonly pendingTraps: string[] = [];
+  /** Status of the last command substitution of the current command. */
+  substitutionStatus: number | undefined;
+  /** Descriptors of `<( )` that the running commands hold. */
+  readonly processSubstitutions: number[] = [];
+  /** Place inside a cluster of `getopts`. */
+  getoptsOffset = 1;
+
+  constructor(
+    readonly environment: Environment,
+    readonly scheduler: JobScheduler,
+    public machine: Machine,
+    options: { readonly zero?: string; readonly interactive?: boolean; readonly strict?: boolean } = {},
+  ) {
+    this.zero = options.zero ?? "rtkvm";
+    this.interactive = options.interactive ?? false;
+    this.options.strict = options.strict ?? false;
+    this.pid = machine.newPid();
+    const { io } = environment;
+    this.descriptors.set(0, new Terminal(io, "in"));
+    this.descriptors.set(1, new Terminal(io, "out"));
+    this.descriptors.set(2, new Terminal(io, "err"));
+    this.setDefaults();
+  }
+
+  /** Sets what every new shell has. */
+  private setDefaults(): void {
+    const exported = {
+      PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+      HOME: "/root",
+      USER: "root",
+    };
+    for (const [name, value] of Object.entries(exported)) this.set(name, value).exported = true;
+    this.set("IFS", " \t\n");
+    this.set("PS4", "+ ");
+    this.set("OPTIND", "1");
+    this.set("HOSTNAME", this.machine.hostname);
+    this.set("PWD", this.cwd).exported = true;
+  }
+
+  /** A copy whose changes stay in it. Its descriptors must be closed by {@linkcode DescriptorTable.closeAll}. */
+  subshell(): Shell {
+    const copy: Shell = Object.create(Shell.prototype);
+    Object.assign(copy, this, {
+      variables: new Map([...this.variables].map(([name, v]) => [name, copyVariable(v)])),
+      functions: new Map(this.functions),
+      options: { ...this.options },
+      traps: new Map([...this.traps].filter(([, action]) => action === "")),
+      descriptors: this.descriptors.clone(),
+      positional: [...this.positional],
+      children: [],
+      isSubshell: true,
+      interactive: false,
+      loopDepth: 0,
+      locals: this.locals.map((scope) => new Map(scope)),
+      pendingTraps: [],
+      processSubstitutions: [],
+      unwritten: [],
+    });
+    return copy;
+  }
+
+  /** A new shell on a machine, with this one's descriptors: `sh`, `ssh`. */
+  child(machine: Machine, zero: string, keepEnvironment: boolean): Shell {
+    const copy = this.subshell();
+    for (const [name, variable] of copy.variables) {
+      if (!keepEnvironment || !variable.exported) copy.variables.delete(name);
+    }
+    copy.machine = machine;
+    Object.assign(copy, {
+      functions: new Map(),
+      options: {
+        ...copy.options,
+        errexit: false,
+        nounset: false,
+        noglob: false,
+        xtrace: false,
+        pipefail: false,
+      },
+      traps: new Map(),
+      zero,
+      positional: [],
+      status: 0,
+      pid: machine.newPid(),
+      functionDepth: 0,
+      sourceDepth: 0,
+      errexitIgnored: 0,
+      locals: [],
+      lastBackground: undefined,
+      isSubshell: false,
+      cwd: keepEnvironment ? this.cwd : "/root",
+    });
+    const inherited = new Map(copy.variables);
+    copy.setDefaults();
+    if (keepEnvironment) { for (const [name, variable] of inherited) copy.variables.set(name, variable); }
+    copy.set("PWD", copy.cwd);
+    return copy;
+  }
+
+  /** The text of a variable; element 0 of an array; undefined if unset. */
+  get(name: string): string | undefined {
+    const value = this.variables.get(name)?.value;
+    return value instanceof Map ? value.get("0") : value;
+  }
+
+  /** Sets a variable, or element 0 of an array. @throws {ShellError} if it is read-only */
+  set(name: string, value: string): Variable {
+    const variable = this.writable(name);
+    if (variable.value instanceof Map) variable.value.set("0", value);
+    else variable.value = value;
+    if (name === "OPTIND") this.getoptsOffset = 1;
+    return variable;
+  }
+
+  /** The variable, made if there is none. @throws {ShellError} if it is read-only */
+  writable(name: string): Variable {
+    let variable = this.variables.get(name);
+    if (variable === undefined) {
+      variable = { value: undefined, associative: false, exported: this.options.allexport, readonly: false };
+      this.variables.set(name, variable);
+    } else if (variable.readonly) throw new ShellError(`${name}: readonly variable`);
+    return variable;
+  }
+
+  /** The variable as an array; a text becomes element 0. */
+  array(name: string): Map<string, string> {
+    const variable = this.writable(name);
+    if (!(variable.value instanceof Map)) {
+      variable.value = new Map(variable.value === undefined ? [] : [["0", variable.value]]);
+    }
+    return variable.value;
+  }
+
+  /** Absolute path of what the shell was given. */
+  resolve(path: string): string {
+    return resolvePath(this.cwd, path);
+  }
+
+  /** The start of a message: bash's `SCRIPT: line N: `, or `rtkvm: ` at a prompt. */
+  prefix(): string {
+    return this.interactive ? `${this.zero}: ` : `${this.zero}: line ${this.line}: `;
+  }
+
+  /** Writes to descriptor 2, at once if it leads to no file. */
+  err(text: string): void {
+    const description = this.descriptors.get(2);
+    if (description === undefined) return;
+    if (description.immediate) description.writeNow(text);
+    else this.unwritten.push({ description: description.retain(), text });
+  }
+
+  /** Messages for a file, written by the next task of this shell; the descriptions are retained. */
+  readonly unwritten: { readonly description: Description; readonly text: string }[] = [];
+
+  /** Prints a message with the prefix; answers the status. */
+  complain(message: string, status = 1): number {
+    this.err(this.prefix() + message + "\n");
+    return status;
+  }
+
+  /** What a task of this shell is started with. */
+  launch(argv: readonly string[], extra?: ReadonlyMap<string, string>): Launch {
+    const env = new Map<string, string>();
+    for (const [name, { exported, value }] of this.variables) {
+      if (exported && typeof value === "string") env.set(name, value);
+    }
+    for (const [name, value] of extra ?? []) env.set(name, value);
+    const { descriptors } = this;
+    return {
+      argv,
+      env,
+      cwd: this.cwd,
+      stdout: (text) => void descriptors.get(1)?.writeNow(text),
+      stderr: (text) => void descriptors.get(2)?.writeNow(text),
+      stdin: () => descriptors.get(0)?.available(),
+    };
+  }
+
+  /** `$IFS`, with its default. */
+  get ifs(): string {
+    return this.variables.has("IFS") ? this.get("IFS") ?? "" : " \t\n";
+  }
+}
+
+function copyVariable(variable: Variable): Variable {
+  const { value } = variable;
+  return { ...variable, value: value instanceof Map ? new Map(value) : value };
+}

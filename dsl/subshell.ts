@@ -1,0 +1,85 @@
+/**
+ * Subshells: `( … )`, `$( … )`, `<( … )`, and the end of any shell with its EXIT trap.
+ *
+ * @module
+ */
+import type { List } from "./ast.ts";
+import { Capture, Pipe } from "./descriptors.ts";
+import { runList, runText } from "./interpret.ts";
+import type { Coroutine, Request } from "./jobs.ts";
+import { LoopJump, ReturnJump, type Shell, ShellError, ShellExit } from "./state.ts";
+import { ShellSyntaxError } from "./syntax_error.ts";
+
+/** Runs a shell to its end: `exit`, errors that end it, and the EXIT trap. Answers its exit status. */
+export function* runToExit(shell: Shell, run: () => Coroutine): Coroutine {
+  shell.status = yield* catchExit(shell, run);
+  const action = shell.traps.get("EXIT");
+  if (action !== undefined && action !== "") {
+    shell.traps.delete("EXIT");
+    const { status } = shell;
+    const after = yield* catchExit(shell, function* () {
+      yield* runText(shell, action, "trap");
+      return status; // only an `exit` in the trap changes the status
+    });
+    shell.status = after;
+  }
+  return shell.status & 255;
+}
+
+/** Runs something and turns what ends a shell into a status. */
+export function* catchExit(shell: Shell, run: () => Coroutine): Coroutine {
+  try {
+    return yield* run();
+  } catch (reason) {
+    if (reason instanceof ShellExit) return reason.status;
+    if (reason instanceof ShellError) return shell.complain(reason.message, reason.status);
+    if (reason instanceof ReturnJump) return reason.status;
+    if (reason instanceof LoopJump) return 0;
+    if (reason instanceof ShellSyntaxError) {
+      shell.err(reason.message + "\n");
+      return 2;
+    }
+    throw reason;
+  }
+}
+
+/** Runs a list in a copy of the shell; the copy's descriptors are closed at the end. */
+export function* runSubshell(copy: Shell, body: List): Coroutine {
+  try {
+    return yield* runToExit(copy, () => runList(copy, body));
+  } finally {
+    copy.descriptors.closeAll();
+  }
+}
+
+/** `$( … )`: the output without its last newlines. */
+export function* commandSubstitution(shell: Shell, body: List): Generator<Request, string, unknown> {
+  const copy = shell.subshell();
+  const capture = new Capture();
+  copy.descriptors.set(1, capture);
+  shell.substitutionStatus = yield* runSubshell(copy, body);
+  return capture.text.replace(/\n+$/, "");
+}
+
+/** `<( … )`: a path that leads to the output of a list that runs beside the command. */
+export function* processSubstitution(shell: Shell, body: List): Generator<Request, string, unknown> {
+  const pipe = new Pipe();
+  const copy = shell.subshell();
+  copy.descriptors.set(1, pipe.input);
+  const fd = shell.descriptors.highestFree();
+  shell.descriptors.set(fd, pipe.output);
+  shell.processSubstitutions.push(fd);
+  yield {
+    kind: "fork",
+    options: {
+      name: "<( )",
+      machine: shell.machine,
+      background: false,
+      start: (job) => {
+        copy.job = job;
+        return runSubshell(copy, body);
+      },
+    },
+  };
+  return `/dev/fd/${fd}`;
+}

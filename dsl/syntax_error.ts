@@ -1,0 +1,78 @@
+/**
+ * The error of a script that does not parse: bash's sentence, then the line with a caret and what was expected.
+ *
+ * ```text
+ * setup.rtk: line 3: syntax error near unexpected token `fi'
+ *   3 | fi
+ *     | ^ column 1: expected a command
+ * ```
+ *
+ * @module
+ */
+
+/** Line and column, both from 1, of an offset; a newline belongs to the line it ends. */
+export function position(text: string, offset: number): { line: number; column: number } {
+  const before = text.slice(0, offset);
+  const lineStart = before.lastIndexOf("\n") + 1;
+  let line = 1;
+  for (let i = before.indexOf("\n"); i !== -1; i = before.indexOf("\n", i + 1)) line++;
+  return { line, column: offset - lineStart + 1 };
+}
+
+/** What {@linkcode ShellSyntaxError} is made of. */
+export interface SyntaxErrorDetails {
+  /** The source's name, as `$0` prints it. */
+  readonly file: string;
+  readonly text: string;
+  /** Where the first thing stands that cannot be there. */
+  readonly offset: number;
+  /** bash's sentence, without file and line. */
+  readonly problem: string;
+  /** What could have stood there, in words. */
+  readonly expected: readonly string[];
+  /** More input could make the text right: a prompt asks for another line. */
+  readonly incomplete: boolean;
+}
+
+/** A script that does not parse. Nothing of it has run. */
+export class ShellSyntaxError extends SyntaxError {
+  override readonly name = "ShellSyntaxError";
+  readonly file: string;
+  /** From 1. */
+  readonly line: number;
+  /** From 1, in UTF-16 units. */
+  readonly column: number;
+  readonly offset: number;
+  /** The line with a caret below it. */
+  readonly excerpt: string;
+  readonly expected: readonly string[];
+  readonly incomplete: boolean;
+  /** bash's sentence alone. */
+  readonly problem: string;
+
+  constructor(details: SyntaxErrorDetails) {
+    const { line, column } = position(details.text, details.offset);
+    const source = details.text.split("\n")[line - 1] ?? "";
+    const margin = String(line);
+    const wanted = details.expected.length > 0 ? `: expected ${list(details.expected)}` : "";
+    const indent = source.slice(0, column - 1).replace(/[^\t]/g, " ");
+    const excerpt = `  ${margin} | ${source}\n  ${
+      " ".repeat(margin.length)
+    } | ${indent}^ column ${column}${wanted}`;
+    super(`${details.file}: line ${line}: ${details.problem}\n${excerpt}`);
+    this.file = details.file;
+    this.line = line;
+    this.column = column;
+    this.offset = details.offset;
+    this.excerpt = excerpt;
+    this.expected = details.expected;
+    this.incomplete = details.incomplete;
+    this.problem = details.problem;
+  }
+}
+
+/** `a`, `a or b`, `a, b or c`. */
+function list(words: readonly string[]): string {
+  if (words.length < 2) return words.join("");
+  return `${words.slice(0, -1).join(", ")} or ${words[words.length - 1]}`;
+}

@@ -1,0 +1,78 @@
+/**
+ * What stands between `[[` and `]]`: no field splitting, no globs; `==` matches a pattern, `=~` a regular expression.
+ *
+ * *Document*: "Conditional Constructs" of the bash manual.
+ *
+ * @module
+ */
+import type { TestExpression } from "./ast.ts";
+import { unaryTest } from "./commands/test.ts";
+import { evaluateText, expandPattern, expandText } from "./expand.ts";
+import { matchGlob } from "./glob.ts";
+import type { Request } from "./jobs.ts";
+import { type Shell, ShellError } from "./state.ts";
+
+/** Evaluates a condition. @throws {ShellError} */
+export function* runTest(shell: Shell, test: TestExpression): Generator<Request, boolean, unknown> {
+  switch (test.kind) {
+    case "or":
+      return (yield* runTest(shell, test.left)) || (yield* runTest(shell, test.right));
+    case "and":
+      return (yield* runTest(shell, test.left)) && (yield* runTest(shell, test.right));
+    case "not":
+      return !(yield* runTest(shell, test.operand));
+    case "word":
+      return (yield* expandText(shell, test.word)) !== "";
+    case "unary": {
+      const answer = unaryTest(shell, test.operator, yield* expandText(shell, test.word));
+      if (answer === undefined) throw new ShellError(`${test.operator}: unary operator expected`, 2);
+      return answer;
+    }
+    case "binary":
+      return yield* runBinaryTest(shell, test);
+    default:
+      throw new Error(`Unknown test ${JSON.stringify(test)}`);
+  }
+}
+
+function* runBinaryTest(
+  shell: Shell,
+  test: TestExpression & { kind: "binary" },
+): Generator<Request, boolean, unknown> {
+  const left = yield* expandText(shell, test.left);
+  if (test.operator === "=~") {
+    const source = (yield* expandPattern(shell, test.right.parts)).replace(/\\([^\w\s])/g, "\\$1");
+    let match: RegExpExecArray | null;
+    try {
+      match = new RegExp(source).exec(left);
+    } catch {
+      throw new ShellError(`${source}: not a regular expression`, 2);
+    }
+    const groups = shell.array("BASH_REMATCH");
+    groups.clear();
+    match?.forEach((group, i) => groups.set(String(i), group ?? ""));
+    return match !== null;
+  }
+  if (test.operator === "==" || test.operator === "=" || test.operator === "!=") {
+    const matches = matchGlob(yield* expandPattern(shell, test.right.parts), left);
+    return matches === (test.operator !== "!=");
+  }
+  const right = yield* expandText(shell, test.right);
+  if (test.operator === "<") return left < right;
+  if (test.operator === ">") return left > right;
+  const [a, b] = [yield* evaluateText(shell, left), yield* evaluateText(shell, right)];
+  switch (test.operator) {
+    case "-eq":
+      return a === b;
+    case "-ne":
+      return a !== b;
+    case "-lt":
+      return a < b;
+    case "-le":
+      return a <= b;
+    case "-gt":
+      return a > b;
+    default:
+      return a >= b;
+  }
+}

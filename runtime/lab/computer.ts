@@ -1,0 +1,131 @@
+/**
+ * A computer as a shell sees it: its files, its programs, its tasks.
+ *
+ * @module
+ */
+
+import type { Activity, Step } from "../../hw/sim/activity.ts";
+import type { Kernel } from "../linux/kernel.ts";
+import type { Task } from "../linux/task.ts";
+import { Vfs } from "../linux/vfs.ts";
+import { maskOf, type Program, type ProgramProcess } from "../programs/program.ts";
+import type { CyclictestResult } from "../programs/cyclictest.ts";
+import type { Lab } from "./lab.ts";
+
+/** How a command is started: fixed before its task exists. */
+export interface CommandLaunch {
+  readonly argv: readonly string[];
+  readonly env: ReadonlyMap<string, string>;
+  readonly cwd: string;
+  stdout(text: string): void;
+  stderr(text: string): void;
+  stdin(): string | undefined;
+}
+
+/** A command that runs, as its program sees it. */
+export interface CommandProcess extends CommandLaunch, ProgramProcess {
+  readonly argv: readonly string[];
+  stdout(text: string): void;
+  stderr(text: string): void;
+}
+
+/** A computer of a {@linkcode Lab}: the host, a guest, or a view of them. */
+export class Computer {
+  /** Its files. */
+  readonly vfs = new Vfs();
+  /** What a built-in of the shell costs. */
+  readonly builtinCost: Step;
+  /** Its programs by name. */
+  readonly programs: ReadonlyMap<string, Program>;
+
+  /**
+   * @param name as `ssh` takes it @param kernel its kernel
+   * @param processors the kernel's CPUs that it knows, its processor 0 first
+   */
+  constructor(
+    readonly lab: Lab,
+    readonly name: string,
+    readonly kernel: Kernel,
+    readonly processors: readonly number[],
+    programs: readonly Program[],
+  ) {
+    this.builtinCost = kernel.steps.shellBuiltin;
+    this.programs = new Map(programs.map((program) => [program.name, program]));
+  }
+
+  /** As `hostname` prints it. */
+  get hostname(): string {
+    return this.name;
+  }
+
+  /** A CPU-bound activity that never ends. */
+  hog(process: CommandProcess): Activity<number> {
+    return this.kernel.spin(process.task);
+  }
+
+  /** Sleeps for `ns`: `yield*`. */
+  *sleep(process: CommandProcess, ns: number): Activity<void> {
+    const { kernel } = this;
+    yield* kernel.sleepUntil(process.task, kernel.sleepTimer(process.task), kernel.nowNs + ns);
+  }
+
+  /** Starts a task. See the shell's `Machine`. */
+  spawn(
+    name: string,
+    body: (process: CommandProcess) => Activity<number>,
+    done: (status: number) => void,
+    launch: CommandLaunch,
+  ): number {
+    const { kernel, lab } = this;
+    const task = kernel.createTask(
+      name,
+      maskOf(this.processors),
+      (created) => body(this.#process(created, launch)),
+      (status) => {
+        done(status);
+        lab.engine.stop();
+      },
+    );
+    kernel.whenUp(() => lab.type(kernel, (cpu) => kernel.wake(task, cpu)));
+    return task.pid;
+  }
+
+  /** A pid for a shell, which is no simulated task. */
+  newPid(): number {
+    return this.kernel.takePid();
+  }
+
+  /** Sends a signal; signal 0 only asks. False: no such process. */
+  kill(pid: number, signal: number): boolean {
+    const task = this.kernel.tasks.get(pid);
+    if (task === undefined) return false;
+    if (signal !== 0) this.lab.type(this.kernel, (cpu) => this.kernel.kill(task, 128 + signal, cpu));
+    return true;
+  }
+
+  #process(task: Task, launch: CommandLaunch): CommandProcess {
+    const { lab } = this;
+    const events = lab.engine.event, exits = lab.exits();
+    return {
+      ...launch,
+      pid: task.pid,
+      kernel: this.kernel,
+      task,
+      processors: this.processors,
+      progress: (fraction) => lab.onProgress(launch.argv[0] ?? "", fraction),
+      measured: (cyclictest: CyclictestResult) => {
+        const { options, engine, results } = lab;
+        results.push({
+          system: options.system.name,
+          kernel: `linux-${this.kernel.release.release}`,
+          seed: options.seed,
+          cyclictest,
+          events: engine.event - events,
+          exits: lab.exits().map((count, reason) => count - exits[reason]!),
+          hash: engine.stateHash(),
+          hostLoad: lab.host.spinning.size,
+        });
+      },
+    };
+  }
+}

@@ -1,0 +1,201 @@
+/**
+ * A laboratory: one machine with its host kernel, KVM and guests, wired and booted; what the language drives.
+ *
+ * @module
+ */
+
+import { Engine } from "../../hw/sim/engine.ts";
+import type { Activity } from "../../hw/sim/activity.ts";
+import { Machine } from "../../hw/machine.ts";
+import { KERNELS } from "../guest/kernels.ts";
+import { Kvm } from "../kvm/kvm.ts";
+import type { Vcpu } from "../kvm/vcpu.ts";
+import { Kernel } from "../linux/kernel.ts";
+import type { KernelCpu } from "../linux/kernel_cpu.ts";
+import { Layers } from "../linux/layers.ts";
+import { Vector } from "../linux/vectors.ts";
+import type { CyclictestResult } from "../programs/cyclictest.ts";
+import { Computer } from "./computer.ts";
+import type { LabProfile } from "./defaults.ts";
+import { hostPrograms, userPrograms } from "./programs.ts";
+import { DEDICATED_CPU, type SystemRow } from "./systems.ts";
+
+/** What a laboratory is booted with. */
+export interface BootOptions {
+  /** Which system. */
+  readonly system: SystemRow;
+  /** Name of the kernel that `vm0` runs: a row of `KERNELS`. */
+  readonly kernel: string;
+  /** What all randomness is derived from. */
+  readonly seed: number;
+  /** Every number of the model. */
+  readonly profile: LabProfile;
+}
+
+/** What a benchmark has measured, and on what. */
+export interface LabResult {
+  /** The system's name. */
+  readonly system: string;
+  /** The kernel on which the benchmark ran. */
+  readonly kernel: string;
+  /** The run's seed. */
+  readonly seed: number;
+  /** The benchmark's own result. */
+  readonly cyclictest: CyclictestResult;
+  /** Events of the engine while it ran. */
+  readonly events: number;
+  /** VM exits of vm0 by basic reason while it ran. */
+  readonly exits: readonly number[];
+  /** State hash at its end. */
+  readonly hash: string;
+  /** CPU-bound tasks on the host while it ran. */
+  readonly hostLoad: number;
+}
+
+/** A guest that has been started. */
+export interface Guest {
+  /** As `ssh` takes it. */
+  readonly name: string;
+  /** Its kernel. */
+  readonly kernel: Kernel;
+  /** Its virtual CPUs. */
+  readonly vcpus: readonly Vcpu[];
+}
+
+/** How long the host's boot is given, ns. */
+const BOOT_NS = 100_000_000;
+/** The keyboard's line. */
+const KEYBOARD = { irq: 1, name: "i8042" };
+/** The line of the emulated network card by which commands reach a guest. */
+const GUEST_NETWORK = { irq: 11, name: "eth0" };
+
+/** One laboratory. */
+export class Lab {
+  /** Time, alarms, randomness. */
+  readonly engine: Engine;
+  /** The hardware. */
+  readonly machine: Machine;
+  /** The host's kernel; on bare metal the kernel that is measured. */
+  readonly host: Kernel;
+  /** The host's KVM. */
+  readonly kvm: Kvm;
+  /** Started guests, by name. */
+  readonly guests = new Map<string, Guest>();
+  /** What benchmarks have measured, oldest first. */
+  readonly results: LabResult[] = [];
+  /** Constants of C calls. */
+  readonly constants: ReadonlyMap<string, number> = new Map();
+  /** Told how far a long run has come, 0 … 1. */
+  onProgress: (name: string, fraction: number) => void = () => {};
+  readonly #computers = new Map<string, Computer>();
+
+  /** Builds and boots it. Takes 100 ms of simulated time. */
+  constructor(readonly options: BootOptions) {
+    const { system, profile } = options;
+    const { values } = profile;
+    this.engine = new Engine(options.seed);
+    this.machine = new Machine(this.engine, values.hw);
+    const build = system.vm0 === "host" ? options.kernel : "linux-3.5.0-rc6";
+    this.host = new Kernel(this.engine, {
+      name: "host",
+      release: { ...KERNELS[build]!, clocksource: "tsc" },
+      costs: values.linux,
+      cpus: values.hw.cpus,
+      kernelLayer: Layers.HostKernel,
+      taskLayer: Layers.HostTask,
+      consoleIrq: KEYBOARD,
+      background: values.hostBackground,
+    });
+    this.kvm = new Kvm(this.host, this.machine, values.kvm, system.capabilities);
+    for (const cpu of this.host.cpus) {
+      cpu.vectorIrq.set(Vector.Isa + KEYBOARD.irq, this.host.consoleAction);
+      this.machine.cpus[cpu.id]!.start(cpu.prepareStart());
+    }
+    this.engine.runUntil(BOOT_NS);
+    this.#computers.set("host", new Computer(this, "host", this.host, range(values.hw.cpus), hostPrograms(this)));
+    if (system.vm0 === "host") {
+      // The measured CPU is the same in all systems: vm0's processor 0 is the dedicated one.
+      const processors = [DEDICATED_CPU, ...range(values.hw.cpus).filter((cpu) => cpu !== DEDICATED_CPU)];
+      this.#computers.set("vm0", new Computer(this, "vm0", this.host, processors, userPrograms(this)));
+    }
+  }
+
+  /** The computer that a shell can run commands on, by name: `host`, `vm0`. */
+  computer(name: string): Computer | undefined {
+    return this.#computers.get(name);
+  }
+
+  /** The names that {@linkcode computer} knows. */
+  computers(): string[] {
+    return [...this.#computers.keys()];
+  }
+
+  /** Makes the kernel of a guest named `name` with `cpus` virtual CPUs, not yet started. */
+  guestKernel(name: string, cpus: number): Kernel {
+    const { values } = this.options.profile;
+    const kernel = new Kernel(this.engine, {
+      name,
+      release: { ...KERNELS[this.options.kernel]!, clocksource: "kvm-clock" },
+      costs: values.linux,
+      cpus,
+      kernelLayer: Layers.GuestKernel,
+      taskLayer: Layers.GuestTask,
+      consoleIrq: GUEST_NETWORK,
+      background: values.guestBackground,
+    });
+    for (const cpu of kernel.cpus) cpu.vectorIrq.set(Vector.Isa + GUEST_NETWORK.irq, kernel.consoleAction);
+    return kernel;
+  }
+
+  /** Enters a started guest, so that `ssh` finds it. */
+  addGuest(guest: Guest): void {
+    this.guests.set(guest.name, guest);
+    const processors = range(guest.kernel.cpus.length);
+    this.#computers.set(guest.name, new Computer(this, guest.name, guest.kernel, processors, userPrograms(this)));
+  }
+
+  /** Forgets a guest that has ended. */
+  removeGuest(name: string): void {
+    this.guests.delete(name);
+    this.#computers.delete(name);
+  }
+
+  /**
+   * Brings `input` to `kernel` as a console does: by an interrupt. The host's comes from its keyboard; a guest's
+   * through the emulated network card of its QEMU, as a virtual interrupt.
+   */
+  type(kernel: Kernel, input: (cpu: KernelCpu) => void): void {
+    kernel.consoleInput.push(input);
+    if (kernel === this.host) {
+      this.machine.messageSignalled(0, Vector.Isa + KEYBOARD.irq);
+      return;
+    }
+    const guest = [...this.guests.values()].find((candidate) => candidate.kernel === kernel);
+    if (guest === undefined) return;
+    this.type(this.host, (cpu) => guest.vcpus[0]!.vm.raiseLine(GUEST_NETWORK.irq, cpu));
+  }
+
+  /** Exits of vm0 by basic reason so far. */
+  exits(): number[] {
+    const sum = new Array<number>(64).fill(0);
+    for (const vcpu of this.guests.get("vm0")?.vcpus ?? []) vcpu.exits.forEach((n, reason) => sum[reason]! += n);
+    return sum;
+  }
+
+  /** Runs an activity on the host, in a task of its own, to its end, and returns its result. */
+  runOnHost(name: string, activity: Activity<number>): number {
+    let status: number | undefined;
+    const task = this.host.createTask(name, this.host.onlineMask, () => activity, (result) => {
+      status = result;
+      this.engine.stop();
+    });
+    this.type(this.host, (cpu) => this.host.wake(task, cpu));
+    while (status === undefined) if (!this.engine.run(Infinity) && status === undefined) break;
+    if (status === undefined) throw new Error(`"${name}" waits, and nothing in the simulation is due`);
+    return status;
+  }
+}
+
+function range(n: number): number[] {
+  return Array.from({ length: n }, (_, i) => i);
+}

@@ -1,0 +1,305 @@
+/**
+ * Device interrupts: numbers, vectors, affinity.
+ *
+ * *Document*: Linux 3.6 `arch/x86/kernel/apic/io_apic.c`, `arch/x86/kernel/irq.c`, `kernel/irq/manage.c`; patches 12
+ * and 13 of the series for slave CPUs.
+ *
+ * *Modelled*: allocation of numbers and vectors, one destination CPU per interrupt, affinity, the move away from a CPU
+ * that goes offline with its retriggered requests.
+ *
+ * *Not modelled*: shared lines, managed affinity, interrupt threads, polarity and masks of IO-APIC pins.
+ *
+ * *Deviations*: an affinity takes effect at once, as with interrupt remapping; the vector that an interrupt has left
+ * stays connected until it is handed out again (Linux disconnects it with a clean-up interrupt), so a message that was
+ * on its way is not lost.
+ *
+ * @module
+ */
+
+import { type Activity } from "../../hw/sim/activity.ts";
+import type { Hashed, StateHash } from "../../hw/sim/state_hash.ts";
+import { Apic } from "../../hw/lapic.ts";
+import { encodeMsi } from "../../hw/msi.ts";
+import { firstCpu } from "./cpu_mask.ts";
+import { EBUSY, EINVAL, EIO, ENOSPC, Errno } from "./errno.ts";
+import type { Kernel } from "./kernel.ts";
+import type { IrqAction, KernelCpu } from "./kernel_cpu.ts";
+import type { InterruptPort } from "./pci_device.ts";
+import type { CpuMask } from "./task.ts";
+import { Vector } from "./vectors.ts";
+
+/** The interrupt controller behind an interrupt. `/proc/interrupts` prints `name-flow`. */
+export interface IrqChip {
+  readonly name: "PCI-MSI" | "IO-APIC";
+  readonly flow: "edge" | "fasteoi";
+}
+
+/** Message-signalled interrupts of PCI devices. */
+export const PCI_MSI_EDGE: IrqChip = { name: "PCI-MSI", flow: "edge" };
+/** Pins of the IO-APIC: ISA interrupts. */
+export const IO_APIC_EDGE: IrqChip = { name: "IO-APIC", flow: "edge" };
+/** Pins of the IO-APIC: level-triggered PCI lines. */
+export const IO_APIC_FASTEOI: IrqChip = { name: "IO-APIC", flow: "fasteoi" };
+
+/** The message by which a device reaches the CPU and vector that its interrupt has. */
+export interface IrqMessage {
+  /** Physical address, 32 bits. */
+  readonly address: number;
+  readonly data: number;
+}
+
+/** What somebody wants of an interrupt. */
+export interface IrqRequest {
+  /** As `/proc/interrupts` shows it: `eth0-TxRx-0`. */
+  readonly name: string;
+  readonly chip: IrqChip;
+  /** The number, where the wiring decides it (IO-APIC pins, 0 … 39); a free one from 40 on where absent. */
+  readonly irq?: number;
+  /** The handler's own work; by default that of a device that is acknowledged and nothing else. */
+  readonly handler?: (cpu: KernelCpu) => Activity<unknown>;
+  /** Writes the message into the device: called on request and whenever CPU or vector change. */
+  readonly program?: (message: IrqMessage) => void;
+}
+
+/** An interrupt that has been requested (`struct irq_desc` and its `irq_cfg`). */
+export class IrqDescriptor implements IrqAction {
+  /** CPUs that may get it, as last written. */
+  affinity: CpuMask = 0;
+  /** The CPU that gets it. */
+  cpu = 0;
+  /** The vector that it has there. */
+  vector = 0;
+  /** Runs when it comes; whoever serves the interrupt may replace it. */
+  action: (cpu: KernelCpu) => Activity<unknown>;
+
+  /** Made by {@linkcode Irqs.request}. */
+  constructor(
+    readonly irq: number,
+    readonly name: string,
+    readonly chip: IrqChip,
+    readonly program: ((message: IrqMessage) => void) | null,
+    action: (cpu: KernelCpu) => Activity<unknown>,
+  ) {
+    this.action = action;
+  }
+
+  /** @inheritdoc */
+  handler(cpu: KernelCpu): Activity<unknown> {
+    return this.action(cpu);
+  }
+}
+
+/** An interrupt that has left a CPU, and the vector that it had there. */
+export interface LeftVector {
+  readonly descriptor: IrqDescriptor;
+  readonly vector: number;
+}
+
+/** Interrupts below this number belong to the wiring: 24 pins of the IO-APIC and 16 reserved for ISA. */
+const FIRST_DYNAMIC_IRQ = 40;
+/** ISA interrupts have fixed vectors. */
+const ISA_IRQS = 16;
+/** Vectors of one priority class: the allocator takes every 16th, so that neighbours differ in priority. */
+const CLASS = 16;
+/** System call gate: never a device's. */
+const SYSCALL_VECTOR = 0x80;
+
+/** The interrupts of a kernel. */
+export class Irqs implements Hashed {
+  /** `/proc/irq/default_smp_affinity`. */
+  defaultAffinity: CpuMask;
+  readonly #descriptors = new Map<number, IrqDescriptor>();
+  // __assign_irq_vector(): the search goes on where the last one ended. The first candidates are ISA's.
+  #lastVector = Vector.FirstExternal + 1;
+  #lastOffset = 1;
+
+  /**
+   * @param slaveAffinity the patched kernel's rule: an affinity may name slave CPUs
+   */
+  constructor(readonly kernel: Kernel, readonly slaveAffinity: boolean) {
+    this.defaultAffinity = kernel.possibleMask;
+    kernel.engine.register(`irqs ${kernel.name}`, this);
+  }
+
+  /** How many interrupts the kernel can have (`nr_irqs`). */
+  get limit(): number {
+    return FIRST_DYNAMIC_IRQ + 8 * this.kernel.cpus.length + 16 * FIRST_DYNAMIC_IRQ;
+  }
+
+  /** All interrupts in use, by number. */
+  list(): IrqDescriptor[] {
+    return [...this.#descriptors.values()].sort((a, b) => a.irq - b.irq);
+  }
+
+  /** Interrupt `irq`, if it is in use. */
+  get(irq: number): IrqDescriptor | undefined {
+    return this.#descriptors.get(irq);
+  }
+
+  /**
+   * Allocates an interrupt, routes it to the first CPU of the default affinity and writes its message.
+   *
+   * @returns EBUSY (the number is in use), EINVAL (it is none of the wiring's), ENOSPC (no number or vector is left)
+   */
+  request({ name, chip, irq, handler, program }: IrqRequest): IrqDescriptor | Errno {
+    const { kernel } = this;
+    if (irq !== undefined && (irq < 0 || irq >= FIRST_DYNAMIC_IRQ)) return EINVAL;
+    if (irq !== undefined && this.#descriptors.has(irq)) return EBUSY;
+    const number = irq ?? this.#freeNumber();
+    if (number >= this.limit) return ENOSPC;
+    const descriptor = new IrqDescriptor(number, name, chip, program ?? null, handler ?? acknowledgeOnly);
+    const online = kernel.onlineMask || 1; // before anybody is online CPU 0 boots
+    descriptor.affinity = (this.defaultAffinity & online) || online;
+    kernel.clearInterruptCounts(number);
+    const failed = this.#route(descriptor, firstCpu(descriptor.affinity));
+    if (failed) return failed;
+    this.#descriptors.set(number, descriptor);
+    return descriptor;
+  }
+
+  /** Gives an interrupt back. */
+  free(irq: number): void {
+    const descriptor = this.#descriptors.get(irq);
+    if (descriptor === undefined) return;
+    this.#descriptors.delete(irq);
+    for (const { vectorIrq } of this.kernel.cpus) {
+      for (const [vector, action] of vectorIrq) if (action === descriptor) vectorIrq.delete(vector);
+    }
+  }
+
+  /**
+   * Says which CPUs may get interrupt `irq`; the first of them gets it, unless the one that has it is among them.
+   *
+   * Linux delivers to online CPUs only. The patched kernel trims a mask to its online part, or, where that is empty,
+   * takes the slave CPUs of it: an interrupt goes to either kind.
+   *
+   * @returns EIO (no such interrupt), EINVAL (the mask names no CPU that could get it), ENOSPC (no vector is left)
+   */
+  setAffinity(irq: number, mask: CpuMask): Errno | void {
+    const descriptor = this.#descriptors.get(irq);
+    if (descriptor === undefined) return EIO;
+    const { kernel } = this;
+    let usable = mask & kernel.onlineMask;
+    if (usable === 0 && this.slaveAffinity) {
+      for (const cpu of kernel.cpus) if (cpu.state === "slave") usable |= mask & (1 << cpu.id);
+    }
+    if (usable === 0) return EINVAL;
+    if ((usable & (1 << descriptor.cpu)) === 0) {
+      const failed = this.#route(descriptor, firstCpu(usable));
+      if (failed) return failed;
+    }
+    descriptor.affinity = this.slaveAffinity ? usable : mask;
+  }
+
+  /**
+   * fixup_irqs(): routes everything that `cpu` gets to CPUs that stay online. An affinity that names none of them is
+   * given up, with a line in the log. Call {@linkcode retrigger} with the result once messages on their way have come.
+   */
+  evacuate(cpu: KernelCpu): LeftVector[] {
+    const { kernel } = this;
+    const left: LeftVector[] = [];
+    const online = kernel.onlineMask & ~(1 << cpu.id);
+    for (const descriptor of this.list()) {
+      if (descriptor.cpu !== cpu.id) continue;
+      const { irq, vector } = descriptor;
+      const broken = (descriptor.affinity & online) === 0;
+      if (broken) descriptor.affinity = kernel.possibleMask;
+      if (this.#route(descriptor, firstCpu(descriptor.affinity & online))) {
+        kernel.log(`Cannot set affinity for irq ${irq}`);
+        continue;
+      }
+      if (broken) kernel.log(`Broke affinity for irq ${irq}`);
+      left.push({ descriptor, vector });
+    }
+    return left;
+  }
+
+  /** Sends what `cpu` has been requested meanwhile, and will not take any more, to where it goes now. */
+  *retrigger(cpu: KernelCpu, left: readonly LeftVector[]): Activity {
+    for (const { descriptor, vector } of left) {
+      const requests = yield cpu.apicRead(Apic.IRR + (vector >>> 5) * 0x10);
+      if (((requests >>> (vector & 31)) & 1) !== 0) yield cpu.sendIpi(descriptor.cpu, descriptor.vector);
+    }
+    for (const [vector, action] of cpu.vectorIrq) if (action instanceof IrqDescriptor) cpu.vectorIrq.delete(vector);
+  }
+
+  #freeNumber(): number {
+    let irq = FIRST_DYNAMIC_IRQ;
+    while (this.#descriptors.has(irq)) irq++;
+    return irq;
+  }
+
+  /** Gives `descriptor` a vector on CPU `target` and tells the device. */
+  #route(descriptor: IrqDescriptor, target: number): Errno | void {
+    const cpu = this.kernel.cpus[target]!;
+    const isa = descriptor.chip.name === "IO-APIC" && descriptor.irq < ISA_IRQS;
+    const vector = isa ? Vector.Isa + descriptor.irq : this.#freeVector(cpu);
+    if (vector instanceof Errno) return vector;
+    descriptor.cpu = target;
+    descriptor.vector = vector;
+    cpu.vectorIrq.set(vector, descriptor);
+    descriptor.program?.(encodeMsi({
+      vector,
+      destination: target,
+      destinationMode: "physical",
+      redirectionHint: false,
+      deliveryMode: "fixed",
+      trigger: "edge",
+      level: 1,
+    }));
+  }
+
+  /** The next vector of `cpu` that no interrupt has. */
+  #freeVector(cpu: KernelCpu): number | Errno {
+    let vector = this.#lastVector, offset = this.#lastOffset;
+    do {
+      vector += CLASS;
+      if (vector >= Vector.LocalTimer) {
+        offset = (offset + 1) % CLASS;
+        vector = Vector.FirstExternal + offset;
+      }
+      if (this.#usable(cpu, vector)) {
+        this.#lastVector = vector;
+        this.#lastOffset = offset;
+        return vector;
+      }
+    } while (vector !== this.#lastVector);
+    return ENOSPC;
+  }
+
+  #usable(cpu: KernelCpu, vector: number): boolean {
+    if (vector === Vector.FirstExternal || vector === SYSCALL_VECTOR) return false; // clean-up, system calls
+    if (vector >= Vector.Isa && vector < Vector.Isa + ISA_IRQS) return false;
+    const action = cpu.vectorIrq.get(vector);
+    if (action === undefined) return true;
+    return action instanceof IrqDescriptor && (action.cpu !== cpu.id || action.vector !== vector);
+  }
+
+  /** Adds numbers, vectors and affinities to `hash`. */
+  hashInto(hash: StateHash): void {
+    hash.word(this.defaultAffinity).word(this.#lastVector).word(this.#lastOffset);
+    for (const { irq, name, cpu, vector, affinity } of this.list()) {
+      hash.word(irq).text(name).word(cpu).word(vector).word(affinity);
+    }
+  }
+}
+
+/** The handler of a device that wants nothing but to be acknowledged. */
+function* acknowledgeOnly(cpu: KernelCpu): Activity {
+  yield cpu.kernel.steps.deviceHandler;
+}
+
+/** The interrupts of a kernel as its PCI core wants them: one for each MSI-X entry. */
+export function pciInterrupts(irqs: Irqs): InterruptPort {
+  return {
+    allocate(device, name, entry) {
+      const descriptor = irqs.request({
+        name,
+        chip: PCI_MSI_EDGE,
+        program: (message) => device.writeMessage(entry, message),
+      });
+      return descriptor instanceof Errno ? descriptor : descriptor.irq;
+    },
+    free: (irq) => irqs.free(irq),
+  };
+}

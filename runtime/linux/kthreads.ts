@@ -1,0 +1,115 @@
+/**
+ * Kernel threads: `kthreadd` and those that every CPU has. They sleep until they are given work, and show in `ps`.
+ *
+ * *Document*: Linux 3.5 `kernel/kthread.c`, `kernel/stop_machine.c`, `kernel/softirq.c`, `kernel/workqueue.c`,
+ * `kernel/watchdog.c`.
+ *
+ * *Modelled*: names, pids in the order of boot, policies, binding to a CPU; work handed to a thread.
+ *
+ * *Deviations*: a bound thread stays when its CPU goes offline and is parked, as since Linux 3.7; Linux 3.5 ends it and
+ * makes a new one.
+ *
+ * @module
+ */
+
+import type { Activity } from "../../hw/sim/activity.ts";
+import type { Kernel } from "./kernel.ts";
+import type { KernelCpu } from "./kernel_cpu.ts";
+import type { Task } from "./task.ts";
+
+/** A kernel thread: does the work it is given, in order, and sleeps in between. */
+export class KernelThread {
+  /** Its task. */
+  readonly task: Task;
+  readonly #works: Activity<unknown>[] = [];
+
+  /** @param home the CPU it is bound to; `null`: any */
+  constructor(readonly kernel: Kernel, name: string, readonly home: KernelCpu | null) {
+    this.task = kernel.createTask(name, this.allowed, (task) => this.#life(task));
+    this.task.kernelThread = true;
+    if (home !== null) this.task.cpu = home.id;
+  }
+
+  /** Where it may run, unless its CPU is offline. */
+  get allowed(): number {
+    return this.home === null ? this.kernel.possibleMask : 1 << this.home.id;
+  }
+
+  /** Gives it work and wakes it. @param from the CPU whose software does */
+  run(work: Activity<unknown>, from: KernelCpu): void {
+    this.#works.push(work);
+    this.kernel.wake(this.task, from);
+  }
+
+  *#life(task: Task): Activity<number> {
+    const { cpus } = this.kernel;
+    for (;;) {
+      for (let work = this.#works.shift(); work !== undefined; work = this.#works.shift()) {
+        yield cpus[task.cpu]!.registers.call(work);
+      }
+      yield* cpus[task.cpu]!.sleep();
+      // The stopper that took its CPU down went to sleep with interrupts off.
+      cpus[task.cpu]!.registers.interruptFlag = true;
+    }
+  }
+}
+
+/** Real-time priority of the stop class: above every SCHED_FIFO task. `ps` shows 99. */
+const STOP_PRIORITY = 100;
+
+/** The kernel threads of a kernel. Make them before the first process: then they have the low pids of a real system. */
+export class KernelThreads {
+  readonly #bound = new Map<number, KernelThread[]>();
+  readonly #stoppers: KernelThread[] = [];
+
+  /** Makes them all; none of them runs yet. */
+  constructor(readonly kernel: Kernel) {
+    new KernelThread(kernel, "kthreadd", null);
+    for (const cpu of kernel.cpus) {
+      const { id } = cpu;
+      const make = (name: string) => new KernelThread(kernel, name, cpu);
+      // CPU 0's come up before the scheduler knows of the others, in another order.
+      const names = id === 0
+        ? ["ksoftirqd", "kworker", "migration", "watchdog"]
+        : ["migration", "kworker", "ksoftirqd", "watchdog"];
+      const threads = names.map((name) => {
+        const thread = make(name === "kworker" ? `kworker/${id}:0` : `${name}/${id}`);
+        if (name === "migration" || name === "watchdog") thread.task.policy = "SCHED_FIFO";
+        if (name === "watchdog") thread.task.rtPriority = 99;
+        if (name === "migration") {
+          thread.task.rtPriority = STOP_PRIORITY;
+          this.#stoppers[id] = thread;
+        }
+        return thread;
+      });
+      if (id === 0) new KernelThread(kernel, "kworker/u:0", null);
+      this.#bound.set(id, threads);
+    }
+  }
+
+  /** The threads bound to CPU `id`. */
+  of(id: number): readonly KernelThread[] {
+    return this.#bound.get(id)!;
+  }
+
+  /** `migration/N`: what it runs, nothing on that CPU preempts. */
+  stopper(id: number): KernelThread {
+    return this.#stoppers[id]!;
+  }
+
+  /**
+   * The CPU of these threads is back: they are bound to it again. One that is running elsewhere follows at its next
+   * wake-up.
+   *
+   * @returns the names of those that may run again
+   */
+  rebind(cpu: KernelCpu, from: KernelCpu): string[] {
+    const { kernel } = this;
+    return this.of(cpu.id).map(({ task, allowed }) => {
+      task.allowed = allowed;
+      const running = kernel.cpus[task.cpu]!.current === task;
+      if (task.cpu !== cpu.id && !running) kernel.migrate(task, cpu, from);
+      return task.name;
+    });
+  }
+}
