@@ -98,9 +98,9 @@ export interface For extends CommandBase {
 /** `for ((start; condition; step))`. */
 export interface ArithmeticFor extends CommandBase {
   readonly kind: "arithmetic-for";
-  readonly start: Expression | undefined;
-  readonly condition: Expression | undefined;
-  readonly step: Expression | undefined;
+  readonly start: ArithmeticText | undefined;
+  readonly condition: ArithmeticText | undefined;
+  readonly step: ArithmeticText | undefined;
   readonly body: List;
 }
 
@@ -143,7 +143,7 @@ export type TestExpression =
 /** `(( … ))`. */
 export interface ArithmeticCommand extends CommandBase {
   readonly kind: "arithmetic";
-  readonly expression: Expression;
+  readonly expression: ArithmeticText;
 }
 
 /** `ioctl(…);` or `x = ioctl(…);`. */
@@ -229,7 +229,7 @@ export type WordPart =
   /** `<( … )`. */
   | { readonly kind: "process"; readonly body: List }
   /** `$(( … ))`; text that is an expression only after expansion is kept as parts. */
-  | { readonly kind: "arithmetic"; readonly expression: Expression | readonly WordPart[] };
+  | { readonly kind: "arithmetic"; readonly expression: ArithmeticText | readonly WordPart[] };
 
 /** `$x`, `${x…}`. */
 export interface ParameterPart {
@@ -261,6 +261,17 @@ export type ParameterOperation =
   | { readonly kind: "slice"; readonly offset: Expression; readonly length: Expression | undefined }
   | { readonly kind: "case"; readonly operator: "^" | "^^" | "," | ",," };
 
+/**
+ * An expression with its text. Its `$…` are replaced before it is read, so `x=1+2; $(($x * 3))` is 7: the tree holds
+ * only while each of them gives a single operand.
+ */
+export interface ArithmeticText {
+  readonly tree: Expression;
+  readonly text: string;
+  /** Where its `$…` stand in `text`, in order. */
+  readonly holes: readonly { readonly start: number; readonly end: number; readonly part: WordPart }[];
+}
+
 /** An expression of C. */
 export type Expression =
   | { readonly kind: "number"; readonly value: bigint }
@@ -286,8 +297,8 @@ export type Expression =
     readonly operator: string;
     readonly value: Expression;
   }
-  /** `$x`, `${…}`, `$( … )` inside an expression. */
-  | { readonly kind: "expansion"; readonly part: WordPart };
+  /** `$x`, `${…}`, `$( … )` inside an expression, and where it stands in the source. */
+  | { readonly kind: "expansion"; readonly part: WordPart; readonly start: number; readonly end: number };
 
 /** What an expression may assign to: `x` or `x[expression]`. */
 export interface Lvalue {

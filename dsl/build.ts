@@ -7,7 +7,7 @@
  * @module
  */
 import type * as ast from "./ast.ts";
-import { wordActions } from "./build_words.ts";
+import { arithmeticText, wordActions } from "./build_words.ts";
 import { decodeEscapes } from "./escapes.ts";
 import {
   type Action,
@@ -150,12 +150,12 @@ export const actions: Record<string, Action> = {
     return functionDefinition(this, name!, body!, redirects!);
   },
   arithmeticHead: (_open, start, _s1, condition, _s2, step, _ws, _close) => ({
-    start: maybe(start),
-    condition: maybe(condition),
-    step: maybe(step),
+    start: start!.children.map(arithmeticText)[0],
+    condition: condition!.children.map(arithmeticText)[0],
+    step: step!.children.map(arithmeticText)[0],
   }),
   arithmeticCommand: function (_open, expression, _close) {
-    return { kind: "arithmetic", span: span(this), redirects: [], expression: one(expression) };
+    return { kind: "arithmetic", span: span(this), redirects: [], expression: arithmeticText(expression!) };
   },
 
   // [[ … ]]

@@ -35,6 +35,26 @@ const parameter = (
   operation,
 });
 
+function expansion(part: ParseNode): ast.Expression {
+  return { kind: "expansion", part: one(part), start: part.source.startIdx, end: part.source.endIdx };
+}
+
+/** An expression with its text and the places of its expansions. */
+export function arithmeticText(node: ParseNode): ast.ArithmeticText {
+  const tree = one<ast.Expression>(node);
+  const holes: { start: number; end: number; part: ast.WordPart }[] = [];
+  const visit = (value: unknown) => {
+    if (typeof value !== "object" || value === null) return;
+    const { kind, part, start, end } = value as ast.Expression & { kind: "expansion" };
+    if (kind === "expansion") {
+      holes.push({ start: start - node.source.startIdx, end: end - node.source.startIdx, part });
+    } else Object.values(value).forEach(visit);
+  };
+  visit(tree);
+  holes.sort((a, b) => a.start - b.start);
+  return { tree, text: text(node), holes };
+}
+
 /** Actions of the rules from `expression` on, but for those of whole commands. */
 export const wordActions: Record<string, Action> = {
   // Expressions
@@ -71,8 +91,8 @@ export const wordActions: Record<string, Action> = {
     prefix: false,
   }),
   primary_group: (_open, inner, _close) => one(inner),
-  primary_dollar: (part) => ({ kind: "expansion", part: one(part) }),
-  primary_backquoted: (part) => ({ kind: "expansion", part: one(part) }),
+  primary_dollar: (part) => expansion(part!),
+  primary_backquoted: (part) => expansion(part!),
   lvalue_element: (name, _open, index, _close) => ({ kind: "variable", name: text(name), index: one(index) }),
   lvalue_name: (name) => ({ kind: "variable", name: text(name), index: undefined }),
   number: function (_first, _rest) {
@@ -101,7 +121,10 @@ export const wordActions: Record<string, Action> = {
   },
   processSubstitution: (_open, body, _ws, _close) => ({ kind: "process", body: one(body) }),
 
-  dollar_arithmetic: (_open, expression, _close) => ({ kind: "arithmetic", expression: one(expression) }),
+  dollar_arithmetic: (_open, expression, _close) => ({
+    kind: "arithmetic",
+    expression: arithmeticText(expression!),
+  }),
   dollar_arithmeticText: function (_open, content, _close) {
     const found = one<ast.WordPart[]>(content);
     if (found.every((part) => part.kind === "literal")) {

@@ -8,7 +8,7 @@
  * @module
  */
 import { ArithmeticError, evaluate, type Expander, type Scope } from "./arithmetic.ts";
-import type { Expression, Word, WordPart } from "./ast.ts";
+import type { ArithmeticText, Expression, Word, WordPart } from "./ast.ts";
 import { expandBraces } from "./braces.ts";
 import { escapeGlob, expandGlob, hasGlob } from "./glob.ts";
 import type { Request } from "./jobs.ts";
@@ -51,6 +51,14 @@ export function* expandText(shell: Shell, word: Word, assignment = false): Expan
 /** Expands to one text as between double quotes. */
 export function* expandQuoted(shell: Shell, parts: readonly WordPart[]): Expansion<string> {
   return textOf(yield* expandParts(shell, parts, true), shell);
+}
+
+/** Expands to the source of a regular expression: quoted characters are ordinary in it. */
+export function* expandRegExp(shell: Shell, parts: readonly WordPart[]): Expansion<string> {
+  const pieces = yield* expandParts(shell, parts, false);
+  const ordinary = (text: string) => text.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&");
+  return pieces.map((piece) => piece === "break" ? " " : piece.quoted ? ordinary(piece.text) : piece.text)
+    .join("");
 }
 
 /** Expands to a pattern: quoted characters are ordinary in it. */
@@ -114,10 +122,23 @@ function unreachable(value: never): never {
 /** Evaluates an expression that is a tree, or text that becomes one by expansion. */
 export function* expandArithmetic(
   shell: Shell,
-  expression: Expression | readonly WordPart[],
+  expression: ArithmeticText | readonly WordPart[],
 ): Expansion<bigint> {
-  if ("kind" in expression) return yield* evaluateExpression(shell, expression);
-  return yield* evaluateText(shell, yield* expandQuoted(shell, expression));
+  if (!("tree" in expression)) return yield* evaluateText(shell, yield* expandQuoted(shell, expression));
+  const { tree, text, holes } = expression;
+  if (holes.length === 0) return yield* evaluateExpression(shell, tree);
+  const values = new Map<WordPart, string>();
+  let expanded = "";
+  let end = 0;
+  for (const hole of holes) {
+    const value = yield* expandQuoted(shell, [hole.part]);
+    values.set(hole.part, value);
+    expanded += text.slice(end, hole.start) + value;
+    end = hole.end;
+  }
+  const areOperands = [...values.values()].every((value) => /^\s*-?\w+\s*$/.test(value));
+  if (!areOperands) return yield* evaluateText(shell, expanded + text.slice(end));
+  return yield* evaluateExpression(shell, tree, values);
 }
 
 /** Evaluates a text. @throws {ShellError} with bash's message */
@@ -140,8 +161,15 @@ function parseArithmetic(text: string): Expression {
 }
 
 /** Evaluates a tree with the shell's variables. @throws {ShellError} */
-export function* evaluateExpression(shell: Shell, expression: Expression): Expansion<bigint> {
-  const expander: Expander<Request> = (part) => expandQuoted(shell, [part]);
+export function* evaluateExpression(
+  shell: Shell,
+  expression: Expression,
+  /** Texts of its expansions, if they have been made. */
+  values: ReadonlyMap<WordPart, string> = new Map(),
+): Expansion<bigint> {
+  const expander: Expander<Request> = function* (part) {
+    return values.get(part) ?? (yield* expandQuoted(shell, [part]));
+  };
   try {
     return yield* evaluate(expression, scopeOf(shell), expander);
   } catch (error) {

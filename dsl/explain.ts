@@ -4,7 +4,7 @@
  * @module
  */
 import type { SourceMap } from "./parse_nodes.ts";
-import { FILLER } from "./heredoc.ts";
+import { FILLER, openAtEnd } from "./heredoc.ts";
 import { ShellSyntaxError } from "./syntax_error.ts";
 
 const commandStarts = ['"if"', '"while"', '"{"'];
@@ -21,10 +21,8 @@ const closers = [
   '"]"',
   '"]]"',
   '";;"',
-  '":"',
-  '","',
 ];
-const quotes = ['"\'"', '"\\""', '"`"'];
+const separators = ['","', '":"', '"="'];
 
 /**
  * Makes the error of a text that does not match. `failures` are Ohm's descriptions at `at`. Only the end of a `whole`
@@ -38,29 +36,31 @@ export function explainFailure(
   failures: () => string[],
 ): ShellSyntaxError {
   const wanted = new Set(failures());
-  const incomplete = whole && at >= masked.length;
   const text = whole ? masked : source.text;
+  const open = whole ? openAtEnd(masked) : undefined;
+  // Inside something that is still open, more input could help wherever the grammar stopped.
+  const unclosed = open !== undefined && at >= open.offset ? open : undefined;
+  const incomplete = whole && (at >= masked.length || unclosed !== undefined);
   let offset = source.base + Math.min(at, masked.length);
   let problem: string;
-  if (incomplete) {
-    const quote = wanted.size <= 3 ? quotes.find((one) => wanted.has(one)) : undefined;
-    problem = quote === undefined
-      ? "syntax error: unexpected end of file"
-      : `unexpected EOF while looking for matching \`${JSON.parse(quote)}'`;
-  } else {
+  if (unclosed !== undefined) {
+    offset = unclosed.offset;
+    problem = `unexpected EOF while looking for matching \`${unclosed.closing}'`;
+  } else if (incomplete) problem = "syntax error: unexpected end of file";
+  else {
     const token = tokenAt(text, offset);
     offset = token.start;
     const refused = /^[ \t]*(select|coproc)\b/.exec(text.slice(text.lastIndexOf("\n", offset - 1) + 1));
     problem = refused === null
       ? `syntax error near unexpected token \`${token.text}'`
-      : `${refused[1]}: not in this language, unexpected`;
+      : `${refused[1]}: not in this language`;
   }
   return new ShellSyntaxError({
     file: source.name,
     text: source.text,
     offset: Math.min(offset, source.text.length),
     problem,
-    expected: expectedWords(wanted),
+    expected: unclosed === undefined ? expectedWords(wanted) : [`a closing ${unclosed.closing}`],
     incomplete,
   });
 }
@@ -91,15 +91,13 @@ function expectedWords(wanted: ReadonlySet<string>): string[] {
   const isCommand = commandStarts.every(has);
   const isWord = has('"$(("') && has('"\'"');
   const isExpression = has('"~"') && has('"--"');
-  const found = closers.filter((closer) => has(closer) && !(isCommand && closer === '":"'));
+  const isName = has('"A".."Z"') && !isCommand && !isWord && !isExpression;
+  const found = closers.filter(has);
   if (isCommand) found.unshift("a command");
   else if (isExpression) found.unshift("an expression");
-  else if (isWord && found.length === 0) found.unshift("a word");
-  else if (found.length === 0 && has('"A".."Z"')) found.unshift("a name");
-  if (found.length === 0 && has('"="')) found.push('"="');
-  if (found.length === 0) {
-    for (const quote of quotes) if (has(quote)) return [`a closing ${JSON.parse(quote)}`];
-  }
+  else if (found.length === 0 && isWord) found.unshift("a word");
+  else if (found.length === 0 && isName) found.unshift("a name");
+  if (found.length === 0) found.push(...separators.filter(has));
   if (found.length === 0 && has('"\\n"')) found.push("the end of the command");
   return found.slice(0, 6);
 }

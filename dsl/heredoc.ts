@@ -42,9 +42,20 @@ interface Pending {
 
 /** What encloses the scanner's place; `closing` ends it, `depth` counts open parentheses. */
 interface Frame {
-  readonly kind: "command" | "double" | "brace" | "arithmetic" | "backquote";
+  readonly kind: "command" | "double" | "brace" | "arithmetic" | "backquote" | "single";
+  /** Where it was opened. */
+  readonly offset: number;
   depth: number;
 }
+
+const closings: Readonly<Record<Frame["kind"], string>> = {
+  command: ")",
+  double: '"',
+  brace: "}",
+  arithmetic: ")",
+  backquote: "`",
+  single: "'",
+};
 
 const conditionWords = /(?:expect|stop-at|watch|run[ \t]+until)(?=[ \t])/y;
 const delimiterWord = /(?:'[^'\n]*'|"(?:\\.|[^"\\\n])*"|\\.|[^\s|&;<>()'"\\])+/y;
@@ -58,13 +69,23 @@ export function maskHereDocuments(text: string): MaskedText {
   return { text: scanner.masked(), bodies, unterminated: scanner.unterminated };
 }
 
+/** The innermost quote, expansion or call that is open at the end of a text, and what would close it. */
+export function openAtEnd(text: string): { readonly offset: number; readonly closing: string } | undefined {
+  const scanner = new Scanner(text, new Map());
+  scanner.scan();
+  const { innermost } = scanner;
+  return innermost === undefined
+    ? undefined
+    : { offset: innermost.offset, closing: closings[innermost.kind] };
+}
+
 class Scanner {
   unterminated: MaskedText["unterminated"];
   #at = 0;
   #copied = 0;
   #output = "";
   #pending: Pending[] = [];
-  readonly #frames: Frame[] = [{ kind: "command", depth: 0 }];
+  readonly #frames: Frame[] = [{ kind: "command", offset: 0, depth: 0 }];
 
   constructor(readonly text: string, readonly bodies: Map<number, HereDocument>) {}
 
@@ -72,10 +93,16 @@ class Scanner {
     return this.#output + this.text.slice(this.#copied);
   }
 
+  /** What is open, beside the text as a whole. */
+  get innermost(): Frame | undefined {
+    return this.#frames.length > 1 ? this.#frames[this.#frames.length - 1] : undefined;
+  }
+
   scan(): void {
     let commandStart = true;
     while (this.#at < this.text.length) {
-      const frame = this.#frames[this.#frames.length - 1] ?? { kind: "command" as const, depth: 0 };
+      const frame = this.#frames[this.#frames.length - 1] ??
+        { kind: "command" as const, offset: 0, depth: 0 };
       if (frame.kind === "command" || frame.kind === "backquote") {
         commandStart = this.#command(frame, commandStart);
       } else this.#quoted(frame);
@@ -97,11 +124,9 @@ class Scanner {
       case "\\":
         this.#at += 2;
         return false;
-      case "'": {
-        const end = text.indexOf("'", this.#at + 1);
-        this.#at = end === -1 ? text.length : end + 1;
+      case "'":
+        this.#singleQuoted();
         return false;
-      }
       case '"':
         this.#push("double", 1);
         return false;
@@ -184,9 +209,14 @@ class Scanner {
     } else if (
       frame.kind === "brace" && c === "'" && this.#frames[this.#frames.length - 2]?.kind !== "double"
     ) {
-      const end = this.text.indexOf("'", this.#at + 1);
-      this.#at = end === -1 ? this.text.length : end + 1;
+      this.#singleQuoted();
     } else this.#at++;
+  }
+
+  #singleQuoted(): void {
+    const end = this.text.indexOf("'", this.#at + 1);
+    if (end === -1) this.#frames.push({ kind: "single", offset: this.#at, depth: 0 });
+    this.#at = end === -1 ? this.text.length : end + 1;
   }
 
   #dollar(): boolean {
@@ -202,7 +232,7 @@ class Scanner {
 
   #push(kind: Frame["kind"], length: number): void {
     const depth = kind === "arithmetic" ? (length === 1 ? 1 : 2) : 0;
-    this.#frames.push({ kind, depth });
+    this.#frames.push({ kind, offset: this.#at, depth });
     this.#at += length;
   }
 

@@ -22,7 +22,7 @@ import type {
 } from "./ast.ts";
 import { runCall } from "./c_calls.ts";
 import { NullDevice, Pipe } from "./descriptors.ts";
-import { evaluateExpression, expandPattern, expandText, expandWords } from "./expand.ts";
+import { expandArithmetic, expandPattern, expandText, expandWords } from "./expand.ts";
 import { matchGlob } from "./glob.ts";
 import type { Coroutine, Job, Request } from "./jobs.ts";
 import { parseScript } from "./parse.ts";
@@ -94,6 +94,15 @@ function* runPendingTraps(shell: Shell): Generator<Request, void, unknown> {
     yield* runText(shell, shell.traps.get(name) ?? "", "trap");
     shell.status = status;
   }
+}
+
+/** Starts a job that runs a whole script in a shell; its pid is the shell's `$$`. */
+export function startScript(shell: Shell, script: Script): Job {
+  return shell.scheduler.start(script.name, shell.machine, (job) => {
+    job.pid = shell.pid;
+    attach(shell, job);
+    return runScript(shell, script);
+  });
 }
 
 /** Lets the job that runs this shell take signals for which there is a trap. */
@@ -257,7 +266,7 @@ function* runCompound(shell: Shell, command: Exclude<Command, { kind: "simple" }
     case "arithmetic": {
       let value: bigint;
       try {
-        value = yield* evaluateExpression(shell, command.expression);
+        value = yield* expandArithmetic(shell, command.expression);
       } catch (error) {
         if (!(error instanceof ShellError)) throw error;
         return shell.complain(`((: ${error.message}`);
@@ -335,17 +344,17 @@ function* runFor(shell: Shell, command: For): Coroutine {
 
 function* runArithmeticFor(shell: Shell, command: ArithmeticFor): Coroutine {
   let status = 0;
-  if (command.start !== undefined) yield* evaluateExpression(shell, command.start);
+  if (command.start !== undefined) yield* expandArithmetic(shell, command.start);
   for (;;) {
     // The condition costs time, so that a loop with an empty body does not stand still.
     yield* builtinTask(shell, "((");
-    if (command.condition !== undefined && (yield* evaluateExpression(shell, command.condition)) === 0n) {
+    if (command.condition !== undefined && (yield* expandArithmetic(shell, command.condition)) === 0n) {
       break;
     }
     const pass = yield* runBody(shell, command.body);
     status = pass.status;
     if (pass.over) break;
-    if (command.step !== undefined) yield* evaluateExpression(shell, command.step);
+    if (command.step !== undefined) yield* expandArithmetic(shell, command.step);
   }
   return status;
 }

@@ -157,7 +157,7 @@ function* use(
       if (!missing) return own();
       const text = yield* expandQuoted(shell, operation.word);
       shell.complain(`${part.name}: ${text === "" ? "parameter null or not set" : text}`);
-      throw new ShellExit(127);
+      throw new ShellExit(1);
     }
   }
 }

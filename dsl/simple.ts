@@ -28,6 +28,7 @@ export function* runSimple(shell: Shell, command: SimpleCommand): Coroutine {
   shell.substitutionStatus = undefined;
   const open = shell.processSubstitutions.length;
   const { fields, arrays } = yield* expandCommand(shell, command.words);
+  trace(shell, fields);
   const saved = yield* redirect(shell, command.redirects);
   try {
     if (saved === undefined) {
@@ -43,7 +44,6 @@ export function* runSimple(shell: Shell, command: SimpleCommand): Coroutine {
       yield* builtinTask(shell, "bash");
       return shell.substitutionStatus ?? 0;
     }
-    trace(shell, fields);
     if (name === "exec" && !shell.functions.has("exec")) {
       for (const assignment of command.assignments) yield* assign(shell, assignment);
       saved.keep();
@@ -74,11 +74,12 @@ function* expandCommand(
   for (const word of words) {
     const declares = declarations.has(fields[0] ?? "");
     if (word.kind === "array") {
+      const isAssociative = fields.some((field) => /^-[a-z]*A/.test(field));
       if (!declares) throw new ShellError("syntax error near unexpected token `('", 2);
       arrays.set(fields.length - 1, {
         name: word.name,
         append: word.append,
-        elements: yield* arrayValue(shell, word),
+        elements: yield* arrayValue(shell, word, isAssociative),
       });
       fields.push(word.name);
       continue;
@@ -91,12 +92,16 @@ function* expandCommand(
   return { fields, arrays };
 }
 
-function* arrayValue(shell: Shell, array: ArrayAssignment): Generator<Request, Map<string, string>, unknown> {
+function* arrayValue(
+  shell: Shell,
+  array: ArrayAssignment,
+  isAssociative = false,
+): Generator<Request, Map<string, string>, unknown> {
   const elements = new Map<string, string>();
   let next = 0;
   for (const { key, value } of array.elements) {
     if (key !== undefined) {
-      const at = yield* elementKey(shell, array.name, key);
+      const at = isAssociative ? yield* expandText(shell, key) : yield* elementKey(shell, array.name, key);
       elements.set(at, yield* expandText(shell, value));
       if (/^\d+$/.test(at)) next = Number(at) + 1;
       continue;
@@ -263,6 +268,7 @@ export function* runCommandObject(
 
 function* deliver(context: CommandContext, status: number): Coroutine {
   const { shell, command, name, output } = context;
+  if (context.spent && output.length === 0 && shell.unwritten.length === 0) return status;
   if (command.kind === "laboratory" && output.every(({ description }) => description.immediate)) {
     for (const { description, text } of output) description.writeNow(text);
     return status;

@@ -52,13 +52,7 @@ export class ShellSyntaxError extends SyntaxError {
 
   constructor(details: SyntaxErrorDetails) {
     const { line, column } = position(details.text, details.offset);
-    const source = details.text.split("\n")[line - 1] ?? "";
-    const margin = String(line);
-    const wanted = details.expected.length > 0 ? `: expected ${list(details.expected)}` : "";
-    const indent = source.slice(0, column - 1).replace(/[^\t]/g, " ");
-    const excerpt = `  ${margin} | ${source}\n  ${
-      " ".repeat(margin.length)
-    } | ${indent}^ column ${column}${wanted}`;
+    const excerpt = excerptOf(details);
     super(`${details.file}: line ${line}: ${details.problem}\n${excerpt}`);
     this.file = details.file;
     this.line = line;
@@ -69,6 +63,17 @@ export class ShellSyntaxError extends SyntaxError {
     this.incomplete = details.incomplete;
     this.problem = details.problem;
   }
+}
+
+/** The line with a caret; for the end of the file, the last line that says something. */
+function excerptOf({ text, offset, expected }: SyntaxErrorDetails): string {
+  const atEnd = offset >= text.trimEnd().length;
+  const { line, column } = position(text, atEnd ? text.trimEnd().length : offset);
+  const source = text.split("\n")[line - 1] ?? "";
+  const margin = String(line);
+  const wanted = expected.length > 0 ? `: expected ${list(expected)}` : "";
+  const indent = source.slice(0, column - 1).replace(/[^\t]/g, " ");
+  return `  ${margin} | ${source}\n  ${" ".repeat(margin.length)} | ${indent}^ column ${column}${wanted}`;
 }
 
 /** `a`, `a or b`, `a, b or c`. */

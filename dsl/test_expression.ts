@@ -7,7 +7,7 @@
  */
 import type { TestExpression } from "./ast.ts";
 import { unaryTest } from "./commands/test.ts";
-import { evaluateText, expandPattern, expandText } from "./expand.ts";
+import { evaluateText, expandPattern, expandRegExp, expandText } from "./expand.ts";
 import { matchGlob } from "./glob.ts";
 import type { Request } from "./jobs.ts";
 import { type Shell, ShellError } from "./state.ts";
@@ -41,7 +41,7 @@ function* runBinaryTest(
 ): Generator<Request, boolean, unknown> {
   const left = yield* expandText(shell, test.left);
   if (test.operator === "=~") {
-    const source = (yield* expandPattern(shell, test.right.parts)).replace(/\\([^\w\s])/g, "\\$1");
+    const source = yield* expandRegExp(shell, test.right.parts);
     let match: RegExpExecArray | null;
     try {
       match = new RegExp(source).exec(left);

@@ -76,6 +76,9 @@ const Action = {
 } as const;
 type Action = typeof Action[keyof typeof Action];
 
+/** The `next` of all activities, taken once: every generator function has a prototype of its own to look it up in. */
+const resume: Activity<unknown>["next"] = Object.getPrototypeOf(function* () {}.prototype).next;
+
 /** #GP. */
 const GENERAL_PROTECTION = 13;
 
@@ -225,7 +228,7 @@ export class LogicalCpu {
         action = this.#recognise();
         continue;
       }
-      const next = frame.activity.next(this.#result);
+      const next = resume.call(frame.activity, this.#result);
       if (next.done === true) {
         action = this.#return(context, frame, next.value);
         continue;

@@ -7,15 +7,22 @@
 /** 256 bits, one a vector, with the highest one at hand. */
 export class VectorSet {
   readonly #words = new Int32Array(8);
+  /** Bit N: word N is not 0. */
+  #summary = 0;
 
   /** Adds `vector`. */
   add(vector: number): void {
-    this.#words[vector >>> 5]! |= 1 << (vector & 31);
+    const index = vector >>> 5;
+    this.#words[index]! |= 1 << (vector & 31);
+    this.#summary |= 1 << index;
   }
 
   /** Removes `vector`. */
   delete(vector: number): void {
-    this.#words[vector >>> 5]! &= ~(1 << (vector & 31));
+    const index = vector >>> 5;
+    const word = this.#words[index]! & ~(1 << (vector & 31));
+    this.#words[index] = word;
+    if (word === 0) this.#summary &= ~(1 << index);
   }
 
   /** Whether `vector` is a member. */
@@ -25,17 +32,15 @@ export class VectorSet {
 
   /** The highest member, or -1. */
   highest(): number {
-    const words = this.#words;
-    for (let i = 7; i >= 0; i--) {
-      const word = words[i]!;
-      if (word !== 0) return (i << 5) + 31 - Math.clz32(word);
-    }
-    return -1;
+    if (this.#summary === 0) return -1;
+    const index = 31 - Math.clz32(this.#summary);
+    return (index << 5) + 31 - Math.clz32(this.#words[index]!);
   }
 
   /** Removes all members. */
   clear(): void {
     this.#words.fill(0);
+    this.#summary = 0;
   }
 
   /** The 32-bit register number `index` (0 … 7), as the manual lays it out. */

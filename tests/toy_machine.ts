@@ -3,8 +3,8 @@
  * of their times. Its file system is the real one.
  */
 import { type Activity, type Step, work } from "../hw/sim/activity.ts";
-import { drive, type Job, JobScheduler } from "../dsl/jobs.ts";
-import { runScript } from "../dsl/interpret.ts";
+import { drive, JobScheduler } from "../dsl/jobs.ts";
+import { startScript } from "../dsl/interpret.ts";
 import { parseScript } from "../dsl/parse.ts";
 import type { CallHandler, Environment, Launch, Machine, Process, Program } from "../dsl/ports.ts";
 import { Shell } from "../dsl/state.ts";
@@ -149,6 +149,13 @@ export class ToyLab {
     });
   }
 
+  /** Adds a machine that `ssh` can name. */
+  addMachine(name: string): ToyMachine {
+    const machine = new ToyMachine(this.world, name);
+    this.machines.set(name, machine);
+    return machine;
+  }
+
   /** Runs a script to its end, as a file called `script`. A syntax error is printed and gives 2, as by the CLI. */
   run(text: string): Outcome {
     this.stdout = "";
@@ -156,11 +163,7 @@ export class ToyLab {
     let status: number;
     try {
       const script = parseScript(text, this.shell.zero);
-      const job: Job = this.jobs.start("script", this.host, (job) => {
-        this.shell.job = job;
-        return runScript(this.shell, script);
-      });
-      status = drive(this.jobs, job, () => this.world.advance());
+      status = drive(this.jobs, startScript(this.shell, script), () => this.world.advance());
     } catch (error) {
       if (!(error instanceof ShellSyntaxError)) throw error;
       this.stderr += error.message + "\n";

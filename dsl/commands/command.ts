@@ -41,6 +41,8 @@ export interface Output {
 export class CommandContext {
   /** What was written, in order; delivered by the command's task. */
   readonly output: Output[] = [];
+  /** A task of the command's own has taken its time: none is added, unless there is output to deliver. */
+  spent = false;
 
   constructor(
     readonly shell: Shell,

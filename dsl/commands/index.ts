@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { awk } from "./awk.ts";
 import { basename } from "./basename.ts";
 import { breakCommand } from "./break.ts";
 import { cat } from "./cat.ts";
@@ -129,7 +130,7 @@ export const commands: ReadonlyMap<string, Command> = new Map(
       wait,
       wc,
     ],
-    ...[find, ln, sed, xargs],
+    ...[awk, find, ln, sed, xargs],
     ...refused,
   ].map((one) => [one.name, one]),
 );

@@ -49,7 +49,7 @@ function send(context: CommandContext, target: string, signal: number): number {
   }
   if (!/^\d+$/.test(target)) return context.complain(`${target}: arguments must be process or job IDs`);
   const pid = Number(target);
-  if (pid === shell.pid) return sendSelf(context, signal);
+  if (pid === shell.pid && !shell.isSubshell) return sendSelf(context, signal);
   const job = scheduler.byPid(pid);
   if (job !== undefined) {
     scheduler.later(() => job.signal(signal));

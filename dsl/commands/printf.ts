@@ -40,6 +40,11 @@ export const printf: Command = {
 const directive =
   /%(?:%|([-+ #0]*)(\*|\d+)?(?:\.(\*|\d*))?([A-Za-z]))|\\(?:x[0-9a-fA-F]{1,2}|[0-7]{1,3}|[\s\S])|[^%\\]+|[%\\]/g;
 
+/** The text of a format with its arguments, each used once: awk's `printf`. */
+export function formatText(format: string, args: readonly string[]): string {
+  return formatOnce(format, [...args], () => {}).text;
+}
+
 /** Uses the format once; takes arguments from the front of `args`. */
 function formatOnce(
   format: string,
@@ -103,9 +108,7 @@ function convert(
     case "c":
       return (argument ?? "").slice(0, 1);
     case "q":
-      return /^[\w@%+=:,./-]+$/.test(argument ?? "")
-        ? argument
-        : `'${(argument ?? "").replaceAll("'", "'\\''")}'`;
+      return (argument ?? "") === "" ? "''" : (argument ?? "").replace(/[^\w@%+=:,./-]/g, "\\$&");
     case "d":
     case "i":
       return sign(digits(integer(argument, complain), precision));

@@ -21,7 +21,7 @@ export const rm: Command = {
     let status = 0;
     for (const path of operands) {
       const absolute = context.shell.resolve(path);
-      const stat = context.shell.machine.vfs.stat(absolute);
+      const stat = context.shell.machine.vfs.lstat(absolute);
       if (isErrno(stat)) {
         if (!flags.has("f")) status = context.complain(`cannot remove '${path}': ${stat.message}`);
         continue;
@@ -37,8 +37,8 @@ export const rm: Command = {
 
 function removeTree(context: CommandContext, path: string, absolute: string): number {
   const { vfs } = context.shell.machine;
-  const isLink = !isErrno(vfs.readlink(absolute));
-  const names = isLink ? [] : vfs.list(absolute);
+  const stat = vfs.lstat(absolute);
+  const names = isErrno(stat) || stat.kind !== "directory" ? [] : vfs.list(absolute);
   let status = 0;
   if (!isErrno(names)) {
     for (const name of names) {

@@ -33,6 +33,7 @@ export const sleep: Command = {
     }
     const { shell } = context;
     const { machine } = shell;
+    context.spent = true;
     return (yield {
       kind: "task",
       machine,

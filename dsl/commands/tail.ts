@@ -15,7 +15,7 @@ export const tail: Command = {
   kind: "filter",
   doc,
   *run(context): Coroutine {
-    const args = context.args.map((argument) => argument.replace(/^-(\d+)$/, "-n$1"));
+    const args = context.args.map((argument, i) => i === 0 ? argument.replace(/^-(\d+)$/, "-n$1") : argument);
     const options = parseOptions(args, "n:c:");
     if (typeof options === "string") return context.complain(options);
     const { operands, values } = options;

@@ -1,5 +1,6 @@
 import type { Shell } from "../state.ts";
 import { commands } from "./index.ts";
+import { parseOptions } from "./options.ts";
 import type { Command, CommandContext } from "./command.ts";
 
 /** `type`. */
@@ -31,7 +32,10 @@ export const type: Command = {
   name: "type",
   kind: "builtin",
   doc,
-  run: (context) => describe(context, context.args),
+  run(context) {
+    const options = parseOptions(context.args, "");
+    return typeof options === "string" ? context.complain(options, 2) : describe(context, options.operands);
+  },
 };
 
 /** Prints what each name is; the status is 1 if one is nothing. */

@@ -16,7 +16,8 @@ export const kvmCosts = parameters({
   eoiHandle: ns("An emulated write of the EOI register"),
   timerWriteHandle: ns("An emulated write of the timer's initial count: an hrtimer is cancelled and started"),
   msrHandle: ns("Any other emulated access to a local APIC register or MSR"),
-  mmioDecode: ns("Finding the register of a memory-mapped access: walk and instruction decode"),
+  mmioHandle: ns("An emulated access to a memory-mapped APIC register: walk, instruction decode, register"),
+  interruptWindowHandle: ns("After an exit because the guest can take an interrupt now"),
   externalInterruptHandle: ns("After an exit for an external interrupt, its host handler apart"),
   timerFunction: ns("kvm_timer_fn(): the expiry of a virtual timer, on the host"),
   nmiHandle: ns("After an exit for an NMI: the handler and the look at the requests"),
@@ -27,6 +28,9 @@ export const kvmCosts = parameters({
   slaveLoad: ns("Slave: taking the vCPU over, VMPTRLD included"),
   slaveBoot: ns("Slave: boot of the CPU with the minimal function"),
   pitTick: ns("One expiry of the emulated PIT"),
+  ioctl: ns("Entry to and exit from a system call on /dev/kvm or one of its descriptors"),
+  createVm: ns("KVM_CREATE_VM, and other requests that allocate for a whole machine"),
+  createVcpu: ns("KVM_CREATE_VCPU: VMCS, APIC page, MMU"),
 });
 
 /** Values of {@linkcode kvmCosts}. */

@@ -1,142 +1,167 @@
 /**
- * Exit handlers: what KVM does for each reason.
+ * Exit handlers: what KVM does for each reason, after `arch/x86/kvm/{vmx,x86,lapic}.c` of Linux 3.5.
  *
  * @module
  */
 
 import { type Activity, type Step, STORE } from "../../hw/sim/activity.ts";
-import { Apic, apicRegisterName, DeliveryMode, type Ipi, MSR_APIC_BASE, x2apicOffset } from "../../hw/lapic.ts";
+import { Apic, apicRegisterName, DeliveryMode, type Ipi, MSR_APIC_BASE, x2apicMsr, x2apicOffset } from "../../hw/lapic.ts";
 import { EventType, ExitReason, interruptionInfo } from "../../hw/vmx.ts";
 import type { KernelCpu } from "../linux/kernel_cpu.ts";
 import { Vector } from "../linux/vectors.ts";
 import { setDirectMode } from "./direct.ts";
-import type { LoopResult, Vcpu } from "./vcpu.ts";
+import type { Vcpu } from "./vcpu.ts";
 
 /** The xAPIC page. */
 const APIC_PAGE = 0xfee0_0000;
+/** The two registers that a guest writes with every timer. */
+const EOI_MSR = x2apicMsr(Apic.EOI);
+const TMICT_MSR = x2apicMsr(Apic.TMICT);
 /** #GP. */
 const GENERAL_PROTECTION = 13;
 
 /**
- * The activity that handles one exit of `vcpu`, on `cpu`. Afterwards the loop enters again, unless `vcpu.left` says
- * what is to be done outside of it. (HLT is the loop's own.)
+ * What handling an exit of `vcpu` costs. A handler is a cost and, when that has passed, an effect:
+ * {@linkcode completeExit}. (HLT and NMIs are the run loop's own.)
  */
-export function handleExit(vcpu: Vcpu, cpu: KernelCpu, reason: number): Activity {
+export function exitCost(vcpu: Vcpu, reason: number): Step {
+  const { steps } = vcpu.vm.kvm;
   switch (reason) {
     case ExitReason.MsrWrite: {
-      const { address: msr, value } = vcpu.registers;
-      if (msr < 0x800 || msr >= 0x900 || !vcpu.apic.x2apic) return unknownMsr(vcpu, "write");
-      return writeApic(vcpu, cpu, x2apicOffset(msr), value);
+      const msr = vcpu.registers.address;
+      return msr === EOI_MSR ? steps.eoiHandle : msr === TMICT_MSR ? steps.timerWriteHandle : steps.msrHandle;
     }
     case ExitReason.MsrRead:
-      return msrRead(vcpu);
+      return steps.msrHandle;
     case ExitReason.ExternalInterrupt:
-      return externalInterrupt(vcpu, cpu);
+      return steps.externalInterruptHandle;
+    case ExitReason.EptMisconfig:
+      return steps.mmioHandle;
+    case ExitReason.Cpuid:
+      return steps.cpuidHandle;
+    case ExitReason.InterruptWindow:
+      return steps.interruptWindowHandle;
+    default:
+      return steps.userExit;
+  }
+}
+
+/**
+ * Does what the exit asks for. Afterwards the loop enters again, unless `vcpu.left` says what is to be done outside.
+ *
+ * @returns a register write of the host's own that remains to be executed, or null
+ */
+export function completeExit(vcpu: Vcpu, cpu: KernelCpu, reason: number): Step | null {
+  const { registers, vmcs, apic } = vcpu;
+  switch (reason) {
+    case ExitReason.MsrWrite: {
+      const msr = registers.address;
+      if (isX2apic(vcpu, msr)) return writeApic(vcpu, cpu, x2apicOffset(msr), registers.value);
+      vcpu.tracepoint("kvm_msr", { rw: "write", index: msr, data: registers.value, fault: true });
+      injectFault(vcpu);
+      return null;
+    }
+    case ExitReason.MsrRead: {
+      const msr = registers.address;
+      if (isX2apic(vcpu, msr)) vmcs.skipInstruction(apic.read(x2apicOffset(msr), vcpu.vm.kvm.host.nowNs));
+      else if (msr === MSR_APIC_BASE) vmcs.skipInstruction(apicBase(vcpu));
+      else {
+        vcpu.tracepoint("kvm_msr", { rw: "read", index: msr, data: 0, fault: true });
+        injectFault(vcpu);
+      }
+      return null;
+    }
+    case ExitReason.ExternalInterrupt: // the host's handler has run when interrupts were switched on
+      if (cpu.state === "slave") vcpu.left = "online"; // patch 09: the thread on an online CPU looks
+      return null;
     case ExitReason.EptMisconfig:
       return memoryMapped(vcpu, cpu);
-    case ExitReason.IoInstruction:
-      return leave(vcpu, "KVM_EXIT_IO");
     case ExitReason.Cpuid:
-      return cpuid(vcpu);
-    case ExitReason.InterruptWindow:
-      return again();
+      vmcs.skipInstruction();
+      return null;
+    case ExitReason.InterruptWindow: // the guest can take an interrupt now: the next entry brings it
+      return null;
+    case ExitReason.IoInstruction:
+      vcpu.left = "KVM_EXIT_IO";
+      return null;
     default:
-      return leave(vcpu, "KVM_EXIT_FAIL_ENTRY");
+      vcpu.left = "KVM_EXIT_FAIL_ENTRY";
+      return null;
   }
 }
 
-/** An MSR that this KVM does not know. */
-function* unknownMsr(vcpu: Vcpu, rw: "read" | "write"): Activity {
-  yield vcpu.vm.kvm.steps.msrHandle;
-  vcpu.tracepoint("kvm_msr", { rw, index: vcpu.registers.address, data: vcpu.registers.value, fault: true });
-  injectFault(vcpu);
+function isX2apic(vcpu: Vcpu, msr: number): boolean {
+  return msr >= 0x800 && msr < 0x900 && vcpu.apic.x2apic;
 }
 
-/** RDMSR: x2APIC registers and IA32_APIC_BASE are emulated here. */
-function* msrRead(vcpu: Vcpu): Activity {
-  const { kvm } = vcpu.vm;
-  const msr = vcpu.registers.address;
-  if (msr >= 0x800 && msr < 0x900 && vcpu.apic.x2apic) {
-    yield kvm.steps.msrHandle;
-    vcpu.vmcs.skipInstruction(vcpu.apic.read(x2apicOffset(msr), kvm.host.nowNs));
-  } else if (msr === MSR_APIC_BASE) {
-    yield kvm.steps.msrHandle;
-    vcpu.vmcs.skipInstruction(0xfee0_0800 | (vcpu.apic.x2apic ? 0x400 : 0) | (vcpu.id === 0 ? 0x100 : 0));
-  } else {
-    yield* unknownMsr(vcpu, "read");
-  }
+/** IA32_APIC_BASE: enabled, in its form, and whether it is the bootstrap processor's. */
+function apicBase(vcpu: Vcpu): number {
+  return APIC_PAGE | 0x800 | (vcpu.apic.x2apic ? 0x400 : 0) | (vcpu.id === 0 ? 0x100 : 0);
 }
 
 /** An access to memory without a page: the xAPIC page is emulated here, everything else belongs to user space. */
-function* memoryMapped(vcpu: Vcpu, cpu: KernelCpu): Activity {
-  const { kvm } = vcpu.vm;
+function memoryMapped(vcpu: Vcpu, cpu: KernelCpu): Step | null {
   const { address, value, context } = vcpu.registers;
-  yield kvm.steps.mmioDecode;
   if (address < APIC_PAGE || address >= APIC_PAGE + 0x1000 || vcpu.apic.x2apic) {
     vcpu.left = "KVM_EXIT_MMIO";
-  } else if (context.top.step === STORE) {
-    yield* writeApic(vcpu, cpu, address - APIC_PAGE, value);
-  } else {
-    yield kvm.steps.msrHandle;
-    vcpu.vmcs.skipInstruction(vcpu.apic.read(address - APIC_PAGE, kvm.host.nowNs));
+    return null;
   }
+  if (context.top.step === STORE) return writeApic(vcpu, cpu, address - APIC_PAGE, value);
+  vcpu.vmcs.skipInstruction(vcpu.apic.read(address - APIC_PAGE, vcpu.vm.kvm.host.nowNs));
+  return null;
 }
 
 /** Emulates a write to a local APIC register, carries out what follows from it, and skips the instruction. */
-function* writeApic(vcpu: Vcpu, cpu: KernelCpu, offset: number, value: number): Activity {
-  const { apic, vm: { kvm } } = vcpu;
+function writeApic(vcpu: Vcpu, cpu: KernelCpu, offset: number, value: number): Step | null {
+  const { apic, vmcs, vm: { kvm } } = vcpu;
   const slave = cpu.state === "slave";
-  if (kvm.host.engine.trace !== null) {
+  const { nowNs, engine } = kvm.host;
+  if (engine.trace !== null) {
     vcpu.tracepoint("kvm_apic", { rw: "write", reg: `APIC_${apicRegisterName(offset)}`, val: value });
   }
   switch (offset) {
     case Apic.EOI: {
-      yield kvm.steps.eoiHandle;
-      if (slave && !apic.inService) {
-        yield cpu.apicWrite(Apic.EOI, 0); // patch 18: nothing virtual in service, so it was a physical one
-        break;
+      vmcs.skipInstruction();
+      // Patch 18: where nothing virtual is in service it was a physical interrupt's.
+      if (slave && !apic.inService) return cpu.apicWrite(Apic.EOI, 0);
+      const effect = apic.write(offset, value, nowNs);
+      if (effect.kind === "eoi" && engine.trace !== null) {
+        vcpu.tracepoint("kvm_eoi", { apicid: vcpu.id, vector: effect.vector });
       }
-      const effect = apic.write(offset, value, kvm.host.nowNs);
-      if (effect.kind === "eoi") vcpu.tracepoint("kvm_eoi", { apicid: vcpu.id, vector: effect.vector });
       if (slave && (kvm.capabilities.enableAt === "each" || !apic.inService)) setDirectMode(vcpu, true);
-      break;
+      return null;
     }
-    case Apic.TMICT: {
-      yield kvm.steps.timerWriteHandle;
-      apic.write(offset, value, kvm.host.nowNs);
-      const program = startTimer(vcpu, cpu);
-      if (program !== null) yield program;
-      break;
-    }
+    case Apic.TMICT:
+      vmcs.skipInstruction();
+      apic.write(offset, value, nowNs);
+      return startTimer(vcpu, cpu);
     case Apic.LVTT: {
-      yield kvm.steps.msrHandle;
-      if (slave && kvm.capabilities.timer) {
-        const vector = value & 0xff;
-        if (vector !== 0 && vector !== Vector.LocalTimer) {
-          kvm.host.log(`kvm: slave cpu ${cpu.id}: timer vector ${vector} is not ${Vector.LocalTimer}`);
-          return injectFault(vcpu);
-        }
-        yield cpu.apicWrite(Apic.LVTT, value);
+      const vector = value & 0xff;
+      const physical = slave && kvm.capabilities.timer;
+      if (physical && vector !== 0 && vector !== Vector.LocalTimer) {
+        kvm.host.log(`kvm: slave cpu ${cpu.id}: timer vector ${vector} is not ${Vector.LocalTimer}`);
+        injectFault(vcpu);
+        return null;
       }
-      apic.write(offset, value, kvm.host.nowNs);
-      break;
+      vmcs.skipInstruction();
+      apic.write(offset, value, nowNs);
+      return physical ? cpu.apicWrite(Apic.LVTT, value) : null;
     }
     case Apic.TDCR:
-      yield kvm.steps.msrHandle;
-      if (slave && kvm.capabilities.timer) yield cpu.apicWrite(Apic.TDCR, value);
-      apic.write(offset, value, kvm.host.nowNs);
-      break;
+      vmcs.skipInstruction();
+      apic.write(offset, value, nowNs);
+      return slave && kvm.capabilities.timer ? cpu.apicWrite(Apic.TDCR, value) : null;
     default: {
-      yield kvm.steps.msrHandle;
-      const effect = apic.write(offset, value, kvm.host.nowNs);
-      if (effect.kind === "fault") return injectFault(vcpu);
-      if (effect.kind === "ipi") {
-        deliverIpi(vcpu, effect.ipi, cpu);
-        yield* cpu.sendPendingIpis();
+      const effect = apic.write(offset, value, nowNs);
+      if (effect.kind === "fault") {
+        injectFault(vcpu);
+        return null;
       }
+      if (effect.kind === "ipi") deliverIpi(vcpu, effect.ipi, cpu);
+      vmcs.skipInstruction();
+      return null;
     }
   }
-  vcpu.vmcs.skipInstruction();
 }
 
 /** An interprocessor interrupt between the virtual CPUs of one machine. */
@@ -173,27 +198,6 @@ function startTimer(vcpu: Vcpu, cpu: KernelCpu): Step | null {
     if (home.hrtimers.first === vcpu.timer && home.hrtimers.stale) yield home.programTimer();
   })());
   return cpu.sendIpi(home.id, Vector.CallFunctionSingle);
-}
-
-/** An external interrupt: the host's handler has run when interrupts were switched on; on a slave the thread looks. */
-function* externalInterrupt(vcpu: Vcpu, cpu: KernelCpu): Activity {
-  yield vcpu.vm.kvm.steps.externalInterruptHandle;
-  if (cpu.state === "slave") vcpu.left = "online"; // patch 09
-}
-
-/** CPUID. */
-function* cpuid(vcpu: Vcpu): Activity {
-  yield vcpu.vm.kvm.steps.cpuidHandle;
-  vcpu.vmcs.skipInstruction();
-}
-
-/** The guest can take an interrupt now: enter again, with it. */
-function* again(): Activity {}
-
-/** Leaves the loop. */
-function* leave(vcpu: Vcpu, result: LoopResult): Activity {
-  yield vcpu.vm.kvm.steps.userExit;
-  vcpu.left = result;
 }
 
 /** #GP for the guest, injected with the next entry. */

@@ -8,12 +8,22 @@ import type { LogicalCpu } from "../../hw/cpu.ts";
 import type { ClockRatio } from "../../hw/lapic_timer.ts";
 import type { Machine } from "../../hw/machine.ts";
 import type { MsrBitmap } from "../../hw/vmx.ts";
+import type { Irqs } from "../linux/irq.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import type { KernelCpu } from "../linux/kernel_cpu.ts";
+import type { PciCore } from "../linux/pci_bus.ts";
 import { type KvmCosts, type KvmSteps, kvmSteps } from "./costs.ts";
 import { type DirectCapabilities, normalBitmap, slaveBitmap } from "./direct.ts";
 import type { Vcpu } from "./vcpu.ts";
 import { Vm } from "./vm.ts";
+
+/** What device assignment needs of the host. */
+export interface HostDevices {
+  /** Its PCI devices. */
+  readonly pci: PciCore;
+  /** Its interrupts. */
+  readonly irqs: Irqs;
+}
 
 /** `/dev/kvm`'s other side. */
 export class Kvm {
@@ -27,8 +37,14 @@ export class Kvm {
   readonly tscRatio: ClockRatio;
   /** Its machines, in order of creation. */
   readonly vms: Vm[] = [];
+  /** Machines created so far. */
+  created = 0;
   /** Vcpus by the slave CPU they are bound to. */
   readonly slaves = new Map<number, Vcpu>();
+  /** Slave CPUs that have been told to stop and have not yet. */
+  readonly dying = new Set<number>();
+  /** The host's devices; `null` where it has none to assign. */
+  devices: HostDevices | null = null;
 
   /** Loads the module into `host`, which runs on `machine`. */
   constructor(
@@ -46,8 +62,15 @@ export class Kvm {
   /** KVM_CREATE_VM. */
   createVm(name: string): Vm {
     const vm = new Vm(this, name);
+    this.created++;
     this.vms.push(vm);
     return vm;
+  }
+
+  /** The machine's last descriptor has been closed. */
+  forget(vm: Vm): void {
+    const index = this.vms.indexOf(vm);
+    if (index >= 0) this.vms.splice(index, 1);
   }
 
   /** The processor under a CPU of the host. */

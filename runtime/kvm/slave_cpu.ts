@@ -10,41 +10,55 @@
 import { type Activity, HLT } from "../../hw/sim/activity.ts";
 import { Apic, DeliveryMode } from "../../hw/lapic.ts";
 import { Primary } from "../../hw/vmx.ts";
-import { EINVAL, ENOSYS, Errno } from "../linux/errno.ts";
+import { EBUSY, EINVAL, ENOSYS, Errno } from "../linux/errno.ts";
 import type { KernelCpu } from "../linux/kernel_cpu.ts";
 import { Vector } from "../linux/vectors.ts";
 import { setDirectMode } from "./direct.ts";
 import type { Kvm } from "./kvm.ts";
 import type { LoopResult, RunExit, Vcpu } from "./vcpu.ts";
 
+/** native_cpu_die(): how often it looks whether a CPU is dead, and how long it sleeps in between, ns. */
+const DIE_POLLS = 10;
+const DIE_POLL_NS = 100_000_000;
+
 /**
  * KVM_SET_SLAVE_CPU: binds `vcpu` to CPU `id`, or detaches it (`id` negative). Executed by the calling thread on
- * `cpu`.
+ * `cpu`; the vCPU does not run meanwhile.
  *
- * @returns 0, or EINVAL (no such CPU, online, somebody else's slave, detach of nothing), ENOSYS (set twice)
+ * @param setMode whether the vCPU's slave mode follows; its end leaves that as it is
+ * @returns 0, or EINVAL (no such CPU, online, somebody else's slave, detach of nothing), ENOSYS (set twice), EBUSY (the
+ * old slave does not stop)
  */
-export function* setSlaveCpu(vcpu: Vcpu, id: number, cpu: KernelCpu): Activity<number | Errno> {
+export function* setSlaveCpu(
+  vcpu: Vcpu,
+  id: number,
+  cpu: KernelCpu,
+  setMode = true,
+): Activity<number | Errno> {
   const { kvm } = vcpu.vm;
   const old = vcpu.slaveCpu;
-  if (id < 0) {
-    setSlaveMode(vcpu, false);
-    if (old < 0) return EINVAL;
-    yield* slaveCpuDown(kvm, old, cpu);
-    vcpu.slaveCpu = -1;
-    return 0;
-  }
   if (id >= kvm.host.cpus.length) return EINVAL;
-  const slave = kvm.host.cpus[id]!;
-  if (slave.state === "online") return EINVAL;
-  if (old === id) return ENOSYS; // native_cpu_up(): the CPU is in cpu_callin_mask already
-  if (slave.state === "slave") return EINVAL;
-  if (old >= 0) yield* slaveCpuDown(kvm, old, cpu);
-  yield* slaveCpuUp(kvm, slave, cpu);
-  vcpu.slaveCpu = id;
-  kvm.slaves.set(id, vcpu);
-  slave.localTimerOverride = () => slaveTimer(vcpu, slave);
-  setSlaveMode(vcpu, true);
-  return 0;
+  const slave = id < 0 ? null : kvm.host.cpus[id]!;
+  if (slave?.state === "online") return EINVAL;
+  if (slave?.state === "slave" && id !== old) return EINVAL;
+  // The patch never clears its first answer: a detach of nothing says EINVAL, and the mode is set all the same.
+  let result: number | Errno = EINVAL;
+  if (old >= 0 && id !== old) {
+    kvm.slaves.delete(old);
+    const failed = yield* slaveCpuDown(kvm, old, cpu);
+    if (failed) return failed;
+    result = 0;
+  }
+  if (slave !== null) {
+    if (id === old) return ENOSYS; // native_cpu_up(): the CPU is in cpu_callin_mask already
+    yield* slaveCpuUp(kvm, slave, cpu);
+    kvm.slaves.set(id, vcpu);
+    slave.localTimerOverride = () => slaveTimer(vcpu, slave);
+    result = 0;
+  }
+  vcpu.slaveCpu = id < 0 ? -1 : id;
+  if (setMode) setSlaveMode(vcpu, slave !== null);
+  return result;
 }
 
 /** `set_slave_mode`: HLT does not exit, and direct mode is on, while the vCPU has a CPU of its own. */
@@ -77,16 +91,26 @@ function* slaveCpuUp(kvm: Kvm, slave: KernelCpu, cpu: KernelCpu): Activity {
   kvm.machine.startup = startup;
 }
 
-/** Takes a slave down: it leaves its vCPU and waits for an INIT. */
-function* slaveCpuDown(kvm: Kvm, id: number, cpu: KernelCpu): Activity {
-  const slave = kvm.host.cpus[id]!;
-  const vcpu = kvm.slaves.get(id);
-  if (vcpu !== undefined) vcpu.requested = true;
-  kvm.slaves.delete(id);
-  slave.localTimerOverride = null;
-  slave.state = "offline";
-  yield cpu.apicWrite(Apic.ICR, id * 0x1_0000_0000 + (DeliveryMode.Init << 8));
-  yield kvm.host.steps.cpuDown;
+/** `slave_cpu_down()`: tells a slave to stop and waits, at most a second, until it has. */
+function* slaveCpuDown(kvm: Kvm, id: number, cpu: KernelCpu): Activity<Errno | void> {
+  const { host } = kvm;
+  const slave = host.cpus[id]!;
+  const caller = cpu.current;
+  const timer = host.sleepTimer(caller);
+  slave.callFunctions.push(stop(kvm, id));
+  yield cpu.sendIpi(id, Vector.CallFunctionSingle);
+  for (let poll = 0; poll < DIE_POLLS; poll++) {
+    if (slave.state !== "slave") return;
+    yield* host.sleepUntil(caller, timer, host.nowNs + DIE_POLL_NS);
+  }
+  if (slave.state !== "slave") return;
+  host.log(`failed to stop slave cpu ${id}`);
+  return EBUSY;
+}
+
+/** `__slave_cpu_down()`, on the slave. */
+function* stop(kvm: Kvm, id: number): Activity {
+  kvm.dying.add(id);
 }
 
 /** `start_slave_cpu`: takes functions and halts in between. Never online, no timer of its own, no tick. */
@@ -98,11 +122,30 @@ function* slaveLoop(kvm: Kvm, slave: KernelCpu, calledIn: () => void): Activity 
   kvm.host.log(`Slave CPU ${slave.id} is up`);
   calledIn();
   yield* slave.sendPendingIpis();
-  for (;;) {
+  while (!kvm.dying.has(slave.id)) {
     const work = slave.callFunctions.shift();
     if (work === undefined) yield HLT;
     else yield slave.registers.call(work);
   }
+  yield* slaveDies(kvm, slave);
+}
+
+/** Out of the loop: native_cpu_disable(), then play_dead(), from which only an INIT wakes the CPU. */
+function* slaveDies(kvm: Kvm, slave: KernelCpu): Activity {
+  const { host, devices } = kvm;
+  host.log(`Slave CPU ${slave.id} is going down ...`);
+  slave.registers.interruptFlag = false;
+  yield slave.apicWrite(Apic.TMICT, 0); // clear_local_APIC(): the guest may have left its timer running
+  yield slave.apicWrite(Apic.LVTT, 0x0001_0000 | Vector.LocalTimer);
+  const left = devices?.irqs.evacuate(slave) ?? []; // fixup_irqs(): back to an online CPU, with the host's vector
+  if (devices !== null) {
+    yield host.steps.cpuDown; // meanwhile the interrupt messages that were on their way come in
+    yield* devices.irqs.retrigger(slave, left);
+  }
+  slave.localTimerOverride = null;
+  kvm.dying.delete(slave.id);
+  slave.state = "offline";
+  for (;;) yield HLT;
 }
 
 /** `slave_lapic_timer_fn`: the guest's timer fired while the host had the CPU; it becomes a virtual interrupt. */
@@ -121,13 +164,18 @@ export function* kvmRun(vcpu: Vcpu): Activity<RunExit> {
   for (;;) {
     const cpu = kvm.host.cpus[thread.cpu]!;
     let result: LoopResult;
-    if (vcpu.slaveCpu < 0) result = yield* vcpu.loop(cpu);
+    if (vcpu.slaveCpu < 0) {
+      yield cpu.registers.call(vcpu.loop(cpu));
+      result = vcpu.result;
+    }
     else result = yield* handOff(vcpu, cpu);
     if (result !== "online") {
       thread.preemptCount--;
+      const here = kvm.host.cpus[thread.cpu]!;
+      if (here.preemptible) yield* here.schedule();
       return result;
     }
-    while (!vcpu.runnable) yield* cpu.sleep();
+    while (!vcpu.runnable) yield* kvm.host.cpus[thread.cpu]!.sleep();
     vcpu.halted = false;
   }
 }
@@ -137,15 +185,21 @@ function* handOff(vcpu: Vcpu, cpu: KernelCpu): Activity<LoopResult> {
   const { kvm } = vcpu.vm;
   const slave = kvm.host.cpus[vcpu.slaveCpu]!;
   const thread = vcpu.thread!;
+  if (slave.state !== "slave") {
+    kvm.host.log(`kernel BUG at arch/x86/kvm/x86.c: vcpu ${vcpu.id} has slave cpu ${slave.id}, which is none`);
+    return "KVM_EXIT_FAIL_ENTRY";
+  }
   let result: LoopResult | null = null;
   yield kvm.steps.handOff;
   slave.callFunctions.push((function* (): Activity {
     yield kvm.steps.slaveLoad;
-    result = yield* vcpu.loop(slave);
+    yield slave.registers.call(vcpu.loop(slave));
+    result = vcpu.result;
+    vcpu.loadedOn = null; // kvm_arch_vcpu_put_migrate(): from here on a kick wakes the thread
     kvm.host.wake(thread, slave);
     yield* slave.sendPendingIpis();
   })());
   yield cpu.sendIpi(slave.id, Vector.CallFunctionSingle);
-  while (result === null) yield* cpu.sleep();
+  while (result === null) yield* kvm.host.cpus[thread.cpu]!.sleep();
   return result;
 }

@@ -24,7 +24,7 @@ import type { Task } from "../linux/task.ts";
 import type { RegisterFile } from "../../hw/register_file.ts";
 import { Vector } from "../linux/vectors.ts";
 import { setDirectMode } from "./direct.ts";
-import { handleExit } from "./exits.ts";
+import { completeExit, exitCost } from "./exits.ts";
 import type { Vm } from "./vm.ts";
 
 /** Where the vCPU is, as other CPUs see it (`vcpu->mode`). */
@@ -99,21 +99,20 @@ export class Vcpu {
 
   /**
    * The loop of KVM_RUN, executed on `cpu`: `__vcpu_run()` of an online CPU, `vcpu_enter_guest_slave()` of a slave.
-   * Call with `yield*`.
-   *
-   * @returns what only user space, or only an online CPU, can do
+   * Call with `yield cpu.registers.call(vcpu.loop(cpu))`; {@linkcode result} then says what only user space, or only an
+   * online CPU, can do.
    */
-  *loop(cpu: KernelCpu): Activity<LoopResult> {
+  *loop(cpu: KernelCpu): Activity {
     const { steps } = this.vm.kvm;
     const { registers } = cpu;
     const physical = this.vm.kvm.physical(cpu);
     const slave = cpu.state === "slave";
     this.loadedOn = cpu;
     for (;;) {
-      if (this.signalPending) return "KVM_EXIT_INTR";
+      if (this.signalPending) return this.#leave("KVM_EXIT_INTR");
       if (this.halted) {
         if (this.apic.pendingVector() < 0) {
-          if (slave) return "online";
+          if (slave) return this.#leave("online");
           yield steps.haltHandle;
           while (!this.runnable) if (cpu.prepareSleep()) yield* cpu.schedule();
           yield steps.unblock;
@@ -151,14 +150,21 @@ export class Vcpu {
         this.halted = true;
         continue;
       }
-      yield registers.call(handleExit(this, cpu, reason));
-      if (this.left !== null) {
-        const left: LoopResult = this.left;
-        this.left = null;
-        return left;
-      }
+      yield exitCost(this, reason);
+      const write = completeExit(this, cpu, reason);
+      if (write !== null) yield write;
+      if ((cpu.rescheduleMask | cpu.nmiMask) !== 0) yield* cpu.sendPendingIpis();
+      if (this.left !== null) return this.#leave(this.left);
     }
   }
+
+  #leave(result: LoopResult): void {
+    this.left = null;
+    this.result = result;
+  }
+
+  /** Why the loop was left. */
+  result: LoopResult = "online";
 
   /** What an exit handler wants done outside of the loop; `null`: enter again. */
   left: LoopResult | null = null;

@@ -7,10 +7,11 @@
 import type { Activity, Step } from "../../hw/sim/activity.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import type { Task } from "../linux/task.ts";
-import { Vfs } from "../linux/vfs.ts";
+import type { Vfs } from "../linux/vfs.ts";
 import { maskOf, type Program, type ProgramProcess } from "../programs/program.ts";
 import type { CyclictestResult } from "../programs/cyclictest.ts";
 import type { Lab } from "./lab.ts";
+import type { Software } from "./software.ts";
 
 /** How a command is started: fixed before its task exists. */
 export interface CommandLaunch {
@@ -32,23 +33,28 @@ export interface CommandProcess extends CommandLaunch, ProgramProcess {
 /** A computer of a {@linkcode Lab}: the host, a guest, or a view of them. */
 export class Computer {
   /** Its files. */
-  readonly vfs = new Vfs();
+  readonly vfs: Vfs;
+  /** Its kernel. */
+  readonly kernel: Kernel;
   /** What a built-in of the shell costs. */
   readonly builtinCost: Step;
   /** Its programs by name. */
   readonly programs: ReadonlyMap<string, Program>;
 
   /**
-   * @param name as `ssh` takes it @param kernel its kernel
+   * @param name as `ssh` takes it @param software its kernel and what is around it
    * @param processors the kernel's CPUs that it knows, its processor 0 first
    */
   constructor(
     readonly lab: Lab,
     readonly name: string,
-    readonly kernel: Kernel,
+    readonly software: Software,
     readonly processors: readonly number[],
     programs: readonly Program[],
   ) {
+    const { kernel, vfs } = software;
+    this.kernel = kernel;
+    this.vfs = vfs;
     this.builtinCost = kernel.steps.shellBuiltin;
     this.programs = new Map(programs.map((program) => [program.name, program]));
   }

@@ -9,6 +9,7 @@ import { parameters } from "../../hw/parameters.ts";
 import i7 from "../../hw/profiles/i7-3770.yaml" with { type: "text" };
 import { kvmCosts } from "../kvm/costs.ts";
 import { backgroundParameters } from "../linux/background.ts";
+import { pciCosts } from "../linux/pci_costs.ts";
 import { kernelCosts } from "../linux/release.ts";
 import linux from "../profiles/linux-3.yaml" with { type: "text" };
 import kvm from "../profiles/kvm-3.5.yaml" with { type: "text" };
@@ -22,6 +23,7 @@ export const labParameters = parameters({
   linux: kernelCosts,
   hostBackground: backgroundParameters,
   guestBackground: backgroundParameters,
+  pci: pciCosts,
   kvm: kvmCosts,
   cyclictest: cyclictestCosts,
 });

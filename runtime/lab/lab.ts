@@ -13,11 +13,12 @@ import type { Vcpu } from "../kvm/vcpu.ts";
 import { Kernel } from "../linux/kernel.ts";
 import type { KernelCpu } from "../linux/kernel_cpu.ts";
 import { Layers } from "../linux/layers.ts";
-import { Vector } from "../linux/vectors.ts";
+import type { Nic82599 } from "../../hw/nic_82599.ts";
 import type { CyclictestResult } from "../programs/cyclictest.ts";
 import { Computer } from "./computer.ts";
 import type { LabProfile } from "./defaults.ts";
 import { hostPrograms, userPrograms } from "./programs.ts";
+import { HOST_IDENTITY, hostBus, Software } from "./software.ts";
 import { DEDICATED_CPU, type SystemRow } from "./systems.ts";
 
 /** What a laboratory is booted with. */
@@ -58,9 +59,14 @@ export interface Guest {
   readonly name: string;
   /** Its kernel. */
   readonly kernel: Kernel;
+  /** What runs around its kernel. */
+  readonly software: Software;
   /** Its virtual CPUs. */
   readonly vcpus: readonly Vcpu[];
 }
+
+/** Makes a device raise the interrupt of one of its queues now; what is in the way, where it cannot. */
+export type InterruptSource = (queue: number) => string | undefined;
 
 /** How long the host's boot is given, ns. */
 const BOOT_NS = 100_000_000;
@@ -79,8 +85,14 @@ export class Lab {
   readonly host: Kernel;
   /** The host's KVM. */
   readonly kvm: Kvm;
+  /** What runs around the host's kernel. */
+  readonly software: Software;
+  /** The 10 GbE card. */
+  readonly nic: Nic82599;
   /** Started guests, by name. */
   readonly guests = new Map<string, Guest>();
+  /** What can be made to raise an interrupt, by the names that `irq` takes; entered by whoever wires a device. */
+  readonly interruptSources = new Map<string, InterruptSource>();
   /** What benchmarks have measured, oldest first. */
   readonly results: LabResult[] = [];
   /** Constants of C calls. */
@@ -107,16 +119,22 @@ export class Lab {
       background: values.hostBackground,
     });
     this.kvm = new Kvm(this.host, this.machine, values.kvm, system.capabilities);
-    for (const cpu of this.host.cpus) {
-      cpu.vectorIrq.set(Vector.Isa + KEYBOARD.irq, this.host.consoleAction);
-      this.machine.cpus[cpu.id]!.start(cpu.prepareStart());
-    }
+    const { bus, nic } = hostBus();
+    this.nic = nic;
+    this.software = new Software(this.host, this.machine, bus, {
+      slaveAffinity: system.capabilities.slaveCpu,
+      pci: values.pci,
+      commandLine: "BOOT_IMAGE=/vmlinuz-3.5.0-rc6 root=/dev/sda1 ro intel_iommu=on",
+      identity: HOST_IDENTITY,
+    }, false);
+    for (const cpu of this.host.cpus) this.machine.cpus[cpu.id]!.start(cpu.prepareStart());
     this.engine.runUntil(BOOT_NS);
-    this.#computers.set("host", new Computer(this, "host", this.host, range(values.hw.cpus), hostPrograms(this)));
+    this.software.startPci();
+    this.#computers.set("host", new Computer(this, "host", this.software, range(values.hw.cpus), hostPrograms(this)));
     if (system.vm0 === "host") {
       // The measured CPU is the same in all systems: vm0's processor 0 is the dedicated one.
       const processors = [DEDICATED_CPU, ...range(values.hw.cpus).filter((cpu) => cpu !== DEDICATED_CPU)];
-      this.#computers.set("vm0", new Computer(this, "vm0", this.host, processors, userPrograms(this)));
+      this.#computers.set("vm0", new Computer(this, "vm0", this.software, processors, userPrograms(this)));
     }
   }
 
@@ -143,7 +161,6 @@ export class Lab {
       consoleIrq: GUEST_NETWORK,
       background: values.guestBackground,
     });
-    for (const cpu of kernel.cpus) cpu.vectorIrq.set(Vector.Isa + GUEST_NETWORK.irq, kernel.consoleAction);
     return kernel;
   }
 
@@ -151,7 +168,7 @@ export class Lab {
   addGuest(guest: Guest): void {
     this.guests.set(guest.name, guest);
     const processors = range(guest.kernel.cpus.length);
-    this.#computers.set(guest.name, new Computer(this, guest.name, guest.kernel, processors, userPrograms(this)));
+    this.#computers.set(guest.name, new Computer(this, guest.name, guest.software, processors, userPrograms(this)));
   }
 
   /** Forgets a guest that has ended. */
@@ -167,7 +184,8 @@ export class Lab {
   type(kernel: Kernel, input: (cpu: KernelCpu) => void): void {
     kernel.consoleInput.push(input);
     if (kernel === this.host) {
-      this.machine.messageSignalled(0, Vector.Isa + KEYBOARD.irq);
+      const { cpu, vector } = this.software.console;
+      this.machine.messageSignalled(cpu, vector);
       return;
     }
     const guest = [...this.guests.values()].find((candidate) => candidate.kernel === kernel);

@@ -14,7 +14,7 @@
  * @module
  */
 
-import { EINVAL, EOVERFLOW, ERANGE, Errno } from "./errno.ts";
+import { EINVAL, EOVERFLOW, ERANGE, type Errno } from "./errno.ts";
 import type { CpuMask } from "./task.ts";
 
 /** Lowest CPU of `mask`; -1: it is empty. */

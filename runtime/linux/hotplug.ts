@@ -18,7 +18,7 @@
 import type { Activity } from "../../hw/sim/activity.ts";
 import { Apic, DeliveryMode } from "../../hw/lapic.ts";
 import type { Machine } from "../../hw/machine.ts";
-import { EBUSY, EINVAL, Errno } from "./errno.ts";
+import { EBUSY, EINVAL, type Errno } from "./errno.ts";
 import { idleLoop } from "./idle.ts";
 import type { Irqs } from "./irq.ts";
 import type { Kernel } from "./kernel.ts";
@@ -168,7 +168,10 @@ export class CpuHotplug {
     const destination = id * 0x1_0000_0000;
     yield kernel.cpus[by.cpu]!.apicWrite(Apic.ICR, destination + (DeliveryMode.Init << 8));
     yield kernel.steps.cpuUp;
-    yield kernel.cpus[by.cpu]!.apicWrite(Apic.ICR, destination + (DeliveryMode.Startup << 8) + TRAMPOLINE_PAGE);
+    yield kernel.cpus[by.cpu]!.apicWrite(
+      Apic.ICR,
+      destination + (DeliveryMode.Startup << 8) + TRAMPOLINE_PAGE,
+    );
     while (!online) yield* kernel.cpus[by.cpu]!.sleep();
     this.#starting = null;
     const here = kernel.cpus[by.cpu]!;

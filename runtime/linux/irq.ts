@@ -16,7 +16,7 @@
  * @module
  */
 
-import { type Activity } from "../../hw/sim/activity.ts";
+import type { Activity } from "../../hw/sim/activity.ts";
 import type { Hashed, StateHash } from "../../hw/sim/state_hash.ts";
 import { Apic } from "../../hw/lapic.ts";
 import { encodeMsi } from "../../hw/msi.ts";
@@ -109,6 +109,8 @@ export class Irqs implements Hashed {
   /** `/proc/irq/default_smp_affinity`. */
   defaultAffinity: CpuMask;
   readonly #descriptors = new Map<number, IrqDescriptor>();
+  /** By slave CPU: the vector that an interrupt has to have there, because it is its guest's. */
+  readonly #slaveVectors = new Map<number, Map<number, number>>();
   // __assign_irq_vector(): the search goes on where the last one ended. The first candidates are ISA's.
   #lastVector = Vector.FirstExternal + 1;
   #lastOffset = 1;
@@ -220,7 +222,32 @@ export class Irqs implements Hashed {
       const requests = yield cpu.apicRead(Apic.IRR + (vector >>> 5) * 0x10);
       if (((requests >>> (vector & 31)) & 1) !== 0) yield cpu.sendIpi(descriptor.cpu, descriptor.vector);
     }
-    for (const [vector, action] of cpu.vectorIrq) if (action instanceof IrqDescriptor) cpu.vectorIrq.delete(vector);
+    for (const [vector, action] of cpu.vectorIrq) {
+      if (action instanceof IrqDescriptor) cpu.vectorIrq.delete(vector);
+    }
+  }
+
+  /**
+   * remap_slave_vector_irq(): on slave CPU `cpu` interrupt `irq` has vector `vector` from now on, once its affinity leads
+   * there; the vector is connected at once, so that an interrupt that comes while the guest is out is not lost.
+   */
+  remapSlaveVector(irq: number, vector: number, cpu: KernelCpu): void {
+    const descriptor = this.#descriptors.get(irq);
+    if (descriptor === undefined) return;
+    let vectors = this.#slaveVectors.get(cpu.id);
+    if (vectors === undefined) this.#slaveVectors.set(cpu.id, vectors = new Map());
+    vectors.set(irq, vector);
+    cpu.vectorIrq.set(vector, descriptor);
+  }
+
+  /** revert_slave_vector_irq(): the vector that interrupt `irq` had on slave CPUs leads nowhere any more. */
+  revertSlaveVectors(irq: number): void {
+    for (const [id, vectors] of this.#slaveVectors) {
+      const vector = vectors.get(irq);
+      if (vector === undefined) continue;
+      vectors.delete(irq);
+      this.kernel.cpus[id]!.vectorIrq.delete(vector);
+    }
   }
 
   #freeNumber(): number {
@@ -233,7 +260,8 @@ export class Irqs implements Hashed {
   #route(descriptor: IrqDescriptor, target: number): Errno | void {
     const cpu = this.kernel.cpus[target]!;
     const isa = descriptor.chip.name === "IO-APIC" && descriptor.irq < ISA_IRQS;
-    const vector = isa ? Vector.Isa + descriptor.irq : this.#freeVector(cpu);
+    const remapped = cpu.state === "slave" ? this.#slaveVectors.get(target)?.get(descriptor.irq) : undefined;
+    const vector = isa ? Vector.Isa + descriptor.irq : remapped ?? this.#freeVector(cpu);
     if (vector instanceof Errno) return vector;
     descriptor.cpu = target;
     descriptor.vector = vector;

@@ -10,6 +10,7 @@ import type { StateHash } from "../../hw/sim/state_hash.ts";
 import { HrTimer } from "./hrtimer.ts";
 import type { BackgroundParameters } from "./background.ts";
 import { type IrqAction, KernelCpu } from "./kernel_cpu.ts";
+import { LoadAverage } from "./loadavg.ts";
 import type { KernelCosts, KernelRelease } from "./release.ts";
 import { schedulerDefaults, type SchedulerTunables } from "./runqueue.ts";
 import { type CpuMask, Task } from "./task.ts";
@@ -69,6 +70,8 @@ export class Kernel {
   readonly nmiHandlers: ((cpu: KernelCpu) => boolean)[] = [];
   /** Interrupts at a vector that no device has. */
   spuriousVectors = 0;
+  /** How many tasks want a CPU. */
+  readonly loadAverage: LoadAverage = new LoadAverage(this);
   /** The kernel log: text and time. */
   readonly dmesg: { timeNs: number; text: string }[] = [];
   /** What has been typed: work that the console's interrupt does, oldest first. */
@@ -199,6 +202,7 @@ export class Kernel {
   kill(task: Task, status: number, from: KernelCpu): void {
     if (task.dead || task.killed) return;
     task.killed = true;
+    if (task.onKill !== null) return task.onKill(from);
     const cpu = this.cpus[task.cpu]!;
     if (cpu.current === task) {
       cpu.killStatus = status; // the next interrupt's way out ends it
@@ -241,13 +245,14 @@ export class Kernel {
   }
 
   /**
-   * Puts a task that no CPU executes on the queue of `to`, if it is on one, and makes it belong there.
+   * Makes a task belong to `to`: a sleeping one wakes there, a waiting one changes queues. One that a CPU executes, or
+   * is about to, stays.
    *
    * @param from the CPU whose software does it
    */
   migrate(task: Task, to: KernelCpu, from: KernelCpu): void {
-    const queue = this.cpus[task.cpu]!.runQueue;
-    if (task.runnable) queue.remove(task);
+    const { runQueue: queue, current } = this.cpus[task.cpu]!;
+    if (current === task || (task.runnable && !queue.remove(task))) return;
     task.vruntimeNs += to.runQueue.minVruntimeNs - queue.minVruntimeNs; // lags behind its new peers as it did here
     task.cpu = to.id;
     if (!task.runnable) return;
@@ -262,7 +267,8 @@ export class Kernel {
   fallback(task: Task): KernelCpu {
     const online = this.onlineMask;
     if ((task.allowed & online) === 0) {
-      if (!task.kernelThread) this.log(`process ${task.pid} (${task.name}) no longer affine to cpu${task.cpu}`);
+      const { pid, name, cpu } = task;
+      if (!task.kernelThread) this.log(`process ${pid} (${name}) no longer affine to cpu${cpu}`);
       task.allowed = this.possibleMask;
     }
     return this.#leastLoaded(task.allowed & online);
@@ -350,6 +356,7 @@ export class Kernel {
   hashInto(hash: StateHash): void {
     this.settle();
     for (const cpu of this.cpus) cpu.hashInto(hash);
+    this.loadAverage.hashInto(hash);
     for (const task of this.tasks.values()) task.hashInto(hash);
     hash.number(this.spuriousVectors).word(this.dmesg.length).word(this.consoleInput.length);
   }

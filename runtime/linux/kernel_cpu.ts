@@ -347,6 +347,7 @@ export class KernelCpu implements InterruptTable {
   }
 
   #tick(timer: HrTimer): void {
+    this.kernel.loadAverage.update();
     const current = this.current;
     if (current !== this.idle) {
       this.runQueue.account(current, this.kernel.nowNs);

@@ -107,8 +107,7 @@ export class KernelThreads {
     const { kernel } = this;
     return this.of(cpu.id).map(({ task, allowed }) => {
       task.allowed = allowed;
-      const running = kernel.cpus[task.cpu]!.current === task;
-      if (task.cpu !== cpu.id && !running) kernel.migrate(task, cpu, from);
+      if (task.cpu !== cpu.id) kernel.migrate(task, cpu, from);
       return task.name;
     });
   }

@@ -9,6 +9,7 @@
  * @module
  */
 
+import type { StateHash } from "../../hw/sim/state_hash.ts";
 import type { Kernel } from "./kernel.ts";
 
 /** LOAD_FREQ, without the one tick more. */
@@ -51,11 +52,17 @@ export class LoadAverage {
     }
   }
 
+  /** Adds the averages, and up to when they go, to `hash`. */
+  hashInto(hash: StateHash): void {
+    hash.number(this.#sampledNs).number(this.#busyNs);
+    for (const load of this.#averages) hash.number(load);
+  }
+
   /** `0.00 0.01 0.05`. */
   toString(): string {
     this.update();
     return this.#averages.map((load) => {
-      const shown = load + FIXED_1 / 200;
+      const shown = load + Math.floor(FIXED_1 / 200);
       const fraction = Math.floor(((shown % FIXED_1) * 100) / FIXED_1);
       return `${Math.floor(shown / FIXED_1)}.${String(fraction).padStart(2, "0")}`;
     }).join(" ");

@@ -56,8 +56,7 @@ export class RunQueue {
       const queue = this.#realTime;
       let i = queue.length;
       while (i > 0 && queue[i - 1]!.rtPriority < task.rtPriority) i--;
-      queue.splice(i, 0, task);
-      return;
+      return insertAt(queue, i, task);
     }
     if (waking) {
       task.vruntimeNs = Math.max(task.vruntimeNs, this.minVruntimeNs - this.tunables.latencyNs / 2);
@@ -65,7 +64,7 @@ export class RunQueue {
     const queue = this.#fair;
     let i = queue.length;
     while (i > 0 && queue[i - 1]!.vruntimeNs > task.vruntimeNs) i--;
-    queue.splice(i, 0, task);
+    insertAt(queue, i, task);
   }
 
   /** Puts a preempted real-time task back in front of its equals. */
@@ -74,19 +73,23 @@ export class RunQueue {
     const queue = this.#realTime;
     let i = 0;
     while (i < queue.length && queue[i]!.rtPriority > task.rtPriority) i++;
-    queue.splice(i, 0, task);
+    insertAt(queue, i, task);
   }
 
-  /** Takes `task` off. */
-  remove(task: Task): void {
+  /** Takes `task` off. False: it was not on it. */
+  remove(task: Task): boolean {
     const queue = task.realTime ? this.#realTime : this.#fair;
     const i = queue.indexOf(task);
-    if (i >= 0) queue.splice(i, 1);
+    if (i >= 0) removeAt(queue, i);
+    return i >= 0;
   }
 
   /** Takes the task that shall run next; `undefined`: idle. */
   take(): Task | undefined {
-    return this.#realTime.shift() ?? this.#fair.shift();
+    const queue = this.#realTime.length > 0 ? this.#realTime : this.#fair;
+    const task = queue[0];
+    if (task !== undefined) removeAt(queue, 0);
+    return task;
   }
 
   /** All waiting tasks, next first. */
@@ -133,4 +136,17 @@ export class RunQueue {
     hash.number(this.minVruntimeNs);
     for (const task of this.tasks()) hash.word(task.pid);
   }
+}
+
+/** Queues are a few tasks long and change with every switch: by hand this is several times as fast as splice(). */
+function insertAt(queue: Task[], index: number, task: Task): void {
+  queue.push(task);
+  for (let i = queue.length - 1; i > index; i--) queue[i] = queue[i - 1]!;
+  queue[index] = task;
+}
+
+/** See {@linkcode insertAt}. */
+function removeAt(queue: Task[], index: number): void {
+  for (let i = index; i < queue.length - 1; i++) queue[i] = queue[i + 1]!;
+  queue.pop();
 }

@@ -7,6 +7,7 @@
 import type { Activity } from "../../hw/sim/activity.ts";
 import type { StateHash } from "../../hw/sim/state_hash.ts";
 import { Context } from "../../hw/register_file.ts";
+import type { KernelCpu } from "./kernel_cpu.ts";
 
 /** Scheduling policies, by the names that `ps` and `chrt` use. */
 export type Policy = "SCHED_OTHER" | "SCHED_FIFO" | "SCHED_RR";
@@ -38,6 +39,8 @@ export class Task {
   dead = false;
   /** A signal ends it. */
   killed = false;
+  /** Takes a fatal signal, where the task is one of several threads that end together, each in its own time. */
+  onKill: ((from: KernelCpu) => void) | null = null;
   /** A wake-up that came before the task slept: the next sleep returns at once. */
   wakePending = false;
   /** It is a thread of the kernel and has no user space. */

@@ -35,7 +35,7 @@ const MSR_WRITE = 32;
 const NMI = 0;
 
 /** KVM's steps that emulate an access to the local APIC. */
-const APIC_EMULATION = new Set(["eoiHandle", "timerWriteHandle", "msrHandle", "mmioDecode"]);
+const APIC_EMULATION = new Set(["eoiHandle", "timerWriteHandle", "msrHandle", "mmioHandle"]);
 
 /** The boxes of `records` on processor `where` (`cpu3`), oldest first; equal neighbours are one box. */
 export function flowOf(records: readonly TraceRecord[], where: string): FlowItem[] {

@@ -1,0 +1,75 @@
+import { KERNEL_NAMES } from "../../runtime/lab/kernels.ts";
+import { systemNamed, SYSTEMS } from "../../runtime/lab/systems.ts";
+import type { Command } from "../commands/command.ts";
+import type { BootRequest, Session } from "../session.ts";
+import { unknownName } from "../unknown_name.ts";
+
+/** `boot`. */
+export const doc = `Usage: boot [SYSTEM] [--kernel KERNEL] [--seed N]
+Effects: a fresh machine; what is not said stays as it was. Background jobs end; variables, functions and the results
+  of earlier machines stay. Without boot the first command finds a machine as the command line said
+  SYSTEM: ${SYSTEMS.map(({ name }) => name).join(", ")}
+  KERNEL: what vm0 runs: ${KERNEL_NAMES.join(", ")}
+Exit status: 0; 2 for an unknown name or a number that is none
+Examples: boot kvm
+  boot rfc-v2 --kernel linux-3.4.4-rt14 --seed 7`;
+
+/** Options that the language has and the laboratory does not yet take. */
+const NOT_YET = ["--machine", "--profile", "--mutant"];
+const OPTIONS = ["--kernel", "--seed", ...NOT_YET];
+
+/** Reads the arguments: what to boot, or what is wrong with them. */
+export function parseBoot(args: readonly string[]): BootRequest | string {
+  let request: BootRequest = {};
+  for (let i = 0; i < args.length; i++) {
+    const [option = "", attached] = (args[i] ?? "").split("=", 2);
+    if (!option.startsWith("-")) {
+      if (request.system !== undefined) {
+        return `"${option}": a system is named already: ${request.system.name}`;
+      }
+      const system = systemNamed(option);
+      if (system === undefined) return unknownName("system", option, SYSTEMS.map(({ name }) => name));
+      request = { ...request, system };
+      continue;
+    }
+    if (NOT_YET.includes(option)) {
+      return `${option}: not yet: there is one machine, and its profile is the command line's`;
+    }
+    if (!OPTIONS.includes(option)) return unknownName("option", option, OPTIONS);
+    const value = attached ?? args[++i];
+    if (value === undefined) return `${option}: expected a value`;
+    if (option === "--kernel") {
+      if (!KERNEL_NAMES.includes(value)) return unknownName("kernel", value, KERNEL_NAMES);
+      request = { ...request, kernel: value };
+    } else {
+      const seed = Number(value);
+      if (!/^\d+$/.test(value) || !Number.isSafeInteger(seed)) {
+        return `--seed ${value}: expected an integer from 0`;
+      }
+      request = { ...request, seed };
+    }
+  }
+  return request;
+}
+
+/** The word of a session. */
+export function boot(session: Session): Command {
+  return {
+    name: "boot",
+    kind: "laboratory",
+    doc,
+    run(context) {
+      const request = parseBoot(context.args);
+      if (typeof request === "string") return context.complain(request, 2);
+      if (context.shell !== session.shell) {
+        return context.complain(
+          "only in the session's own shell: not in a subshell, a pipe, a job or by ssh",
+          2,
+        );
+      }
+      const { system, kernel, seed } = session.boot(request).options;
+      context.out(`system ${system.name}, kernel ${kernel}, seed ${seed}\n`);
+      return 0;
+    },
+  };
+}

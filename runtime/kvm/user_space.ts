@@ -1,0 +1,119 @@
+/**
+ * What a process that uses KVM has beside its ioctls: threads that wait for each other, and the files of sysfs that it
+ * looks into.
+ *
+ * @module
+ */
+
+import { type Activity, type Step, work } from "../../hw/sim/activity.ts";
+import type { PciFunction } from "../../hw/pci.ts";
+import { bdfOf } from "../../hw/pci.ts";
+import { errnoOf } from "../linux/errno.ts";
+import { Layers } from "../linux/layers.ts";
+import type { KernelCpu } from "../linux/kernel_cpu.ts";
+import type { CpuMask, Task } from "../linux/task.ts";
+import { AssignedFunction, type FunctionOwner } from "./assigned_function.ts";
+import type { CallValue } from "./descriptors.ts";
+import { type GuestMemory, KvmCalls } from "./device.ts";
+import { Capability, Ioctl } from "./ioctls.ts";
+import type { Kvm } from "./kvm.ts";
+
+export type { CpuMask, GuestMemory, KernelCpu, PciFunction, Task };
+
+/** Work of QEMU's own code, made once. */
+export function qemuWork(name: string, ns: number): Step {
+  return work(name, Layers.Qemu, ns);
+}
+
+/** A process with KVM's descriptors. */
+export class KvmProcess {
+  /** Its system calls on KVM. */
+  readonly calls: KvmCalls;
+  /** Takes a fatal signal to any of its threads. */
+  onKill: (from: KernelCpu) => void = () => {};
+
+  /** @param kvm what is behind `/dev/kvm` */
+  constructor(readonly kvm: Kvm) {
+    this.calls = new KvmCalls(kvm);
+  }
+
+  /** The CPU on which `task` runs. */
+  cpuOf(task: Task): KernelCpu {
+    return this.kvm.host.cpus[task.cpu]!;
+  }
+
+  /** `ioctl(fd, request, args…)` by `task`; negative: an errno. */
+  ioctl(task: Task, fd: number, request: keyof typeof Ioctl, ...args: CallValue[]): Activity<number> {
+    return this.calls.call("ioctl", [fd, Ioctl[request], ...args], task, this.cpuOf(task));
+  }
+
+  /** `KVM_CHECK_EXTENSION` by its name. */
+  extension(task: Task, fd: number, capability: keyof typeof Capability): Activity<number> {
+    return this.ioctl(task, fd, "KVM_CHECK_EXTENSION", Capability[capability]);
+  }
+
+  /**
+   * `pthread_create`: starts a thread of the process.
+   *
+   * @param by the thread that does it @param affinity where it may run; as its creator where absent
+   */
+  *startThread(
+    by: Task,
+    name: string,
+    affinity: CpuMask | undefined,
+    body: (thread: Task) => Activity<number>,
+    done?: (status: number) => void,
+  ): Activity<Task> {
+    const { host } = this.kvm;
+    const thread = host.createTask(name, affinity ?? by.allowed, body, done);
+    thread.onKill = (from) => this.onKill(from);
+    const here = this.cpuOf(by);
+    yield host.steps.wakeUp;
+    host.wake(thread, here);
+    yield* here.sendPendingIpis();
+    return thread;
+  }
+
+  /** Sleeps, as thread `task`, until `ready` says so; whoever changes that calls {@linkcode wake}. */
+  *waitUntil(task: Task, ready: () => boolean): Activity {
+    while (!ready()) yield* this.cpuOf(task).sleep();
+  }
+
+  /** Wakes threads that wait. @param by the thread that does it */
+  *wake(threads: readonly Task[], by: Task): Activity {
+    const here = this.cpuOf(by);
+    for (const thread of threads) this.kvm.host.wake(thread, here);
+    yield* here.sendPendingIpis();
+  }
+
+  /** `/sys/devices/system/cpu/offline`: ascending. */
+  offlineCpus(): number[] {
+    return this.kvm.host.cpus.filter(({ state }) => state === "offline").map(({ id }) => id);
+  }
+
+  /** `strerror`. */
+  strerror(number: number): string {
+    return errnoOf(number)?.message ?? `Unknown error ${number}`;
+  }
+
+  /** Driver, vendor and device of a PCI device, as its directory in sysfs tells them. */
+  pciDevice(place: string): { driver: string | undefined; vendor: number; device: number } | undefined {
+    const device = this.kvm.devices?.pci.find(place);
+    return device && { driver: device.driver, vendor: device.vendor, device: device.device };
+  }
+
+  /**
+   * The function that shows a guest an assigned device, at device number `slot` of the guest's bus 0.
+   *
+   * @param memoryBase guest-physical address of its memory
+   */
+  guestFunction(
+    place: string,
+    slot: number,
+    memoryBase: number,
+    owner: FunctionOwner,
+  ): PciFunction | undefined {
+    const device = this.kvm.devices?.pci.find(place);
+    return device && new AssignedFunction(device, bdfOf(slot << 3), memoryBase, owner);
+  }
+}

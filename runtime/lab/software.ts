@@ -1,0 +1,174 @@
+/**
+ * The software around a kernel: its interrupts, its kernel threads, CPU hotplug, the PCI core with its drivers, and the
+ * file systems in which all of it can be read and written.
+ *
+ * @module
+ */
+
+import type { Alarm } from "../../hw/sim/engine.ts";
+import { decodeMsi } from "../../hw/msi.ts";
+import type { Machine } from "../../hw/machine.ts";
+import { buildPciBus, TALK_TOPOLOGY } from "../../hw/machine_pci.ts";
+import type { Nic82599 } from "../../hw/nic_82599.ts";
+import { PciBus, type PciEffect } from "../../hw/pci.ts";
+import { CORE_I7_3770, type CpuIdentity } from "../linux/cpu_identity.ts";
+import { cpuList, cpuMask } from "../linux/cpu_mask.ts";
+import { Ixgbe } from "../linux/drivers/ixgbe.ts";
+import { Ixgbevf } from "../linux/drivers/ixgbevf.ts";
+import { NetDeviceNames } from "../linux/drivers/net_device_names.ts";
+import { PciStub } from "../linux/drivers/pci_stub.ts";
+import { Errno } from "../linux/errno.ts";
+import { PROCFS, SYSCTL, SYSFS } from "../linux/file_systems.ts";
+import { CpuHotplug } from "../linux/hotplug.ts";
+import { IO_APIC_EDGE, type IrqDescriptor, Irqs, pciInterrupts } from "../linux/irq.ts";
+import type { Kernel } from "../linux/kernel.ts";
+import { KernelThreads } from "../linux/kthreads.ts";
+import { PCI_QUIRKS, PciCore, settle } from "../linux/pci_bus.ts";
+import { type PciCosts, pciSteps } from "../linux/pci_costs.ts";
+import { guestCpuTimes, physicalCpuTimes, procfs } from "../linux/procfs.ts";
+import { sysfsCpu } from "../linux/sysfs_cpu.ts";
+import { pciSysfs } from "../linux/sysfs_pci.ts";
+import { thisCpu } from "../linux/this_cpu.ts";
+import { Vfs } from "../linux/vfs.ts";
+
+/** 6 September 2012, the day of the second series of patches: what the model takes for the time of boot. */
+const BOOT_TIME = 1_346_889_600;
+/** Virtual functions that the host's ixgbe makes (`max_vfs`). */
+const VIRTUAL_FUNCTIONS = 1;
+
+/** What is built around a kernel. */
+export interface SoftwareOptions {
+  /** Whether interrupts may be affine to slave CPUs: the patched kernel. */
+  readonly slaveAffinity: boolean;
+  /** What PCI work costs. */
+  readonly pci: PciCosts;
+  /** `root=…`, as `/proc/cmdline` shows it. */
+  readonly commandLine: string;
+  /** What its processors are. */
+  readonly identity: CpuIdentity;
+}
+
+/** A kernel with everything around it. */
+export class Software {
+  /** Its interrupts. */
+  readonly irqs: Irqs;
+  /** Its per-CPU kernel threads. */
+  readonly threads: KernelThreads;
+  /** CPU hotplug; `null` in a guest, whose INIT and SIPI are not modelled. */
+  readonly hotplug: CpuHotplug | null;
+  /** Its PCI core. */
+  readonly pci: PciCore;
+  /** The interrupt by which commands reach it. */
+  readonly console: IrqDescriptor;
+  /** Names of its network interfaces. */
+  readonly network: NetDeviceNames;
+  /** Its files. */
+  readonly vfs = new Vfs();
+  readonly #deviceAlarms = new Map<string, Alarm>();
+
+  /**
+   * @param bus the PCI bus that it sees @param isGuest whether it runs on virtual CPUs of `machine`
+   */
+  constructor(
+    readonly kernel: Kernel,
+    readonly machine: Machine,
+    readonly bus: PciBus,
+    options: SoftwareOptions,
+    readonly isGuest: boolean,
+  ) {
+    this.irqs = new Irqs(kernel, options.slaveAffinity);
+    this.threads = new KernelThreads(kernel);
+    this.hotplug = isGuest ? null : new CpuHotplug(kernel, machine, this.irqs, this.threads);
+    const { irq, name, handler } = kernel.consoleAction;
+    const console = this.irqs.request({ irq, name, chip: IO_APIC_EDGE, handler });
+    if (console instanceof Errno) throw new Error(`The console's interrupt ${irq}: ${console.message}`);
+    this.console = console;
+    this.network = new NetDeviceNames(["eth0"]);
+    this.pci = new PciCore(
+      bus,
+      {
+        log: (text) => kernel.log(text),
+        interrupts: pciInterrupts(this.irqs),
+        apply: (effects) => this.applyPci(effects),
+        nowNs: () => kernel.nowNs,
+        onlineCpuCount: () => kernel.cpus.filter(({ state }) => state === "online").length,
+        localCpuList: () => cpuList(kernel.possibleMask),
+        localCpuMask: () => cpuMask(kernel.possibleMask, kernel.cpus.length),
+      },
+      pciSteps(options.pci, kernel.kernelLayer),
+      PCI_QUIRKS["3.5"],
+    );
+    this.#mount(options);
+  }
+
+  /** Enumerates PCI and loads the drivers, as boot does; takes no simulated time. */
+  startPci(): void {
+    const { pci, network } = this;
+    settle(pci.scan());
+    settle(pci.registerDriver(new PciStub(pci.steps)));
+    if (!this.isGuest) settle(pci.registerDriver(new Ixgbe(pci, network, VIRTUAL_FUNCTIONS)));
+    settle(pci.registerDriver(new Ixgbevf(pci.steps, network)));
+  }
+
+  /** Carries out what follows from an access to a device: sends its messages, arms its alarms. */
+  applyPci(effects: readonly PciEffect[]): void {
+    const { engine } = this.machine;
+    for (const effect of effects) {
+      switch (effect.kind) {
+        case "msi": {
+          const message = decodeMsi(effect.address, effect.data);
+          if (message === undefined) this.kernel.log(`DMAR: write to ${effect.address.toString(16)} is no interrupt`);
+          else this.machine.messageSignalled(message.destination, message.vector);
+          break;
+        }
+        case "alarm": {
+          const name = `pci ${effect.function} ${effect.source}`;
+          let alarm = this.#deviceAlarms.get(name);
+          if (alarm === undefined) {
+            const device = effect.function, source = effect.source;
+            alarm = engine.alarm(name, () => this.applyPci(this.bus.find(device)?.alarm(source, engine.nowNs) ?? []));
+            this.#deviceAlarms.set(name, alarm);
+          }
+          alarm.at(Math.max(engine.nowNs, effect.atNs));
+          break;
+        }
+        case "unmodelled":
+          this.kernel.log(`pci ${effect.what}: not modelled`);
+          break;
+        case "virtualFunctions":
+          break; // the core finds them when it looks
+      }
+    }
+  }
+
+  #mount({ identity, commandLine }: SoftwareOptions): void {
+    const { kernel, machine, vfs, irqs, hotplug } = this;
+    const { root, sys } = procfs(kernel, {
+      irqs,
+      identity,
+      commandLine,
+      bootTime: BOOT_TIME,
+      cpuTimes: this.isGuest ? guestCpuTimes(machine) : physicalCpuTimes(machine),
+    });
+    vfs.mount("/proc", root, PROCFS);
+    vfs.mount("/proc/sys", sys, SYSCTL);
+    vfs.mount(
+      "/sys/devices/system/cpu",
+      sysfsCpu(kernel, { identity, hotplug, thisCpu: () => thisCpu(kernel, machine) }),
+      SYSFS,
+    );
+    const { bus, devices } = pciSysfs(this.pci);
+    vfs.mount("/sys/bus/pci", bus, SYSFS);
+    vfs.mount("/sys/devices/pci0000:00", devices, SYSFS);
+    for (const folder of ["/tmp", "/root", "/dev", "/var", "/etc"]) vfs.mkdir(folder);
+  }
+}
+
+/** The host's PCI bus: the talk's network card, its virtual functions made by the driver. */
+export function hostBus(): { bus: PciBus; nic: Nic82599 } {
+  const { bus, nics } = buildPciBus(TALK_TOPOLOGY);
+  return { bus, nic: nics[0]! };
+}
+
+/** The host's identity. */
+export const HOST_IDENTITY: CpuIdentity = CORE_I7_3770;

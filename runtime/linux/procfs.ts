@@ -1,0 +1,170 @@
+/**
+ * procfs: what `/proc` shows of a kernel, made from its state when it is read.
+ *
+ * *Document*: Linux 3.5 `fs/proc/`; `Documentation/filesystems/proc.txt`.
+ *
+ * *Modelled*: `cmdline`, `cpuinfo`, `interrupts`, `irq`, `loadavg`, `stat`, `sys`, `uptime`.
+ *
+ * *Not modelled*: directories of processes, `meminfo` and everything else; they are absent.
+ *
+ * *Deviations*: the idle time of a CPU that was offline meanwhile includes that time.
+ *
+ * ```ts ignore
+ * const { root, sys } = procfs(kernel, ports);
+ * vfs.mount("/proc", root, PROCFS);
+ * vfs.mount("/proc/sys", sys, SYSCTL);
+ * ```
+ *
+ * @module
+ */
+
+import type { Machine } from "../../hw/machine.ts";
+import type { CpuIdentity } from "./cpu_identity.ts";
+import type { Irqs } from "./irq.ts";
+import type { Kernel } from "./kernel.ts";
+import type { KernelCpu } from "./kernel_cpu.ts";
+import { type Layer, Layers } from "./layers.ts";
+import { procCpuinfo } from "./proc_cpuinfo.ts";
+import { interruptTotal, procInterrupts, sum } from "./proc_interrupts.ts";
+import { procIrq } from "./proc_irq.ts";
+import { procSys } from "./proc_sys.ts";
+import type { DirectoryNode, Node } from "./vfs.ts";
+
+/** How a CPU has spent its time, ns. The rest it was idle. */
+export interface CpuTimes {
+  readonly userNs: number;
+  readonly systemNs: number;
+  /** Executing a guest; part of the user time, as in the kernel's accounts. */
+  readonly guestNs: number;
+}
+
+/** What procfs needs to know beside the kernel. */
+export interface ProcPorts {
+  readonly irqs: Irqs;
+  /** What the processors are. */
+  readonly identity: CpuIdentity;
+  /** The kernel's command line, without newline. */
+  readonly commandLine: string;
+  /** When the kernel booted, seconds since 1970: `btime`. The model has no wall clock. */
+  readonly bootTime: number;
+  /** Where the time of a CPU went up to now. */
+  cpuTimes(cpu: KernelCpu): CpuTimes;
+}
+
+/** {@linkcode ProcPorts.cpuTimes} of a kernel that runs on the processors of `machine` themselves. */
+export function physicalCpuTimes(machine: Machine): (cpu: KernelCpu) => CpuTimes {
+  return ({ id }) => {
+    const physical = machine.cpus[id]!;
+    physical.settleTime();
+    const spent = (...layers: Layer[]) => layers.reduce((ns, layer) => ns + physical.layerNs[layer]!, 0);
+    const guestNs = spent(Layers.GuestKernel, Layers.GuestTask);
+    return {
+      userNs: spent(Layers.Qemu, Layers.HostTask) + guestNs,
+      systemNs: spent(Layers.Hardware, Layers.HostKernel, Layers.Kvm),
+      guestNs,
+    };
+  };
+}
+
+/**
+ * {@linkcode ProcPorts.cpuTimes} of a guest that has `machine` to itself, and one CPU: the time that any processor
+ * spent in the guest's layers.
+ */
+export function guestCpuTimes(machine: Machine): (cpu: KernelCpu) => CpuTimes {
+  return () => {
+    let userNs = 0, systemNs = 0;
+    for (const physical of machine.cpus) {
+      physical.settleTime();
+      userNs += physical.layerNs[Layers.GuestTask]!;
+      systemNs += physical.layerNs[Layers.GuestKernel]!;
+    }
+    return { userNs, systemNs, guestNs: 0 };
+  };
+}
+
+/** The trees: mount `root` at `/proc`, then `sys` at `/proc/sys`, whose modes bind root. */
+export function procfs(kernel: Kernel, ports: ProcPorts): { root: DirectoryNode; sys: DirectoryNode } {
+  const { irqs, identity, commandLine } = ports;
+  const sys = procSys(kernel);
+  const file = (show: () => string): Node => ({ kind: "attribute", mode: 0o444, show });
+  const entries = new Map<string, Node>([
+    ["cmdline", file(() => `${commandLine}\n`)],
+    ["cpuinfo", file(() => procCpuinfo(kernel, identity))],
+    ["interrupts", file(() => procInterrupts(kernel, irqs))],
+    ["irq", procIrq(irqs)],
+    ["loadavg", file(() => loadavg(kernel))],
+    ["stat", file(() => stat(kernel, ports))],
+    ["sys", sys],
+    ["uptime", file(() => uptime(kernel, ports))],
+  ]);
+  const root: DirectoryNode = {
+    kind: "directory",
+    mode: 0o555,
+    list: () => entries.keys(),
+    lookup: (name) => entries.get(name),
+  };
+  return { root, sys };
+}
+
+/** Runnable tasks, and those that live. The idle tasks do not count. */
+function taskCounts(kernel: Kernel): { running: number; threads: number } {
+  let running = 0;
+  for (const { runnable } of kernel.tasks.values()) if (runnable) running++;
+  return { running, threads: kernel.tasks.size };
+}
+
+/** `0.00 0.01 0.05 1/83 1234`: averages, runnable and all tasks, the youngest. */
+function loadavg(kernel: Kernel): string {
+  const { running, threads } = taskCounts(kernel);
+  return `${kernel.loadAverage} ${running}/${threads} ${kernel.forks + 1}\n`;
+}
+
+/** Time that `cpu` was idle, ns. A CPU that is not online neither works nor idles. */
+function idleNs(cpu: KernelCpu, times: CpuTimes): number {
+  return cpu.state === "online" ? Math.max(0, cpu.kernel.nowNs - times.userNs - times.systemNs) : 0;
+}
+
+/** `4352.10 17001.27`: seconds since boot, and seconds that all CPUs were idle, together. */
+function uptime(kernel: Kernel, ports: ProcPorts): string {
+  kernel.settle();
+  let idle = 0;
+  for (const cpu of kernel.cpus) idle += idleNs(cpu, ports.cpuTimes(cpu));
+  const seconds = (ns: number) => (Math.floor(ns / 1e7) / 100).toFixed(2);
+  return `${seconds(kernel.nowNs)} ${seconds(idle)}\n`;
+}
+
+/** `/proc/stat`: times in 1/100 s (USER_HZ), then counts since boot. */
+function stat(kernel: Kernel, ports: ProcPorts): string {
+  const { irqs } = ports;
+  kernel.settle();
+  // user nice system idle iowait irq softirq steal guest guest_nice
+  const all = new Array<number>(10).fill(0);
+  const rows: string[] = [];
+  for (const cpu of kernel.cpus) {
+    const times = ports.cpuTimes(cpu);
+    const ns = [times.userNs, 0, times.systemNs, idleNs(cpu, times), 0, 0, 0, 0, times.guestNs, 0];
+    ns.forEach((value, i) => all[i]! += value);
+    if (cpu.state === "online") rows.push(`cpu${cpu.id} ${ns.map(ticks).join(" ")}`);
+  }
+  const perIrq: number[] = [];
+  for (let irq = 0; irq < irqs.limit; irq++) {
+    perIrq.push(irqs.get(irq) ? sum(kernel.interruptCounts(irq)) : 0);
+  }
+  const switches = kernel.cpus.reduce((total, cpu) => total + cpu.contextSwitches, 0);
+  const { running } = taskCounts(kernel);
+  return [
+    `cpu  ${all.map(ticks).join(" ")}`,
+    ...rows,
+    `intr ${interruptTotal(kernel, irqs)} ${perIrq.join(" ")}`,
+    `ctxt ${switches}`,
+    `btime ${ports.bootTime}`,
+    `processes ${kernel.forks}`,
+    `procs_running ${running}`,
+    "procs_blocked 0",
+    "",
+  ].join("\n");
+}
+
+function ticks(ns: number): number {
+  return Math.floor(ns / 1e7);
+}

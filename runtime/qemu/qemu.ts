@@ -1,0 +1,107 @@
+/**
+ * The program `qemu-kvm` (and `qemu-kvm.patched`, which knows slave CPUs).
+ *
+ * *Document*: qemu-kvm 1.1, `vl.c`, `qemu-char.c`.
+ *
+ * The command returns when the machine has been started, with status 0, as if it had been given `-daemonize`: the
+ * machine goes on as a process of its own, with a first thread and a thread for each vCPU, all named as the program. A
+ * fatal signal to any of them ends the process, and with it everything that it had: devices go back to the host, slave
+ * CPUs back to offline.
+ *
+ * *Modelled*: see `options.ts` for the command line; vCPU threads, assigned devices, the in-kernel interrupt controllers
+ * and PIT, `-S`. The patched QEMU gives its vCPUs the CPUs that are offline, highest first, before they run.
+ *
+ * *Not modelled*: the monitor; device models with registers (an access to one is served and answered with all ones);
+ * interrupt controllers in user space.
+ *
+ * @module
+ */
+
+import type { Activity } from "../../hw/sim/activity.ts";
+import type { Kvm } from "../kvm/kvm.ts";
+import { KvmProcess, type Task } from "../kvm/user_space.ts";
+import { type QemuCosts, qemuSteps } from "./costs.ts";
+import { type MachineContext, QemuMachine } from "./machine.ts";
+import { parseOptions, QemuEnds } from "./options.ts";
+
+/** What QEMU runs in. */
+export interface QemuContext extends MachineContext {
+  /** What the program is called by. */
+  readonly name: string;
+  /** Whether it knows `KVM_SET_SLAVE_CPU`. */
+  readonly patched: boolean;
+  /** What its own code costs. */
+  readonly costs: QemuCosts;
+  /** What is behind `/dev/kvm`. */
+  readonly kvm: Kvm;
+  /** Opens a disk image: undefined, or strerror of the error. */
+  openImage(file: string): string | undefined;
+  /** The name of a machine without `-name`: `vm0`, `vm1`, … */
+  defaultName(): string;
+  /** The next pseudo-terminal: `/dev/pts/0`. */
+  openPty(): string;
+}
+
+/** A process, as this program sees it. */
+export interface QemuProcess {
+  /** Its name and arguments. */
+  readonly argv: readonly string[];
+  /** Its first thread. */
+  readonly task: Task;
+  /** Writes to descriptor 1. */
+  stdout(text: string): void;
+  /** Writes to descriptor 2. */
+  stderr(text: string): void;
+}
+
+/** A program, as the lists of installed programs hold it. */
+export interface QemuProgram {
+  /** What it is called by. */
+  readonly name: string;
+  /** One line for `help`. */
+  readonly summary: string;
+  /** Its life; returns the exit status. */
+  main(process: QemuProcess): Activity<number>;
+}
+
+/** The program in its surroundings. */
+export function qemu(context: QemuContext): QemuProgram {
+  const steps = qemuSteps(context.costs);
+  return {
+    name: context.name,
+    summary: context.patched
+      ? "runs a guest by KVM; its vCPUs get the offline CPUs for themselves"
+      : "runs a guest by KVM",
+    *main(process: QemuProcess): Activity<number> {
+      const { argv, task } = process;
+      yield steps.startUp;
+      const options = parseOptions(argv, { openImage: (file) => context.openImage(file) });
+      if (options instanceof QemuEnds) {
+        for (const line of options.stdout) process.stdout(`${line}\n`);
+        for (const line of options.stderr) process.stderr(`${line}\n`);
+        return options.status;
+      }
+      if (!options.kernelIrqchip) {
+        process.stderr(`${options.program}: interrupt controllers in user space are not modelled\n`);
+        return 1;
+      }
+      for (const backend of [...options.serial, ...options.monitor]) {
+        if (backend.replace(/^mon:/, "") === "pty") {
+          process.stderr(`char device redirected to ${context.openPty()}\n`);
+        }
+      }
+      const name = options.name ?? context.defaultName();
+      const machine = new QemuMachine(name, options, context.patched, new KvmProcess(context.kvm), steps, context);
+      const failed = yield* machine.make(task, deviceWords(options.program, argv));
+      for (const line of failed) process.stderr(`${line}\n`);
+      if (failed.length > 0) return 1;
+      if (!options.stopped) yield* machine.cont(task);
+      return 0;
+    },
+  };
+}
+
+/** Each `-device` as messages name it: `qemu-kvm: -device pci-assign,host=05:00.0`. */
+function deviceWords(program: string, argv: readonly string[]): string[] {
+  return argv.flatMap((word, i) => /^--?device$/.test(word) ? [`${program}: ${word} ${argv[i + 1]}`] : []);
+}

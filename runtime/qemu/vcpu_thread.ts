@@ -1,0 +1,162 @@
+/**
+ * A vCPU's thread: makes the vCPU, and then `KVM_RUN` again and again, serving what KVM cannot.
+ *
+ * @module
+ */
+
+import type { Activity, Step } from "../../hw/sim/activity.ts";
+import { type CallValue, KernelFile } from "../kvm/descriptors.ts";
+import { VcpuFile } from "../kvm/device.ts";
+import { Ioctl } from "../kvm/ioctls.ts";
+import type { KernelCpu, KvmProcess, Task } from "../kvm/user_space.ts";
+
+/** What the threads of one machine share. */
+export interface VcpuThreadOwner {
+  /** The process. */
+  readonly process: KvmProcess;
+  /** The machine's descriptor. */
+  readonly vm: number;
+  /** Names of the CPUID features that its processors show, joined by commas. */
+  readonly features: string;
+  /** Whether the vCPUs shall run. */
+  readonly running: boolean;
+  /** Whether the process is to end. */
+  readonly killed: boolean;
+  /** The CPU that vCPU `index` shall have for itself; `undefined`: none. Asked once. */
+  slaveCpuFor(index: number): number | undefined;
+  /** Something went wrong: a line for the terminal. */
+  warn(message: string): void;
+  /** Something went wrong, and the vCPUs stop. */
+  fatal(message: string): void;
+}
+
+/** A typed `KVM_RUN` that waits for the thread, or for its end. */
+interface TypedRun {
+  readonly caller: Task;
+  result: number | undefined;
+}
+
+/** The thread of vCPU `index`. */
+export class VcpuThread {
+  /** The vCPU's descriptor; -1 before it is made. */
+  fd = -1;
+  /** Its task. */
+  task: Task | null = null;
+  /** It has tried to make its vCPU. */
+  made = false;
+  readonly #typed: TypedRun[] = [];
+  #askedForSlave = false;
+
+  /** @param init up to the first `KVM_RUN` @param serve one access served */
+  constructor(readonly owner: VcpuThreadOwner, readonly index: number, readonly init: Step, readonly serve: Step) {}
+
+  /** The vCPU's open file. */
+  get file(): VcpuFile {
+    return this.owner.process.calls.descriptors.get(this.fd) as VcpuFile;
+  }
+
+  /** Whether it has something to do. */
+  get #wanted(): boolean {
+    return this.owner.killed || this.owner.running || this.#typed.length > 0;
+  }
+
+  /** The thread's life. @param creator is woken when the vCPU is there */
+  *life(task: Task, creator: Task): Activity<number> {
+    const { owner } = this;
+    const { process } = owner;
+    this.task = task;
+    const fd = yield* process.ioctl(task, owner.vm, "KVM_CREATE_VCPU", this.index);
+    if (fd < 0) owner.fatal(`KVM_CREATE_VCPU: ${process.strerror(-fd)}`);
+    else yield* process.ioctl(task, fd, "KVM_SET_CPUID2", owner.features);
+    yield this.init;
+    this.fd = fd;
+    this.made = true;
+    yield* process.wake([creator], task);
+    if (fd < 0) return 1;
+    for (;;) {
+      yield* process.waitUntil(task, () => this.#wanted);
+      if (owner.killed) break;
+      if (owner.running && !this.#askedForSlave) yield* this.#askForSlave(task);
+      const typed = owner.running ? undefined : this.#typed.shift();
+      const result = yield* process.ioctl(task, fd, "KVM_RUN", 0);
+      if (result >= 0) yield* this.#served();
+      if (typed !== undefined) {
+        typed.result = result;
+        yield* process.wake([typed.caller], task);
+      }
+    }
+    for (const typed of this.#typed.splice(0)) {
+      typed.result = -4; // EINTR: the thread is gone
+      yield* process.wake([typed.caller], task);
+    }
+    return 0;
+  }
+
+  /** A typed `KVM_RUN`, made by this thread on behalf of `caller`. Returns when it has. */
+  *run(caller: Task): Activity<number> {
+    const { process, running, killed } = this.owner;
+    if (running || killed) return yield* this.file.ioctl(Ioctl.KVM_RUN, [0], caller);
+    const typed: TypedRun = { caller, result: undefined };
+    this.#typed.push(typed);
+    yield* process.wake([this.task!], caller);
+    yield* process.waitUntil(caller, () => typed.result !== undefined);
+    return typed.result!;
+  }
+
+  /** A fatal signal. */
+  kill(from: KernelCpu): void {
+    if (this.fd >= 0) this.file.signal(from);
+    if (this.task !== null) this.owner.process.kvm.host.wake(this.task, from);
+  }
+
+  /** The patched QEMU: a CPU that Linux does not use shall run this vCPU and nothing else. */
+  *#askForSlave(task: Task): Activity {
+    const { owner } = this;
+    this.#askedForSlave = true;
+    const cpu = owner.slaveCpuFor(this.index);
+    if (cpu === undefined || this.file.vcpu.slaveCpu >= 0) return; // or somebody has set one by hand
+    const result = yield* owner.process.ioctl(task, this.fd, "KVM_SET_SLAVE_CPU", cpu);
+    if (result < 0) owner.warn(`KVM_SET_SLAVE_CPU, ${cpu}: ${owner.process.strerror(-result)}`);
+  }
+
+  /** Serves what `KVM_RUN` returned for. No device model claims an address here: reads give all ones. */
+  *#served(): Activity {
+    const { file } = this;
+    switch (file.exitReason) {
+      case "KVM_EXIT_IO":
+      case "KVM_EXIT_MMIO":
+        yield this.serve;
+        file.answer(0xffff_ffff);
+        return;
+      case "KVM_EXIT_FAIL_ENTRY":
+        return this.owner.fatal("KVM: entry failed, hardware error");
+      case "KVM_EXIT_INTERNAL_ERROR":
+        return this.owner.fatal("KVM internal error. Suberror: 1");
+    }
+  }
+}
+
+/**
+ * The descriptor of a vCPU as a shell gets it. Requests go to the vCPU; `KVM_RUN` is made by QEMU's own thread while
+ * the machine is stopped, because a vCPU belongs to the thread that runs it.
+ */
+export class PublishedVcpu extends KernelFile {
+  /** @param thread the vCPU's */
+  constructor(readonly thread: VcpuThread) {
+    super();
+  }
+
+  /** Why the last `KVM_RUN` returned. */
+  get exitReason(): string {
+    return this.thread.file.exitReason;
+  }
+
+  override *ioctl(request: number, args: readonly CallValue[], caller: Task): Activity<number> {
+    const file = this.thread.owner.process.calls.descriptors.get(this.thread.fd);
+    if (file === undefined) return -5; // EIO: its machine is gone
+    if (request === Ioctl.KVM_RUN && (args[0] ?? 0) === 0) return yield* this.thread.run(caller);
+    return yield* file.ioctl(request, args, caller);
+  }
+
+  override *release(): Activity {}
+}

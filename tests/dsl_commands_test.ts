@@ -1,0 +1,67 @@
+/** The registry of commands and their documentation. */
+import { assert, assertEquals } from "@std/assert";
+import { commands } from "../dsl/commands/index.ts";
+import { ToyLab } from "./toy_machine.ts";
+
+Deno.test("every command says how it is used, what it does, and how it differs from the real one", () => {
+  for (const [name, { doc }] of commands) {
+    for (const section of ["Usage: ", "\nEffects: ", "\nExit status: ", "\nDiffers from the real one: "]) {
+      assert(doc.includes(section) || doc.startsWith(section), `${name}: ${section.trim()}`);
+    }
+  }
+});
+
+Deno.test("every built-in and filter that the language names is there", () => {
+  const wanted =
+    (": . [ test break cd command continue echo eval exec exit export false getopts kill local printf pwd " +
+      "read readonly return set shift sleep trap true type umask unset wait let source declare cat grep sed cut tr head tail wc " +
+      "sort uniq ls ln seq expr basename dirname readlink find tee mkdir rm xargs sh awk").split(" ");
+  assertEquals(wanted.filter((name) => !commands.has(name)), []);
+});
+
+Deno.test("an option that is not taken is an error, never ignored", () => {
+  const scripts = [
+    "cat -Z",
+    "cd -P /",
+    "cut -Z",
+    "declare -n a",
+    "export -n a",
+    "find . -newer x",
+    "getopts",
+    "grep -P a",
+    "head -q",
+    "kill -NOSUCH 1",
+    "ln -r a b",
+    "local -n a",
+    "ls -R",
+    "mkdir -v a",
+    "pwd -P",
+    "read -t 1",
+    "readlink -f a",
+    "rm -i a",
+    "sed -i a",
+    "sed 'a x'",
+    "seq -f %g 1",
+    "set -o nosuch",
+    "set -Z",
+    "sort -h",
+    "tail -f",
+    "tee -p",
+    "tr -t a b",
+    "trap x NOSUCH",
+    "umask -S",
+    "uniq -f 1",
+    "unset -n a",
+    "wc -L",
+    "xargs -P 2",
+    "alias a=b",
+    "fg",
+    "bg",
+    "jobs",
+    "history",
+  ];
+  for (const script of scripts) {
+    const { status, stderr } = new ToyLab().run(script);
+    assert(status !== 0 && stderr !== "", `${script}: status ${status}, ${JSON.stringify(stderr)}`);
+  }
+});
