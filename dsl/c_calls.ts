@@ -7,11 +7,11 @@
  * @module
  */
 import type { Activity } from "../hw/sim/activity.ts";
+import { closest } from "../runtime/lab/spelling.ts";
 import { ArithmeticError, evaluate, type Scope } from "./arithmetic.ts";
 import type { CallArgument, CallStatement, Lvalue } from "./ast.ts";
 import { evaluateExpression, expandQuoted } from "./expand.ts";
 import type { Coroutine, Request } from "./jobs.ts";
-import { didYouMean } from "./names.ts";
 import { parseExpression } from "./parse.ts";
 import type { CallHandler, CallValue, Process } from "./ports.ts";
 import { builtinTask } from "./simple.ts";
@@ -24,7 +24,7 @@ export function* runCall(shell: Shell, command: CallStatement): Coroutine {
   const handler = machine.calls;
   if (handler === undefined || !handler.names.includes(name)) {
     shell.complain(`${name}: no such system call on ${machine.name}`);
-    const meant = didYouMean(name, handler?.names ?? []);
+    const meant = closest(name, handler?.names ?? []);
     if (meant !== undefined) shell.err(`note: did you mean ${meant}(…)?\n`);
     yield* builtinTask(shell, name);
     return 127;
@@ -138,7 +138,7 @@ function* argumentValue(shell: Shell, argument: CallArgument): Generator<Request
         : undefined;
       if (found !== undefined) return found;
       if (index !== undefined) throw new ShellError(`${name}[${index}] is not set`);
-      const meant = didYouMean(name, [...constants.keys(), ...shell.variables.keys()]);
+      const meant = closest(name, [...constants.keys(), ...shell.variables.keys()]);
       const hint = meant === undefined ? "" : ` (did you mean ${meant}?)`;
       throw new ShellError(`${name} is neither a known constant nor a variable${hint}`);
     },

@@ -105,6 +105,15 @@ export function startScript(shell: Shell, script: Script): Job {
   });
 }
 
+/** Starts a job that runs one input of a prompt, as {@linkcode runInteractive} does. */
+export function startInteractive(shell: Shell, script: Script, onExit: (status: number) => void): Job {
+  return shell.scheduler.start(script.name, shell.machine, (job) => {
+    job.pid = shell.pid;
+    attach(shell, job);
+    return runInteractive(shell, script, onExit);
+  });
+}
+
 /** Lets the job that runs this shell take signals for which there is a trap. */
 export function attach(shell: Shell, job: Job): void {
   shell.job = job;

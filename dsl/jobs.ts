@@ -44,7 +44,9 @@ export type Coroutine = Generator<Request, number, unknown>;
 export interface JobOptions {
   /** Its source text. */
   readonly name: string;
+  /** Where it runs. */
   readonly machine: Machine;
+  /** Makes the coroutine. */
   readonly start: (job: Job) => Coroutine;
   /** `&`: it gets a number, and nobody has to wait for it. */
   readonly background: boolean;
@@ -74,7 +76,9 @@ export class Signal {
 export class Job {
   /** `%n`; 0 for a job that is not in the background. */
   readonly id: number;
+  /** Its source text. */
   readonly name: string;
+  /** Where it runs. */
   readonly machine: Machine;
   /** A process id; of the command's own task if the job is one command. */
   pid = 0;
@@ -84,10 +88,12 @@ export class Job {
   reaped = false;
   /** Asked first when a signal comes; true if the shell has a trap for it. */
   trap: ((signal: number) => boolean) | undefined;
+  /** It is one command: signals go to its task alone. */
   readonly single: boolean;
   /** Foreground children: signals go to them as well. */
   readonly children: Set<Job> = new Set();
 
+  /** Made by {@linkcode JobScheduler}. */
   constructor(readonly scheduler: JobScheduler, options: JobOptions, id: number) {
     this.id = id;
     this.name = options.name;
@@ -100,6 +106,9 @@ export class Job {
     this.scheduler.signal(this, signal);
   }
 }
+
+/** The status of a job whose machine is gone: 128 + SIGKILL. */
+const KILLED = 137;
 
 interface Entry {
   readonly job: Job;
@@ -183,6 +192,31 @@ export class JobScheduler {
     this.#end(entry, 128 + signal);
   }
 
+  /**
+   * Ends every job but the one that runs now and those that wait for it, without a word to their machines: these are
+   * gone. Answers how many.
+   */
+  abandonOthers(): number {
+    const staying = new Set<Job>();
+    for (const entry of this.#entries.values()) {
+      if (!entry.running) continue;
+      for (
+        let at: Entry | undefined = entry;
+        at !== undefined;
+        at = at.parent && this.#entries.get(at.parent)
+      ) {
+        staying.add(at.job);
+      }
+    }
+    const others = [...this.#entries.values()].filter(({ job }) => !staying.has(job));
+    for (const entry of others) {
+      entry.turn++;
+      entry.coroutine.return(KILLED);
+      this.#end(entry, KILLED);
+    }
+    return others.length;
+  }
+
   #add(options: JobOptions, parent: Job | undefined): Entry {
     const job = new Job(this, options, options.background ? this.#nextId++ : 0);
     const coroutine = options.start(job);
@@ -238,7 +272,9 @@ export class JobScheduler {
           this.#wake(entry, turn, status);
         }, launch);
         if (!ended) entry.task = { machine, pid };
-        if (entry.job.single && request.main && entry.job.pid === 0) entry.job.pid = pid;
+        // A command of another machine (ssh) has its pid there; here the job is the ssh that waits for it.
+        const isOwn = request.main === true && machine === entry.job.machine;
+        if (entry.job.single && isOwn && entry.job.pid === 0) entry.job.pid = pid;
         return false;
       }
       case "fork": {
@@ -290,6 +326,7 @@ function unreachable(value: never): never {
 
 /** The foreground waits for something that will never happen. */
 export class DeadlockError extends Error {
+  /** The name that a stack trace prints. */
   override readonly name = "DeadlockError";
 }
 

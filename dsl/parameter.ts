@@ -18,6 +18,11 @@ import {
 import { globRegExp, globSource } from "./glob.ts";
 import { type Shell, ShellError, ShellExit } from "./state.ts";
 
+/** Variables that bash computes and this shell does not: a run must not depend on chance or on the real time. */
+const uncomputed: ReadonlySet<string> = new Set(
+  ["BASHPID", "DIRSTACK", "EPOCHREALTIME", "EPOCHSECONDS", "FUNCNAME", "RANDOM", "SECONDS", "SRANDOM"],
+);
+
 /** Expands one parameter to pieces. */
 export function* expandParameter(shell: Shell, part: ParameterPart, quoted: boolean): Expansion<Piece[]> {
   const { operation, name } = part;
@@ -106,7 +111,12 @@ function* valueOf(shell: Shell, part: ParameterPart): Expansion<string | undefin
     case "PPID":
       return "1";
   }
-  if (subscript === undefined || typeof subscript === "string") return shell.get(name);
+  if (subscript === undefined || typeof subscript === "string") {
+    const value = shell.get(name);
+    // A shell would compute these; an empty text would be a wrong result.
+    if (value === undefined && uncomputed.has(name)) throw new ShellError(`$${name}: not in this language`);
+    return value;
+  }
   const value = shell.variables.get(name)?.value;
   const key = yield* elementKey(shell, name, subscript);
   return value instanceof Map ? value.get(key) : key === "0" ? value : undefined;

@@ -11,6 +11,7 @@ import type { Command } from "./commands/command.ts";
 export interface Errno {
   /** `"EINVAL"`. */
   readonly name: string;
+  /** Positive: 22 for EINVAL. */
   readonly number: number;
   /** What `strerror` says: `"Invalid argument"`. */
   readonly message: string;
@@ -23,6 +24,7 @@ export function isErrno(answer: unknown): answer is Errno {
 
 /** What `stat` answers. */
 export interface FileStat {
+  /** What it is; `link` only from `lstat`. */
   readonly kind: "file" | "directory" | "link" | "device";
   /** Permission bits, `0o644`. */
   readonly mode: number;
@@ -32,11 +34,17 @@ export interface FileStat {
 
 /** How a file is opened. */
 export interface OpenFlags {
+  /** O_RDONLY, or with `write` O_RDWR. */
   readonly read?: boolean;
+  /** O_WRONLY, or with `read` O_RDWR. */
   readonly write?: boolean;
+  /** Every write goes to the end. */
   readonly append?: boolean;
+  /** Makes the file if it is not there. */
   readonly create?: boolean;
+  /** Empties the file. */
   readonly truncate?: boolean;
+  /** With `create`: an existing file is an error. */
   readonly exclusive?: boolean;
   /** Permission bits of a file that is made. */
   readonly mode?: number;
@@ -48,6 +56,7 @@ export interface OpenFile {
   read(): Activity<string | Errno>;
   /** Answers how much was written. */
   write(text: string): Activity<number | Errno>;
+  /** Releases what it holds. */
   close(): void;
 }
 
@@ -57,15 +66,21 @@ export interface FileSystem {
   stat(path: string): FileStat | Errno;
   /** Names in a directory, sorted by code unit. */
   list(path: string): readonly string[] | Errno;
+  /** Where a link leads, as it says it. */
   readlink(path: string): string | Errno;
+  /** Opens a file; takes no simulated time. */
   open(path: string, flags: OpenFlags): OpenFile | Errno;
   /** As `stat`, but does not follow a last link. */
   lstat(path: string): FileStat | Errno;
   /** The path without links, `.` and `..`. */
   realpath(path: string): string | Errno;
+  /** Makes a directory. */
   mkdir(path: string, mode?: number): Errno | void;
+  /** Removes a file, a link or an empty directory. */
   remove(path: string): Errno | void;
+  /** Makes a symbolic link at `path`. */
   symlink(target: string, path: string): Errno | void;
+  /** Makes a second name for a file. */
   link(existing: string, path: string): Errno | void;
 }
 
@@ -75,6 +90,7 @@ export interface Launch {
   readonly argv: readonly string[];
   /** Exported variables. */
   readonly env: ReadonlyMap<string, string>;
+  /** The current directory. */
   readonly cwd: string;
   /** Writes to descriptor 1, wherever it leads. Text for a file is written when the program ends. */
   stdout(text: string): void;
@@ -86,11 +102,13 @@ export interface Launch {
 
 /** A running task as its program sees it. A machine may add to it what its own programs need. */
 export interface Process extends Launch {
+  /** Its process id on its machine. */
   readonly pid: number;
 }
 
 /** A program of the simulated system: not a built-in of the shell. */
 export interface Program {
+  /** What it is called by. */
   readonly name: string;
   /** One line for `help`. */
   readonly summary: string;
@@ -119,8 +137,11 @@ export interface CallHandler {
 export interface Machine {
   /** `"host"`, `"vm0"`. */
   readonly name: string;
+  /** What `hostname` prints. */
   readonly hostname: string;
+  /** Its files. */
   readonly vfs: FileSystem;
+  /** Its programs by name. */
   readonly programs: ReadonlyMap<string, Program>;
   /** What a built-in costs: about a microsecond. */
   readonly builtinCost: Step;
@@ -148,7 +169,9 @@ export interface Machine {
 
 /** Where the terminal's text goes. */
 export interface Io {
+  /** Standard output. */
   out(text: string): void;
+  /** Standard error. */
   err(text: string): void;
   /** Lines typed for a command that reads; undefined at the end. Absent: the input is empty. */
   read?(): string | undefined;
@@ -156,6 +179,7 @@ export interface Io {
 
 /** Slide mode's leniency: may rewrite what is written to a path, and says what a real kernel would want. */
 export interface SlideHook {
+  /** What is written instead, and notes for standard error, one line each. */
   write(
     machine: Machine,
     path: string,
@@ -165,6 +189,7 @@ export interface SlideHook {
 
 /** Everything a shell is given. */
 export interface Environment {
+  /** The terminal. */
   readonly io: Io;
   /** A machine by the name that `ssh` takes. */
   machines(name: string): Machine | undefined;
@@ -172,6 +197,7 @@ export interface Environment {
   readonly constants: ReadonlyMap<string, number>;
   /** The laboratory's words: `step`, `run`, `show`, `expect`. */
   readonly words: ReadonlyMap<string, Command>;
+  /** Slide mode's leniency; strict mode does not ask it. */
   readonly slide?: SlideHook;
   /**
    * Sets an option that belongs to the laboratory: `set -o era=today`. Answers a complaint, undefined if it was

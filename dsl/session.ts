@@ -10,15 +10,18 @@
 import { defaultProfile, type LabProfile, profileWith } from "../runtime/lab/defaults.ts";
 import { Lab } from "../runtime/lab/lab.ts";
 import type { ProfileText } from "../runtime/lab/profile.ts";
+import { READ_ONLY, scriptDirectory, type ScriptFolder } from "../runtime/lab/script_folder.ts";
 import { type SystemRow, SYSTEMS } from "../runtime/lab/systems.ts";
 import { KERNEL_NAMES } from "../runtime/lab/kernels.ts";
+import type { ListItem, Script } from "./ast.ts";
 import type { Command } from "./commands/command.ts";
-import { runInteractive, runScript } from "./interpret.ts";
+import { attach, runList, startInteractive } from "./interpret.ts";
 import { DeadlockError, type Job, JobScheduler } from "./jobs.ts";
 import { parseScript } from "./parse.ts";
 import type { Environment, Io, Machine } from "./ports.ts";
 import { slideHook } from "./slide_mode.ts";
 import { Shell } from "./state.ts";
+import { runToExit } from "./subshell.ts";
 
 /** What a session starts with; `boot` changes it. */
 export interface SessionOptions {
@@ -38,6 +41,8 @@ export interface SessionOptions {
   readonly interactive?: boolean;
   /** `$0`. */
   readonly name?: string;
+  /** Scripts that every laboratory's host finds in its tree; the shell starts there. */
+  readonly folder?: ScriptFolder;
   /** Words of the laboratory. */
   readonly words: (session: Session) => readonly Command[];
 }
@@ -48,6 +53,12 @@ export interface BootRequest {
   readonly kernel?: string;
   readonly seed?: number;
   readonly profile?: LabProfile;
+}
+
+/** Told about the commands of a script, as it comes to each of its top level. */
+export interface ScriptWatcher {
+  before(item: ListItem, script: Script): void;
+  after(item: ListItem, status: number): void;
 }
 
 /** A shell with its laboratory. */
@@ -63,11 +74,13 @@ export class Session {
   /** Results of laboratories that `boot` has replaced, oldest first. */
   readonly earlierResults: Lab["results"] = [];
   readonly #profile: LabProfile;
+  readonly #folder: ScriptFolder | undefined;
   #lab: Lab;
 
   /** @throws ProfileError where a profile does not fit */
   constructor(options: SessionOptions) {
     this.io = options.io;
+    this.#folder = options.folder;
     this.#profile = options.profiles === undefined ? defaultProfile() : profileWith(options.profiles);
     this.#lab = this.#build({
       system: options.system ?? SYSTEMS.find(({ name }) => name === "rfc-v2")!,
@@ -88,6 +101,10 @@ export class Session {
       interactive: options.interactive ?? false,
       strict: options.strict ?? false,
     });
+    if (this.#folder !== undefined) {
+      this.shell.cwd = this.#folder.path;
+      this.shell.set("PWD", this.shell.cwd);
+    }
     for (const word of options.words(this)) words.set(word.name, word);
   }
 
@@ -105,6 +122,7 @@ export class Session {
   boot(request: BootRequest): Lab {
     const { system, kernel, seed, profile } = this.#lab.options;
     this.earlierResults.push(...this.#lab.results);
+    this.jobs.abandonOthers();
     this.#lab = this.#build({
       system: request.system ?? system,
       kernel: request.kernel ?? kernel,
@@ -115,22 +133,34 @@ export class Session {
     return this.#lab;
   }
 
-  /** Runs a whole script. @throws ShellSyntaxError before anything runs. Returns its exit status. */
-  runScript(text: string, name: string): number {
+  /**
+   * Runs a whole script. Returns its exit status.
+   *
+   * @throws ShellSyntaxError before anything runs
+   */
+  runScript(text: string, name: string, watcher?: ScriptWatcher): number {
     const script = parseScript(text, name);
+    const { shell } = this;
     return this.#drive(this.jobs.start(name, this.#host, (job) => {
-      this.shell.job = job;
-      return runScript(this.shell, script);
+      job.pid = shell.pid;
+      attach(shell, job);
+      return runToExit(shell, function* () {
+        if (watcher === undefined) return yield* runList(shell, script.body);
+        let status = 0;
+        for (const item of script.body.items) {
+          watcher.before(item, script);
+          status = yield* runList(shell, { items: [item] });
+          watcher.after(item, status);
+        }
+        return status;
+      });
     }));
   }
 
   /** Runs one input of a prompt. @throws ShellSyntaxError; `incomplete` where more lines would help. */
   runLine(text: string, onExit: (status: number) => void): number {
     const script = parseScript(text, "rtkvm", { interactive: true });
-    return this.#drive(this.jobs.start(text, this.#host, (job) => {
-      this.shell.job = job;
-      return runInteractive(this.shell, script, onExit);
-    }));
+    return this.#drive(startInteractive(this.shell, script, onExit));
   }
 
   get #host(): Machine {
@@ -140,6 +170,10 @@ export class Session {
   #build(options: ConstructorParameters<typeof Lab>[0]): Lab {
     const lab = new Lab(options);
     lab.onProgress = (name, fraction) => this.onProgress(name, fraction);
+    const folder = this.#folder;
+    if (folder !== undefined) {
+      lab.computer("host")!.vfs.mount(folder.path, scriptDirectory(folder), READ_ONLY);
+    }
     return lab;
   }
 

@@ -10,11 +10,11 @@ import type { Activity } from "../hw/sim/activity.ts";
 import type { ArrayAssignment, Assignment, ConditionStatement, SimpleCommand, Word } from "./ast.ts";
 import { type ArrayArgument, type Command, CommandContext, type Output } from "./commands/command.ts";
 import { commands } from "./commands/index.ts";
+import { closest } from "../runtime/lab/spelling.ts";
 import { brokenPipe, type Description } from "./descriptors.ts";
 import { elementKey, expandText, expandWords } from "./expand.ts";
 import { callFunction, closeSubstitutions } from "./interpret.ts";
 import type { Coroutine, Request } from "./jobs.ts";
-import { didYouMean } from "./names.ts";
 import { type Errno, isErrno, type Launch, type Process, type Program } from "./ports.ts";
 import { redirect } from "./redirect.ts";
 import { runScriptFile } from "./script_file.ts";
@@ -190,7 +190,8 @@ export function* runNamed(shell: Shell, fields: readonly string[], search: Searc
   const program = shell.machine.programs.get(name);
   if (program !== undefined) return yield* runProgram(shell, program, fields);
   shell.complain(`${name}: command not found`, 127);
-  const meant = didYouMean(name, knownNames(shell));
+  // A name of two letters is near to too many others.
+  const meant = name.length > 2 ? closest(name, knownNames(shell)) : undefined;
   if (meant !== undefined) shell.err(`note: did you mean ${meant}?\n`);
   yield* builtinTask(shell, "bash");
   return 127;

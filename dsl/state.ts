@@ -11,22 +11,33 @@ import { resolvePath } from "./glob.ts";
 
 /** A variable: a text, or an array by index or by key. */
 export interface Variable {
+  /** The text or the elements; undefined if it is only declared. */
   value: string | Map<string, string> | undefined;
   /** Keys are texts, not numbers. */
   associative: boolean;
+  /** Given to the commands that are started. */
   exported: boolean;
+  /** It cannot be changed. */
   readonly: boolean;
 }
 
 /** Options of `set`. */
 export interface Options {
+  /** `-e`. */
   errexit: boolean;
+  /** `-u`. */
   nounset: boolean;
+  /** `-f`. */
   noglob: boolean;
+  /** `-n`. */
   noexec: boolean;
+  /** `-x`. */
   xtrace: boolean;
+  /** `-C`. */
   noclobber: boolean;
+  /** `-a`. */
   allexport: boolean;
+  /** `-o pipefail`. */
   pipefail: boolean;
   /** Errno-exact; off is slide mode. */
   strict: boolean;
@@ -34,6 +45,7 @@ export interface Options {
 
 /** A command failed in a way that ends the shell (or, at a prompt, the line). The message has been printed. */
 export class ShellExit {
+  /** Thrown, not an error: it has no stack. */
   constructor(
     readonly status: number,
     /** `exit` was typed; otherwise an error ended it. */
@@ -43,18 +55,22 @@ export class ShellExit {
 
 /** `break` and `continue` on their way to the loop. */
 export class LoopJump {
+  /** `count` loops are still to be left. */
   constructor(readonly kind: "break" | "continue", public count: number) {}
 }
 
 /** `return` on its way to the function or sourced script. */
 export class ReturnJump {
+  /** The status that the function gets. */
   constructor(readonly status: number) {}
 }
 
 /** An expansion or assignment failed; the command is not run. A shell that is not interactive ends. */
 export class ShellError extends Error {
+  /** The name that a stack trace prints. */
   override readonly name = "ShellError";
 
+  /** `message` is bash's, without the prefix. */
   constructor(message: string, readonly status = 1) {
     super(message);
   }
@@ -62,8 +78,11 @@ export class ShellError extends Error {
 
 /** One shell. */
 export class Shell {
+  /** Variables by name. */
   readonly variables = new Map<string, Variable>();
+  /** Functions by name. */
   readonly functions = new Map<string, Command>();
+  /** Options of `set`. */
   readonly options: Options = {
     errexit: false,
     nounset: false,
@@ -75,29 +94,39 @@ export class Shell {
     pipefail: false,
     strict: false,
   };
+  /** Actions by signal; an empty one ignores it. */
   readonly traps = new Map<string, string>();
+  /** Open descriptors. */
   descriptors = new DescriptorTable();
+  /** `$1` and so on. */
   positional: string[] = [];
   /** `$0`. */
   zero: string;
+  /** The current directory. */
   cwd = "/";
+  /** The mask of `umask`. */
   umask = 0o022;
   /** `$?`. */
   status = 0;
   /** `$$`. */
   pid: number;
+  /** `$!` is its pid. */
   lastBackground: Job | undefined;
   /** Background jobs that this shell started. */
   children: Job[] = [];
   /** The job that runs this shell. */
   job: Job | undefined;
+  /** A prompt: messages have no line number, errors do not end it. */
   interactive: boolean;
   /** Subshells do not run the parent's EXIT trap. */
   isSubshell = false;
   /** The last text given to `eval` or a trap did not parse. */
   syntaxFailed = false;
+  /** Loops around the running command. */
   loopDepth = 0;
+  /** Functions that run. */
   functionDepth = 0;
+  /** Sourced files that run. */
   sourceDepth = 0;
   /** Above 0 while a failing command does not end the shell under `set -e`. */
   errexitIgnored = 0;
@@ -114,6 +143,7 @@ export class Shell {
   /** Place inside a cluster of `getopts`. */
   getoptsOffset = 1;
 
+  /** A shell on a machine, with the terminal for its descriptors. */
   constructor(
     readonly environment: Environment,
     readonly scheduler: JobScheduler,

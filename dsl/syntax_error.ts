@@ -23,6 +23,7 @@ export function position(text: string, offset: number): { line: number; column: 
 export interface SyntaxErrorDetails {
   /** The source's name, as `$0` prints it. */
   readonly file: string;
+  /** The whole text. */
   readonly text: string;
   /** Where the first thing stands that cannot be there. */
   readonly offset: number;
@@ -36,20 +37,26 @@ export interface SyntaxErrorDetails {
 
 /** A script that does not parse. Nothing of it has run. */
 export class ShellSyntaxError extends SyntaxError {
+  /** The name that a stack trace prints. */
   override readonly name = "ShellSyntaxError";
+  /** The source's name. */
   readonly file: string;
   /** From 1. */
   readonly line: number;
   /** From 1, in UTF-16 units. */
   readonly column: number;
+  /** Into the text, in UTF-16 units. */
   readonly offset: number;
   /** The line with a caret below it. */
   readonly excerpt: string;
+  /** What could have stood there, in words. */
   readonly expected: readonly string[];
+  /** More input could make the text right. */
   readonly incomplete: boolean;
   /** bash's sentence alone. */
   readonly problem: string;
 
+  /** Makes the message of its parts. */
   constructor(details: SyntaxErrorDetails) {
     const { line, column } = position(details.text, details.offset);
     const excerpt = excerptOf(details);

@@ -159,7 +159,7 @@ export class LogicalCpu {
 
   /** The local APIC's state has changed, or an NMI has come in: looks whether that interrupts what is running. */
   signal(): void {
-    this.#attention = this.nmiPending || this.apic.pendingVector() >= 0;
+    this.#attention = this.#pending();
     if (!this.#attention || this.root === null) return;
     if (this.#step !== null) {
       if (this.#step.op === Op.Work && this.#recognisable()) {
@@ -236,7 +236,7 @@ export class LogicalCpu {
       const step = next.value;
       switch (step.op) {
         case Op.Work: {
-          const ns = step.scales ? Math.floor(step.ns * this.pathFactor + 0.5) : step.ns;
+          const ns = this.#scaled(step);
           if (this.#attention && this.#recognisable()) {
             frame.step = step;
             frame.remainingNs = ns;
@@ -254,17 +254,17 @@ export class LogicalCpu {
           this.#result = 0;
           break;
         case Op.Switch:
-          frame.step = null;
-          frame.result = 0;
-          context.interruptFlag = registers.interruptFlag;
-          registers.context = registers.next!;
-          registers.interruptFlag = registers.context.interruptFlag;
-          action = Action.Resume;
+          action = this.#begin(step, this.#scaled(step));
           break;
         default:
           action = this.#instruction(step, frame);
       }
     }
+  }
+
+  /** What a step costs on the path that is being executed. */
+  #scaled(step: Step): number {
+    return step.scales ? Math.floor(step.ns * this.pathFactor + 0.5) : step.ns;
   }
 
   /** Begins a step: where nothing else is due before its end it is over at once, else the queue ends it. */
@@ -291,6 +291,16 @@ export class LogicalCpu {
       case Op.Work:
       case Op.Cpuid:
         return Action.Go;
+      case Op.Switch: {
+        const { context } = registers;
+        const frame = context.top;
+        frame.step = null;
+        frame.result = 0;
+        context.interruptFlag = registers.interruptFlag;
+        registers.context = registers.next!;
+        registers.interruptFlag = registers.context.interruptFlag;
+        return Action.Resume;
+      }
       case Op.Transition:
         if (step === this.#exit) this.#result = this.currentVmcs!.exitReason;
         return step === this.#wake ? Action.Resume : Action.Go;
@@ -392,6 +402,12 @@ export class LogicalCpu {
 
   // ---- interrupts ----
 
+  /** Whether anything waits to be taken, now or when a mask opens. */
+  #pending(): boolean {
+    return this.nmiPending || this.apic.pendingVector() >= 0 ||
+      (this.vmcs !== null && (this.vmcs.primary & Primary.InterruptWindowExiting) !== 0);
+  }
+
   /** Whether something pending would be taken now, by the rules of the current mode. */
   #recognisable(): boolean {
     const vmcs = this.vmcs;
@@ -400,6 +416,7 @@ export class LogicalCpu {
         (this.registers.interruptFlag && this.apic.pendingVector() >= 0);
     }
     if (this.nmiPending && ((vmcs.pinBased & Pin.NmiExiting) !== 0 || !this.nmiBlocked)) return true;
+    if (this.registers.interruptFlag && (vmcs.primary & Primary.InterruptWindowExiting) !== 0) return true;
     return (vmcs.externalInterruptExiting || this.registers.interruptFlag) && this.apic.pendingVector() >= 0;
   }
 
@@ -416,12 +433,17 @@ export class LogicalCpu {
       if (this.engine.trace !== null) this.#trace("interrupt", "NMI", { vector: 2, mode: this.#mode });
       return this.#begin(this.#deliver, this.costs.interruptDelivery);
     }
+    if (
+      vmcs !== null && this.registers.interruptFlag && (vmcs.primary & Primary.InterruptWindowExiting) !== 0
+    ) {
+      return this.#exitGuest(ExitReason.InterruptWindow, 0, 0); // SDM: after NMIs, before external interrupts
+    }
     if (vmcs !== null && vmcs.externalInterruptExiting) {
       return this.#exitGuest(ExitReason.ExternalInterrupt, 0, 0); // the request stays in the APIC
     }
     const vector = this.apic.pendingVector();
     this.apic.acknowledge(vector);
-    this.#attention = this.nmiPending || this.apic.pendingVector() >= 0;
+    this.#attention = this.#pending();
     this.#pushHandler(this.registers.idt.interrupt(vector), FrameKind.Interrupt);
     const inherited = this.apic.inheritedFactor[vector]!;
     this.apic.inheritedFactor[vector] = 0;
@@ -476,14 +498,14 @@ export class LogicalCpu {
       } else if (type === EventType.Nmi) this.#pushHandler(guest.idt.nmi(), FrameKind.Nmi);
       else this.#pushHandler(guest.idt.exception(vector), FrameKind.Exception);
       if (this.engine.trace !== null) this.#trace("injection", `0x${vector.toString(16)}`, { vector, type });
-      if (!preempted) return this.#begin(this.#inject, this.costs.eventInjection);
+      if (!preempted) {
+        this.#attention = this.#pending();
+        return this.#begin(this.#inject, this.costs.eventInjection);
+      }
     }
     if (preempted) return this.#exitGuest(ExitReason.PreemptionTimer, 0, 0); // before the first instruction
-    this.#attention = this.nmiPending || this.apic.pendingVector() >= 0;
+    this.#attention = this.#pending();
     if (this.#attention && this.#recognisable()) return this.#recognise();
-    if ((vmcs.primary & Primary.InterruptWindowExiting) !== 0 && guest.interruptFlag) {
-      return this.#exitGuest(ExitReason.InterruptWindow, 0, 0);
-    }
     return guest.halted ? Action.Wait : Action.Resume; // activity state HLT or active
   }
 
@@ -503,7 +525,7 @@ export class LogicalCpu {
   // ---- watching ----
 
   #traceStep(step: Step, ns: number): void {
-    const kind = step.op === Op.Work ? "work" : step.op === Op.Transition ? "transition" : "instruction";
+    const kind = step.op === Op.Work || step.op === Op.Switch ? "work" : step.op === Op.Transition ? "transition" : "instruction";
     const fields: Record<string, number | string> = { layer: step.layer, ns };
     if (kind === "instruction") {
       fields.address = this.registers.address;

@@ -10,7 +10,7 @@
  */
 
 import type { Activity, Step } from "./sim/activity.ts";
-import { CALL, RDMSR, SWITCH, WRMSR } from "./sim/activity.ts";
+import { CALL, RDMSR, WRMSR } from "./sim/activity.ts";
 import type { StateHash } from "./sim/state_hash.ts";
 
 /** What made a frame: a plain call, an external interrupt, an NMI, an exception. */
@@ -119,7 +119,7 @@ export class RegisterFile {
   value = 0;
   /** Operand of `CALL`. */
   callee: Activity<unknown> | null = null;
-  /** Operand of `SWITCH`. */
+  /** Operand of a context switch. */
   next: Context | null = null;
 
   /** @param idt where interrupts go @param context what runs first */
@@ -144,11 +144,5 @@ export class RegisterFile {
   call(activity: Activity<unknown>): Step {
     this.callee = activity;
     return CALL;
-  }
-
-  /** `yield registers.switchTo(context)`: goes on when somebody switches back. */
-  switchTo(context: Context): Step {
-    this.next = context;
-    return SWITCH;
   }
 }

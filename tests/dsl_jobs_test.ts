@@ -119,6 +119,7 @@ Deno.test("an unknown command says what was meant", () => {
     name: "cyclictest",
     summary: "",
     *main() {
+      yield work("main", 1, 1000);
       return 0;
     },
   });
@@ -165,4 +166,33 @@ Deno.test("a word of the laboratory gets its condition as one argument and costs
   ]]);
   assertEquals(stdout, "expect ran\nrun ran\nrun ran\nexpect ran\n");
   assertEquals(lab.world.nowNs, 0);
+});
+
+Deno.test("a prompt keeps the shell between lines, and exit tells its status", () => {
+  const lab = new ToyLab({ name: "rtkvm", interactive: true });
+  const exits: number[] = [];
+  const line = (text: string) => lab.line(text, (status) => exits.push(status));
+  assertEquals(line("x=5; f() { echo f$x; }"), 0);
+  assertEquals(line("f; nosuch"), 127);
+  assertEquals(line("echo $?; ${y?unset}; echo not reached"), 1);
+  assertEquals(line("sleep 100 & echo $x"), 0);
+  assertEquals(exits, []);
+  assertEquals(line("exit 3; echo not reached"), 3);
+  assertEquals(exits, [3]);
+  assertEquals(lab.stdout, "f5\n127\n5\n");
+  assert(/^rtkvm: nosuch: command not found\nrtkvm: y: unset\n\[1\] \d+\n$/.test(lab.stderr), lab.stderr);
+});
+
+Deno.test("SIGINT ends the foreground line and leaves the shell as it was", () => {
+  const lab = new ToyLab({ interactive: true });
+  const job = lab.start("for i in 1 2; do echo $i; sleep 100; done");
+  while (lab.world.nowNs < 1e9 && job.status === undefined) {
+    lab.jobs.pump();
+    lab.world.advance();
+  }
+  job.signal(2);
+  lab.jobs.pump();
+  assertEquals([job.status, lab.shell.loopDepth, lab.world.tasks.size], [130, 0, 0]);
+  assertEquals(lab.line("echo still here $i", () => {}), 0);
+  assertEquals(lab.stdout, "1\nstill here 1\n");
 });

@@ -3,8 +3,8 @@
  * of their times. Its file system is the real one.
  */
 import { type Activity, type Step, work } from "../hw/sim/activity.ts";
-import { drive, JobScheduler } from "../dsl/jobs.ts";
-import { startScript } from "../dsl/interpret.ts";
+import { drive, type Job, JobScheduler } from "../dsl/jobs.ts";
+import { startInteractive, startScript } from "../dsl/interpret.ts";
 import { parseScript } from "../dsl/parse.ts";
 import type { CallHandler, Environment, Launch, Machine, Process, Program } from "../dsl/ports.ts";
 import { Shell } from "../dsl/state.ts";
@@ -154,6 +154,16 @@ export class ToyLab {
     const machine = new ToyMachine(this.world, name);
     this.machines.set(name, machine);
     return machine;
+  }
+
+  /** Starts one input of a prompt. */
+  start(text: string, onExit: (status: number) => void = () => {}): Job {
+    return startInteractive(this.shell, parseScript(text, "rtkvm", { interactive: true }), onExit);
+  }
+
+  /** Runs one input of a prompt to its end; output is collected. */
+  line(text: string, onExit: (status: number) => void): number {
+    return drive(this.jobs, this.start(text, onExit), () => this.world.advance());
   }
 
   /** Runs a script to its end, as a file called `script`. A syntax error is printed and gives 2, as by the CLI. */

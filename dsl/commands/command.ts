@@ -11,6 +11,7 @@ import type { Shell } from "../state.ts";
 
 /** A command that the shell itself carries out. */
 export interface Command {
+  /** What it is called by. */
   readonly name: string;
   /**
    * `special`: a special built-in of POSIX (found before functions; a failed redirection ends a script).
@@ -26,14 +27,19 @@ export interface Command {
 
 /** An array given to `declare` and its like: `a=(1 2)`. */
 export interface ArrayArgument {
+  /** The array. */
   readonly name: string;
+  /** `+=`. */
   readonly append: boolean;
+  /** Texts by key. */
   readonly elements: ReadonlyMap<string, string>;
 }
 
 /** A piece of output and where it goes. */
 export interface Output {
+  /** Where it goes. */
   readonly description: Description;
+  /** What is written. */
   text: string;
 }
 
@@ -44,11 +50,15 @@ export class CommandContext {
   /** A task of the command's own has taken its time: none is added, unless there is output to deliver. */
   spent = false;
 
+  /** Made by `simple.ts` for each run. */
   constructor(
+    /** The shell that runs it. */
     readonly shell: Shell,
+    /** What is run. */
     readonly command: Command,
     /** The name it was called by. */
     readonly name: string,
+    /** The arguments, expanded. */
     readonly args: readonly string[],
     /** Array assignments among the arguments, by position. */
     readonly arrays: ReadonlyMap<number, ArrayArgument>,
@@ -118,6 +128,7 @@ export class CommandContext {
     return answer;
   }
 
+  /** The rest of an open description. */
   *readDescription(description: Description | undefined): Generator<Request, string | Errno, unknown> {
     if (description === undefined) return "";
     const { shell, name } = this;

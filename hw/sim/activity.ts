@@ -14,7 +14,7 @@ export const Op = {
   Work: 0,
   /** Call another activity on the same stack. */
   Call: 1,
-  /** Continue with another stack of activities (a context switch). */
+  /** Continue with another stack of activities (a context switch), when the step's own cost has passed. */
   Switch: 2,
   /** WRMSR: write `operands.value` to model-specific register `operands.address`. */
   Wrmsr: 3,
@@ -74,10 +74,13 @@ export function work(name: string, layer: Layer, ns: number, scales = true): Ste
   return new Step(Op.Work, name, layer, ns, scales);
 }
 
+/** Makes a context switch that takes `ns`; no interrupt comes in between. Its operand is `registers.next`. */
+export function contextSwitch(name: string, layer: Layer, ns: number): Step {
+  return new Step(Op.Switch, name, layer, ns, true);
+}
+
 /** Call another activity: `yield call(registers, activity)`; its step's result is what the activity returns. */
 export const CALL = new Step(Op.Call, "call", HARDWARE, 0, false);
-/** A context switch to `registers.next`. */
-export const SWITCH = new Step(Op.Switch, "switch", HARDWARE, 0, false);
 /** WRMSR. */
 export const WRMSR = new Step(Op.Wrmsr, "wrmsr", HARDWARE, 0, false);
 /** RDMSR. */

@@ -13,8 +13,6 @@ import { pciCosts } from "../linux/pci_costs.ts";
 import { kernelCosts } from "../linux/release.ts";
 import linux from "../profiles/linux-3.yaml" with { type: "text" };
 import kvm from "../profiles/kvm-3.5.yaml" with { type: "text" };
-import programs from "../profiles/programs.yaml" with { type: "text" };
-import { cyclictestCosts } from "../programs/cyclictest.ts";
 import { loadProfile, type Profile, type ProfileText } from "./profile.ts";
 
 /** The schema of all parameters. */
@@ -25,7 +23,6 @@ export const labParameters = parameters({
   guestBackground: backgroundParameters,
   pci: pciCosts,
   kvm: kvmCosts,
-  cyclictest: cyclictestCosts,
 });
 
 /** A profile of the whole laboratory. */
@@ -39,7 +36,6 @@ export function defaultProfile(): LabProfile {
     { file: "hw/profiles/i7-3770.yaml", text: i7 },
     { file: "runtime/profiles/linux-3.yaml", text: linux },
     { file: "runtime/profiles/kvm-3.5.yaml", text: kvm },
-    { file: "runtime/profiles/programs.yaml", text: programs },
   ]);
   return defaults;
 }

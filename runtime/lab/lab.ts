@@ -130,11 +130,14 @@ export class Lab {
     for (const cpu of this.host.cpus) this.machine.cpus[cpu.id]!.start(cpu.prepareStart());
     this.engine.runUntil(BOOT_NS);
     this.software.startPci();
-    this.#computers.set("host", new Computer(this, "host", this.software, range(values.hw.cpus), hostPrograms(this)));
+    this.#computers.set(
+      "host",
+      new Computer(this, "host", this.software, range(values.hw.cpus), hostPrograms(this)),
+    );
     if (system.vm0 === "host") {
       // The measured CPU is the same in all systems: vm0's processor 0 is the dedicated one.
       const processors = [DEDICATED_CPU, ...range(values.hw.cpus).filter((cpu) => cpu !== DEDICATED_CPU)];
-      this.#computers.set("vm0", new Computer(this, "vm0", this.software, processors, userPrograms(this)));
+      this.#computers.set("vm0", new Computer(this, "vm0", this.software, processors, userPrograms()));
     }
   }
 
@@ -168,7 +171,10 @@ export class Lab {
   addGuest(guest: Guest): void {
     this.guests.set(guest.name, guest);
     const processors = range(guest.kernel.cpus.length);
-    this.#computers.set(guest.name, new Computer(this, guest.name, guest.software, processors, userPrograms(this)));
+    this.#computers.set(
+      guest.name,
+      new Computer(this, guest.name, guest.software, processors, userPrograms()),
+    );
   }
 
   /** Forgets a guest that has ended. */
@@ -196,7 +202,9 @@ export class Lab {
   /** Exits of vm0 by basic reason so far. */
   exits(): number[] {
     const sum = new Array<number>(64).fill(0);
-    for (const vcpu of this.guests.get("vm0")?.vcpus ?? []) vcpu.exits.forEach((n, reason) => sum[reason]! += n);
+    for (const vcpu of this.guests.get("vm0")?.vcpus ?? []) {
+      vcpu.exits.forEach((n, reason) => sum[reason]! += n);
+    }
     return sum;
   }
 

@@ -10,11 +10,11 @@ import { stress } from "../programs/stress.ts";
 import type { Lab } from "./lab.ts";
 
 /** Programs of every computer. */
-export function userPrograms(lab: Lab): Program[] {
-  return [cyclictest(lab.options.profile.values.cyclictest), stress];
+export function userPrograms(): Program[] {
+  return [cyclictest, stress];
 }
 
 /** Programs of the host. */
 export function hostPrograms(lab: Lab): Program[] {
-  return userPrograms(lab);
+  return userPrograms();
 }

@@ -117,8 +117,9 @@ export class Software {
       switch (effect.kind) {
         case "msi": {
           const message = decodeMsi(effect.address, effect.data);
-          if (message === undefined) this.kernel.log(`DMAR: write to ${effect.address.toString(16)} is no interrupt`);
-          else this.machine.messageSignalled(message.destination, message.vector);
+          if (message === undefined) {
+            this.kernel.log(`DMAR: write to ${effect.address.toString(16)} is no interrupt`);
+          } else this.machine.messageSignalled(message.destination, message.vector);
           break;
         }
         case "alarm": {
@@ -126,7 +127,10 @@ export class Software {
           let alarm = this.#deviceAlarms.get(name);
           if (alarm === undefined) {
             const device = effect.function, source = effect.source;
-            alarm = engine.alarm(name, () => this.applyPci(this.bus.find(device)?.alarm(source, engine.nowNs) ?? []));
+            alarm = engine.alarm(
+              name,
+              () => this.applyPci(this.bus.find(device)?.alarm(source, engine.nowNs) ?? []),
+            );
             this.#deviceAlarms.set(name, alarm);
           }
           alarm.at(Math.max(engine.nowNs, effect.atNs));

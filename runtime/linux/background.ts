@@ -31,6 +31,10 @@ export const backgroundParameters = parameters({
     shape: ratio("Shape of their length", { min: 0.01, max: 0.95 }),
     cap: ns("Longest possible"),
   },
+  slowHandler: {
+    share: ratio("Share of timer interrupts whose handler finds more to do"),
+    mean: ns("Mean length of that; exponential"),
+  },
 });
 
 /** Values of {@linkcode backgroundParameters}. */
@@ -49,10 +53,19 @@ interface Source {
 /** The background of one CPU; made with its kernel, started whenever the CPU comes online. */
 export class Background {
   readonly #sources: Source[] = [];
+  readonly #slowShare: number;
+  readonly #slowMeanNs: number;
+  readonly #slowDraws: RandomStream;
+  readonly #slowSection: Step;
 
   /** For `cpu`. */
   constructor(readonly cpu: KernelCpu, parameters: BackgroundParameters) {
-    const { irqOff, preemptOff, heavy } = parameters;
+    const { irqOff, preemptOff, heavy, slowHandler } = parameters;
+    const { engine, name, kernelLayer } = cpu.kernel;
+    this.#slowShare = slowHandler.share;
+    this.#slowMeanNs = slowHandler.mean;
+    this.#slowDraws = engine.random.stream(`${name}.cpu${cpu.id}.slow handler`);
+    this.#slowSection = new Step(Op.Work, "slow handler", kernelLayer, 0, false);
     this.#source("irqoff", irqOff.rate, false, (stream) => irqOff.mean * stream.exponential());
     this.#source("preemptoff", preemptOff.rate, true, (stream) => preemptOff.mean * stream.exponential());
     this.#source(
@@ -67,6 +80,13 @@ export class Background {
   start(): void {
     const { nowNs } = this.cpu.kernel;
     for (const source of this.#sources) this.#queue(source, nowNs);
+  }
+
+  /** At each timer interrupt: what its handler finds to do beside its timers; usually nothing. */
+  extraWork(): Step | null {
+    if (this.#slowShare === 0 || this.#slowDraws.uniform() >= this.#slowShare) return null;
+    this.#slowSection.ns = 1 + Math.floor(this.#slowMeanNs * this.#slowDraws.exponential());
+    return this.#slowSection;
   }
 
   /** Lets all arrivals up to `nowNs` pass, unseen; returns how much time their sections took, ns. */

@@ -19,9 +19,9 @@ export function* idleLoop(cpu: KernelCpu, online?: () => void): Activity {
     if (cpu.state === "offline") yield* playDead(cpu);
     const stopTick = release.noHz && !cpu.needResched && cpu.tick.base !== null;
     if (stopTick) {
-      // tick_nohz_idle_enter(): with nobody else waiting, the next hrtimer is programmed in the tick's place.
+      // tick_nohz_idle_enter(): the tick is put off to the next timer of the wheel, and the next hrtimer programmed.
       yield steps.nohzStop;
-      hrtimers.cancel(cpu.tick);
+      cpu.stopTick();
       if (hrtimers.stale) yield cpu.programTimer();
     }
     while (!cpu.needResched) yield HLT;

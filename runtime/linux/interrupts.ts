@@ -34,6 +34,8 @@ function* localTimer(cpu: KernelCpu): Activity {
   yield cpu.apicWrite(Apic.EOI, 0);
   cpu.localTimerInterrupts++;
   hrtimers.programmedNs = Infinity;
+  const extra = cpu.background === null ? null : cpu.background.extraWork();
+  if (extra !== null) yield extra;
   for (;;) {
     const timer = hrtimers.takeExpired(kernel.nowNs);
     if (timer === null) break;

@@ -18,6 +18,8 @@ import { RunQueue } from "./runqueue.ts";
 import { Task } from "./task.ts";
 import { Vector } from "./vectors.ts";
 
+/** Timers of the wheel that nobody waits for are rounded to whole seconds (`round_jiffies()`). */
+const WHEEL_NS = 1_000_000_000;
 /** Where the xAPIC's registers are mapped. */
 const APIC_BASE = 0xfee0_0000;
 /** The kernel divides the timer's clock by 16 (`APIC_DIVISOR`); TDCR 0x3. */
@@ -88,6 +90,8 @@ export class KernelCpu implements InterruptTable {
   inSoftirq = false;
   /** Since when the CPU is steady ({@linkcode enterSteady}), or up to when it has been booked; -1: it is not. */
   steadySinceNs = -1;
+  /** How far apart ticks are: a tick's period, or more while the CPU idles without one. */
+  #tickEvery = 0;
   /** A signal ends the running task, with this status; -1: none. */
   killStatus = -1;
   /** Time that booked ticks and background took from the running task, ns. */
@@ -237,12 +241,12 @@ export class KernelCpu implements InterruptTable {
     }
     const next = queue.take() ?? this.idle;
     if (next !== current) {
-      yield this.kernel.steps.contextSwitch;
       next.execStartNs = this.kernel.nowNs;
       next.sliceStartNs = next.cpuTimeNs;
       this.current = next;
       this.contextSwitches++;
-      yield registers.switchTo(next.context);
+      registers.next = next.context;
+      yield this.kernel.steps.contextSwitch;
     } else if (next !== this.idle) {
       next.sliceStartNs = next.cpuTimeNs;
     }
@@ -341,9 +345,19 @@ export class KernelCpu implements InterruptTable {
 
   /** Queues the tick for its next point on the kernel's grid. */
   startTick(): void {
-    const period = this.kernel.tickPeriodNs, phase = this.kernel.tickPhaseNs;
-    const next = (Math.floor((this.kernel.nowNs - phase) / period) + 1) * period + phase;
-    this.hrtimers.start(this.tick, next);
+    this.#tickEvery = this.kernel.tickPeriodNs;
+    this.#queueTick();
+  }
+
+  /** Puts the tick off to the next timer of the wheel; those that nobody waits for are rounded to whole seconds. */
+  stopTick(): void {
+    this.#tickEvery = WHEEL_NS;
+    this.#queueTick();
+  }
+
+  #queueTick(): void {
+    const phase = this.kernel.tickPhaseNs, every = this.#tickEvery;
+    this.hrtimers.start(this.tick, (Math.floor((this.kernel.nowNs - phase) / every) + 1) * every + phase);
   }
 
   #tick(timer: HrTimer): void {
@@ -353,7 +367,7 @@ export class KernelCpu implements InterruptTable {
       this.runQueue.account(current, this.kernel.nowNs);
       if (this.runQueue.sliceOver(current)) this.needResched = true;
     }
-    this.hrtimers.start(timer, timer.expiresNs + this.kernel.tickPeriodNs);
+    this.hrtimers.start(timer, timer.expiresNs + this.#tickEvery);
   }
 
   /** Adds its state, and that of its tasks, to `hash`. */

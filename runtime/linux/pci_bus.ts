@@ -138,6 +138,11 @@ export class PciCore {
     return this.find(place)?.driver;
   }
 
+  /** The identifiers that a driver has been given by `new_id`, in that order. */
+  dynamicIds(driverName: string): readonly PciId[] {
+    return this.#drivers.get(driverName)?.dynamicIds ?? [];
+  }
+
   /** The devices bound to a driver, in the order found. */
   boundTo(name: string): PciDevice[] {
     return [...this.devices].filter((device) => device.driver === name);

@@ -12,21 +12,11 @@
  */
 
 import type { Activity } from "../../hw/sim/activity.ts";
-import { ns, parameters, type Values } from "../../hw/parameters.ts";
-import { work } from "../../hw/sim/activity.ts";
 import { type CyclictestThread, histogramLines, threadLine } from "../measure/cyclictest_format.ts";
 import { Histogram } from "../measure/histogram.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import type { Task } from "../linux/task.ts";
 import { maskOf, type Program, type ProgramProcess } from "./program.ts";
-
-/** What cyclictest's own code costs. */
-export const cyclictestCosts = parameters({
-  bookkeeping: ns("Difference, minimum, maximum, histogram bin"),
-});
-
-/** Values of {@linkcode cyclictestCosts}. */
-export type CyclictestCosts = Values<typeof cyclictestCosts>;
 
 /** The options of one run. */
 export interface CyclictestOptions {
@@ -212,13 +202,11 @@ class Thread {
 function* measure(
   thread: Thread,
   kernel: Kernel,
-  costs: CyclictestCosts,
   process: ProgramProcess,
 ): Activity<number> {
   const { task, histogram } = thread;
   const { clockRead } = kernel;
   const timer = kernel.sleepTimer(task);
-  const bookkeeping = work("cyclictest bookkeeping", kernel.taskLayer, costs.bookkeeping);
   const intervalNs = thread.intervalUs * 1000;
   const loops = thread.options.loops;
   const part = Math.max(1, Math.floor(loops / 100));
@@ -229,7 +217,6 @@ function* measure(
     yield clockRead;
     const nowNs = kernel.nowNs;
     histogram.record(nowNs - nextNs);
-    yield bookkeeping;
     nextNs += intervalNs;
     while (nextNs < nowNs) nextNs += intervalNs; // the points that have passed are given up
     if (loop % part === 0) process.progress(loop / loops);
@@ -237,65 +224,63 @@ function* measure(
   return 0;
 }
 
-/** Makes the program. */
-export function cyclictest(costs: CyclictestCosts): Program {
-  return {
-    name: "cyclictest",
-    summary: "measures how late a task is woken by a timer",
-    *main(process: ProgramProcess): Activity<number> {
-      const options = parseCyclictest(process.argv);
-      if ("message" in options) {
-        process.stderr(`${options.message}\n`);
-        return options.status;
+/** The program. */
+export const cyclictest: Program = {
+  name: "cyclictest",
+  summary: "measures how late a task is woken by a timer",
+  *main(process: ProgramProcess): Activity<number> {
+    const options = parseCyclictest(process.argv);
+    if ("message" in options) {
+      process.stderr(`${options.message}\n`);
+      return options.status;
+    }
+    const { kernel, processors, task: main } = process;
+    const count = options.threads === 0 ? processors.length : options.threads;
+    if (typeof options.affinity === "number" && options.affinity >= processors.length) {
+      process.stderr(
+        `cyclictest: processor ${options.affinity} does not exist, there are ${processors.length}\n`,
+      );
+      return 1;
+    }
+    process.stdout("# /dev/cpu_dma_latency set to 0us\n");
+    const threads: Thread[] = [];
+    let running = count;
+    for (let number = 0; number < count; number++) {
+      const thread = new Thread(number, options);
+      const at = options.affinity === "each" ? number % processors.length : options.affinity;
+      const allowed = at === null ? maskOf(processors) : 1 << processors[at]!;
+      thread.task = kernel.createTask(
+        "cyclictest",
+        allowed,
+        () => measure(thread, kernel, process),
+        () => {
+          running--;
+          kernel.wake(main, kernel.cpus[thread.task.cpu]!);
+        },
+      );
+      if (thread.priority > 0) {
+        thread.task.policy = "SCHED_FIFO";
+        thread.task.rtPriority = thread.priority;
       }
-      const { kernel, processors, task: main } = process;
-      const count = options.threads === 0 ? processors.length : options.threads;
-      if (typeof options.affinity === "number" && options.affinity >= processors.length) {
-        process.stderr(
-          `cyclictest: processor ${options.affinity} does not exist, there are ${processors.length}\n`,
-        );
-        return 1;
+      threads.push(thread);
+      const here = kernel.cpus[main.cpu]!;
+      kernel.wake(thread.task, here);
+      yield* here.sendPendingIpis();
+    }
+    while (running > 0) yield* kernel.cpus[main.cpu]!.sleep();
+    const rows: CyclictestThread[] = threads.map((thread) => ({
+      number: thread.number,
+      tid: thread.task.pid,
+      priority: thread.priority,
+      intervalUs: thread.intervalUs,
+      histogram: thread.histogram,
+    }));
+    process.measured({ options, threads: rows, kernel });
+    if (options.histogram > 0) {
+      for (const line of histogramLines(rows, { withSum: options.histogramSum })) {
+        process.stdout(`${line}\n`);
       }
-      process.stdout("# /dev/cpu_dma_latency set to 0us\n");
-      const threads: Thread[] = [];
-      let running = count;
-      for (let number = 0; number < count; number++) {
-        const thread = new Thread(number, options);
-        const at = options.affinity === "each" ? number % processors.length : options.affinity;
-        const allowed = at === null ? maskOf(processors) : 1 << processors[at]!;
-        thread.task = kernel.createTask(
-          "cyclictest",
-          allowed,
-          () => measure(thread, kernel, costs, process),
-          () => {
-            running--;
-            kernel.wake(main, kernel.cpus[thread.task.cpu]!);
-          },
-        );
-        if (thread.priority > 0) {
-          thread.task.policy = "SCHED_FIFO";
-          thread.task.rtPriority = thread.priority;
-        }
-        threads.push(thread);
-        const here = kernel.cpus[main.cpu]!;
-        kernel.wake(thread.task, here);
-        yield* here.sendPendingIpis();
-      }
-      while (running > 0) yield* kernel.cpus[main.cpu]!.sleep();
-      const rows: CyclictestThread[] = threads.map((thread) => ({
-        number: thread.number,
-        tid: thread.task.pid,
-        priority: thread.priority,
-        intervalUs: thread.intervalUs,
-        histogram: thread.histogram,
-      }));
-      process.measured({ options, threads: rows, kernel });
-      if (options.histogram > 0) {
-        for (const line of histogramLines(rows, { withSum: options.histogramSum })) {
-          process.stdout(`${line}\n`);
-        }
-      } else for (const row of rows) process.stdout(`${threadLine(row)}\n`);
-      return 0;
-    },
-  };
-}
+    } else for (const row of rows) process.stdout(`${threadLine(row)}\n`);
+    return 0;
+  },
+};

@@ -44,7 +44,8 @@ export const stress: Program = {
       const hog = kernel.createTask(
         "stress",
         maskOf(process.processors),
-        (worker) => seconds === 0 ? kernel.spin(worker) : spinFor(work("hogcpu", kernel.taskLayer, lengthNs, false)),
+        (worker) =>
+          seconds === 0 ? kernel.spin(worker) : spinFor(work("hogcpu", kernel.taskLayer, lengthNs, false)),
         () => {
           running--;
           kernel.wake(task, kernel.cpus[hog.cpu]!);

@@ -1,0 +1,259 @@
+/**
+ * The command line: what `rtkvm` is called with, and the only place that reads files of the computer it runs on.
+ *
+ * ```sh
+ * deno run --allow-read=. mod.ts run examples/talk_setup.rtk
+ * ```
+ *
+ * {@linkcode main} reaches the world by a {@linkcode HostPort}, so that tests give it another one.
+ *
+ * @module
+ */
+
+import { parseArgs } from "@std/cli/parse-args";
+import { KERNEL_NAMES } from "../runtime/lab/kernels.ts";
+import type { ProfileText } from "../runtime/lab/profile.ts";
+import { closest } from "../runtime/lab/spelling.ts";
+import { systemNamed, SYSTEMS } from "../runtime/lab/systems.ts";
+import { commandHelp, COMMANDS, overview } from "./cli_help.ts";
+import type { RunOptions } from "./run_scripts.ts";
+import { unknownName } from "./unknown_name.ts";
+
+/** The release; that of deno.json. */
+export const VERSION = "0.1.0";
+
+/** A file that was read, or why it could not be. */
+export type HostFile = { readonly text: string } | { readonly problem: string };
+
+/** The computer that the program runs on. */
+export interface HostPort {
+  /** Reads a file. */
+  read(path: string): HostFile;
+  /** Names of the files in a folder; empty where it cannot be listed. */
+  list(path: string): readonly string[];
+  /** Writes to standard output. */
+  out(text: string): void;
+  /** Writes to standard error. */
+  err(text: string): void;
+  /** Whether standard error is a terminal. */
+  readonly errIsTerminal: boolean;
+  /** Runs the prompt until its user leaves; answers the exit status. */
+  repl(options: RunOptions): Promise<number>;
+}
+
+/** Wrong use of the command line. */
+const USAGE = 2;
+
+/** Options with a value, of all commands. */
+const VALUES = ["system", "kernel", "seed", "loops", "profile", "trace"] as const;
+/** Options without. */
+const FLAGS = ["strict", "json", "verbose", "help", "version"] as const;
+
+/** Which options a command takes. */
+const TAKES: Readonly<Record<string, readonly string[]>> = {
+  run: ["system", "kernel", "seed", "strict", "json", "verbose", "profile", "trace", "help"],
+  repl: ["system", "kernel", "seed", "strict", "profile", "help"],
+  demo: ["loops", "seed", "help"],
+  help: ["help"],
+  version: ["help"],
+};
+
+/** The command line, read. */
+interface Line {
+  readonly command: string;
+  readonly words: readonly string[];
+  readonly values: ReadonlyMap<string, string>;
+  readonly profiles: readonly string[];
+  readonly flags: ReadonlySet<string>;
+  /** What follows `--`. */
+  readonly positional: readonly string[];
+}
+
+/** Runs a command line; answers the exit status. */
+export async function main(args: readonly string[], host: HostPort): Promise<number> {
+  const line = readLine(args);
+  if (typeof line === "string") return wrong(host, line);
+  const { command, words, flags } = line;
+  if (flags.has("help")) return print(host, commandHelp(command));
+  switch (command) {
+    case "version":
+      return print(host, `rtkvm ${VERSION}`);
+    case "help":
+      return help(words, host);
+    case "demo": {
+      const loops = integer(line, "loops", 300_000, 1), seed = integer(line, "seed", 1, 0);
+      if (typeof loops === "string") return wrong(host, loops);
+      if (typeof seed === "string") return wrong(host, seed);
+      const { demo } = await import("./demo.ts");
+      return demo({ loops, seed }, host);
+    }
+  }
+  const options = runOptions(line, host);
+  if (typeof options === "string") return wrong(host, options);
+  if (typeof options === "number") return options;
+  if (command === "repl") {
+    if (words.length > 0) {
+      return wrong(host, `repl: expected no word, found "${words[0]}"; to run a script: run ${words[0]}`);
+    }
+    return await host.repl(options);
+  }
+  if (words.length === 0) {
+    return wrong(host, "run: expected the file of a script, as in: run examples/talk_setup.rtk");
+  }
+  const { runScripts } = await import("./run_scripts.ts");
+  return runScripts(words, options, host);
+}
+
+function print(host: HostPort, text: string): number {
+  host.out(`${text}\n`);
+  return 0;
+}
+
+function wrong(host: HostPort, message: string): number {
+  host.err(`rtkvm: ${message}\n`);
+  return USAGE;
+}
+
+function help([topic, ...more]: readonly string[], host: HostPort): number {
+  if (topic === undefined) return print(host, overview());
+  if (more.length > 0) return wrong(host, "help: expected one topic");
+  if (!COMMANDS.has(topic)) return wrong(host, unknownName("command", topic, [...COMMANDS.keys()]));
+  return print(host, commandHelp(topic));
+}
+
+/** Takes the command line apart; a text says what is wrong with it. */
+function readLine(args: readonly string[]): Line | string {
+  const unknown: string[] = [];
+  const parsed = parseArgs(args, {
+    string: [...VALUES, "_"],
+    boolean: FLAGS,
+    collect: ["profile"],
+    alias: { help: "h", verbose: "v" },
+    "--": true,
+    unknown(arg) {
+      if (!arg.startsWith("-") || arg === "-") return true;
+      unknown.push(arg.replace(/=.*/, ""));
+      return false;
+    },
+  });
+  const [first, ...words] = parsed._.map(String);
+  const command = parsed.version ? "version" : first ?? (parsed.help ? "help" : "repl");
+  const takes = TAKES[command];
+  if (takes === undefined) {
+    if (command.endsWith(".rtk")) return `"${command}" is no command; to run a script: run ${command}`;
+    return unknownName("command", command, [...COMMANDS.keys()]);
+  }
+  const [stranger] = unknown;
+  if (stranger !== undefined) {
+    const meant = closest(stranger, takes.map((name) => `--${name}`));
+    return `${command}: unknown option ${stranger}` + (meant === undefined ? "" : `: did you mean ${meant}?`);
+  }
+  const values = new Map<string, string>();
+  for (const name of VALUES) {
+    const value = name === "profile" ? parsed.profile.at(-1) : parsed[name];
+    if (value === undefined) continue;
+    if (!takes.includes(name)) return `${command}: takes no --${name}`;
+    if (value === "") return `${command}: --${name}: expected a value`;
+    values.set(name, value);
+  }
+  const flags = new Set<string>(FLAGS.filter((name) => parsed[name]));
+  for (const name of flags) {
+    if (name !== "version" && !takes.includes(name)) return `${command}: takes no --${name}`;
+  }
+  return { command, words, values, profiles: parsed.profile, flags, positional: parsed["--"] ?? [] };
+}
+
+function integer({ command, values }: Line, name: string, otherwise: number, least: number): number | string {
+  const text = values.get(name);
+  if (text === undefined) return otherwise;
+  const value = Number(text.replaceAll("_", ""));
+  if (/^[\d_]+$/.test(text) && Number.isSafeInteger(value) && value >= least) return value;
+  return `${command}: --${name} ${text}: expected an integer, ${least} or more`;
+}
+
+/** What the options of `run` and `repl` ask for; a text is wrong use, a number the status of what failed. */
+function runOptions(line: Line, host: HostPort): RunOptions | string | number {
+  const { command, values, flags } = line;
+  const system = values.get("system"), kernel = values.get("kernel");
+  const row = system === undefined ? undefined : systemNamed(system);
+  if (system !== undefined && row === undefined) {
+    return `${command}: ${unknownName("system", system, SYSTEMS.map(({ name }) => name))}`;
+  }
+  if (kernel !== undefined && !KERNEL_NAMES.includes(kernel)) {
+    return `${command}: ${unknownName("kernel", kernel, KERNEL_NAMES)}`;
+  }
+  if (values.has("trace")) return `${command}: --trace: not yet: traces cannot be written to files`;
+  const seed = integer(line, "seed", 1, 0);
+  if (typeof seed === "string") return seed;
+  const profiles: ProfileText[] = [];
+  for (const path of line.profiles) {
+    const file = host.read(path);
+    if ("problem" in file) {
+      host.err(`rtkvm: ${path}: ${file.problem}\n`);
+      return 1;
+    }
+    profiles.push({ file: path, text: file.text });
+  }
+  return {
+    ...(row === undefined ? {} : { system: row }),
+    ...(kernel === undefined ? {} : { kernel }),
+    seed,
+    profiles,
+    strict: flags.has("strict"),
+    json: flags.has("json"),
+    verbose: flags.has("verbose"),
+    positional: line.positional,
+  };
+}
+
+// ---- the real computer ----
+
+/** Runs the command line of this process; answers the exit status. */
+export async function start(args: readonly string[]): Promise<number> {
+  const encoder = new TextEncoder();
+  const write = (stream: { writeSync(bytes: Uint8Array): number }, text: string) => {
+    let bytes = encoder.encode(text);
+    try {
+      while (bytes.length > 0) bytes = bytes.subarray(stream.writeSync(bytes));
+    } catch (error) {
+      if (error instanceof Deno.errors.BrokenPipe) Deno.exit(128 + 13); // nobody reads any more: as by SIGPIPE
+      throw error;
+    }
+  };
+  const out = (text: string) => write(Deno.stdout, text);
+  const err = (text: string) => write(Deno.stderr, text);
+  return await main(args, {
+    read: readFile,
+    list: listFolder,
+    out,
+    err,
+    errIsTerminal: Deno.stderr.isTerminal(),
+    async repl(options) {
+      const { repl } = await import("./repl.ts");
+      return await repl(options, out, err);
+    },
+  });
+}
+
+function readFile(path: string): HostFile {
+  try {
+    return { text: Deno.readTextFileSync(path) };
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return { problem: "No such file or directory" };
+    if (error instanceof Deno.errors.NotCapable) {
+      return { problem: "no permission to read: deno run --allow-read=. mod.ts …" };
+    }
+    if (error instanceof Deno.errors.PermissionDenied) return { problem: "Permission denied" };
+    if (error instanceof Deno.errors.IsADirectory) return { problem: "Is a directory" };
+    if (error instanceof Error) return { problem: error.message };
+    throw error;
+  }
+}
+
+function listFolder(path: string): string[] {
+  try {
+    return [...Deno.readDirSync(path)].filter((entry) => entry.isFile).map(({ name }) => name).sort();
+  } catch {
+    return []; // a script alone, without its neighbours, may still run
+  }
+}

@@ -1,0 +1,81 @@
+/**
+ * What the command line says about itself.
+ *
+ * @module
+ */
+
+import { KERNEL_NAMES } from "../runtime/lab/kernels.ts";
+import { SYSTEMS } from "../runtime/lab/systems.ts";
+
+const RUN = "deno run --allow-read=. mod.ts";
+
+/** The commands: usage, what they do, examples that run. */
+export const COMMANDS: ReadonlyMap<
+  string,
+  { readonly usage: string; readonly does: string; readonly text: string }
+> = new Map([
+  ["run", {
+    usage: "run SCRIPT… [OPTIONS] [-- ARGUMENT…]",
+    does: "runs scripts; the exit status is the script's",
+    text:
+      `Each script has a machine of its own. The other *.rtk files of its folder lie beside it in the virtual tree,
+under /root/FOLDER, so ". ./other.rtk" finds them. Nothing runs if one of the scripts does not parse.
+
+  --system S      ${SYSTEMS.map(({ name }) => name).join(", ")}; rfc-v2 if not given
+  --kernel K      what vm0 runs: ${KERNEL_NAMES.join(", ")}
+  --seed N        what all randomness is derived from; 1 if not given
+  --strict        takes only what a real kernel takes, not what slides print
+  --verbose       each command, and what it has changed
+  --json          one line of JSON for each result on standard output; the script's output goes to standard error
+  --profile FILE  parameters on top of the default ones; may be given more than once
+
+Exit status: the script's; the first that is not 0, of several. 2: wrong use or a syntax error. 1: a bad profile.
+
+  ${RUN} run examples/talk_setup.rtk --verbose
+  ${RUN} run examples/slide25_row.rtk --system kvm --json -- 1000`,
+  }],
+  ["repl", {
+    usage: "repl [--system S] [--kernel K] [--seed N] [--strict] [--profile FILE]",
+    does: "the prompt; also without any word",
+    text: `The options are those of run. help lists the words, exit or Ctrl-D leaves.
+
+  deno run mod.ts
+  echo 'cyclictest -n -q -l 1000' | deno run mod.ts repl --system bare-metal`,
+  }],
+  ["demo", {
+    usage: "demo [--loops N] [--seed N]",
+    does: "the talk's set-up, then slide 25's five rows",
+    text: `--loops: of cyclictest in each row; 300000 as on the slide if not given.
+
+  ${RUN} demo
+  ${RUN} demo --loops 10000`,
+  }],
+  ["help", {
+    usage: "help [COMMAND]",
+    does: "this, or more about a command",
+    text: `  ${RUN} help run`,
+  }],
+  ["version", { usage: "version", does: "prints the version", text: `  ${RUN} version` }],
+]);
+
+/** All commands, a line each. */
+export function overview(): string {
+  return [
+    "rtkvm rehearses real-time KVM in a shell, on a deterministic model.",
+    "",
+    ...[...COMMANDS.values()].map(({ usage, does }) => `  ${usage.split(" ")[0]!.padEnd(8)} ${does}`),
+    "",
+    "help COMMAND says more; help at the prompt lists the words of the language.",
+    "",
+    `  ${RUN} run examples/talk_setup.rtk --verbose`,
+    "  deno run mod.ts",
+  ].join("\n");
+}
+
+/** How to use one command. */
+export function commandHelp(name: string): string {
+  const command = COMMANDS.get(name);
+  return command === undefined
+    ? overview()
+    : `Usage: rtkvm ${command.usage}\n${command.does}\n\n${command.text}`;
+}

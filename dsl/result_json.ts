@@ -1,0 +1,41 @@
+/**
+ * A result as one line of JSON.
+ *
+ * @module
+ */
+
+import type { LabResult } from "../runtime/lab/lab.ts";
+import { exitsByName, totalExits } from "../runtime/lab/views/exits.ts";
+import { rowOf } from "./slide_table.ts";
+
+/** The version of the format; a field that changes its meaning raises it. */
+const FORMAT = 1;
+
+/**
+ * `{"version":1,"slide":25,"system":"rfc-v2",…}`. Latencies in whole µs as cyclictest prints them, of the first thread;
+ * `mean_us` is exact. `slide` is the slide that publishes the row, null where none does.
+ */
+export function resultJson(result: LabResult, profileHash: string): string {
+  const { options, threads } = result.cyclictest;
+  const histogram = threads[0]?.histogram;
+  return JSON.stringify({
+    version: FORMAT,
+    slide: rowOf(result, 25)?.slide ?? null,
+    system: result.system,
+    kernel: result.kernel,
+    n: histogram?.count ?? 0,
+    seed: result.seed,
+    interval_us: options.intervalUs,
+    min_us: histogram?.minUs ?? null,
+    avg_us: histogram?.avgUs ?? null,
+    max_us: histogram?.maxUs ?? null,
+    mean_us: histogram === undefined || histogram.count === 0
+      ? null
+      : histogram.sumNs / histogram.count / 1000,
+    host_load: result.hostLoad,
+    events: result.events,
+    exits: { total: totalExits(result.exits), ...Object.fromEntries(exitsByName(result.exits)) },
+    hash: result.hash,
+    profile: profileHash,
+  });
+}

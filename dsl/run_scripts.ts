@@ -1,0 +1,131 @@
+/**
+ * Runs scripts that are files of the computer the program runs on.
+ *
+ * @module
+ */
+
+import { ProfileError, type ProfileText } from "../runtime/lab/profile.ts";
+import type { ScriptFolder } from "../runtime/lab/script_folder.ts";
+import type { SystemRow } from "../runtime/lab/systems.ts";
+import type { HostPort } from "./cli.ts";
+import { DeadlockError } from "./jobs.ts";
+import { narrator } from "./narrate.ts";
+import { parseScript } from "./parse.ts";
+import { ProgressLine, progressText } from "./progress.ts";
+import { resultJson } from "./result_json.ts";
+import { Session } from "./session.ts";
+import { ShellSyntaxError } from "./syntax_error.ts";
+import { laboratoryWords } from "./words/index.ts";
+
+/** What the command line says about a run. */
+export interface RunOptions {
+  readonly system?: SystemRow;
+  readonly kernel?: string;
+  readonly seed: number;
+  readonly profiles: readonly ProfileText[];
+  readonly strict: boolean;
+  readonly json: boolean;
+  readonly verbose: boolean;
+  /** `$1 $2 …`. */
+  readonly positional: readonly string[];
+}
+
+/** A script, read. */
+interface Source {
+  readonly path: string;
+  readonly text: string;
+}
+
+/** Runs each script on a machine of its own; answers the first exit status that is not 0. */
+export function runScripts(paths: readonly string[], options: RunOptions, host: HostPort): number {
+  const sources: Source[] = [];
+  for (const path of paths) {
+    const file = host.read(path);
+    if ("problem" in file) {
+      host.err(`rtkvm: ${path}: ${file.problem}\n`);
+      return 127; // as a shell says of a script that is not there
+    }
+    sources.push({ path, text: file.text });
+  }
+  // All are parsed before the first runs.
+  for (const { path, text } of sources) {
+    try {
+      parseScript(text, path);
+    } catch (error) {
+      if (!(error instanceof ShellSyntaxError)) throw error;
+      host.err(`${syntaxErrorText(error)}\n`);
+      return 2;
+    }
+  }
+  let first = 0;
+  for (const source of sources) {
+    const status = runOne(source, options, host);
+    if (first === 0) first = status;
+  }
+  return first;
+}
+
+/** `setup.rtk:3:1: syntax error near …`, then the line with a caret and what was expected. */
+export function syntaxErrorText({ file, line, column, problem, excerpt }: ShellSyntaxError): string {
+  return `${file}:${line}:${column}: ${problem}\n${excerpt}`;
+}
+
+function runOne({ path, text }: Source, options: RunOptions, host: HostPort): number {
+  const progress = new ProgressLine(host.errIsTerminal ? host.err : undefined);
+  const err = (part: string) => {
+    progress.clear();
+    host.err(part);
+  };
+  const out = options.json ? err : (part: string) => {
+    progress.clear();
+    host.out(part);
+  };
+  let session: Session;
+  try {
+    session = new Session({
+      ...options,
+      io: { out, err },
+      name: path,
+      folder: folderOf(path, host),
+      words: laboratoryWords,
+    });
+  } catch (error) {
+    if (!(error instanceof ProfileError)) throw error;
+    host.err(`${error.message}\n`);
+    return 1;
+  }
+  session.shell.positional = [...options.positional];
+  session.onProgress = (name, fraction) => {
+    const { system, kernel } = session.lab.options;
+    progress.show(progressText(name, fraction, `${system.name}, ${kernel}`));
+  };
+  let status: number;
+  try {
+    status = session.runScript(text, path, options.verbose ? narrator(session, out) : undefined);
+  } catch (error) {
+    if (!(error instanceof DeadlockError)) throw error;
+    err(`rtkvm: ${error.message}\n`);
+    status = 1;
+  }
+  progress.clear();
+  if (options.json) {
+    for (const result of session.results) {
+      host.out(`${resultJson(result, session.lab.options.profile.hash)}\n`);
+    }
+  }
+  return status;
+}
+
+/** The scripts that lie beside one, as the virtual tree shows them: `/root/examples`. */
+function folderOf(path: string, host: HostPort): ScriptFolder {
+  const parts = path.split("/").slice(0, -1);
+  const folder = parts.join("/");
+  const name = parts.findLast((part) => part !== "" && part !== "." && part !== "..") ?? "scripts";
+  const files = new Map<string, string>();
+  for (const file of host.list(path.startsWith("/") && folder === "" ? "/" : folder === "" ? "." : folder)) {
+    if (!file.endsWith(".rtk")) continue;
+    const content = host.read(folder === "" ? file : `${folder}/${file}`);
+    if ("text" in content) files.set(file, content.text);
+  }
+  return { path: `/root/${name}`, files };
+}

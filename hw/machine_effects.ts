@@ -1,0 +1,72 @@
+/**
+ * Carries out what accesses to PCI devices lead to: interrupt messages travel to processors, alarms are armed.
+ *
+ * @module
+ */
+
+import type { Alarm } from "./sim/engine.ts";
+import type { Machine } from "./machine.ts";
+import { decodeMsi, type MsiEffect } from "./msi.ts";
+import type { PciBus, PciEffect } from "./pci.ts";
+
+/** The effects of one bus's devices on one machine. */
+export class DeviceEffects {
+  readonly #alarms = new Map<string, Alarm>();
+  /** What software touched although nothing follows from it, each once. */
+  readonly unmodelled = new Set<string>();
+
+  /** For the devices on `bus`. */
+  constructor(readonly machine: Machine, readonly bus: PciBus) {}
+
+  /** Carries out `effects`. */
+  apply(effects: readonly PciEffect[]): void {
+    for (const effect of effects) {
+      switch (effect.kind) {
+        case "msi":
+          this.#message(effect);
+          break;
+        case "alarm":
+          this.#alarm(effect.function, effect.source).at(Math.max(effect.atNs, this.machine.engine.nowNs));
+          break;
+        case "unmodelled":
+          this.unmodelled.add(effect.what);
+          break;
+        case "virtualFunctions":
+          break; // the bus finds them, or does not, from now on
+      }
+    }
+  }
+
+  #message({ address, data }: MsiEffect): void {
+    const { machine } = this;
+    const message = decodeMsi(address, data);
+    if (message === undefined) {
+      this.unmodelled.add(`interrupt message to 0x${address.toString(16)}`);
+      return;
+    }
+    const { destination, destinationMode, deliveryMode, vector } = message;
+    if (deliveryMode !== "fixed" && deliveryMode !== "lowestPriority") {
+      this.unmodelled.add(`interrupt message with delivery mode ${deliveryMode}`);
+      return;
+    }
+    if (destinationMode === "physical") return machine.messageSignalled(destination, vector);
+    for (const { id, apic } of machine.cpus) {
+      if (!apic.matches(destination, true)) continue;
+      machine.messageSignalled(id, vector);
+      if (deliveryMode === "lowestPriority") return; // no arbitration: the first one takes it
+    }
+  }
+
+  #alarm(fn: number, source: number): Alarm {
+    const key = `pci ${fn.toString(16)}.${source}`;
+    let alarm = this.#alarms.get(key);
+    if (alarm === undefined) {
+      alarm = this.machine.engine.alarm(key, () => {
+        const found = this.bus.find(fn);
+        if (found !== undefined) this.apply(found.alarm(source, this.machine.engine.nowNs));
+      });
+      this.#alarms.set(key, alarm);
+    }
+    return alarm;
+  }
+}

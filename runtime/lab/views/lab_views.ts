@@ -1,0 +1,122 @@
+/**
+ * What can be looked at in a laboratory, by the words of `show`.
+ *
+ * Each view answers lines, or a text that says what was wrong with the name that it was asked for.
+ *
+ * @module
+ */
+
+import type { Vcpu } from "../../kvm/vcpu.ts";
+import type { Lab, LabResult } from "../lab.ts";
+import { closest } from "../spelling.ts";
+import { cpuLines, layerLines } from "./cpus.ts";
+import { exitTableLines } from "./exits.ts";
+import { lapicLines } from "./lapic.ts";
+import { taskLines } from "./tasks.ts";
+import { guestLine, vmcsLines } from "./vmcs.ts";
+
+/** Lines, or what is wrong. */
+export type View = readonly string[] | string;
+
+/** The views of one laboratory. They change nothing. */
+export class LabViews {
+  /** Of `lab`. */
+  constructor(readonly lab: Lab) {}
+
+  /** The host's processors, or one of them. */
+  cpus(which?: string): View {
+    const only = this.#cpu(which);
+    if (typeof only === "string") return only;
+    return [...cpuLines(this.lab, only), "", ...layerLines(this.lab, only)];
+  }
+
+  /** Local APICs: of the processor or virtual CPU named, or of all processors. */
+  lapics(which?: string): View {
+    const { machine, engine } = this.lab;
+    if (which !== undefined && !/^\d+$/.test(which)) {
+      const vcpus = this.#vcpus(which);
+      if (typeof vcpus === "string") return vcpus;
+      return blocks(vcpus.map((vcpu) => lapicLines(vcpu.apic, vcpu.id, engine.nowNs)));
+    }
+    const only = this.#cpu(which);
+    if (typeof only === "string") return only;
+    const cpus = machine.cpus.filter(({ id }) => only === undefined || id === only);
+    return blocks(cpus.map((cpu) => lapicLines(cpu.apic, cpu.id, engine.nowNs)));
+  }
+
+  /** Control structures of the virtual CPUs named, or of all. */
+  controlStructures(which?: string): View {
+    const vcpus = this.#vcpus(which);
+    if (typeof vcpus === "string") return vcpus;
+    return blocks(vcpus.map((vcpu) => [`VMCS of ${vcpu.vm.name} vcpu${vcpu.id}`, ...vmcsLines(vcpu.vmcs)]));
+  }
+
+  /** The tasks of a computer; the host's where none is named. */
+  tasks(which = "host"): View {
+    const computer = this.lab.computer(which);
+    return computer === undefined
+      ? this.#unknown("machine", which, this.lab.computers())
+      : taskLines(computer.kernel);
+  }
+
+  /** Exits since the guest's start, and for each period of the last benchmark. */
+  exits(which?: string): View {
+    const guests = this.#guests(which);
+    if (typeof guests === "string") return guests;
+    const last = this.lab.results.at(-1);
+    return [
+      ...guests.flatMap((guest) => {
+        const sum = new Array<number>(64).fill(0);
+        for (const vcpu of guest.vcpus) vcpu.exits.forEach((count, reason) => sum[reason]! += count);
+        return [`kvm statistics, since the start of ${guestLine(guest)}`, "", ...exitTableLines(sum)];
+      }),
+      ...(last === undefined ? [] : ["", ...periodLines(last)]),
+    ];
+  }
+
+  #guests(which?: string) {
+    const { guests } = this.lab;
+    if (guests.size === 0) return "no guest runs";
+    if (which === undefined) return [...guests.values()];
+    const guest = guests.get(which);
+    return guest === undefined ? this.#unknown("guest", which, [...guests.keys()]) : [guest];
+  }
+
+  #vcpus(which?: string): Vcpu[] | string {
+    const [name, number] = which?.split(".", 2) ?? [];
+    const guests = this.#guests(name);
+    if (typeof guests === "string") return guests;
+    const vcpus = guests.flatMap((guest) => guest.vcpus);
+    if (number === undefined) return vcpus;
+    const vcpu = vcpus.find(({ id }) => String(id) === number);
+    return vcpu === undefined ? `${name} has no vCPU "${number}": there are ${vcpus.length}, from 0` : [vcpu];
+  }
+
+  #cpu(which?: string): number | undefined | string {
+    if (which === undefined) return undefined;
+    const { length } = this.lab.machine.cpus;
+    const number = /^(cpu)?\d+$/.test(which) ? Number(which.replace("cpu", "")) : NaN;
+    return number < length ? number : `no processor "${which}": there are ${length}, from 0`;
+  }
+
+  #unknown(what: string, name: string, known: readonly string[]): string {
+    const meant = closest(name, known);
+    return `no ${what} "${name}": ` +
+      (meant === undefined ? `there are ${known.join(", ")}` : `did you mean ${meant}?`);
+  }
+}
+
+/** The exits of one benchmark, for each of its periods. */
+export function periodLines(result: LabResult): string[] {
+  const periods = result.cyclictest.threads[0]?.histogram.count ?? 0;
+  return [
+    `while cyclictest ran on ${result.system} (${result.kernel}, ${periods} periods)`,
+    "",
+    ...exitTableLines(result.exits, Math.max(1, periods)),
+  ];
+}
+
+/** Blocks of lines with an empty line between them. */
+function blocks(list: readonly (readonly string[])[]): string[] {
+  return list.flatMap((lines, i) => i === 0 ? lines : ["", ...lines]);
+}
