@@ -74,7 +74,7 @@ export async function main(args: readonly string[], host: HostPort): Promise<num
   const line = readLine(args);
   if (typeof line === "string") return wrong(host, line);
   const { command, words, flags } = line;
-  if (flags.has("help")) return print(host, commandHelp(command));
+  if (flags.has("help") && command !== "help") return print(host, commandHelp(command));
   switch (command) {
     case "version":
       return print(host, `rtkvm ${VERSION}`);

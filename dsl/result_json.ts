@@ -13,7 +13,7 @@ const FORMAT = 1;
 
 /**
  * `{"version":1,"slide":25,"system":"rfc-v2",…}`. Latencies in whole µs as cyclictest prints them, of the first thread;
- * `mean_us` is exact. `slide` is the slide that publishes the row, null where none does.
+ * `mean_us` has what they cut off. `slide` is the slide that publishes the row, null where none does.
  */
 export function resultJson(result: LabResult, profileHash: string): string {
   const { options, threads } = result.cyclictest;
@@ -31,7 +31,7 @@ export function resultJson(result: LabResult, profileHash: string): string {
     max_us: histogram?.maxUs ?? null,
     mean_us: histogram === undefined || histogram.count === 0
       ? null
-      : histogram.sumNs / histogram.count / 1000,
+      : Number((histogram.sumNs / histogram.count / 1000).toFixed(3)),
     host_load: result.hostLoad,
     events: result.events,
     exits: { total: totalExits(result.exits), ...Object.fromEntries(exitsByName(result.exits)) },

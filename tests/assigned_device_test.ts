@@ -15,7 +15,9 @@ import { RFC_V1, RFC_V2, Rig, startQemu, STOCK } from "./kvm_rig.ts";
 const COMMAND = "qemu-kvm.patched -cpu qemu64,+x2apic -no-kvm-pit -device pci-assign,host=05:00.0";
 
 /** A guest that runs and has loaded ixgbevf for the assigned virtual function. */
-function running(capabilities: DirectCapabilities): { rig: Rig; vcpu: Vcpu; device: AssignedDevice; irqs: () => number } {
+function running(
+  capabilities: DirectCapabilities,
+): { rig: Rig; vcpu: Vcpu; device: AssignedDevice; irqs: () => number } {
   const rig = new Rig(capabilities, { offline: capabilities.slaveCpu ? [3] : [] });
   const { status, guest } = startQemu(rig, COMMAND);
   assertEquals(status, 0);

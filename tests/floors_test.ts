@@ -4,7 +4,7 @@
  *
  * ```text
  * mod.ts            -> everything (exports), dsl/cli.ts by dynamic import
- * dsl               -> runtime/lab, runtime/measure, hw/sim
+ * dsl               -> runtime/lab, runtime/measure, hw/sim; the demo reads examples as text
  * runtime/lab       -> runtime/*
  * runtime/qemu      -> runtime/kvm, runtime/guest
  * runtime/guest     -> runtime/linux
@@ -120,7 +120,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   "runtime/guest": ["runtime/linux"],
   "runtime/qemu": ["runtime/kvm", "runtime/guest"],
   "runtime/lab": ["runtime", "hw"],
-  "dsl": ["runtime/lab", "runtime/measure", "hw/sim"],
+  "dsl": ["runtime/lab", "runtime/measure", "hw/sim", "examples"],
 };
 
 /** Why `from` may not import `to`, or undefined if it may. */

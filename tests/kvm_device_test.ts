@@ -21,7 +21,15 @@ import { Vector } from "../runtime/linux/vectors.ts";
 import { RFC_V2, Rig, STOCK } from "./kvm_rig.ts";
 
 /** Numbers of `errno.h`. */
-const EPERM = 1, ENOENT = 2, EBADF = 9, EBUSY = 16, EEXIST = 17, EINVAL = 22, ENOTTY = 25, ENOSYS = 38, ENXIO = 6;
+const EPERM = 1,
+  ENOENT = 2,
+  EBADF = 9,
+  EBUSY = 16,
+  EEXIST = 17,
+  EINVAL = 22,
+  ENOTTY = 25,
+  ENOSYS = 38,
+  ENXIO = 6;
 
 /** A process on CPU 0 that makes calls, one after the other. */
 class Caller {
@@ -134,7 +142,11 @@ Deno.test("KVM_SET_SLAVE_CPU boots an offline CPU and sets HLT exiting, bit 0 an
   const caller = new Caller(RFC_V2);
   const [vm, fd] = caller.machine() as [number, number];
   const { vcpu } = caller.calls.descriptors.get(fd) as VcpuFile;
-  assertEquals(caller.ioctl(fd, "KVM_GET_SLAVE_CPU", 0), -EPERM, "unset is -1, which the C library takes for EPERM");
+  assertEquals(
+    caller.ioctl(fd, "KVM_GET_SLAVE_CPU", 0),
+    -EPERM,
+    "unset is -1, which the C library takes for EPERM",
+  );
   assertEquals(caller.ioctl(fd, "KVM_SET_SLAVE_CPU", 3), 0);
   assertEquals(caller.ioctl(fd, "KVM_GET_SLAVE_CPU", 0), 3);
   assertEquals(caller.rig.host.cpus[3]!.state, "slave");

@@ -123,7 +123,11 @@ Deno.test("without +x2apic the guest works, its EOI and timer are trapped, and i
   const rig = new Rig(RFC_V2);
   const { machine, guest } = started(rig, SLIDE_30.replace(",+x2apic", ""));
   const [status] = machine.status();
-  assertEquals([status!.directInterrupts.on, status!.directEoi.on, status!.directTimer.on], [true, false, false]);
+  assertEquals([status!.directInterrupts.on, status!.directEoi.on, status!.directTimer.on], [
+    true,
+    false,
+    false,
+  ]);
   assertStringIncludes(status!.directEoi.reason, "+x2apic");
   assertStringIncludes(status!.directTimer.reason, "+x2apic");
   assertEquals(machine.warnings(), ["no +x2apic in -cpu: EOI and timer are trapped"]);
@@ -133,7 +137,11 @@ Deno.test("without +x2apic the guest works, its EOI and timer are trapped, and i
   const before = vcpu!.totalExits, mapped = vcpu!.exits[ExitReason.EptMisconfig]!;
   device!.raise(0);
   rig.pass(200_000);
-  assertEquals([vcpu!.totalExits - before, vcpu!.exits[ExitReason.EptMisconfig]! - mapped], [1, 1], "the EOI");
+  assertEquals(
+    [vcpu!.totalExits - before, vcpu!.exits[ExitReason.EptMisconfig]! - mapped],
+    [1, 1],
+    "the EOI",
+  );
 });
 
 Deno.test("with the in-kernel PIT each tick turns direct mode off and on again, and it is said", () => {
@@ -172,11 +180,15 @@ Deno.test("-S: slide 11's two calls, typed; KVM_RUN is made by the vCPU's own th
     return 0;
   });
   rig.pass(200_000_000);
-  assertEquals([result, guest!.cpus[0]!.state], [undefined, "online"], "it runs, and the call has not returned");
+  assertEquals(
+    [result, guest!.cpus[0]!.state],
+    [undefined, "online"],
+    "it runs, and the call has not returned",
+  );
   assertEquals(rig.kvm.vms[0]!.vcpus[0]!.thread, machine.threads[0]!.task);
   rig.touchPort = true;
   rig.pass(100_000_000);
-  assertEquals([result, vcpu!.exitReason], [0, "KVM_EXIT_IO"], "a user exit ends it");
+  assertEquals([result, vcpu!.lastExit], [0, "KVM_EXIT_IO"], "a user exit ends it");
   // The vCPU is out: now its slave can be taken away, and with it the interrupts go back to the host.
   assertEquals(rig.kvm.vms[0]!.assigned[0]!.interrupts()[0]!.cpu, 3);
   assertEquals(ioctl(Ioctl.KVM_SET_SLAVE_CPU, -1), 0);
@@ -189,7 +201,10 @@ Deno.test("a patched QEMU with two vCPUs takes the offline CPUs, highest first",
   const rig = new Rig(RFC_V2, { offline: [2, 3] });
   const { machine, guest } = started(rig, `${SLIDE_30} -smp 2 -name rt`);
   assertEquals(machine.status().map(({ slaveCpu }) => slaveCpu), [3, 2]);
-  assertEquals([machine.name, guest!.name, guest!.cpus.map(({ state }) => state)], ["rt", "rt", ["online", "online"]]);
+  assertEquals([machine.name, guest!.name, guest!.cpus.map(({ state }) => state)], ["rt", "rt", [
+    "online",
+    "online",
+  ]]);
 });
 
 for (const [title, capabilities] of [["a slave CPU", RFC_V2], ["stock KVM", STOCK]] as const) {

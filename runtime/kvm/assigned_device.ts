@@ -24,7 +24,8 @@
 import type { Activity } from "../../hw/sim/activity.ts";
 import { Nic82599Function } from "../../hw/nic_82599_function.ts";
 import type { PciEffect } from "../../hw/pci.ts";
-import { EBUSY, EEXIST, EINVAL, ENODEV, EPERM, Errno } from "../linux/errno.ts";
+import type { StateHash } from "../../hw/sim/state_hash.ts";
+import { EBUSY, EEXIST, EINVAL, ENODEV, EPERM, type Errno } from "../linux/errno.ts";
 import type { IrqDescriptor } from "../linux/irq.ts";
 import type { KernelCpu } from "../linux/kernel_cpu.ts";
 import { settle } from "../linux/pci_bus.ts";
@@ -144,7 +145,12 @@ export class AssignedDevice {
     if (failed) return failed;
     for (const route of routes) {
       const descriptor = irqs.get(device.msiXIrqs.get(route.entry)!)!;
-      const entry: Entry = { descriptor, route, pending: false, thread: this.#thread(route.entry, descriptor, by) };
+      const entry: Entry = {
+        descriptor,
+        route,
+        pending: false,
+        thread: this.#thread(route.entry, descriptor, by),
+      };
       this.#entries.set(route.entry, entry);
       descriptor.action = (cpu) => this.#hardHandler(entry, cpu);
     }
@@ -168,6 +174,14 @@ export class AssignedDevice {
     this.#entries.clear();
     this.device.disableMsiX();
     return true;
+  }
+
+  /** Adds routes, destinations and what is pending to `hash`. */
+  hashInto(hash: StateHash): void {
+    hash.text(this.device.name).number(this.forwarded);
+    for (const { descriptor, route, pending } of this.#entries.values()) {
+      hash.word(descriptor.irq).word(route.entry).word(route.destination).word(route.vector).flag(pending);
+    }
   }
 
   /** `KVM_DEASSIGN_PCI_DEVICE`: the host has its device back, reset. */

@@ -97,7 +97,12 @@ export class AssignedFunction extends PciFunction {
     return this.device.fn.readMemory(bar, offset, nowNs);
   }
 
-  protected override writeRegister(bar: number, offset: number, value: number, nowNs: number): readonly PciEffect[] {
+  protected override writeRegister(
+    bar: number,
+    offset: number,
+    value: number,
+    nowNs: number,
+  ): readonly PciEffect[] {
     return this.device.fn.writeMemory(bar, offset, value, nowNs);
   }
 

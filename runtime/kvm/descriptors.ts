@@ -5,8 +5,9 @@
  */
 
 import type { Activity } from "../../hw/sim/activity.ts";
-import { EBADF, ENOTTY } from "../linux/errno.ts";
+import { EBADF, EINVAL, ENOTTY } from "../linux/errno.ts";
 import type { Task } from "../linux/task.ts";
+import { type DeviceNode, immediately } from "../linux/vfs.ts";
 
 /** An argument of a system call: an integer, or a string. */
 export type CallValue = number | string;
@@ -28,6 +29,11 @@ export abstract class KernelFile {
    */
   abstract ioctl(request: number, args: readonly CallValue[], caller: Task): Activity<number>;
 
+  /** Of a vCPU: why its last `KVM_RUN` returned. */
+  get lastExit(): string | undefined {
+    return undefined;
+  }
+
   /** The last descriptor has been closed. */
   abstract release(caller: Task): Activity;
 }
@@ -46,6 +52,17 @@ export class EventFile extends KernelFile {
 
   override *release(): Activity {}
 }
+
+/** `/dev/kvm` as a file: it can be opened, but there is nothing to read or write. */
+export const KVM_NODE: DeviceNode = {
+  kind: "device",
+  mode: 0o660,
+  open: () => ({
+    read: () => immediately(EINVAL),
+    write: () => immediately(EINVAL),
+    close() {},
+  }),
+};
 
 /** The descriptors of one process. 0, 1 and 2 are the shell's. */
 export class Descriptors {

@@ -26,8 +26,8 @@ import {
   EFAULT,
   EINTR,
   EINVAL,
-  ENOENT,
   ENODEV,
+  ENOENT,
   ENOTTY,
   ENXIO,
   Errno,
@@ -123,7 +123,9 @@ export class KvmCalls {
   }
 
   #open(path: CallValue | undefined): number {
-    if (path === "/dev/kvm") return this.descriptors.install(new SystemFile(this.kvm, this.descriptors, this.#memory));
+    if (path === "/dev/kvm") {
+      return this.descriptors.install(new SystemFile(this.kvm, this.descriptors, this.#memory));
+    }
     return failure(typeof path === "string" ? ENOENT : EFAULT);
   }
 
@@ -148,7 +150,10 @@ export class KvmCalls {
       where: `cpu${cpu.id}`,
       kind: "syscall",
       name,
-      fields: { args: shown.join(", "), result: result < 0 ? `-${errnoOf(-result)?.name ?? -result}` : result },
+      fields: {
+        args: shown.join(", "),
+        result: result < 0 ? `-${errnoOf(-result)?.name ?? -result}` : result,
+      },
     });
   }
 }
@@ -391,16 +396,14 @@ export class VcpuFile extends KernelFile {
     }
   }
 
+  override get lastExit(): RunExitName {
+    return this.exitReason;
+  }
+
   /** A signal for the thread that is in `KVM_RUN`, or will be next: it returns with EINTR. @param from who sends it */
   signal(from: KernelCpu): void {
     this.vcpu.signalPending = true;
     this.vcpu.kick(from);
-  }
-
-  /** The access that `KVM_RUN` returned for, as its shared area tells it. */
-  get access(): { readonly address: number; readonly value: number } {
-    const { vmcs, registers } = this.vcpu;
-    return { address: vmcs.exitQualification, value: registers.context.top.value };
   }
 
   /** Leaves the answer to an access in the shared area: the next `KVM_RUN` completes the instruction with it. */

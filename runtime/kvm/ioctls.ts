@@ -95,7 +95,9 @@ export const KVM_CONSTANTS: ReadonlyMap<string, number> = new Map<string, number
   ["KVM_API_VERSION", API_VERSION],
 ]);
 
-const NAMES: ReadonlyMap<number, string> = new Map(Object.entries(Ioctl).map(([name, request]) => [request, name]));
+const NAMES: ReadonlyMap<number, string> = new Map(
+  Object.entries(Ioctl).map(([name, request]) => [request, name]),
+);
 
 /** The name of a request, or its number in hexadecimal. */
 export function ioctlName(request: number): string {

@@ -38,7 +38,11 @@ export class Pit {
 
   /** @param home the CPU on which it was created: its timer expires there */
   constructor(readonly vm: Vm, readonly home: KernelCpu) {
-    this.#timer = new HrTimer(`kvm pit ${vm.name}`, vm.kvm.steps.pitTick, (timer, cpu) => this.#tick(timer, cpu));
+    this.#timer = new HrTimer(
+      `kvm pit ${vm.name}`,
+      vm.kvm.steps.pitTick,
+      (timer, cpu) => this.#tick(timer, cpu),
+    );
   }
 
   /** Whether it counts. */

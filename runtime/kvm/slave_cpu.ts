@@ -10,7 +10,7 @@
 import { type Activity, HLT } from "../../hw/sim/activity.ts";
 import { Apic, DeliveryMode } from "../../hw/lapic.ts";
 import { Primary } from "../../hw/vmx.ts";
-import { EBUSY, EINVAL, ENOSYS, Errno } from "../linux/errno.ts";
+import { EBUSY, EINVAL, ENOSYS, type Errno } from "../linux/errno.ts";
 import type { KernelCpu } from "../linux/kernel_cpu.ts";
 import { Vector } from "../linux/vectors.ts";
 import { setDirectMode } from "./direct.ts";
@@ -109,6 +109,7 @@ function* slaveCpuDown(kvm: Kvm, id: number, cpu: KernelCpu): Activity<Errno | v
 }
 
 /** `__slave_cpu_down()`, on the slave. */
+// deno-lint-ignore require-yield
 function* stop(kvm: Kvm, id: number): Activity {
   kvm.dying.add(id);
 }
@@ -167,8 +168,7 @@ export function* kvmRun(vcpu: Vcpu): Activity<RunExit> {
     if (vcpu.slaveCpu < 0) {
       yield cpu.registers.call(vcpu.loop(cpu));
       result = vcpu.result;
-    }
-    else result = yield* handOff(vcpu, cpu);
+    } else result = yield* handOff(vcpu, cpu);
     if (result !== "online") {
       thread.preemptCount--;
       const here = kvm.host.cpus[thread.cpu]!;
@@ -186,7 +186,9 @@ function* handOff(vcpu: Vcpu, cpu: KernelCpu): Activity<LoopResult> {
   const slave = kvm.host.cpus[vcpu.slaveCpu]!;
   const thread = vcpu.thread!;
   if (slave.state !== "slave") {
-    kvm.host.log(`kernel BUG at arch/x86/kvm/x86.c: vcpu ${vcpu.id} has slave cpu ${slave.id}, which is none`);
+    kvm.host.log(
+      `kernel BUG at arch/x86/kvm/x86.c: vcpu ${vcpu.id} has slave cpu ${slave.id}, which is none`,
+    );
     return "KVM_EXIT_FAIL_ENTRY";
   }
   let result: LoopResult | null = null;

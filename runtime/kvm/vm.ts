@@ -5,6 +5,7 @@
  */
 
 import type { RegisterFile } from "../../hw/register_file.ts";
+import type { StateHash } from "../../hw/sim/state_hash.ts";
 import type { KernelCpu } from "../linux/kernel_cpu.ts";
 import { Vector } from "../linux/vectors.ts";
 import type { AssignedDevice } from "./assigned_device.ts";
@@ -28,7 +29,9 @@ export class Vm {
   #high = 0;
 
   /** Not for direct use: `Kvm.createVm`. */
-  constructor(readonly kvm: Kvm, readonly name: string) {}
+  constructor(readonly kvm: Kvm, readonly name: string) {
+    kvm.host.engine.register(`vm ${name}`, this);
+  }
 
   /** KVM_CREATE_VCPU; the vCPU executes with `registers` in guest mode. */
   createVcpu(registers: RegisterFile, id = this.vcpus.length): Vcpu {
@@ -61,5 +64,11 @@ export class Vm {
   /** A message-signalled interrupt of the guest's: `vector` for the vCPU whose APIC id is `destination`. */
   signalMsi(destination: number, vector: number, from: KernelCpu): void {
     this.vcpus.find(({ apic }) => apic.id === destination)?.interrupt(vector, from);
+  }
+
+  /** Adds lines, PIT and assigned devices to `hash`; the vCPUs add themselves. */
+  hashInto(hash: StateHash): void {
+    hash.flag(this.irqchip).number(this.linesRaised).word(this.#high).number(this.pit?.ticks ?? -1);
+    for (const device of this.assigned) device.hashInto(hash);
   }
 }

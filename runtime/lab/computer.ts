@@ -64,6 +64,11 @@ export class Computer {
     return this.name;
   }
 
+  /** C calls of its shell; only the host has KVM. */
+  get calls(): Lab["calls"] | undefined {
+    return this.kernel === this.lab.host && this.name === "host" ? this.lab.calls : undefined;
+  }
+
   /** A CPU-bound activity that never ends. */
   hog(process: CommandProcess): Activity<number> {
     return this.kernel.spin(process.task);

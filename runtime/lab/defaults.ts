@@ -13,6 +13,8 @@ import { pciCosts } from "../linux/pci_costs.ts";
 import { kernelCosts } from "../linux/release.ts";
 import linux from "../profiles/linux-3.yaml" with { type: "text" };
 import kvm from "../profiles/kvm-3.5.yaml" with { type: "text" };
+import qemu from "../profiles/qemu-1.1.yaml" with { type: "text" };
+import { qemuCosts } from "../qemu/costs.ts";
 import { loadProfile, type Profile, type ProfileText } from "./profile.ts";
 
 /** The schema of all parameters. */
@@ -23,6 +25,7 @@ export const labParameters = parameters({
   guestBackground: backgroundParameters,
   pci: pciCosts,
   kvm: kvmCosts,
+  qemu: qemuCosts,
 });
 
 /** A profile of the whole laboratory. */
@@ -36,6 +39,7 @@ export function defaultProfile(): LabProfile {
     { file: "hw/profiles/i7-3770.yaml", text: i7 },
     { file: "runtime/profiles/linux-3.yaml", text: linux },
     { file: "runtime/profiles/kvm-3.5.yaml", text: kvm },
+    { file: "runtime/profiles/qemu-1.1.yaml", text: qemu },
   ]);
   return defaults;
 }

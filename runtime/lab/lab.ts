@@ -9,15 +9,17 @@ import type { Activity } from "../../hw/sim/activity.ts";
 import { Machine } from "../../hw/machine.ts";
 import { KERNELS } from "../guest/kernels.ts";
 import { Kvm } from "../kvm/kvm.ts";
-import type { Vcpu } from "../kvm/vcpu.ts";
+import { KvmCalls } from "../kvm/device.ts";
 import { Kernel } from "../linux/kernel.ts";
 import type { KernelCpu } from "../linux/kernel_cpu.ts";
 import { Layers } from "../linux/layers.ts";
 import type { Nic82599 } from "../../hw/nic_82599.ts";
+import type { QemuMachine } from "../qemu/machine.ts";
 import type { CyclictestResult } from "../programs/cyclictest.ts";
 import { Computer } from "./computer.ts";
 import type { LabProfile } from "./defaults.ts";
-import { hostPrograms, userPrograms } from "./programs.ts";
+import { GUEST_NETWORK, qemuPrograms, ShellCalls } from "./guests.ts";
+import { userPrograms } from "./programs.ts";
 import { HOST_IDENTITY, hostBus, Software } from "./software.ts";
 import { DEDICATED_CPU, type SystemRow } from "./systems.ts";
 
@@ -61,8 +63,8 @@ export interface Guest {
   readonly kernel: Kernel;
   /** What runs around its kernel. */
   readonly software: Software;
-  /** Its virtual CPUs. */
-  readonly vcpus: readonly Vcpu[];
+  /** Its QEMU. */
+  readonly machine: QemuMachine;
 }
 
 /** Makes a device raise the interrupt of one of its queues now; what is in the way, where it cannot. */
@@ -72,8 +74,6 @@ export type InterruptSource = (queue: number) => string | undefined;
 const BOOT_NS = 100_000_000;
 /** The keyboard's line. */
 const KEYBOARD = { irq: 1, name: "i8042" };
-/** The line of the emulated network card by which commands reach a guest. */
-const GUEST_NETWORK = { irq: 11, name: "eth0" };
 
 /** One laboratory. */
 export class Lab {
@@ -96,7 +96,15 @@ export class Lab {
   /** What benchmarks have measured, oldest first. */
   readonly results: LabResult[] = [];
   /** Constants of C calls. */
-  readonly constants: ReadonlyMap<string, number> = new Map();
+  readonly constants: ReadonlyMap<string, number> = KvmCalls.constants;
+  /** Guests started so far. */
+  guestsStarted = 0;
+  /** Pseudo-terminals opened so far. */
+  ptys = 0;
+  /** C calls of the host's shell. */
+  readonly calls: ShellCalls;
+  /** Told of each guest that QEMU has made. */
+  onGuest: (guest: Guest) => void = () => {};
   /** Told how far a long run has come, 0 … 1. */
   onProgress: (name: string, fraction: number) => void = () => {};
   readonly #computers = new Map<string, Computer>();
@@ -130,9 +138,11 @@ export class Lab {
     for (const cpu of this.host.cpus) this.machine.cpus[cpu.id]!.start(cpu.prepareStart());
     this.engine.runUntil(BOOT_NS);
     this.software.startPci();
+    this.kvm.devices = { pci: this.software.pci, irqs: this.software.irqs };
+    this.calls = new ShellCalls(this);
     this.#computers.set(
       "host",
-      new Computer(this, "host", this.software, range(values.hw.cpus), hostPrograms(this)),
+      new Computer(this, "host", this.software, range(values.hw.cpus), [...userPrograms(), ...qemuPrograms(this)]),
     );
     if (system.vm0 === "host") {
       // The measured CPU is the same in all systems: vm0's processor 0 is the dedicated one.
@@ -151,25 +161,11 @@ export class Lab {
     return [...this.#computers.keys()];
   }
 
-  /** Makes the kernel of a guest named `name` with `cpus` virtual CPUs, not yet started. */
-  guestKernel(name: string, cpus: number): Kernel {
-    const { values } = this.options.profile;
-    const kernel = new Kernel(this.engine, {
-      name,
-      release: { ...KERNELS[this.options.kernel]!, clocksource: "kvm-clock" },
-      costs: values.linux,
-      cpus,
-      kernelLayer: Layers.GuestKernel,
-      taskLayer: Layers.GuestTask,
-      consoleIrq: GUEST_NETWORK,
-      background: values.guestBackground,
-    });
-    return kernel;
-  }
-
   /** Enters a started guest, so that `ssh` finds it. */
   addGuest(guest: Guest): void {
     this.guests.set(guest.name, guest);
+    this.guestsStarted++;
+    this.onGuest(guest);
     const processors = range(guest.kernel.cpus.length);
     this.#computers.set(
       guest.name,
@@ -196,13 +192,13 @@ export class Lab {
     }
     const guest = [...this.guests.values()].find((candidate) => candidate.kernel === kernel);
     if (guest === undefined) return;
-    this.type(this.host, (cpu) => guest.vcpus[0]!.vm.raiseLine(GUEST_NETWORK.irq, cpu));
+    this.type(this.host, (cpu) => guest.machine.file.vm.raiseLine(GUEST_NETWORK.irq, cpu));
   }
 
   /** Exits of vm0 by basic reason so far. */
   exits(): number[] {
     const sum = new Array<number>(64).fill(0);
-    for (const vcpu of this.guests.get("vm0")?.vcpus ?? []) {
+    for (const vcpu of this.guests.get("vm0")?.machine.file.vm.vcpus ?? []) {
       vcpu.exits.forEach((n, reason) => sum[reason]! += n);
     }
     return sum;

@@ -1,5 +1,5 @@
 /**
- * Which programs are installed where.
+ * Which programs are installed on every computer.
  *
  * @module
  */
@@ -7,14 +7,8 @@
 import { cyclictest } from "../programs/cyclictest.ts";
 import type { Program } from "../programs/program.ts";
 import { stress } from "../programs/stress.ts";
-import type { Lab } from "./lab.ts";
 
 /** Programs of every computer. */
 export function userPrograms(): Program[] {
   return [cyclictest, stress];
-}
-
-/** Programs of the host. */
-export function hostPrograms(lab: Lab): Program[] {
-  return userPrograms();
 }

@@ -5,12 +5,12 @@
  * @module
  */
 
-import type { Alarm } from "../../hw/sim/engine.ts";
-import { decodeMsi } from "../../hw/msi.ts";
+import type { Activity } from "../../hw/sim/activity.ts";
 import type { Machine } from "../../hw/machine.ts";
+import { DeviceEffects } from "../../hw/machine_effects.ts";
 import { buildPciBus, TALK_TOPOLOGY } from "../../hw/machine_pci.ts";
 import type { Nic82599 } from "../../hw/nic_82599.ts";
-import { PciBus, type PciEffect } from "../../hw/pci.ts";
+import type { PciBus } from "../../hw/pci.ts";
 import { CORE_I7_3770, type CpuIdentity } from "../linux/cpu_identity.ts";
 import { cpuList, cpuMask } from "../linux/cpu_mask.ts";
 import { Ixgbe } from "../linux/drivers/ixgbe.ts";
@@ -64,7 +64,8 @@ export class Software {
   readonly network: NetDeviceNames;
   /** Its files. */
   readonly vfs = new Vfs();
-  readonly #deviceAlarms = new Map<string, Alarm>();
+  /** Carries out what devices of its bus cause. */
+  readonly effects: DeviceEffects;
 
   /**
    * @param bus the PCI bus that it sees @param isGuest whether it runs on virtual CPUs of `machine`
@@ -76,6 +77,7 @@ export class Software {
     options: SoftwareOptions,
     readonly isGuest: boolean,
   ) {
+    this.effects = new DeviceEffects(machine, bus);
     this.irqs = new Irqs(kernel, options.slaveAffinity);
     this.threads = new KernelThreads(kernel);
     this.hotplug = isGuest ? null : new CpuHotplug(kernel, machine, this.irqs, this.threads);
@@ -89,7 +91,7 @@ export class Software {
       {
         log: (text) => kernel.log(text),
         interrupts: pciInterrupts(this.irqs),
-        apply: (effects) => this.applyPci(effects),
+        apply: (effects) => this.effects.apply(effects),
         nowNs: () => kernel.nowNs,
         onlineCpuCount: () => kernel.cpus.filter(({ state }) => state === "online").length,
         localCpuList: () => cpuList(kernel.possibleMask),
@@ -101,48 +103,18 @@ export class Software {
     this.#mount(options);
   }
 
-  /** Enumerates PCI and loads the drivers, as boot does; takes no simulated time. */
-  startPci(): void {
+  /** Enumerates PCI and loads the drivers. */
+  *loadDrivers(): Activity {
     const { pci, network } = this;
-    settle(pci.scan());
-    settle(pci.registerDriver(new PciStub(pci.steps)));
-    if (!this.isGuest) settle(pci.registerDriver(new Ixgbe(pci, network, VIRTUAL_FUNCTIONS)));
-    settle(pci.registerDriver(new Ixgbevf(pci.steps, network)));
+    yield* pci.scan();
+    yield* pci.registerDriver(new PciStub(pci.steps));
+    if (!this.isGuest) yield* pci.registerDriver(new Ixgbe(pci, network, VIRTUAL_FUNCTIONS));
+    yield* pci.registerDriver(new Ixgbevf(pci.steps, network));
   }
 
-  /** Carries out what follows from an access to a device: sends its messages, arms its alarms. */
-  applyPci(effects: readonly PciEffect[]): void {
-    const { engine } = this.machine;
-    for (const effect of effects) {
-      switch (effect.kind) {
-        case "msi": {
-          const message = decodeMsi(effect.address, effect.data);
-          if (message === undefined) {
-            this.kernel.log(`DMAR: write to ${effect.address.toString(16)} is no interrupt`);
-          } else this.machine.messageSignalled(message.destination, message.vector);
-          break;
-        }
-        case "alarm": {
-          const name = `pci ${effect.function} ${effect.source}`;
-          let alarm = this.#deviceAlarms.get(name);
-          if (alarm === undefined) {
-            const device = effect.function, source = effect.source;
-            alarm = engine.alarm(
-              name,
-              () => this.applyPci(this.bus.find(device)?.alarm(source, engine.nowNs) ?? []),
-            );
-            this.#deviceAlarms.set(name, alarm);
-          }
-          alarm.at(Math.max(engine.nowNs, effect.atNs));
-          break;
-        }
-        case "unmodelled":
-          this.kernel.log(`pci ${effect.what}: not modelled`);
-          break;
-        case "virtualFunctions":
-          break; // the core finds them when it looks
-      }
-    }
+  /** The same at the host's boot, which takes no simulated time. */
+  startPci(): void {
+    settle(this.loadDrivers());
   }
 
   #mount({ identity, commandLine }: SoftwareOptions): void {
@@ -173,6 +145,16 @@ export function hostBus(): { bus: PciBus; nic: Nic82599 } {
   const { bus, nics } = buildPciBus(TALK_TOPOLOGY);
   return { bus, nic: nics[0]! };
 }
+
+/** What a guest sees: QEMU's qemu64 has one processor of no particular make. */
+export const GUEST_IDENTITY: CpuIdentity = {
+  ...CORE_I7_3770,
+  modelName: "QEMU Virtual CPU version 1.1.0",
+  model: 2,
+  stepping: 3,
+  cores: 1,
+  threads: 1,
+};
 
 /** The host's identity. */
 export const HOST_IDENTITY: CpuIdentity = CORE_I7_3770;

@@ -81,6 +81,7 @@ export class Kernel {
   readonly #interruptCounts = new Map<number, Float64Array>();
   #nextPid = 2;
   readonly #whenUp: (() => void)[] = [];
+  readonly #boot: Task[] = [];
 
   /** Builds it, not yet booted. */
   constructor(readonly engine: Engine, options: KernelOptions) {
@@ -172,9 +173,18 @@ export class Kernel {
     return this.#nextPid++;
   }
 
-  /** Whether its first CPU has booted. */
+  /** Tasks that have to end before the kernel counts as up: `init`. */
+  bootTasks = 0;
+
+  /** Whether it has booted. */
   get isUp(): boolean {
-    return this.cpus[0]!.state === "online";
+    return this.bootTasks === 0 && this.cpus[0]!.state === "online";
+  }
+
+  /** One of the {@linkcode bootTasks} is done. */
+  bootTaskDone(): void {
+    this.bootTasks--;
+    this.cameUp();
   }
 
   /** Calls `action` as soon as the kernel is up. */
@@ -183,8 +193,21 @@ export class Kernel {
     else this.#whenUp.push(action);
   }
 
-  /** The first CPU has booted. */
+  /** The first CPU is online: the boot tasks start. */
+  startUserSpace(): void {
+    for (let task = this.#boot.shift(); task !== undefined; task = this.#boot.shift()) this.wake(task, this.cpus[0]!);
+    this.cameUp();
+  }
+
+  /** Starts `task` as soon as the first CPU is online; the kernel counts as up when it has ended. */
+  atBoot(task: Task): void {
+    this.bootTasks++;
+    this.#boot.push(task);
+  }
+
+  /** The first CPU has booted, or a boot task has ended: whoever waits is told if that was all. */
   cameUp(): void {
+    if (!this.isUp) return;
     for (let action = this.#whenUp.shift(); action !== undefined; action = this.#whenUp.shift()) action();
   }
 

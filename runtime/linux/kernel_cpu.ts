@@ -221,7 +221,7 @@ export class KernelCpu implements InterruptTable {
     this.startTick();
     this.background?.start();
     yield this.programTimer();
-    this.kernel.cameUp();
+    if (this.id === 0) this.kernel.startUserSpace();
     yield* this.sendPendingIpis();
   }
 

@@ -10,7 +10,7 @@ import type { CpuMask, GuestMemory, KernelCpu, KvmProcess, PciFunction, Task } f
 import type { QemuSteps } from "./costs.ts";
 import type { QemuOptions } from "./options.ts";
 import { PciAssign } from "./pci_assign.ts";
-import { featureText, vcpuStatus, type VcpuStatus } from "./status.ts";
+import { featureText, type VcpuStatus, vcpuStatus } from "./status.ts";
 import { PublishedVcpu, VcpuThread, type VcpuThreadOwner } from "./vcpu_thread.ts";
 
 /** What a guest kernel is made for. */
@@ -31,6 +31,7 @@ export interface GuestRequest {
 
 /** A kernel as far as QEMU knows it: code that its CPUs execute from their reset on. */
 export interface GuestKernel {
+  /** Its CPUs, by number. */
   readonly cpus: readonly { prepareStart(): ReturnType<GuestMemory["start"]> }[];
 }
 
@@ -163,7 +164,12 @@ export class QemuMachine implements VcpuThreadOwner {
     const { process, options, context } = this;
     const canHaveSlaves = this.patched && (yield* process.extension(task, kvm, "KVM_CAP_SLAVE_CPU")) === 1;
     this.#slaveCpus = canHaveSlaves ? process.offlineCpus().reverse() : [];
-    this.#main = yield* process.startThread(task, this.options.program, undefined, (main) => this.#wait(main));
+    this.#main = yield* process.startThread(
+      task,
+      this.options.program,
+      undefined,
+      (main) => this.#wait(main),
+    );
     for (let index = 0; index < options.cpus; index++) {
       const thread = new VcpuThread(this, index, steps.vcpuInit, steps.serveExit);
       this.threads.push(thread);
@@ -243,8 +249,17 @@ export class QemuMachine implements VcpuThreadOwner {
         `  direct timer ${featureText(directTimer)}`,
       );
     }
-    for (const { device, interrupts } of vm.assigned.map((each) => ({ device: each, interrupts: each.interrupts() }))) {
-      lines.push(`${device.device.name}: ${interrupts.length === 0 ? "assigned, its interrupts are not in use" : "assigned"}`);
+    for (
+      const { device, interrupts } of vm.assigned.map((each) => ({
+        device: each,
+        interrupts: each.interrupts(),
+      }))
+    ) {
+      lines.push(
+        `${device.device.name}: ${
+          interrupts.length === 0 ? "assigned, its interrupts are not in use" : "assigned"
+        }`,
+      );
       for (const { entry, irq, guestVector, cpu, hostVector } of interrupts) {
         const direct = hostVector === guestVector && vm.slaves().includes(cpu);
         lines.push(
@@ -282,4 +297,3 @@ export class QemuMachine implements VcpuThreadOwner {
 function firstFreeSlot({ vga, drives }: QemuOptions): number {
   return 2 + (vga === "none" ? 0 : 1) + 1 + drives.filter(({ bus }) => bus === "virtio").length;
 }
-

@@ -89,7 +89,11 @@ export class PciAssign implements FunctionOwner {
 
   #ioctl(request: keyof typeof Ioctl, ...args: CallValue[]): number {
     const { process } = this;
-    const result = process.calls.callAtOnce("ioctl", [this.vm, Ioctl[request], this.host, ...args], this.thread());
+    const result = process.calls.callAtOnce(
+      "ioctl",
+      [this.vm, Ioctl[request], this.host, ...args],
+      this.thread(),
+    );
     if (result < 0) this.messages.push(`${request}: ${process.strerror(-result)}`);
     return result;
   }

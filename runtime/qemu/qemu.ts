@@ -72,28 +72,35 @@ export function qemu(context: QemuContext): QemuProgram {
     summary: context.patched
       ? "runs a guest by KVM; its vCPUs get the offline CPUs for themselves"
       : "runs a guest by KVM",
-    *main(process: QemuProcess): Activity<number> {
-      const { argv, task } = process;
+    *main(command: QemuProcess): Activity<number> {
+      const { argv, task } = command;
       yield steps.startUp;
       const options = parseOptions(argv, { openImage: (file) => context.openImage(file) });
       if (options instanceof QemuEnds) {
-        for (const line of options.stdout) process.stdout(`${line}\n`);
-        for (const line of options.stderr) process.stderr(`${line}\n`);
+        for (const line of options.stdout) command.stdout(`${line}\n`);
+        for (const line of options.stderr) command.stderr(`${line}\n`);
         return options.status;
       }
       if (!options.kernelIrqchip) {
-        process.stderr(`${options.program}: interrupt controllers in user space are not modelled\n`);
+        command.stderr(`${options.program}: interrupt controllers in user space are not modelled\n`);
         return 1;
       }
       for (const backend of [...options.serial, ...options.monitor]) {
         if (backend.replace(/^mon:/, "") === "pty") {
-          process.stderr(`char device redirected to ${context.openPty()}\n`);
+          command.stderr(`char device redirected to ${context.openPty()}\n`);
         }
       }
       const name = options.name ?? context.defaultName();
-      const machine = new QemuMachine(name, options, context.patched, new KvmProcess(context.kvm), steps, context);
+      const machine = new QemuMachine(
+        name,
+        options,
+        context.patched,
+        new KvmProcess(context.kvm),
+        steps,
+        context,
+      );
       const failed = yield* machine.make(task, deviceWords(options.program, argv));
-      for (const line of failed) process.stderr(`${line}\n`);
+      for (const line of failed) command.stderr(`${line}\n`);
       if (failed.length > 0) return 1;
       if (!options.stopped) yield* machine.cont(task);
       return 0;

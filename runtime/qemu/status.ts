@@ -12,6 +12,7 @@ const TMICT = 0x838;
 
 /** Something that is off, or on, and why. */
 export interface Feature {
+  /** Whether it is on now. */
   readonly on: boolean;
   /** Why it is off; empty where it is on. */
   readonly reason: string;
@@ -19,6 +20,7 @@ export interface Feature {
 
 /** One vCPU. */
 export interface VcpuStatus {
+  /** The vCPU's number. */
   readonly index: number;
   /** Its slave CPU; `null`: it runs where its thread runs. */
   readonly slaveCpu: number | null;
@@ -45,7 +47,9 @@ export function vcpuStatus(index: number, { vcpu }: VcpuFile): VcpuStatus {
   const switchedOff = "direct mode is off until KVM has emulated the EOI of a virtual interrupt";
   const access = (msr: number): Feature => {
     if (!slave) return off(noSlave);
-    if (!apic.x2apic) return off("no x2APIC (+x2apic in -cpu): the APIC is memory, and every access to it exits");
+    if (!apic.x2apic) {
+      return off("no x2APIC (+x2apic in -cpu): the APIC is memory, and every access to it exits");
+    }
     if (!vmcs.msrBitmap.intercepts(msr, true)) return ON;
     return off(
       vmcs.externalInterruptExiting

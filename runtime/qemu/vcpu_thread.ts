@@ -6,9 +6,14 @@
 
 import type { Activity, Step } from "../../hw/sim/activity.ts";
 import { type CallValue, KernelFile } from "../kvm/descriptors.ts";
-import { VcpuFile } from "../kvm/device.ts";
+import type { VcpuFile } from "../kvm/device.ts";
 import { Ioctl } from "../kvm/ioctls.ts";
 import type { KernelCpu, KvmProcess, Task } from "../kvm/user_space.ts";
+
+/** EINTR, as `KVM_RUN` returns it after a signal. */
+const INTERRUPTED = -4;
+/** EIO: a published descriptor outlives its machine. */
+const MACHINE_GONE = -5;
 
 /** What the threads of one machine share. */
 export interface VcpuThreadOwner {
@@ -48,7 +53,12 @@ export class VcpuThread {
   #askedForSlave = false;
 
   /** @param init up to the first `KVM_RUN` @param serve one access served */
-  constructor(readonly owner: VcpuThreadOwner, readonly index: number, readonly init: Step, readonly serve: Step) {}
+  constructor(
+    readonly owner: VcpuThreadOwner,
+    readonly index: number,
+    readonly init: Step,
+    readonly serve: Step,
+  ) {}
 
   /** The vCPU's open file. */
   get file(): VcpuFile {
@@ -80,13 +90,14 @@ export class VcpuThread {
       const typed = owner.running ? undefined : this.#typed.shift();
       const result = yield* process.ioctl(task, fd, "KVM_RUN", 0);
       if (result >= 0) yield* this.#served();
+      else if (result !== INTERRUPTED) owner.fatal(`kvm run failed: ${process.strerror(-result)}`);
       if (typed !== undefined) {
         typed.result = result;
         yield* process.wake([typed.caller], task);
       }
     }
     for (const typed of this.#typed.splice(0)) {
-      typed.result = -4; // EINTR: the thread is gone
+      typed.result = INTERRUPTED;
       yield* process.wake([typed.caller], task);
     }
     return 0;
@@ -146,17 +157,20 @@ export class PublishedVcpu extends KernelFile {
     super();
   }
 
-  /** Why the last `KVM_RUN` returned. */
-  get exitReason(): string {
-    return this.thread.file.exitReason;
+  override get lastExit(): string | undefined {
+    return this.#file?.lastExit;
   }
 
   override *ioctl(request: number, args: readonly CallValue[], caller: Task): Activity<number> {
-    const file = this.thread.owner.process.calls.descriptors.get(this.thread.fd);
-    if (file === undefined) return -5; // EIO: its machine is gone
+    const file = this.#file;
+    if (file === undefined) return MACHINE_GONE;
     if (request === Ioctl.KVM_RUN && (args[0] ?? 0) === 0) return yield* this.thread.run(caller);
     return yield* file.ioctl(request, args, caller);
   }
 
   override *release(): Activity {}
+
+  get #file(): KernelFile | undefined {
+    return this.thread.owner.process.calls.descriptors.get(this.thread.fd);
+  }
 }

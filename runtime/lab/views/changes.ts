@@ -5,7 +5,6 @@
  */
 
 import type { Lab } from "../lab.ts";
-import { guestLine } from "./vmcs.ts";
 
 /** The state of a laboratory as far as a set-up changes it. */
 export class LabSnapshot {
@@ -70,7 +69,7 @@ export class LabSnapshot {
 
   *#machines(): Generator<string> {
     const { guests } = this.lab;
-    for (const [name, guest] of guests) if (!this.#guests.has(name)) yield `guest up: ${guestLine(guest)}`;
+    for (const [name, guest] of guests) if (!this.#guests.has(name)) yield* guest.machine.describe();
     for (const name of this.#guests) if (!guests.has(name)) yield `guest ${name} has ended`;
   }
 }

@@ -13,7 +13,7 @@ import { cpuLines, layerLines } from "./cpus.ts";
 import { exitTableLines } from "./exits.ts";
 import { lapicLines } from "./lapic.ts";
 import { taskLines } from "./tasks.ts";
-import { guestLine, vmcsLines } from "./vmcs.ts";
+import { vmcsLines } from "./vmcs.ts";
 
 /** Lines, or what is wrong. */
 export type View = readonly string[] | string;
@@ -67,8 +67,10 @@ export class LabViews {
     return [
       ...guests.flatMap((guest) => {
         const sum = new Array<number>(64).fill(0);
-        for (const vcpu of guest.vcpus) vcpu.exits.forEach((count, reason) => sum[reason]! += count);
-        return [`kvm statistics, since the start of ${guestLine(guest)}`, "", ...exitTableLines(sum)];
+        for (const vcpu of guest.machine.file.vm.vcpus) {
+          vcpu.exits.forEach((count, reason) => sum[reason]! += count);
+        }
+        return [`kvm statistics of ${guest.name}, since its start`, "", ...exitTableLines(sum)];
       }),
       ...(last === undefined ? [] : ["", ...periodLines(last)]),
     ];
@@ -86,7 +88,7 @@ export class LabViews {
     const [name, number] = which?.split(".", 2) ?? [];
     const guests = this.#guests(name);
     if (typeof guests === "string") return guests;
-    const vcpus = guests.flatMap((guest) => guest.vcpus);
+    const vcpus = guests.flatMap((guest) => [...guest.machine.file.vm.vcpus]);
     if (number === undefined) return vcpus;
     const vcpu = vcpus.find(({ id }) => String(id) === number);
     return vcpu === undefined ? `${name} has no vCPU "${number}": there are ${vcpus.length}, from 0` : [vcpu];

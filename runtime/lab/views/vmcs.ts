@@ -1,14 +1,13 @@
 /**
- * A virtual-machine control structure, field by field and bit by bit; and what its settings mean for the guest.
+ * A virtual-machine control structure, field by field and bit by bit.
  *
  * *Document*: Intel SDM vol. 3C, "VM-Execution Control Fields", "VM-Entry Control Fields", "VM-Exit Information Fields".
  *
  * @module
  */
 
-import { Apic, apicRegisterName, x2apicMsr, x2apicOffset } from "../../../hw/lapic.ts";
+import { apicRegisterName, x2apicOffset } from "../../../hw/lapic.ts";
 import { decodeInterruptionInfo, EventType, Pin, Primary, type Vmcs } from "../../../hw/vmx.ts";
-import type { Guest } from "../lab.ts";
 import { exitReasonName } from "./exits.ts";
 
 const hex = (value: number, digits = 8): string => `0x${(value >>> 0).toString(16).padStart(digits, "0")}`;
@@ -84,42 +83,4 @@ function msrName(msr: number): string {
 function eventText(info: number): string {
   const { valid, type, vector } = decodeInterruptionInfo(info);
   return valid ? ` (${EVENT_TYPES[type] ?? `type ${type}`}, vector ${vector})` : " (not valid)";
-}
-
-/** Which of the talk's features a control structure has switched on at this instant. */
-export interface DirectFeatures {
-  /** Pin-based bit 0 is clear: interrupts reach the guest without an exit. */
-  readonly delivery: boolean;
-  /** Bit 0 is clear, and EOI is open in the MSR bitmap. */
-  readonly eoi: boolean;
-  /** Bit 0 is clear, and the timer's initial count is open in the MSR bitmap. */
-  readonly timer: boolean;
-}
-
-/** Reads {@linkcode DirectFeatures} off the registers; EOI and timer are open only to a guest in x2APIC form. */
-export function directFeatures(vmcs: Vmcs, x2apic: boolean): DirectFeatures {
-  const delivery = (vmcs.pinBased & Pin.ExternalInterruptExiting) === 0;
-  const open = (offset: number) => delivery && x2apic && !vmcs.msrBitmap.intercepts(x2apicMsr(offset), true);
-  return { delivery, eoi: open(Apic.EOI), timer: open(Apic.TMICT) };
-}
-
-/** A guest in a line: `vm0: 1 vCPU, vcpu0 on slave cpu3: direct-irq on, direct-eoi on, direct-timer on`. */
-export function guestLine(guest: Guest): string {
-  const vcpus = guest.vcpus.map((vcpu) => {
-    const { delivery, eoi, timer } = directFeatures(vcpu.vmcs, vcpu.apic.x2apic);
-    const on = (is: boolean) => is ? "on" : "off";
-    const allowed = vcpu.thread?.allowed ?? 0;
-    const pinned = allowed !== 0 && (allowed & (allowed - 1)) === 0;
-    const where = vcpu.slaveCpu >= 0
-      ? `on slave cpu${vcpu.slaveCpu}`
-      : pinned
-      ? `thread pinned to cpu${31 - Math.clz32(allowed)}`
-      : "thread not pinned";
-    const features = `direct-irq ${on(delivery)}, direct-eoi ${on(eoi)}, direct-timer ${on(timer)}`;
-    return `vcpu${vcpu.id} ${where}: ${features}${
-      vcpu.apic.x2apic ? "" : " (no x2APIC: EOI and timer are trapped)"
-    }`;
-  });
-  const { length } = guest.vcpus;
-  return `${guest.name}: ${length} vCPU${length === 1 ? "" : "s"}, ${vcpus.join("; ")}`;
 }

@@ -1,0 +1,185 @@
+/**
+ * The prompt.
+ *
+ * {@linkcode PromptLines} knows what to do with lines; {@linkcode repl} brings them from `node:readline`: editing and
+ * history on a terminal, plain lines from a pipe. It starts with no permission at all: history is kept in a file only
+ * where reading and writing that file have been granted beforehand.
+ *
+ * @module
+ */
+
+import { DeadlockError } from "./jobs.ts";
+import { ProgressLine, progressText } from "./progress.ts";
+import type { RunOptions } from "./run_scripts.ts";
+import { Session } from "./session.ts";
+import { ShellSyntaxError } from "./syntax_error.ts";
+import { laboratoryWords } from "./words/index.ts";
+
+/** What a prompt does with the lines that are typed or pasted. */
+export class PromptLines {
+  /** Set once the user has left. */
+  exitStatus: number | undefined;
+  /** The status of the last input. */
+  status = 0;
+  #lines: string[] = [];
+  /** The input was pasted with its prompts. */
+  #pasted = false;
+
+  constructor(readonly session: Session) {}
+
+  /** Whether an input has begun and its rest is waited for. */
+  get isContinued(): boolean {
+    return this.#lines.length > 0;
+  }
+
+  /** `rfc-v2 0.100s # `, or `> ` inside an input. */
+  get prompt(): string {
+    if (this.isContinued) return "> ";
+    const { engine, options: { system } } = this.session.lab;
+    return `${system.name} ${(engine.nowNs / 1e9).toFixed(3)}s # `;
+  }
+
+  /** Takes a line; runs the input once it is complete. */
+  line(text: string): void {
+    if (!this.isContinued) {
+      if (text.trim() === "") return;
+      const unprompted = text.replace(/^\s*[#$] (?=\s*\S)/, "");
+      this.#pasted = unprompted !== text;
+      this.#run(unprompted);
+    } else this.#run(this.#pasted ? text.replace(/^> ?/, "") : text);
+  }
+
+  /** Forgets a half-typed input (Ctrl-C). */
+  clear(): void {
+    this.#lines = [];
+  }
+
+  /** There will be no more lines: an unfinished input is an error. Answers the exit status. */
+  end(): number {
+    if (this.isContinued) {
+      this.session.io.err("rtkvm: syntax error: unexpected end of file\n");
+      this.status = 2;
+      this.clear();
+    }
+    return this.exitStatus ?? this.status;
+  }
+
+  #run(line: string): void {
+    this.#lines.push(line);
+    const text = this.#lines.join("\n");
+    const { session } = this;
+    try {
+      this.status = session.runLine(text, (status) => this.exitStatus = status);
+    } catch (error) {
+      if (error instanceof ShellSyntaxError) {
+        if (error.incomplete) return; // the next line goes on
+        session.io.err(`${error.message}\n`);
+        this.status = 2;
+      } else if (error instanceof DeadlockError) {
+        session.io.err(`rtkvm: ${error.message}\n`);
+        this.status = 1;
+      } else throw error;
+    }
+    this.clear();
+  }
+}
+
+/** Where the history is kept, if that has been allowed; asks nobody. */
+function historyFile(): string | undefined {
+  const granted = (descriptor: Deno.PermissionDescriptor) =>
+    Deno.permissions.querySync(descriptor).state === "granted";
+  if (!granted({ name: "env", variable: "HOME" })) return undefined;
+  const home = Deno.env.get("HOME");
+  if (home === undefined) return undefined;
+  const path = `${home}/.rtkvm_history`;
+  return granted({ name: "read", path }) && granted({ name: "write", path }) ? path : undefined;
+}
+
+/** Lines kept from one run to the next. */
+const HISTORY_SIZE = 1000;
+
+/** Runs the prompt until its user leaves it; answers the exit status: that of the last input, or what `exit` said. */
+export async function repl(
+  options: RunOptions,
+  out: (text: string) => void,
+  err: (text: string) => void,
+): Promise<number> {
+  const [{ createInterface }, { stdin, stdout }] = await Promise.all([
+    import("node:readline"),
+    import("node:process"),
+  ]);
+  const isTerminal = Deno.stdin.isTerminal() && Deno.stdout.isTerminal();
+  const progress = new ProgressLine(Deno.stderr.isTerminal() ? err : undefined);
+  const cleared = (write: (text: string) => void) => (text: string) => {
+    progress.clear();
+    write(text);
+  };
+  const session = new Session({
+    ...options,
+    io: { out: cleared(out), err: cleared(err) },
+    interactive: true,
+    words: laboratoryWords,
+  });
+  session.onProgress = (name, fraction) => {
+    const { system, kernel } = session.lab.options;
+    progress.show(progressText(name, fraction, `${system.name}, ${kernel}`));
+  };
+  const lines = new PromptLines(session);
+  const file = isTerminal ? historyFile() : undefined;
+  const reader = createInterface({
+    input: stdin,
+    output: isTerminal ? stdout : undefined,
+    terminal: isTerminal,
+    historySize: HISTORY_SIZE,
+    removeHistoryDuplicates: true,
+    history: file === undefined ? [] : readHistory(file),
+  });
+  if (file !== undefined) {
+    reader.on("history", (history: string[]) => Deno.writeTextFileSync(file, `${history.join("\n")}\n`));
+  }
+  const bold = (text: string) => isTerminal && !Deno.noColor ? `\x1b[1m${text}\x1b[0m` : text;
+  const ask = () => {
+    if (!isTerminal) return;
+    reader.setPrompt(bold(lines.prompt));
+    reader.prompt();
+  };
+  if (isTerminal) {
+    out("rtkvm: real-time KVM on a deterministic model. help lists the words, Ctrl-D leaves.\n");
+  }
+  const { promise, resolve, reject } = Promise.withResolvers<number>();
+  reader.on("line", (text: string) => {
+    if (lines.exitStatus !== undefined) return; // a pipe may bring more lines than are wanted
+    try {
+      lines.line(text);
+    } catch (error) {
+      reject(error);
+      reader.close();
+      return;
+    }
+    progress.clear();
+    if (lines.exitStatus !== undefined) reader.close();
+    else ask();
+  });
+  reader.on("SIGINT", () => {
+    lines.clear();
+    out("^C\n");
+    reader.write(null, { ctrl: true, name: "e" }); // Ctrl-U alone keeps what stands right of the cursor
+    reader.write(null, { ctrl: true, name: "u" });
+    ask();
+  });
+  reader.on("close", () => {
+    if (isTerminal && lines.exitStatus === undefined) out("\n");
+    resolve(lines.end());
+  });
+  ask();
+  return await promise;
+}
+
+function readHistory(file: string): string[] {
+  try {
+    return Deno.readTextFileSync(file).split("\n").filter((line) => line !== "");
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return [];
+    throw error;
+  }
+}

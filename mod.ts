@@ -1,0 +1,34 @@
+/**
+ * rtkvm rehearses real-time KVM in a shell, on a deterministic model of machine, kernels and hypervisor.
+ *
+ * As a program: `deno run mod.ts` is the prompt, `deno run --allow-read=. mod.ts help` lists the commands. As a
+ * library:
+ *
+ * ```ts
+ * import { Lab } from "@rtkvm/rtkvm";
+ *
+ * await using lab = await Lab.boot({ system: "bare-metal", seed: 1 });
+ * await lab.sh`cyclictest -a 0 -m -q -p 99 -n -l 1000`;
+ * console.log(lab.results[0]?.avgUs);
+ * ```
+ *
+ * @module
+ */
+
+export {
+  type ExitCounts,
+  KERNELS,
+  Lab,
+  type LabOptions,
+  type Measurement,
+  ShellFailure,
+  type ShellResult,
+  ShellRun,
+  type SystemInfo,
+  SYSTEMS,
+} from "./dsl/library.ts";
+
+if (import.meta.main) {
+  const { start } = await import("./dsl/cli.ts");
+  Deno.exitCode = await start(Deno.args);
+}

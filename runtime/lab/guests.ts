@@ -1,0 +1,155 @@
+/**
+ * QEMU in the laboratory: what the program finds around it, and the guests that it starts.
+ *
+ * @module
+ */
+
+import { type Activity, type Step, work } from "../../hw/sim/activity.ts";
+import { PciBus } from "../../hw/pci.ts";
+import { KERNELS } from "../guest/kernels.ts";
+import { errnoOf } from "../linux/errno.ts";
+import { enableVfVectors, VF_QUEUE_VECTOR } from "../linux/drivers/ixgbevf.ts";
+import { Kernel } from "../linux/kernel.ts";
+import { Layers } from "../linux/layers.ts";
+import { KvmCalls } from "../kvm/device.ts";
+import type { Program, ProgramProcess } from "../programs/program.ts";
+import type { GuestRequest, QemuMachine } from "../qemu/machine.ts";
+import { qemu } from "../qemu/qemu.ts";
+import type { Lab } from "./lab.ts";
+import { GUEST_IDENTITY, Software } from "./software.ts";
+import { DEDICATED_CPU } from "./systems.ts";
+
+/** The line of the emulated network card by which commands reach a guest. */
+export const GUEST_NETWORK = { irq: 11, name: "eth0" };
+/** Disk images that exist. */
+const IMAGES: ReadonlySet<string> = new Set(["kvm/test.img", "test.img"]);
+
+/** Makes the programs by which QEMU is called on the host of `lab`. */
+export function qemuPrograms(lab: Lab): Program[] {
+  return ["qemu-kvm", "qemu-kvm.patched", "qemu-system-x86_64"].map((name) => qemuProgram(lab, name));
+}
+
+function qemuProgram(lab: Lab, name: string): Program {
+  const { options } = lab;
+  const pending = new Map<string, Software>();
+  const program = qemu({
+    name,
+    patched: name === "qemu-kvm.patched",
+    costs: options.profile.values.qemu,
+    kvm: lab.kvm,
+    openImage: (file) => IMAGES.has(file) ? undefined : errnoOf(2)!.message,
+    defaultName: () => `vm${lab.guestsStarted}`,
+    openPty: () => `/dev/pts/${lab.ptys++}`,
+    createGuest: (request) => {
+      const software = makeGuest(lab, request);
+      pending.set(request.name, software);
+      return software.kernel;
+    },
+    vcpuAffinity: () => options.system.dedicated === "pinned" ? 1 << DEDICATED_CPU : undefined,
+    started: (machine: QemuMachine) => {
+      const software = pending.get(machine.name)!;
+      pending.delete(machine.name);
+      lab.addGuest({ name: machine.name, kernel: software.kernel, software, machine });
+    },
+    ended: (machine: QemuMachine) => lab.removeGuest(machine.name),
+  });
+  return {
+    name,
+    summary: program.summary,
+    *main(process: ProgramProcess): Activity<number> {
+      if (options.system.vm0 === "host") {
+        process.stderr(`note: system ${options.system.name} has no guest: vm0 is this machine itself\n`);
+        return 0;
+      }
+      return yield* program.main(process);
+    },
+  };
+}
+
+/** Builds a guest's kernel and what is around it; its first task loads the drivers of what it finds. */
+function makeGuest(lab: Lab, request: GuestRequest): Software {
+  const { values } = lab.options.profile;
+  const kernel = new Kernel(lab.engine, {
+    name: request.name,
+    release: { ...KERNELS[lab.options.kernel]!, clocksource: "kvm-clock" },
+    costs: values.linux,
+    cpus: request.cpus,
+    kernelLayer: Layers.GuestKernel,
+    taskLayer: Layers.GuestTask,
+    consoleIrq: GUEST_NETWORK,
+    background: values.guestBackground,
+  });
+  for (const cpu of kernel.cpus) cpu.x2apic = request.x2apic;
+  const bus = new PciBus();
+  bus.plug({ functions: () => request.functions });
+  const software = new Software(kernel, lab.machine, bus, {
+    slaveAffinity: false,
+    pci: values.pci,
+    commandLine: "root=/dev/vda1 ro console=ttyS0",
+    identity: GUEST_IDENTITY,
+  }, true);
+  const acknowledge = work("timer_interrupt", Layers.GuestKernel, values.linux.deviceHandler);
+  for (const cpu of kernel.cpus) {
+    // The PIT's line: a kernel whose timer is the local APIC's has nothing to do there.
+    cpu.vectorIrq.set(0x30, { irq: 0, name: "timer", handler: () => once(acknowledge) });
+  }
+  const init = kernel.createTask("init", 1, function* (task) {
+    yield* software.loadDrivers();
+    for (const device of software.pci.devices) {
+      const irq = device.msiXIrqs.get(VF_QUEUE_VECTOR);
+      if (irq === undefined) continue;
+      software.irqs.get(irq)!.action = function* (cpu): Activity {
+        yield cpu.kernel.steps.deviceHandler;
+        enableVfVectors(device, 1 << VF_QUEUE_VECTOR); // the end of the poll
+      };
+    }
+    kernel.bootTaskDone();
+    yield* kernel.cpus[task.cpu]!.sendPendingIpis();
+    return 0;
+  });
+  kernel.atBoot(init);
+  return software;
+}
+
+function* once(step: Step): Activity {
+  yield step;
+}
+
+/** C calls of a shell: one process's descriptors, and the vCPUs that QEMU has published there. */
+export class ShellCalls {
+  readonly #calls: KvmCalls;
+  /** The calls that it takes. */
+  readonly names: readonly string[] = KvmCalls.names;
+
+  /** For a shell on the host of `lab`. */
+  constructor(readonly lab: Lab) {
+    this.#calls = new KvmCalls(lab.kvm);
+  }
+
+  /** Makes a call in the task of `process`; negative: an errno. */
+  call(name: string, args: readonly (number | string)[], process: ProgramProcess): Activity<number> {
+    return this.#calls.call(name, args, process.task, this.lab.host.cpus[process.task.cpu]!);
+  }
+
+  /** The errno of that number. */
+  errno(number: number): { name: string; number: number; message: string } | undefined {
+    return errnoOf(number);
+  }
+
+  /** A typed `KVM_RUN` is made by the vCPU's own thread, and may never end: the shell does not wait for it. */
+  detached(name: string, args: readonly (number | string)[]): boolean {
+    return name === "ioctl" && args[1] === KvmCalls.constants.get("KVM_RUN");
+  }
+
+  /** What is printed when such a call ends. */
+  report(_name: string, args: readonly (number | string)[]): string {
+    const file = this.#calls.descriptors.get(args[0]);
+    const reason = file !== undefined && "exitReason" in file ? String(file.exitReason) : "unknown";
+    return `KVM_RUN returned: ${reason}`;
+  }
+
+  /** Enters the vCPUs of a started machine as descriptors of the shell; returns their numbers. */
+  publish(machine: QemuMachine): number[] {
+    return machine.publish().map((file) => this.#calls.descriptors.install(file));
+  }
+}
