@@ -170,6 +170,12 @@ export class Session {
   #build(options: ConstructorParameters<typeof Lab>[0]): Lab {
     const lab = new Lab(options);
     lab.onProgress = (name, fraction) => this.onProgress(name, fraction);
+    // What the slides call vcpu[i]: descriptors that a typed ioctl takes.
+    lab.onGuest = (guest) => {
+      const array = this.shell.array("vcpu");
+      array.clear();
+      for (const [i, fd] of lab.calls.publish(guest.machine).entries()) array.set(String(i), String(fd));
+    };
     const folder = this.#folder;
     if (folder !== undefined) {
       lab.computer("host")!.vfs.mount(folder.path, scriptDirectory(folder), READ_ONLY);

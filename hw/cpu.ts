@@ -17,11 +17,14 @@
  */
 
 import type { Alarm, Engine } from "./sim/engine.ts";
-import { type Activity, HARDWARE, Op, Step } from "./sim/activity.ts";
+import { type Activity, Op, type Step } from "./sim/activity.ts";
 import type { StateHash } from "./sim/state_hash.ts";
+import type { TraceRecord } from "./sim/trace.ts";
 import type { LocalApic } from "./lapic.ts";
-import { ns, parameters, type Values } from "./parameters.ts";
+import { Action, atomic, GENERAL_PROTECTION, resume } from "./cpu_sequencer.ts";
+import { access, type ProcessorBus, type ProcessorCosts } from "./cpu_bus.ts";
 import { type Context, type Frame, FrameKind, type RegisterFile } from "./register_file.ts";
+import { traceCpu, traceStep } from "./cpu_trace.ts";
 import {
   decodeInterruptionInfo,
   EventType,
@@ -31,56 +34,6 @@ import {
   Primary,
   type Vmcs,
 } from "./vmx.ts";
-
-/** Costs of what the processor itself does, integer ns. */
-export const processorCosts = parameters({
-  interruptDelivery: ns(
-    "From the interrupt's arrival at the local APIC to the first instruction of its handler",
-  ),
-  eventInjection: ns("From the entry that injects an event to the first instruction of its handler"),
-  c1Exit: ns("Wake-up from C1"),
-  vmExit: ns("VM exit, hardware part"),
-  vmEntry: ns("VM entry, hardware part"),
-  msrAccess: ns("RDMSR or WRMSR that does not exit"),
-  deviceAccess: ns("IN, OUT, or a load or store to device registers that does not exit"),
-  cpuid: ns("CPUID that does not exit"),
-});
-
-/** Values of {@linkcode processorCosts}. */
-export type ProcessorCosts = Values<typeof processorCosts>;
-
-/** What the processor's instructions reach: the machine's registers. */
-export interface ProcessorBus {
-  /** Performs a WRMSR; false: #GP. */
-  writeMsr(cpu: LogicalCpu, msr: number, value: number): boolean;
-  /** Performs an RDMSR; `undefined`: #GP. */
-  readMsr(cpu: LogicalCpu, msr: number): number | undefined;
-  /** Performs an OUT. */
-  writePort(cpu: LogicalCpu, port: number, value: number): void;
-  /** Performs an IN. */
-  readPort(cpu: LogicalCpu, port: number): number;
-  /** Performs a store to physical address `address`, outside RAM. */
-  store(cpu: LogicalCpu, address: number, value: number): void;
-  /** Performs a load from physical address `address`, outside RAM. */
-  load(cpu: LogicalCpu, address: number): number;
-}
-
-/** What the processor does next. */
-const Action = {
-  /** The running activity goes on with the last step's result. */
-  Go: 0,
-  /** The top of the stack goes on where it stands: another stack, or below a handler that has ended. */
-  Resume: 1,
-  /** A step is in flight, or the processor is halted. */
-  Wait: 2,
-} as const;
-type Action = typeof Action[keyof typeof Action];
-
-/** The `next` of all activities, taken once: every generator function has a prototype of its own to look it up in. */
-const resume: Activity<unknown>["next"] = Object.getPrototypeOf(function* () {}.prototype).next;
-
-/** #GP. */
-const GENERAL_PROTECTION = 13;
 
 /** One logical processor. */
 export class LogicalCpu {
@@ -304,30 +257,14 @@ export class LogicalCpu {
       case Op.Transition:
         if (step === this.#exit) this.#result = this.currentVmcs!.exitReason;
         return step === this.#wake ? Action.Resume : Action.Go;
-      case Op.Wrmsr:
-        return this.bus.writeMsr(this, registers.address, registers.value) ? Action.Go : this.#fault(step);
-      case Op.Rdmsr: {
-        const value = this.bus.readMsr(this, registers.address);
+      case Op.VmEntry:
+        return this.#enterGuest();
+      default: {
+        const value = access(this, step.op);
         if (value === undefined) return this.#fault(step);
         this.#result = value;
         return Action.Go;
       }
-      case Op.VmEntry:
-        return this.#enterGuest();
-      case Op.Out:
-        this.bus.writePort(this, registers.address, registers.value);
-        return Action.Go;
-      case Op.In:
-        this.#result = this.bus.readPort(this, registers.address);
-        return Action.Go;
-      case Op.Store:
-        this.bus.store(this, registers.address, registers.value);
-        return Action.Go;
-      case Op.Load:
-        this.#result = this.bus.load(this, registers.address);
-        return Action.Go;
-      default:
-        throw new Error(`Step "${step.name}" cannot be performed`);
     }
   }
 
@@ -524,32 +461,16 @@ export class LogicalCpu {
 
   // ---- watching ----
 
-  #traceStep(step: Step, ns: number): void {
-    const kind = step.op === Op.Work || step.op === Op.Switch ? "work" : step.op === Op.Transition ? "transition" : "instruction";
-    const fields: Record<string, number | string> = { layer: step.layer, ns };
-    if (kind === "instruction") {
-      fields.address = this.registers.address;
-      fields.value = this.registers.value;
-    }
-    fields.mode = this.#mode;
-    this.#trace(kind, step.name, fields);
-  }
-
   get #mode(): string {
     return this.vmcs === null ? "root" : "guest";
   }
 
-  #trace(kind: string, name: string, fields: Record<string, number | string | boolean>): void {
-    const engine = this.engine;
-    engine.trace!.record({
-      event: engine.event,
-      cause: this.#done.cause,
-      timeNs: engine.nowNs,
-      where: `cpu${this.id}`,
-      kind,
-      name,
-      fields,
-    });
+  #traceStep(step: Step, ns: number): void {
+    traceStep(this, this.#done.cause, step, ns);
+  }
+
+  #trace(kind: string, name: string, fields: TraceRecord["fields"]): void {
+    traceCpu(this, this.#done.cause, kind, name, fields);
   }
 
   /** Adds the processor's whole state to `hash`. */
@@ -557,9 +478,8 @@ export class LogicalCpu {
     hash.flag(this.running).flag(this.nmiPending).flag(this.nmiBlocked).number(this.pathFactor).number(
       this.exits,
     );
-    hash.text(this.#step?.name ?? "").number(this.#step === null ? 0 : this.#stepStartNs).number(
-      this.#stepNs,
-    );
+    // Of a step in flight its end: looking at it and booking its time so far change that not.
+    hash.text(this.#step?.name ?? "").number(this.#step === null ? 0 : this.#stepStartNs + this.#stepNs);
     this.apic.hashInto(hash);
     if (this.root !== null) {
       hash.flag(this.root.interruptFlag).flag(this.root.halted);
@@ -572,9 +492,4 @@ export class LogicalCpu {
       guest.context.hashInto(hash);
     }
   }
-}
-
-/** A step of the hardware's own: interrupts wait for its end. */
-function atomic(name: string, ns: number): Step {
-  return new Step(Op.Transition, name, HARDWARE, ns, false);
 }

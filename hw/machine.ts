@@ -10,7 +10,8 @@
 import type { Alarm, Engine } from "./sim/engine.ts";
 import { NEVER } from "./sim/engine.ts";
 import type { StateHash } from "./sim/state_hash.ts";
-import { LogicalCpu, type ProcessorBus, processorCosts } from "./cpu.ts";
+import { LogicalCpu } from "./cpu.ts";
+import { type ProcessorBus, processorCosts } from "./cpu_bus.ts";
 import {
   type ApicEffect,
   DeliveryMode,

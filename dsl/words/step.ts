@@ -39,7 +39,7 @@ export function recordLine({ event, timeNs, where, kind, name, fields }: TraceRe
       typeof value === "number" && /address|value|vector|info/.test(key) ? `0x${value.toString(16)}` : value
     }`
   );
-  const what = kind === name ? kind : `${kind} ${name}`;
+  const what = kind === name || name === where ? kind : `${kind} ${name}`;
   return `${String(event).padStart(8)}  ${timeText(timeNs)}  ${where.padEnd(6)} ${[what, ...rest].join(" ")}`
     .trimEnd();
 }

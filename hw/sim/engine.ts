@@ -248,6 +248,15 @@ export class Engine {
     return hash.hex();
   }
 
+  /** The hash of each registered part by itself: where two runs differ. */
+  partHashes(): Map<string, string> {
+    return new Map(this.#parts.map(([name, part]) => {
+      const hash = new StateHash();
+      part.hashInto(hash);
+      return [name, hash.hex()];
+    }));
+  }
+
   #grow(): void {
     const times = new Float64Array(this.#times.length * 2);
     times.set(this.#times);

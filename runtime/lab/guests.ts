@@ -56,12 +56,12 @@ function qemuProgram(lab: Lab, name: string): Program {
   return {
     name,
     summary: program.summary,
-    *main(process: ProgramProcess): Activity<number> {
+    *main(command: ProgramProcess): Activity<number> {
       if (options.system.vm0 === "host") {
-        process.stderr(`note: system ${options.system.name} has no guest: vm0 is this machine itself\n`);
+        command.stderr(`note: system ${options.system.name} has no guest: vm0 is this machine itself\n`);
         return 0;
       }
-      return yield* program.main(process);
+      return yield* program.main(command);
     },
   };
 }
@@ -127,8 +127,8 @@ export class ShellCalls {
   }
 
   /** Makes a call in the task of `process`; negative: an errno. */
-  call(name: string, args: readonly (number | string)[], process: ProgramProcess): Activity<number> {
-    return this.#calls.call(name, args, process.task, this.lab.host.cpus[process.task.cpu]!);
+  call(name: string, args: readonly (number | string)[], command: ProgramProcess): Activity<number> {
+    return this.#calls.call(name, args, command.task, this.lab.host.cpus[command.task.cpu]!);
   }
 
   /** The errno of that number. */

@@ -18,6 +18,7 @@ import type { QemuMachine } from "../qemu/machine.ts";
 import type { CyclictestResult } from "../programs/cyclictest.ts";
 import { Computer } from "./computer.ts";
 import type { LabProfile } from "./defaults.ts";
+import { type InterruptSource, interruptSources } from "./interrupt_sources.ts";
 import { GUEST_NETWORK, qemuPrograms, ShellCalls } from "./guests.ts";
 import { userPrograms } from "./programs.ts";
 import { HOST_IDENTITY, hostBus, Software } from "./software.ts";
@@ -67,9 +68,6 @@ export interface Guest {
   readonly machine: QemuMachine;
 }
 
-/** Makes a device raise the interrupt of one of its queues now; what is in the way, where it cannot. */
-export type InterruptSource = (queue: number) => string | undefined;
-
 /** How long the host's boot is given, ns. */
 const BOOT_NS = 100_000_000;
 /** The keyboard's line. */
@@ -91,8 +89,8 @@ export class Lab {
   readonly nic: Nic82599;
   /** Started guests, by name. */
   readonly guests = new Map<string, Guest>();
-  /** What can be made to raise an interrupt, by the names that `irq` takes; entered by whoever wires a device. */
-  readonly interruptSources = new Map<string, InterruptSource>();
+  /** What can be made to raise an interrupt, by the names that `irq` takes. */
+  readonly interruptSources: Map<string, InterruptSource>;
   /** What benchmarks have measured, oldest first. */
   readonly results: LabResult[] = [];
   /** Constants of C calls. */
@@ -138,11 +136,15 @@ export class Lab {
     for (const cpu of this.host.cpus) this.machine.cpus[cpu.id]!.start(cpu.prepareStart());
     this.engine.runUntil(BOOT_NS);
     this.software.startPci();
+    this.interruptSources = interruptSources(this.software, nic);
     this.kvm.devices = { pci: this.software.pci, irqs: this.software.irqs };
     this.calls = new ShellCalls(this);
     this.#computers.set(
       "host",
-      new Computer(this, "host", this.software, range(values.hw.cpus), [...userPrograms(), ...qemuPrograms(this)]),
+      new Computer(this, "host", this.software, range(values.hw.cpus), [
+        ...userPrograms(),
+        ...qemuPrograms(this),
+      ]),
     );
     if (system.vm0 === "host") {
       // The measured CPU is the same in all systems: vm0's processor 0 is the dedicated one.

@@ -156,16 +156,15 @@ export class Kernel {
     const pid = this.takePid();
     const mask = (allowed & this.onlineMask) || this.onlineMask;
     const cpu = this.#leastLoaded(mask);
-    // deno-lint-ignore prefer-const -- the activity needs the task that is made from it
-    let task: Task;
-    const kernel = this;
-    const life = function* (): Activity {
-      const status = yield kernel.cpus[task.cpu]!.registers.call(body(task));
-      yield* kernel.lastWords(task, status);
-    };
-    task = new Task(pid, name, cpu.id, allowed, life(), done);
+    const task: Task = new Task(pid, name, cpu.id, allowed, this.#life(() => task, body), done);
     this.tasks.set(pid, task);
     return task;
+  }
+
+  *#life(self: () => Task, body: (task: Task) => Activity<number>): Activity {
+    const task = self();
+    const status = yield this.cpus[task.cpu]!.registers.call(body(task));
+    yield* this.lastWords(task, status);
   }
 
   /** A process id that nobody has. */

@@ -202,7 +202,7 @@ class Thread {
 function* measure(
   thread: Thread,
   kernel: Kernel,
-  process: ProgramProcess,
+  command: ProgramProcess,
 ): Activity<number> {
   const { task, histogram } = thread;
   const { clockRead } = kernel;
@@ -219,7 +219,7 @@ function* measure(
     histogram.record(nowNs - nextNs);
     nextNs += intervalNs;
     while (nextNs < nowNs) nextNs += intervalNs; // the points that have passed are given up
-    if (loop % part === 0) process.progress(loop / loops);
+    if (loop % part === 0) command.progress(loop / loops);
   }
   return 0;
 }
@@ -228,21 +228,21 @@ function* measure(
 export const cyclictest: Program = {
   name: "cyclictest",
   summary: "measures how late a task is woken by a timer",
-  *main(process: ProgramProcess): Activity<number> {
-    const options = parseCyclictest(process.argv);
+  *main(command: ProgramProcess): Activity<number> {
+    const options = parseCyclictest(command.argv);
     if ("message" in options) {
-      process.stderr(`${options.message}\n`);
+      command.stderr(`${options.message}\n`);
       return options.status;
     }
-    const { kernel, processors, task: main } = process;
+    const { kernel, processors, task: main } = command;
     const count = options.threads === 0 ? processors.length : options.threads;
     if (typeof options.affinity === "number" && options.affinity >= processors.length) {
-      process.stderr(
+      command.stderr(
         `cyclictest: processor ${options.affinity} does not exist, there are ${processors.length}\n`,
       );
       return 1;
     }
-    process.stdout("# /dev/cpu_dma_latency set to 0us\n");
+    command.stdout("# /dev/cpu_dma_latency set to 0us\n");
     const threads: Thread[] = [];
     let running = count;
     for (let number = 0; number < count; number++) {
@@ -252,7 +252,7 @@ export const cyclictest: Program = {
       thread.task = kernel.createTask(
         "cyclictest",
         allowed,
-        () => measure(thread, kernel, process),
+        () => measure(thread, kernel, command),
         () => {
           running--;
           kernel.wake(main, kernel.cpus[thread.task.cpu]!);
@@ -275,12 +275,12 @@ export const cyclictest: Program = {
       intervalUs: thread.intervalUs,
       histogram: thread.histogram,
     }));
-    process.measured({ options, threads: rows, kernel });
+    command.measured({ options, threads: rows, kernel });
     if (options.histogram > 0) {
       for (const line of histogramLines(rows, { withSum: options.histogramSum })) {
-        process.stdout(`${line}\n`);
+        command.stdout(`${line}\n`);
       }
-    } else for (const row of rows) process.stdout(`${threadLine(row)}\n`);
+    } else for (const row of rows) command.stdout(`${threadLine(row)}\n`);
     return 0;
   },
 };

@@ -15,18 +15,18 @@ import { maskOf, type Program, type ProgramProcess } from "./program.ts";
 export const stress: Program = {
   name: "stress",
   summary: "loads CPUs with endless loops",
-  *main(process: ProgramProcess): Activity<number> {
-    const { kernel, argv, task } = process;
+  *main(command: ProgramProcess): Activity<number> {
+    const { kernel, argv, task } = command;
     let workers = 0, seconds = 0;
     for (let i = 1; i < argv.length; i++) {
       const option = argv[i]!, value = Number(argv[i + 1]);
       const known = ["-c", "--cpu", "-t", "--timeout"].includes(option);
       if (!known) {
-        process.stderr(`stress: FAIL: [${process.pid}] unrecognized or not modelled option: ${option}\n`);
+        command.stderr(`stress: FAIL: [${command.pid}] unrecognized or not modelled option: ${option}\n`);
         return 1;
       }
       if (!Number.isInteger(value) || value <= 0) {
-        process.stderr(`stress: FAIL: [${process.pid}] ${option} wants a positive number\n`);
+        command.stderr(`stress: FAIL: [${command.pid}] ${option} wants a positive number\n`);
         return 1;
       }
       if (option === "-c" || option === "--cpu") workers = value;
@@ -34,16 +34,16 @@ export const stress: Program = {
       i++;
     }
     if (workers === 0) {
-      process.stderr(`stress: FAIL: [${process.pid}] no workers: use -c N\n`);
+      command.stderr(`stress: FAIL: [${command.pid}] no workers: use -c N\n`);
       return 1;
     }
-    process.stdout(`stress: info: [${process.pid}] dispatching hogs: ${workers} cpu, 0 io, 0 vm, 0 hdd\n`);
+    command.stdout(`stress: info: [${command.pid}] dispatching hogs: ${workers} cpu, 0 io, 0 vm, 0 hdd\n`);
     const lengthNs = seconds * 1e9;
     let running = workers;
     for (let i = 0; i < workers; i++) {
       const hog = kernel.createTask(
         "stress",
-        maskOf(process.processors),
+        maskOf(command.processors),
         (worker) =>
           seconds === 0 ? kernel.spin(worker) : spinFor(work("hogcpu", kernel.taskLayer, lengthNs, false)),
         () => {
@@ -56,7 +56,7 @@ export const stress: Program = {
       yield* here.sendPendingIpis();
     }
     while (running > 0) yield* kernel.cpus[task.cpu]!.sleep();
-    process.stdout(`stress: info: [${process.pid}] successful run completed in ${seconds}s\n`);
+    command.stdout(`stress: info: [${command.pid}] successful run completed in ${seconds}s\n`);
     return 0;
   },
 };

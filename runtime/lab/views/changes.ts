@@ -11,7 +11,7 @@ export class LabSnapshot {
   readonly #drivers: ReadonlyMap<string, string | undefined>;
   readonly #ids: ReadonlyMap<string, number>;
   readonly #cpus: readonly string[];
-  readonly #guests: ReadonlySet<string>;
+  readonly #guests: ReadonlyMap<string, readonly string[]>;
   readonly #report: unknown;
   readonly #logLength: number;
 
@@ -21,7 +21,7 @@ export class LabSnapshot {
     this.#drivers = new Map([...pci.devices].map(({ name, driver }) => [name, driver]));
     this.#ids = new Map([...pci.drivers].map(({ name }) => [name, pci.dynamicIds(name).length]));
     this.#cpus = host.cpus.map(({ state }) => state);
-    this.#guests = new Set(guests.keys());
+    this.#guests = new Map([...guests].map(([name, { machine }]) => [name, machine.describe()]));
     this.#report = hotplug?.lastReport;
     this.#logLength = host.dmesg.length;
   }
@@ -69,8 +69,11 @@ export class LabSnapshot {
 
   *#machines(): Generator<string> {
     const { guests } = this.lab;
-    for (const [name, guest] of guests) if (!this.#guests.has(name)) yield* guest.machine.describe();
-    for (const name of this.#guests) if (!guests.has(name)) yield `guest ${name} has ended`;
+    for (const [name, { machine }] of guests) {
+      const before = this.#guests.get(name) ?? [];
+      for (const line of machine.describe()) if (!before.includes(line)) yield line;
+    }
+    for (const name of this.#guests.keys()) if (!guests.has(name)) yield `guest ${name} has ended`;
   }
 }
 

@@ -1,0 +1,70 @@
+/**
+ * What a logical processor is given: the costs of its own actions, and the registers that its instructions reach.
+ *
+ * @module
+ */
+
+import { Op, type OpCode } from "./sim/activity.ts";
+import type { LogicalCpu } from "./cpu.ts";
+import { ns, parameters, type Values } from "./parameters.ts";
+
+/** Costs of what the processor itself does, integer ns. */
+export const processorCosts = parameters({
+  interruptDelivery: ns(
+    "From the interrupt's arrival at the local APIC to the first instruction of its handler",
+  ),
+  eventInjection: ns("From the entry that injects an event to the first instruction of its handler"),
+  c1Exit: ns("Wake-up from C1"),
+  vmExit: ns("VM exit, hardware part"),
+  vmEntry: ns("VM entry, hardware part"),
+  msrAccess: ns("RDMSR or WRMSR that does not exit"),
+  deviceAccess: ns("IN, OUT, or a load or store to device registers that does not exit"),
+  cpuid: ns("CPUID that does not exit"),
+});
+
+/** Values of {@linkcode processorCosts}. */
+export type ProcessorCosts = Values<typeof processorCosts>;
+
+/** What the processor's instructions reach: the machine's registers. */
+export interface ProcessorBus {
+  /** Performs a WRMSR; false: #GP. */
+  writeMsr(cpu: LogicalCpu, msr: number, value: number): boolean;
+  /** Performs an RDMSR; `undefined`: #GP. */
+  readMsr(cpu: LogicalCpu, msr: number): number | undefined;
+  /** Performs an OUT. */
+  writePort(cpu: LogicalCpu, port: number, value: number): void;
+  /** Performs an IN. */
+  readPort(cpu: LogicalCpu, port: number): number;
+  /** Performs a store to physical address `address`, outside RAM. */
+  store(cpu: LogicalCpu, address: number, value: number): void;
+  /** Performs a load from physical address `address`, outside RAM. */
+  load(cpu: LogicalCpu, address: number): number;
+}
+
+/**
+ * Executes an access to registers outside of the processor, with the operands in its register file.
+ *
+ * @returns what the destination register receives (0 for a write); `undefined`: #GP
+ */
+export function access(cpu: LogicalCpu, op: OpCode): number | undefined {
+  const { bus } = cpu;
+  const { address, value } = cpu.registers;
+  switch (op) {
+    case Op.Wrmsr:
+      return bus.writeMsr(cpu, address, value) ? 0 : undefined;
+    case Op.Rdmsr:
+      return bus.readMsr(cpu, address);
+    case Op.Out:
+      bus.writePort(cpu, address, value);
+      return 0;
+    case Op.In:
+      return bus.readPort(cpu, address);
+    case Op.Store:
+      bus.store(cpu, address, value);
+      return 0;
+    case Op.Load:
+      return bus.load(cpu, address);
+    default:
+      throw new Error(`Operation ${op} is no access`);
+  }
+}

@@ -1,0 +1,39 @@
+/**
+ * What a logical processor tells a trace.
+ *
+ * @module
+ */
+
+import { Op, type Step } from "./sim/activity.ts";
+import type { TraceRecord } from "./sim/trace.ts";
+import type { LogicalCpu } from "./cpu.ts";
+
+/** Records something that happens on `cpu`; `cause` is the event that led to it. */
+export function traceCpu(
+  cpu: LogicalCpu,
+  cause: number,
+  kind: string,
+  name: string,
+  fields: TraceRecord["fields"],
+): void {
+  const { engine, id } = cpu;
+  engine.trace!.record({
+    event: engine.event,
+    cause,
+    timeNs: engine.nowNs,
+    where: `cpu${id}`,
+    kind,
+    name,
+    fields,
+  });
+}
+
+/** Records that a step of `ns` begins: work, a transition of the hardware's own, or an instruction and its operands. */
+export function traceStep(cpu: LogicalCpu, cause: number, step: Step, ns: number): void {
+  const mode = cpu.vmcs === null ? "root" : "guest";
+  const { layer, name, op } = step;
+  if (op === Op.Work || op === Op.Switch) return traceCpu(cpu, cause, "work", name, { layer, ns, mode });
+  if (op === Op.Transition) return traceCpu(cpu, cause, "transition", name, { layer, ns, mode });
+  const { address, value } = cpu.registers;
+  traceCpu(cpu, cause, "instruction", name, { layer, ns, address, value, mode });
+}
