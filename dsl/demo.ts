@@ -40,7 +40,7 @@ const SHOWN_ROW = { system: "rfc-v2", kernel: "linux-3.4.0" };
 
 /** Runs it; answers the exit status. */
 export function demo({ loops, seed }: DemoOptions, port: DemoPort): number {
-  const progress = new ProgressLine(port.errIsTerminal ? port.err : undefined);
+  const progress = new ProgressLine(port.errIsTerminal ? (part) => port.err(part) : undefined);
   const out = (text: string) => {
     progress.clear();
     port.out(text);

@@ -13,6 +13,7 @@ import { ProgressLine, progressText } from "./progress.ts";
 import type { RunOptions } from "./run_scripts.ts";
 import { Session } from "./session.ts";
 import { ShellSyntaxError } from "./syntax_error.ts";
+import { isTranscript, scriptOfTranscript } from "./transcript.ts";
 import { laboratoryWords } from "./words/index.ts";
 
 /** What a prompt does with the lines that are typed or pasted. */
@@ -43,10 +44,9 @@ export class PromptLines {
   line(text: string): void {
     if (!this.isContinued) {
       if (text.trim() === "") return;
-      const unprompted = text.replace(/^\s*[#$] (?=\s*\S)/, "");
-      this.#pasted = unprompted !== text;
-      this.#run(unprompted);
-    } else this.#run(this.#pasted ? text.replace(/^> ?/, "") : text);
+      this.#pasted = isTranscript(text);
+      this.#run(this.#pasted ? scriptOfTranscript(text) : text);
+    } else this.#run(this.#pasted ? text.replace(/^\s*> /, "  ") : text);
   }
 
   /** Forgets a half-typed input (Ctrl-C). */

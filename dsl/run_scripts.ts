@@ -71,7 +71,7 @@ export function syntaxErrorText({ file, line, column, problem, excerpt }: ShellS
 }
 
 function runOne({ path, text }: Source, options: RunOptions, host: HostPort): number {
-  const progress = new ProgressLine(host.errIsTerminal ? host.err : undefined);
+  const progress = new ProgressLine(host.errIsTerminal ? (part) => host.err(part) : undefined);
   const err = (part: string) => {
     progress.clear();
     host.err(part);

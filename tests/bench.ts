@@ -23,7 +23,7 @@ interface WholeRun {
   readonly limitMiB?: number;
 }
 
-const idleLoops = ["run", "examples/slide25.rtk", "--seed", "1", "--system"];
+const idleLoops = ["run", "examples/slide25_row.rtk", "--seed", "1", "--system"];
 
 const WHOLE_RUNS: readonly WholeRun[] = [
   { name: "start to first prompt", args: [], limitCpuS: 0.25 },

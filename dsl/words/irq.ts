@@ -8,7 +8,7 @@ Effects: makes a device raise one interrupt now, of queue QUEUE, 0 if it is not 
   this instant; what follows happens as time goes on: step, run
 Exit status: 0; 1 if there is no such device, or it cannot raise now; 2 for a queue that is no number
 Examples: irq vf0
-  irq eth0 1`;
+  irq pf0 1`;
 
 /** The word of a session. */
 export function irq(session: Session): Command {

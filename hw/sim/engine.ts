@@ -240,11 +240,12 @@ export class Engine {
     const hash = new StateHash();
     hash.number(this.nowNs).number(this.event);
     for (const { name, timeNs } of this.pending()) hash.text(name).number(timeNs);
-    for (const stream of this.random.streams()) hash.text(stream.name).words(stream.position());
     for (const [name, part] of this.#parts) {
       hash.text(name);
       part.hashInto(hash);
     }
+    // After the parts: one of them may have to catch up with the time, and draw, before its state can be told.
+    for (const stream of this.random.streams()) hash.text(stream.name).words(stream.position());
     return hash.hex();
   }
 

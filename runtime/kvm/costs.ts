@@ -8,13 +8,13 @@ import { type Step, work } from "../../hw/sim/activity.ts";
 import { ns, parameters, type Values } from "../../hw/parameters.ts";
 import { Layers } from "../linux/layers.ts";
 
-/** KVM's steps, integer ns in their typical execution, without the hardware's part of exits and entries. */
+/** KVM's steps, integer ns in their typical execution, without the hardware's part of exits and entries. A handler's cost
+ * includes the way to the next entry (`vcpu_enter_guest()`). */
 export const kvmCosts = parameters({
-  enterGuest: ns("vcpu_enter_guest() up to the entry: requests, event injection, state switch"),
-  unblock: ns("From the wake-up in kvm_vcpu_block() back into the run loop"),
+  unblock: ns("From the wake-up in kvm_vcpu_block() through vcpu_load() and the run loop up to the entry"),
   haltHandle: ns("kvm_emulate_halt() and the preparation to sleep"),
-  eoiHandle: ns("An emulated write of the EOI register"),
-  timerWriteHandle: ns("An emulated write of the timer's initial count: an hrtimer is cancelled and started"),
+  eoiHandle: ns("An emulated write of the EOI register, and vcpu_enter_guest() up to the next entry"),
+  timerWriteHandle: ns("The same for the timer's initial count: an hrtimer is cancelled and started"),
   msrHandle: ns("Any other emulated access to a local APIC register or MSR"),
   mmioHandle: ns("An emulated access to a memory-mapped APIC register: walk, instruction decode, register"),
   interruptWindowHandle: ns("After an exit because the guest can take an interrupt now"),

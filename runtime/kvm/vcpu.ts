@@ -121,13 +121,8 @@ export class Vcpu {
         this.halted = false;
       }
       if (cpu.needResched && !slave) yield* cpu.schedule();
+      registers.interruptFlag = false; // from here to the entry nobody comes between
       this.requested = false;
-      yield steps.enterGuest;
-      registers.interruptFlag = false;
-      if (this.requested || this.signalPending || (cpu.needResched && !slave)) {
-        registers.interruptFlag = true; // somebody came between: look again
-        continue;
-      }
       this.#inject(slave);
       physical.currentVmcs = this.vmcs;
       this.mode = "in guest";

@@ -249,13 +249,20 @@ export class Kernel {
       task.wakePending = true;
       return;
     }
+    const isNew = !task.started;
+    if (isNew) {
+      // wake_up_new_task(): a new task goes where the least is to be done.
+      task.started = true;
+      const usable = task.allowed & this.onlineMask;
+      if (usable !== 0) task.cpu = this.#leastLoaded(usable).id;
+    }
     let cpu = this.cpus[task.cpu]!;
     if (cpu.state !== "online" || (task.allowed & (1 << cpu.id)) === 0) {
       // A task on its way to sleep is still on its CPU and has to go on there.
       if (cpu.current !== task && this.onlineMask !== 0) this.migrate(task, cpu = this.fallback(task), from);
     }
     task.runnable = true;
-    cpu.runQueue.enqueue(task, true);
+    cpu.runQueue.enqueue(task, isNew ? "new" : "waking");
     this.#resched(task, cpu, from);
   }
 
@@ -279,7 +286,7 @@ export class Kernel {
     task.vruntimeNs += to.runQueue.minVruntimeNs - queue.minVruntimeNs; // lags behind its new peers as it did here
     task.cpu = to.id;
     if (!task.runnable) return;
-    to.runQueue.enqueue(task, false);
+    to.runQueue.enqueue(task, "as it is");
     this.#resched(task, to, from);
   }
 

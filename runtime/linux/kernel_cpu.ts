@@ -235,7 +235,7 @@ export class KernelCpu implements InterruptTable {
     if (current !== this.idle) {
       queue.account(current, nowNs);
       if (current.runnable) {
-        if (queue.sliceOver(current)) queue.enqueue(current, false);
+        if (queue.sliceOver(current)) queue.enqueue(current, "as it is");
         else queue.requeue(current);
       }
     }

@@ -50,15 +50,20 @@ export class RunQueue {
     return this.#realTime.length + this.#fair.length;
   }
 
-  /** Puts `task` on the queue; `waking` gives a sleeper its credit. */
-  enqueue(task: Task, waking: boolean): void {
+  /**
+   * Puts `task` on the queue. One that wakes up gets a sleeper's credit (`place_entity()`); a new one has to wait for its
+   * first slice (START_DEBIT).
+   */
+  enqueue(task: Task, placement: "waking" | "new" | "as it is"): void {
     if (task.realTime) {
       const queue = this.#realTime;
       let i = queue.length;
       while (i > 0 && queue[i - 1]!.rtPriority < task.rtPriority) i--;
       return insertAt(queue, i, task);
     }
-    if (waking) {
+    if (placement === "new") {
+      task.vruntimeNs = this.minVruntimeNs + Math.floor(this.tunables.latencyNs / (this.#fair.length + 2));
+    } else if (placement === "waking") {
       task.vruntimeNs = Math.max(task.vruntimeNs, this.minVruntimeNs - this.tunables.latencyNs / 2);
     }
     const queue = this.#fair;
@@ -69,7 +74,7 @@ export class RunQueue {
 
   /** Puts a preempted real-time task back in front of its equals. */
   requeue(task: Task): void {
-    if (!task.realTime) return this.enqueue(task, false);
+    if (!task.realTime) return this.enqueue(task, "as it is");
     const queue = this.#realTime;
     let i = 0;
     while (i < queue.length && queue[i]!.rtPriority > task.rtPriority) i++;

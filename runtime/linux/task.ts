@@ -35,6 +35,8 @@ export class Task {
   runnable = false;
   /** Above 0 it is not preempted. */
   preemptCount = 0;
+  /** It has been woken for the first time, and has a CPU of its own. */
+  started = false;
   /** It has ended. */
   dead = false;
   /** A signal ends it. */

@@ -1,0 +1,110 @@
+/**
+ * The prompt, without a terminal: what it does with lines.
+ */
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import { PromptLines } from "../dsl/repl.ts";
+import { Session } from "../dsl/session.ts";
+import { laboratoryWords } from "../dsl/words/index.ts";
+
+/** A prompt whose output is kept. */
+function prompt(): { lines: PromptLines; said: () => string } {
+  let text = "";
+  const session = new Session({
+    io: { out: (part) => void (text += part), err: (part) => void (text += part) },
+    interactive: true,
+    words: laboratoryWords,
+  });
+  return {
+    lines: new PromptLines(session),
+    said() {
+      const all = text;
+      text = "";
+      return all;
+    },
+  };
+}
+
+Deno.test("the prompt names the system and the virtual time", () => {
+  const { lines } = prompt();
+  assertEquals(lines.prompt, "rfc-v2 0.100s # ");
+  lines.line("boot bare-metal");
+  assertEquals(lines.prompt, "bare-metal 0.100s # ");
+  lines.line("run 2s");
+  assertEquals(lines.prompt, "bare-metal 2.100s # ");
+});
+
+Deno.test("the parser decides whether more lines are wanted", () => {
+  const { lines, said } = prompt();
+  for (const line of ["for i in 1 2", "do", "echo $i"]) {
+    lines.line(line);
+    assertEquals([lines.prompt, said()], ["> ", ""], line);
+  }
+  lines.line("done");
+  assertEquals([lines.isContinued, said()], [false, "1\n2\n"]);
+  lines.line("cat <<END");
+  lines.line("text");
+  assertEquals(lines.prompt, "> ");
+  lines.line("END");
+  assertEquals(said(), "text\n");
+  lines.line("echo a \\");
+  assertEquals(lines.prompt, "> ");
+  lines.line("  b");
+  assertEquals(said(), "a b\n");
+});
+
+Deno.test("a pasted prompt is not part of the command", () => {
+  const { lines, said } = prompt();
+  for (const line of ["# echo hi", "$ echo hi", "  # echo hi"]) {
+    lines.line(line);
+    assertEquals(said(), "hi\n", line);
+  }
+  lines.line("# echo a \\");
+  lines.line("> b");
+  assertEquals(said(), "a b\n");
+  lines.line("echo a # echo b");
+  assertEquals(said(), "a\n");
+});
+
+Deno.test("a line that does not parse is an error of that line only", () => {
+  const { lines, said } = prompt();
+  lines.line("fi");
+  assertStringIncludes(said(), "syntax error near unexpected token `fi'");
+  assertEquals([lines.status, lines.exitStatus], [2, undefined]);
+  lines.line("echo $?; echo on");
+  assertStringIncludes(said(), "on\n");
+});
+
+Deno.test("clearing forgets a half-typed input", () => {
+  const { lines, said } = prompt();
+  lines.line("if true");
+  lines.clear();
+  assertEquals(lines.isContinued, false);
+  lines.line("echo on");
+  assertEquals(said(), "on\n");
+});
+
+Deno.test("exit leaves with its status, the end with that of the last input", () => {
+  const left = prompt().lines;
+  left.line("exit 5");
+  assertEquals(left.end(), 5);
+  const ended = prompt().lines;
+  ended.line("false");
+  assertEquals([ended.exitStatus, ended.end()], [undefined, 1]);
+});
+
+Deno.test("an input that is not finished at the end is an error", () => {
+  const { lines, said } = prompt();
+  lines.line("if true");
+  assertEquals(lines.end(), 2);
+  assertStringIncludes(said(), "unexpected end of file");
+});
+
+Deno.test("an error that ends a script does not end the prompt", () => {
+  const { lines, said } = prompt();
+  lines.line("set -u; echo $nosuch");
+  lines.line(": ${nosuch?gone}");
+  said();
+  assertEquals(lines.exitStatus, undefined);
+  lines.line("echo on");
+  assertEquals(said(), "on\n");
+});
