@@ -249,6 +249,7 @@ export class AssignedDevice {
     thread.policy = "SCHED_FIFO";
     thread.rtPriority = IRQ_THREAD_PRIORITY;
     thread.cpu = by.id;
+    thread.started = true; // it slept once before its first interrupt
     return thread;
   }
 }

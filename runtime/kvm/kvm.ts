@@ -7,6 +7,7 @@
 import type { LogicalCpu } from "../../hw/cpu.ts";
 import type { ClockRatio } from "../../hw/lapic_timer.ts";
 import type { Machine } from "../../hw/machine.ts";
+import type { RegisterFile } from "../../hw/register_file.ts";
 import type { MsrBitmap } from "../../hw/vmx.ts";
 import type { Irqs } from "../linux/irq.ts";
 import type { Kernel } from "../linux/kernel.ts";
@@ -43,6 +44,8 @@ export class Kvm {
   readonly slaves = new Map<number, Vcpu>();
   /** Slave CPUs that have been told to stop and have not yet. */
   readonly dying = new Set<number>();
+  /** CPUs whose start-up message is on its way, and what they execute from then on. */
+  readonly booting = new Map<number, () => RegisterFile>();
   /** The host's devices; `null` where it has none to assign. */
   devices: HostDevices | null = null;
 
@@ -56,6 +59,8 @@ export class Kvm {
     this.steps = kvmSteps(costs);
     this.slaveBitmap = slaveBitmap(capabilities);
     this.tscRatio = machine.cpus[0]!.apic.timer.tsc;
+    const { startup } = machine;
+    machine.startup = (cpu) => this.booting.get(cpu.id)?.() ?? startup(cpu);
     if (capabilities.slaveCpu) host.nmiHandlers.push((cpu) => this.slaves.has(cpu.id)); // kvm_kick: claims it
   }
 

@@ -70,25 +70,23 @@ function setSlaveMode(vcpu: Vcpu, enabled: boolean): void {
 
 /** Boots `slave` with the minimal function: INIT, SIPI, and a wait until it has called in. */
 function* slaveCpuUp(kvm: Kvm, slave: KernelCpu, cpu: KernelCpu): Activity {
+  const { host } = kvm;
   const caller = cpu.current;
   let up = false;
-  const physical = kvm.physical(slave);
-  const startup = kvm.machine.startup;
-  kvm.machine.startup = (started) =>
-    started === physical
-      ? slave.prepareStart(
-        `slave/${slave.id}`,
-        slaveLoop(kvm, slave, () => {
-          up = true;
-          kvm.host.wake(caller, slave);
-        }),
-      )
-      : startup(started);
+  kvm.booting.set(slave.id, () =>
+    slave.prepareStart(
+      `slave/${slave.id}`,
+      slaveLoop(kvm, slave, () => {
+        up = true;
+        host.wake(caller, slave);
+      }),
+    ));
   yield cpu.apicWrite(Apic.ICR, slave.id * 0x1_0000_0000 + (DeliveryMode.Init << 8));
-  yield kvm.host.steps.cpuUp;
-  yield cpu.apicWrite(Apic.ICR, slave.id * 0x1_0000_0000 + (DeliveryMode.Startup << 8) + 0x99);
-  while (!up) yield* cpu.sleep();
-  kvm.machine.startup = startup;
+  yield host.steps.cpuUp;
+  const here = host.cpus[caller.cpu]!;
+  yield here.apicWrite(Apic.ICR, slave.id * 0x1_0000_0000 + (DeliveryMode.Startup << 8) + 0x99);
+  while (!up) yield* host.cpus[caller.cpu]!.sleep();
+  kvm.booting.delete(slave.id);
 }
 
 /** `slave_cpu_down()`: tells a slave to stop and waits, at most a second, until it has. */

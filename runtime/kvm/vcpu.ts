@@ -114,13 +114,19 @@ export class Vcpu {
         if (this.apic.pendingVector() < 0) {
           if (slave) return this.#leave("online");
           yield steps.haltHandle;
-          while (!this.runnable) if (cpu.prepareSleep()) yield* cpu.schedule();
+          while (!this.runnable) {
+            if (cpu.prepareSleep()) yield* cpu.schedule();
+            if (this.thread!.cpu !== cpu.id) return this.#leave("online"); // woken on another CPU: this one is gone
+          }
           yield steps.unblock;
           if (this.signalPending) continue;
         }
         this.halted = false;
       }
-      if (cpu.needResched && !slave) yield* cpu.schedule();
+      if (cpu.needResched && !slave) {
+        yield* cpu.schedule();
+        if (this.thread!.cpu !== cpu.id) return this.#leave("online");
+      }
       registers.interruptFlag = false; // from here to the entry nobody comes between
       this.requested = false;
       this.#inject(slave);
