@@ -7,6 +7,7 @@
 import type { Command } from "../commands/command.ts";
 import type { Session } from "../session.ts";
 import { boot } from "./boot.ts";
+import { diagram } from "./diagram.ts";
 import { expect } from "./expect.ts";
 import { help } from "./help.ts";
 import { irq } from "./irq.ts";
@@ -17,7 +18,7 @@ import { step } from "./step.ts";
 
 /** Every word, bound to a session. */
 export function laboratoryWords(session: Session): readonly Command[] {
-  const words: Command[] = [boot, step, run, show, expect, slide, irq].map((word) => word(session));
+  const words: Command[] = [boot, step, run, show, diagram, expect, slide, irq].map((word) => word(session));
   words.push(help(session, () => words));
   return words;
 }

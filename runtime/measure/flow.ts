@@ -31,6 +31,7 @@ const TMICT = 0x838;
 const LOCAL_TIMER = 0xef;
 /** Exit reasons. */
 const EXTERNAL_INTERRUPT = 1;
+const HLT = 12;
 const MSR_WRITE = 32;
 const NMI = 0;
 
@@ -55,6 +56,7 @@ export function flowOf(records: readonly TraceRecord[], where: string): FlowItem
       case "exit":
         if (fields.reason === MSR_WRITE) put("box", "guest", access(fields.qualification), timeNs);
         if (fields.reason === EXTERNAL_INTERRUPT) put("box", "guest", "interrupt", timeNs);
+        if (fields.reason === HLT) put("box", "guest", "HLT", timeNs);
         if (fields.reason === NMI) put("box", "guest", "NMI", timeNs);
         put("crossing", "host", "VM exit", timeNs);
         break;
@@ -80,6 +82,7 @@ export function flowOf(records: readonly TraceRecord[], where: string): FlowItem
         inHandler = false;
         break;
       case "instruction":
+        if (lane === "guest" && name === "hlt") put("box", "guest", "HLT", timeNs);
         if (lane === "guest" && name === "wrmsr") put("box", "guest", access(fields.address, true), timeNs);
         break;
       case "work":

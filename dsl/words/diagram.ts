@@ -1,0 +1,71 @@
+import { TraceLog } from "../../hw/sim/trace.ts";
+import { type FlowItem, flowOf } from "../../runtime/measure/flow.ts";
+import { DEDICATED_CPU } from "../../runtime/lab/systems.ts";
+import { advanceTime } from "../advance.ts";
+import type { Command } from "../commands/command.ts";
+import { durationText, parseDuration } from "../duration.ts";
+import type { Coroutine } from "../jobs.ts";
+import type { Session } from "../session.ts";
+
+/** `diagram`. */
+export const doc = `Usage: diagram [DURATION] [cpu N]
+Effects: time goes on for DURATION, 1ms if it is not given; then what processor N did (cpu 3 if it is not given) is drawn
+  as the talk draws it: a lane for the guest, one for the host, VM exits and entries between them, times in us from
+  the beginning
+Exit status: 0; 2 if there is no such duration or processor
+Differs from the talk: Linux acknowledges a timer interrupt before it runs its timers, so EOI stands where the handler
+  begins
+Examples: diagram
+  diagram 2ms
+  diagram 500us cpu 0`;
+
+/** The word of a session. */
+export function diagram(session: Session): Command {
+  return {
+    name: "diagram",
+    kind: "laboratory",
+    doc,
+    *run(context): Coroutine {
+      const text = context.args.join(" ");
+      const match = /^(.*?)\s*(?:cpu (\d+))?$/.exec(text)!;
+      const cpu = Number(match[2] ?? DEDICATED_CPU);
+      const ns = match[1] === "" ? 1_000_000 : parseDuration(match[1]!);
+      const { engine, machine } = session.lab;
+      if (ns === undefined) return context.complain(`"${match[1]}": expected a duration with its unit, like 1ms`, 2);
+      if (cpu >= machine.cpus.length) {
+        return context.complain(`cpu ${cpu}: this machine has processors 0 to ${machine.cpus.length - 1}`, 2);
+      }
+      const log = new TraceLog();
+      const before = engine.trace;
+      const startNs = engine.nowNs;
+      engine.trace = log;
+      yield* advanceTime(session, startNs + ns);
+      engine.trace = before;
+      const items = flowOf(log.records, `cpu${cpu}`);
+      if (items.length === 0) context.out(`cpu${cpu} did nothing within ${durationText(ns)}\n`);
+      for (const line of drawn(items, startNs)) context.out(`${line}\n`);
+      return 0;
+    },
+  };
+}
+
+/** Widths of the columns: time, and each lane. */
+const TIME = 9;
+const LANE = 24;
+
+/** The flow as lines of text. */
+export function drawn(items: readonly FlowItem[], startNs: number): string[] {
+  if (items.length === 0) return [];
+  const lines = [`${"us".padStart(TIME)}  ${"Guest".padEnd(LANE)}Host`];
+  for (const { kind, lane, text, timeNs } of items) {
+    const time = ((timeNs - startNs) / 1000).toFixed(3).padStart(TIME);
+    if (kind === "box") {
+      lines.push(`${time}  ${lane === "guest" ? text : " ".repeat(LANE) + text}`);
+    } else {
+      const label = ` ${text} `;
+      const shaft = "-".repeat(LANE - label.length - 3);
+      lines.push(`${time}  ${lane === "host" ? ` ${shaft}${label}->` : ` <-${label}${shaft}`}`);
+    }
+  }
+  return lines;
+}
