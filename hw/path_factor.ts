@@ -2,8 +2,8 @@
  * The random factor of a path: how warm the caches are when an interrupt comes.
  *
  * A factor belongs to the root cause (one timer expiry, one device interrupt), and the whole chain of work that
- * follows inherits it. A typical path costs nearly the same every time: its factor is 1 plus a small exponential
- * excess. Now and then everything is still in the first-level caches: then the factor lies between the warm floor
+ * follows inherits it. A typical path costs nearly the same every time: its factor is 1 plus a small excess, uniformly
+ * distributed. Now and then everything is still in the first-level caches: then the factor lies between the warm floor
  * and 1.
  *
  * @module
@@ -28,6 +28,7 @@ export function pathFactors(parameters: PathFactorParameters, stream: RandomStre
   const warmWidth = 1 - warmFloor;
   return () => {
     const u = stream.uniform();
-    return u < warmShare ? warmFloor + warmWidth * (u / warmShare) : 1 + typicalSpread * stream.exponential();
+    if (u < warmShare) return warmFloor + warmWidth * (u / warmShare);
+    return 1 + 2 * typicalSpread * ((u - warmShare) / (1 - warmShare)); // the same draw, stretched to the rest
   };
 }

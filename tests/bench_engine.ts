@@ -4,7 +4,11 @@
  * A ratio of two loops in one process depends little on the machine; both sides make the same draws in the same
  * order and must come to the same checksum, so they do the same work.
  */
+import { type Activity, work } from "../hw/sim/activity.ts";
 import { type Alarm, Engine } from "../hw/sim/engine.ts";
+import { Machine } from "../hw/machine.ts";
+import { Context, RegisterFile } from "../hw/register_file.ts";
+import { defaultProfile } from "../runtime/lab/defaults.ts";
 
 /** One cost: `n` events with and without the engine. */
 export interface EngineBench {
@@ -74,5 +78,52 @@ const alarmEvent: EngineBench = {
   },
 };
 
+/** Steps of an activity before the processor is asked to come to rest. */
+const BATCH = 4096;
+
+/**
+ * One activity on a processor, each of its steps as long as a draw says. Nothing else is due: the processor goes on from
+ * step to step, as it does between two interrupts.
+ */
+const activityStep: EngineBench = {
+  name: "activity step with its draw",
+  limitRatio: 5,
+  engine(n) {
+    const engine = new Engine(1);
+    const machine = new Machine(engine, defaultProfile().values.hw);
+    const draws = engine.random.stream("bench");
+    const step = work("bench", 1, 0, false);
+    let done = 0;
+    const life = function* (): Activity {
+      for (;;) {
+        step.ns = delayNs(draws.uint32());
+        yield step;
+        done++;
+        if (done % BATCH === 0 && done >= n) engine.stop();
+      }
+    };
+    const nobody = function* (): Activity {};
+    const table = { interrupt: nobody, nmi: nobody, exception: nobody };
+    engine.alarm("end", () => {}).at(Number.MAX_SAFE_INTEGER);
+    machine.cpus[0]!.start(new RegisterFile(table, new Context("bench", life())));
+    engine.run(Number.MAX_SAFE_INTEGER);
+    return done * 1e3 + engine.nowNs % 1e3;
+  },
+  baseline(n) {
+    const draws = new Engine(1).random.stream("bench");
+    let nowNs = 0;
+    let done = 0;
+    for (;;) {
+      nowNs += delayNs(draws.uint32());
+      done++;
+      if (done % BATCH === 0 && done >= n) {
+        // The processor has begun the next step when it is asked to stop.
+        draws.uint32();
+        return done * 1e3 + nowNs % 1e3;
+      }
+    }
+  },
+};
+
 /** Every cost that has a limit. */
-export const ENGINE_BENCHES: readonly EngineBench[] = [alarmEvent];
+export const ENGINE_BENCHES: readonly EngineBench[] = [alarmEvent, activityStep];

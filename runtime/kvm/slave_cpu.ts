@@ -170,7 +170,8 @@ export function* kvmRun(vcpu: Vcpu): Activity<RunExit> {
     if (result !== "online") {
       thread.preemptCount--;
       const here = kvm.host.cpus[thread.cpu]!;
-      if (here.preemptible) yield* here.schedule();
+      const away = here.preemptible ? here.schedule() : null;
+      if (away !== null) yield away;
       return result;
     }
     while (!vcpu.runnable) yield* kvm.host.cpus[thread.cpu]!.sleep();

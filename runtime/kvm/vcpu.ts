@@ -115,7 +115,8 @@ export class Vcpu {
           if (slave) return this.#leave("online");
           yield steps.haltHandle;
           while (!this.runnable) {
-            if (cpu.prepareSleep()) yield* cpu.schedule();
+            const away = cpu.prepareSleep() ? cpu.schedule() : null;
+            if (away !== null) yield away;
             if (this.thread!.cpu !== cpu.id) return this.#leave("online"); // woken on another CPU: this one is gone
           }
           yield steps.unblock;
@@ -124,7 +125,8 @@ export class Vcpu {
         this.halted = false;
       }
       if (cpu.needResched && !slave) {
-        yield* cpu.schedule();
+        const away = cpu.schedule();
+        if (away !== null) yield away;
         if (this.thread!.cpu !== cpu.id) return this.#leave("online");
       }
       registers.interruptFlag = false; // from here to the entry nobody comes between

@@ -31,7 +31,8 @@ export function* idleLoop(cpu: KernelCpu, online?: () => void): Activity {
       cpu.startTick();
       if (hrtimers.stale) yield cpu.programTimer();
     }
-    yield* cpu.schedule();
+    const away = cpu.schedule();
+    if (away !== null) yield away;
   }
 }
 

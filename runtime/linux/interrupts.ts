@@ -44,7 +44,8 @@ function* localTimer(cpu: KernelCpu): Activity {
   }
   if (hrtimers.stale && !cpu.enterSteady()) yield cpu.programTimer();
   if (cpu.softirqs.length > 0 || (cpu.rescheduleMask | cpu.nmiMask) !== 0) yield* leave(cpu);
-  if (cpu.preemptible) yield* cpu.schedule();
+  const away = cpu.preemptible ? cpu.schedule() : null;
+  if (away !== null) yield away;
 }
 
 /** scheduler_ipi(): somebody queued a task here. */
@@ -54,7 +55,8 @@ function* reschedule(cpu: KernelCpu): Activity {
   cpu.rescheduleInterrupts++;
   yield cpu.kernel.steps.ipiHandler;
   yield* leave(cpu);
-  if (cpu.preemptible) yield* cpu.schedule();
+  const away = cpu.preemptible ? cpu.schedule() : null;
+  if (away !== null) yield away;
 }
 
 /** generic_smp_call_function_single_interrupt(): runs what other CPUs have sent. */
@@ -68,7 +70,8 @@ function* callFunctionSingle(cpu: KernelCpu): Activity {
     yield cpu.registers.call(work);
   }
   yield* leave(cpu);
-  if (cpu.preemptible) yield* cpu.schedule();
+  const away = cpu.preemptible ? cpu.schedule() : null;
+  if (away !== null) yield away;
 }
 
 /** do_IRQ(): an edge-triggered device interrupt; acknowledged before its handler runs. */
@@ -85,7 +88,8 @@ function* device(cpu: KernelCpu, vector: number): Activity {
   kernel.countInterrupt(action.irq, cpu.id);
   yield cpu.registers.call(action.handler(cpu));
   yield* leave(cpu);
-  if (cpu.preemptible) yield* cpu.schedule();
+  const away = cpu.preemptible ? cpu.schedule() : null;
+  if (away !== null) yield away;
 }
 
 /**

@@ -312,11 +312,13 @@ export class Kernel {
     if (expiresNs > this.nowNs) {
       cpu.hrtimers.start(timer, expiresNs);
       if (cpu.hrtimers.first === timer && cpu.hrtimers.stale) yield cpu.programTimer();
-      if (timer.base !== null && cpu.prepareSleep()) yield* cpu.schedule();
+      const away = timer.base !== null && cpu.prepareSleep() ? cpu.schedule() : null;
+      if (away !== null) yield away;
     }
     task.preemptCount--;
     const here = this.cpus[task.cpu]!; // it may have been moved while it slept
-    if (here.preemptible) yield* here.schedule();
+    const away = here.preemptible ? here.schedule() : null;
+    if (away !== null) yield away;
   }
 
   /** A timer that wakes `task`. */

@@ -225,37 +225,34 @@ export class KernelCpu implements InterruptTable {
     yield* this.sendPendingIpis();
   }
 
-  /** Lets the scheduler choose; returns when this task runs again. Call with `yield*`. */
-  *schedule(): Activity {
-    const registers = this.registers, current = this.current, queue = this.runQueue;
-    const flag = registers.interruptFlag;
-    registers.interruptFlag = false;
+  /**
+   * Lets the scheduler choose: `const away = cpu.schedule(); if (away !== null) yield away;`. The yield returns when the
+   * running task runs again, perhaps on another CPU.
+   *
+   * @returns the context switch; null where the running task goes on
+   */
+  schedule(): Step | null {
+    const { current, idle, kernel, runQueue } = this;
     this.needResched = false;
-    const nowNs = this.kernel.nowNs;
-    if (current !== this.idle) {
-      queue.account(current, nowNs);
+    if (current !== idle) {
+      runQueue.account(current, kernel.nowNs);
       if (current.runnable) {
-        if (queue.sliceOver(current)) queue.enqueue(current, "as it is");
-        else queue.requeue(current);
+        if (runQueue.sliceOver(current)) runQueue.enqueue(current, "as it is");
+        else runQueue.requeue(current);
       }
     }
-    const next = queue.take() ?? this.idle;
-    if (next !== current) {
-      next.execStartNs = this.kernel.nowNs;
-      next.sliceStartNs = next.cpuTimeNs;
-      this.current = next;
-      this.contextSwitches++;
-      registers.next = next.context;
-      yield this.kernel.steps.contextSwitch;
-    } else if (next !== this.idle) {
-      next.sliceStartNs = next.cpuTimeNs;
-    }
-    // Another CPU may have taken the task over meanwhile.
-    this.kernel.cpus[current.cpu]!.registers.interruptFlag = flag;
+    const next = runQueue.take() ?? idle;
+    next.sliceStartNs = next.cpuTimeNs;
+    if (next === current) return null;
+    next.execStartNs = kernel.nowNs;
+    this.current = next;
+    this.contextSwitches++;
+    this.registers.next = next.context;
+    return kernel.steps.contextSwitch;
   }
 
   /**
-   * The running task shall sleep until {@linkcode Kernel.wake}: `if (cpu.prepareSleep()) yield* cpu.schedule();`.
+   * The running task shall sleep until {@linkcode Kernel.wake}: prepare, then {@linkcode schedule}.
    *
    * @returns false where a wake-up has come already
    */
@@ -271,14 +268,16 @@ export class KernelCpu implements InterruptTable {
 
   /** The running task sleeps. Call with `yield*`. */
   *sleep(): Activity {
-    if (this.prepareSleep()) yield* this.schedule();
+    if (!this.prepareSleep()) return;
+    const away = this.schedule();
+    if (away !== null) yield away;
   }
 
   /** The running task ends; never returns to it. */
   *exit(): Activity {
     this.current.runnable = false;
     this.current.dead = true;
-    yield* this.schedule();
+    yield this.schedule()!;
     throw new Error(`Task "${this.current.name}" ran after its end`);
   }
 
