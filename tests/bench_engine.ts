@@ -82,7 +82,8 @@ const alarmEvent: EngineBench = {
 const BATCH = 4096;
 
 /**
- * One activity on a processor, each of its steps as long as a draw says. Nothing else is due: the processor goes on from
+ * One activity on a processor, each of its steps as long as a draw says, scaled by the path's factor and booked on a
+ * layer. Nothing else is due: the processor goes on from
  * step to step, as it does between two interrupts.
  */
 const activityStep: EngineBench = {
@@ -92,7 +93,7 @@ const activityStep: EngineBench = {
     const engine = new Engine(1);
     const machine = new Machine(engine, defaultProfile().values.hw);
     const draws = engine.random.stream("bench");
-    const step = work("bench", 1, 0, false);
+    const step = work("bench", 1, 0);
     let done = 0;
     const life = function* (): Activity {
       for (;;) {
@@ -111,10 +112,14 @@ const activityStep: EngineBench = {
   },
   baseline(n) {
     const draws = new Engine(1).random.stream("bench");
+    const layerNs = new Float64Array(8);
+    const factor = layerNs.length / 8;
     let nowNs = 0;
     let done = 0;
     for (;;) {
-      nowNs += delayNs(draws.uint32());
+      const ns = Math.floor(delayNs(draws.uint32()) * factor + 0.5);
+      nowNs += ns;
+      layerNs[1]! += ns;
       done++;
       if (done % BATCH === 0 && done >= n) {
         // The processor has begun the next step when it is asked to stop.

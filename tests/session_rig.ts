@@ -7,11 +7,10 @@
 import type { HostPort } from "../dsl/cli.ts";
 import { Session } from "../dsl/session.ts";
 import { laboratoryWords } from "../dsl/words/index.ts";
-import type { TraceRecord } from "../hw/sim/trace.ts";
-import { TraceLog } from "../hw/sim/trace.ts";
-import type { ParameterChange } from "../runtime/lab/profile.ts";
+import { TraceLog, type TraceRecord } from "../hw/sim/trace.ts";
 import { defaultProfile } from "../runtime/lab/defaults.ts";
 import type { LabResult } from "../runtime/lab/lab.ts";
+import type { ParameterChange } from "../runtime/lab/profile.ts";
 import { systemNamed } from "../runtime/lab/systems.ts";
 import { exitsByName } from "../runtime/lab/views/exits.ts";
 import type { Histogram } from "../runtime/measure/histogram.ts";
@@ -23,9 +22,6 @@ export const EXAMPLES: Readonly<Record<string, string>> = Object.fromEntries(
     Deno.readTextFileSync(new URL(`../examples/${name}`, import.meta.url)),
   ]),
 );
-
-/** The names of the exit reasons that these tests speak of (patches.md, 3.1). */
-export const EXTERNAL_INTERRUPT = "EXTERNAL_INTERRUPT", HLT = "HLT", MSR_WRITE = "MSR_WRITE";
 
 /** What a session is made with; a name that is absent: `rfc-v2`, `linux-3.4.0`, seed 1. */
 export interface RigOptions {
@@ -50,16 +46,21 @@ export class SessionRig {
   #out = "";
   #err = "";
 
-  constructor({ system = "rfc-v2", kernel = "linux-3.4.0", seed = 1, strict = false, changes }: RigOptions = {}) {
+  constructor(
+    { system = "rfc-v2", kernel = "linux-3.4.0", seed = 1, strict = false, changes }: RigOptions = {},
+  ) {
     this.session = new Session({
       io: { out: (text) => void (this.#out += text), err: (text) => void (this.#err += text) },
       system: systemNamed(system)!,
       kernel,
       seed,
       strict,
+      name: "x.rtk",
       folder: {
         path: "/root/examples",
-        files: new Map(Object.entries(EXAMPLES).map(([path, text]) => [path.slice("examples/".length), text])),
+        files: new Map(
+          Object.entries(EXAMPLES).map(([path, text]) => [path.slice("examples/".length), text]),
+        ),
       },
       words: laboratoryWords,
     });
@@ -133,7 +134,9 @@ export class FakeHost implements HostPort {
 
   list(path: string): string[] {
     const prefix = path === "." ? "" : `${path}/`;
-    return Object.keys(this.files).filter((file) => file.startsWith(prefix)).map((file) => file.slice(prefix.length));
+    return Object.keys(this.files).filter((file) => file.startsWith(prefix)).map((file) =>
+      file.slice(prefix.length)
+    );
   }
 
   out(text: string): void {

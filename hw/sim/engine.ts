@@ -35,7 +35,6 @@ export class Alarm {
 
   /** Arms it for `timeNs` (an integer, not in the past); a pending alarm moves there. */
   at(timeNs: number): void {
-    if (this.timeNs !== NEVER) this.engine.remove(this);
     this.engine.insert(this, timeNs);
   }
 
@@ -98,13 +97,14 @@ export class Engine {
     return alarm;
   }
 
-  /** Puts an alarm that is not armed into the queue. Use {@linkcode Alarm.at}. */
+  /** Puts an alarm into the queue, or moves it there. Use {@linkcode Alarm.at}. */
   insert(alarm: Alarm, timeNs: number): void {
     if (!(timeNs >= this.nowNs)) {
       throw new RangeError(
         `Cannot arm alarm "${alarm.name}" for ${timeNs} ns: it is ${this.nowNs} ns already`,
       );
     }
+    if (alarm.timeNs !== NEVER) this.remove(alarm);
     const n = this.#pending;
     if (n === this.#times.length) this.#grow();
     const times = this.#times, priorities = this.#priorities, ids = this.#ids;
@@ -191,14 +191,15 @@ export class Engine {
 
   /**
    * Steps while an alarm is due at or before `untilNs` and nobody has called {@linkcode stop}. The time stays at the
-   * last event.
+   * last event. Without an end (`Infinity`) it runs until it is stopped or nothing is pending.
    *
    * @returns whether it was stopped
    */
   run(untilNs: number): boolean {
     this.#stopped = false;
-    while (!this.#stopped && this.nextNs <= untilNs) {
-      this.#horizonNs = this.trace === null ? untilNs : -1;
+    const horizonNs = Math.min(untilNs, Number.MAX_SAFE_INTEGER); // an endless loop has no end to pass to
+    while (!this.#stopped && this.nextNs <= horizonNs) {
+      this.#horizonNs = this.trace === null ? horizonNs : -1;
       this.step();
     }
     this.#horizonNs = -1;

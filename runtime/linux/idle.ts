@@ -10,7 +10,7 @@ import type { KernelCpu } from "./kernel_cpu.ts";
 
 /** What the idle task of `cpu` runs for ever. @param online called when the CPU has come up */
 export function* idleLoop(cpu: KernelCpu, online?: () => void): Activity {
-  const { kernel, hrtimers } = cpu;
+  const { kernel, hrtimers, registers } = cpu;
   const { steps, release } = kernel;
   yield* cpu.boot();
   online?.();
@@ -32,7 +32,10 @@ export function* idleLoop(cpu: KernelCpu, online?: () => void): Activity {
       if (hrtimers.stale) yield cpu.programTimer();
     }
     const away = cpu.schedule();
-    if (away !== null) yield away;
+    if (away === null) continue;
+    registers.interruptFlag = false; // until it has looked whether the CPU is to die
+    yield away;
+    registers.interruptFlag = cpu.state === "online";
   }
 }
 
