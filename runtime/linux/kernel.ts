@@ -304,21 +304,42 @@ export class Kernel {
     return this.#leastLoaded(task.allowed & online);
   }
 
-  /** The running task sleeps until `expiresNs` on `timer`, made with a callback that wakes it. */
+  /** The running task sleeps until `expiresNs` on `timer`, made with a callback that wakes it: clock_nanosleep(). */
   *sleepUntil(task: Task, timer: HrTimer, expiresNs: number): Activity {
-    const cpu = this.cpus[task.cpu]!;
-    task.preemptCount++;
-    yield this.steps.nanosleep;
-    if (expiresNs > this.nowNs) {
-      cpu.hrtimers.start(timer, expiresNs);
-      if (cpu.hrtimers.first === timer && cpu.hrtimers.stale) yield cpu.programTimer();
-      const away = timer.base !== null && cpu.prepareSleep() ? cpu.schedule() : null;
-      if (away !== null) yield away;
-    }
-    task.preemptCount--;
-    const here = this.cpus[task.cpu]!; // it may have been moved while it slept
-    const away = here.preemptible ? here.schedule() : null;
+    yield this.enterSleep(task);
+    const program = this.armSleep(task, timer, expiresNs);
+    if (program !== null) yield program;
+    const away = this.fallAsleep(task, timer);
     if (away !== null) yield away;
+    const preempted = this.leaveSleep(task);
+    if (preempted !== null) yield preempted;
+  }
+
+  /** First part of {@linkcode sleepUntil}: the system call. */
+  enterSleep(task: Task): Step {
+    task.preemptCount++;
+    return this.steps.nanosleep;
+  }
+
+  /** Second part: starts the timer, if that lies ahead; returns the register write that it needs, or null. */
+  armSleep(task: Task, timer: HrTimer, expiresNs: number): Step | null {
+    if (expiresNs <= this.nowNs) return null;
+    const cpu = this.cpus[task.cpu]!;
+    cpu.hrtimers.start(timer, expiresNs);
+    return cpu.hrtimers.first === timer && cpu.hrtimers.stale ? cpu.programTimer() : null;
+  }
+
+  /** Third part: gives the CPU away until the timer has expired; null where it has already. */
+  fallAsleep(task: Task, timer: HrTimer): Step | null {
+    const cpu = this.cpus[task.cpu]!;
+    return timer.base !== null && cpu.prepareSleep() ? cpu.schedule() : null;
+  }
+
+  /** Last part: back to user space, or to somebody who has become more urgent. */
+  leaveSleep(task: Task): Step | null {
+    task.preemptCount--;
+    const cpu = this.cpus[task.cpu]!; // it may have been moved while it slept
+    return cpu.preemptible ? cpu.schedule() : null;
   }
 
   /** A timer that wakes `task`. */
