@@ -83,8 +83,15 @@ export class CpuRig {
   }
 
   /** Starts `program` on a processor, its APIC enabled; after its end the processor halts for ever. */
-  start(program: () => Activity<unknown>, { cpu = this.cpu, handlers = this.handlers } = {}): RegisterFile {
-    const registers = new RegisterFile(handlers, new Context(`program ${cpu.id}`, thenHalt(program())));
+  start(
+    program: (registers: RegisterFile) => Activity<unknown>,
+    { cpu = this.cpu, handlers = this.handlers } = {},
+  ): RegisterFile {
+    function* life(): Activity {
+      yield* program(registers);
+      for (;;) yield HLT;
+    }
+    const registers = new RegisterFile(handlers, new Context(`program ${cpu.id}`, life()));
     cpu.start(registers);
     cpu.apic.write(0x0f0, 0x1ff, this.engine.nowNs);
     return registers;
@@ -126,11 +133,6 @@ export class CpuRig {
   nmiAt(timeNs: number, cpu = this.cpu): void {
     this.at(timeNs, () => cpu.nmi());
   }
-}
-
-function* thenHalt(program: Activity<unknown>): Activity {
-  yield* program;
-  for (;;) yield HLT;
 }
 
 function* nothing(): Activity {}

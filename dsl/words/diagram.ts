@@ -31,7 +31,9 @@ export function diagram(session: Session): Command {
       const cpu = Number(match[2] ?? DEDICATED_CPU);
       const ns = match[1] === "" ? 1_000_000 : parseDuration(match[1]!);
       const { engine, machine } = session.lab;
-      if (ns === undefined) return context.complain(`"${match[1]}": expected a duration with its unit, like 1ms`, 2);
+      if (ns === undefined) {
+        return context.complain(`"${match[1]}": expected a duration with its unit, like 1ms`, 2);
+      }
       if (cpu >= machine.cpus.length) {
         return context.complain(`cpu ${cpu}: this machine has processors 0 to ${machine.cpus.length - 1}`, 2);
       }

@@ -5,7 +5,15 @@
  */
 
 import { type Activity, type Step, STORE } from "../../hw/sim/activity.ts";
-import { Apic, apicRegisterName, DeliveryMode, type Ipi, MSR_APIC_BASE, x2apicMsr, x2apicOffset } from "../../hw/lapic.ts";
+import {
+  Apic,
+  apicRegisterName,
+  DeliveryMode,
+  type Ipi,
+  MSR_APIC_BASE,
+  x2apicMsr,
+  x2apicOffset,
+} from "../../hw/lapic.ts";
 import { EventType, ExitReason, interruptionInfo } from "../../hw/vmx.ts";
 import type { KernelCpu } from "../linux/kernel_cpu.ts";
 import { Vector } from "../linux/vectors.ts";

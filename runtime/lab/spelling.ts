@@ -32,7 +32,8 @@ function plain(word: string): string {
 
 /**
  * The candidate nearest to `word`, or undefined if none is near: at most a third of its letters may be wrong, and
- * never more than three. Of equally near candidates the first one is taken.
+ * never more than three. Of equally near candidates one that begins with the word is taken (what was typed is often an
+ * abbreviation), else the first one.
  */
 export function closest(word: string, candidates: Iterable<string>): string | undefined {
   const wanted = plain(word);
@@ -40,9 +41,11 @@ export function closest(word: string, candidates: Iterable<string>): string | un
   let bestDistance = Math.min(3, Math.max(1, Math.floor(wanted.length / 3))) + 1;
   for (const candidate of candidates) {
     const known = plain(candidate);
-    if (Math.abs(known.length - wanted.length) >= bestDistance) continue;
+    if (Math.abs(known.length - wanted.length) > bestDistance) continue;
     const distance = editDistance(wanted, known);
-    if (distance < bestDistance) [best, bestDistance] = [candidate, distance];
+    const completes = distance === bestDistance && best !== undefined &&
+      known.startsWith(wanted) && !plain(best).startsWith(wanted);
+    if (distance < bestDistance || completes) [best, bestDistance] = [candidate, distance];
   }
   return best;
 }

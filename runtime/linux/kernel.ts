@@ -194,7 +194,9 @@ export class Kernel {
 
   /** The first CPU is online: the boot tasks start. */
   startUserSpace(): void {
-    for (let task = this.#boot.shift(); task !== undefined; task = this.#boot.shift()) this.wake(task, this.cpus[0]!);
+    for (let task = this.#boot.shift(); task !== undefined; task = this.#boot.shift()) {
+      this.wake(task, this.cpus[0]!);
+    }
     this.cameUp();
   }
 
