@@ -147,7 +147,7 @@ function* runBackground(shell: Shell, item: ListItem): Coroutine {
   }) as Job;
   shell.lastBackground = job;
   shell.children.push(job);
-  if (shell.interactive) shell.err(`[${job.id}] ${job.pid}\n`);
+  if (shell.announcesJobs) shell.err(`[${job.id}] ${job.pid}\n`);
   return 0;
 }
 

@@ -118,6 +118,8 @@ export class Shell {
   job: Job | undefined;
   /** A prompt: messages have no line number, errors do not end it. */
   interactive: boolean;
+  /** Prints `[1] 4242` when a job starts: the shell at the prompt does, those that it runs do not. */
+  announcesJobs: boolean;
   /** Subshells do not run the parent's EXIT trap. */
   isSubshell = false;
   /** The last text given to `eval` or a trap did not parse. */
@@ -151,7 +153,7 @@ export class Shell {
     options: { readonly zero?: string; readonly interactive?: boolean; readonly strict?: boolean } = {},
   ) {
     this.zero = options.zero ?? "rtkvm";
-    this.interactive = options.interactive ?? false;
+    this.interactive = this.announcesJobs = options.interactive ?? false;
     this.options.strict = options.strict ?? false;
     this.pid = machine.newPid();
     const { io } = environment;

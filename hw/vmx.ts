@@ -48,9 +48,13 @@ export const ExitReason = {
   MsrRead: 31,
   MsrWrite: 32,
   InvalidGuestState: 33,
+  ApicAccess: 44,
   EptMisconfig: 49,
   PreemptionTimer: 52,
 } as const;
+
+/** Where the local APIC's registers are mapped (IA32_APIC_BASE after reset). */
+const APIC_PAGE = 0xfee0_0000;
 
 /** Event types of interruption-information fields, bits 10:8. */
 export const EventType = { ExternalInterrupt: 0, Nmi: 2, HardwareException: 3 } as const;
@@ -163,7 +167,8 @@ export class Vmcs {
         return ExitReason.IoInstruction;
       case Op.Store:
       case Op.Load:
-        return ExitReason.EptMisconfig;
+        // "Virtualize APIC accesses" is on wherever the processor has it; other device memory has no EPT entry.
+        return address >>> 12 === APIC_PAGE >>> 12 ? ExitReason.ApicAccess : ExitReason.EptMisconfig;
       case Op.Cpuid:
         return ExitReason.Cpuid;
       default:

@@ -4,6 +4,7 @@ import type { Command } from "../commands/command.ts";
 import type { Coroutine } from "../jobs.ts";
 import type { Session } from "../session.ts";
 import { timeText } from "../duration.ts";
+import { layerName } from "../../runtime/lab/views/cpus.ts";
 
 /** `step`. */
 export const doc = `Usage: step [N] [event]
@@ -34,12 +35,16 @@ class LastRecords implements TraceSink {
 
 /** One record in a line. */
 export function recordLine({ event, timeNs, where, kind, name, fields }: TraceRecord): string {
-  const rest = Object.entries(fields).map(([key, value]) =>
-    `${key}=${
-      typeof value === "number" && /address|value|vector|info/.test(key) ? `0x${value.toString(16)}` : value
-    }`
-  );
-  const what = kind === name || name === where ? kind : `${kind} ${name}`;
+  const rest = Object.entries(fields).map(([key, value]) => {
+    if (typeof value !== "number") return `${key}=${value}`;
+    if (key === "layer") return `layer="${layerName(value)}"`;
+    return `${key}=${/address|value|vector|info/.test(key) ? `0x${value.toString(16)}` : value}`;
+  });
+  const what = kind === "alarm" && name === where && where.startsWith("cpu")
+    ? "step ends"
+    : kind === name || name === where
+    ? kind
+    : `${kind} ${name}`;
   return `${String(event).padStart(8)}  ${timeText(timeNs)}  ${where.padEnd(6)} ${[what, ...rest].join(" ")}`
     .trimEnd();
 }

@@ -181,7 +181,7 @@ export class SystemFile extends KernelFile {
       case Ioctl.KVM_CREATE_VM: {
         if (argument !== 0) return failure(EINVAL); // x86 has one type of machine
         yield kvm.steps.createVm;
-        return this.descriptors.install(new VmFile(kvm.createVm(`vm${kvm.created}`), this));
+        return this.descriptors.install(new VmFile(kvm.createVm(), this));
       }
       default:
         return failure(EINVAL);

@@ -43,6 +43,7 @@ export function exitCost(vcpu: Vcpu, reason: number): Step {
       return steps.msrHandle;
     case ExitReason.ExternalInterrupt:
       return steps.externalInterruptHandle;
+    case ExitReason.ApicAccess:
     case ExitReason.EptMisconfig:
       return steps.mmioHandle;
     case ExitReason.Cpuid:
@@ -82,6 +83,7 @@ export function completeExit(vcpu: Vcpu, cpu: KernelCpu, reason: number): Step |
     case ExitReason.ExternalInterrupt: // the host's handler has run when interrupts were switched on
       if (cpu.state === "slave") vcpu.left = "online"; // patch 09: the thread on an online CPU looks
       return null;
+    case ExitReason.ApicAccess:
     case ExitReason.EptMisconfig:
       return memoryMapped(vcpu, cpu);
     case ExitReason.Cpuid:
@@ -145,7 +147,7 @@ function writeApic(vcpu: Vcpu, cpu: KernelCpu, offset: number, value: number): S
       return startTimer(vcpu, cpu);
     case Apic.LVTT: {
       const vector = value & 0xff;
-      const physical = slave && kvm.capabilities.timer;
+      const physical = slave && ownsTimer(vcpu);
       if (physical && vector !== 0 && vector !== Vector.LocalTimer) {
         kvm.host.log(`kvm: slave cpu ${cpu.id}: timer vector ${vector} is not ${Vector.LocalTimer}`);
         injectFault(vcpu);
@@ -158,7 +160,7 @@ function writeApic(vcpu: Vcpu, cpu: KernelCpu, offset: number, value: number): S
     case Apic.TDCR:
       vmcs.skipInstruction();
       apic.write(offset, value, nowNs);
-      return slave && kvm.capabilities.timer ? cpu.apicWrite(Apic.TDCR, value) : null;
+      return slave && ownsTimer(vcpu) ? cpu.apicWrite(Apic.TDCR, value) : null;
     default: {
       const effect = apic.write(offset, value, nowNs);
       if (effect.kind === "fault") {
@@ -170,6 +172,11 @@ function writeApic(vcpu: Vcpu, cpu: KernelCpu, offset: number, value: number): S
       return null;
     }
   }
+}
+
+/** Whether direct mode gives the guest the processor's own timer: the bitmap of slaves opens its initial count. */
+function ownsTimer({ vm: { kvm } }: Vcpu): boolean {
+  return !kvm.slaveBitmap.intercepts(TMICT_MSR, true);
 }
 
 /** An interprocessor interrupt between the virtual CPUs of one machine. */

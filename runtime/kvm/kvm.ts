@@ -38,8 +38,6 @@ export class Kvm {
   readonly tscRatio: ClockRatio;
   /** Its machines, in order of creation. */
   readonly vms: Vm[] = [];
-  /** Machines created so far. */
-  created = 0;
   /** Vcpus by the slave CPU they are bound to. */
   readonly slaves = new Map<number, Vcpu>();
   /** Slave CPUs that have been told to stop and have not yet. */
@@ -64,10 +62,11 @@ export class Kvm {
     if (capabilities.slaveCpu) host.nmiHandlers.push((cpu) => this.slaves.has(cpu.id)); // kvm_kick: claims it
   }
 
-  /** KVM_CREATE_VM. */
-  createVm(name: string): Vm {
-    const vm = new Vm(this, name);
-    this.created++;
+  /** KVM_CREATE_VM; without a name it gets the first free one of `vm0`, `vm1`, … */
+  createVm(name?: string): Vm {
+    let number = 0;
+    while (this.vms.some((vm) => vm.name === `vm${number}`)) number++;
+    const vm = new Vm(this, name ?? `vm${number}`);
     this.vms.push(vm);
     return vm;
   }

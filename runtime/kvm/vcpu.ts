@@ -22,7 +22,7 @@ import { HrTimer } from "../linux/hrtimer.ts";
 import type { KernelCpu } from "../linux/kernel_cpu.ts";
 import type { Task } from "../linux/task.ts";
 import type { RegisterFile } from "../../hw/register_file.ts";
-import { Vector } from "../linux/vectors.ts";
+import type { Vector } from "../linux/vectors.ts";
 import { setDirectMode } from "./direct.ts";
 import { completeExit, exitCost } from "./exits.ts";
 import type { Vm } from "./vm.ts";
@@ -248,6 +248,3 @@ export class Vcpu {
     for (const count of this.exits) hash.number(count);
   }
 }
-
-/** The vector with which KVM kicks an online CPU: an ordinary reschedule interrupt. */
-export const KICK_VECTOR = Vector.Reschedule;

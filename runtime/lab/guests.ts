@@ -38,7 +38,7 @@ function qemuProgram(lab: Lab, name: string): Program {
     costs: options.profile.values.qemu,
     kvm: lab.kvm,
     openImage: (file) => IMAGES.has(file) ? undefined : errnoOf(2)!.message,
-    defaultName: () => `vm${lab.guestsStarted}`,
+    defaultName: () => lab.freeGuestName(),
     openPty: () => `/dev/pts/${lab.ptys++}`,
     createGuest: (request) => {
       const software = makeGuest(lab, request);

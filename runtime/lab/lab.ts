@@ -95,8 +95,6 @@ export class Lab {
   readonly results: LabResult[] = [];
   /** Constants of C calls. */
   readonly constants: ReadonlyMap<string, number> = KvmCalls.constants;
-  /** Guests started so far. */
-  guestsStarted = 0;
   /** Pseudo-terminals opened so far. */
   ptys = 0;
   /** C calls of the host's shell. */
@@ -123,6 +121,7 @@ export class Lab {
       taskLayer: Layers.HostTask,
       consoleIrq: KEYBOARD,
       background: values.hostBackground,
+      booksSteadyCpus: true,
     });
     this.kvm = new Kvm(this.host, this.machine, values.kvm, system.capabilities);
     const { bus, nic } = hostBus();
@@ -166,13 +165,19 @@ export class Lab {
   /** Enters a started guest, so that `ssh` finds it. */
   addGuest(guest: Guest): void {
     this.guests.set(guest.name, guest);
-    this.guestsStarted++;
     this.onGuest(guest);
     const processors = range(guest.kernel.cpus.length);
     this.#computers.set(
       guest.name,
       new Computer(this, guest.name, guest.software, processors, userPrograms()),
     );
+  }
+
+  /** The name of the next guest without one: `vm0`, `vm1`, … */
+  freeGuestName(): string {
+    let number = 0;
+    while (this.guests.has(`vm${number}`)) number++;
+    return `vm${number}`;
   }
 
   /** Forgets a guest that has ended. */

@@ -26,6 +26,7 @@ import { KernelThreads } from "../linux/kthreads.ts";
 import { PCI_QUIRKS, PciCore, settle } from "../linux/pci_bus.ts";
 import { type PciCosts, pciSteps } from "../linux/pci_costs.ts";
 import { guestCpuTimes, physicalCpuTimes, procfs } from "../linux/procfs.ts";
+import { sysfsRoot } from "../linux/sysfs.ts";
 import { sysfsCpu } from "../linux/sysfs_cpu.ts";
 import { pciSysfs } from "../linux/sysfs_pci.ts";
 import { thisCpu } from "../linux/this_cpu.ts";
@@ -128,6 +129,7 @@ export class Software {
     });
     vfs.mount("/proc", root, PROCFS);
     vfs.mount("/proc/sys", sys, SYSCTL);
+    vfs.mount("/sys", sysfsRoot(), SYSFS);
     vfs.mount(
       "/sys/devices/system/cpu",
       sysfsCpu(kernel, { identity, hotplug, thisCpu: () => thisCpu(kernel, machine) }),

@@ -32,6 +32,11 @@ export interface KernelOptions {
   readonly kernelLayer: Layer;
   /** Layer of user-space work on it. */
   readonly taskLayer: Layer;
+  /**
+   * Whether the ticks of an endless loop may be booked instead of simulated: on processors of its own nobody sees them
+   * come. On virtual ones each costs somebody else something.
+   */
+  readonly booksSteadyCpus?: boolean;
   /** What it does on each CPU beside the work at hand; nothing where absent. */
   readonly background?: BackgroundParameters;
   /** The interrupt by which commands reach it: `{ irq: 1, name: "i8042" }`. */
@@ -60,6 +65,8 @@ export class Kernel {
   readonly tunables: SchedulerTunables;
   /** 1 / CONFIG_HZ, ns. */
   readonly tickPeriodNs: number;
+  /** See the option. */
+  readonly booksSteadyCpus: boolean;
   /** Where in absolute time the tick's grid lies: one draw a run, so ticks and programs do not run in step. */
   readonly tickPhaseNs: number;
   /** All tasks that live, by pid. */
@@ -89,6 +96,7 @@ export class Kernel {
     this.release = options.release;
     this.kernelLayer = options.kernelLayer;
     this.taskLayer = options.taskLayer;
+    this.booksSteadyCpus = options.booksSteadyCpus ?? false;
     this.tunables = schedulerDefaults(options.cpus);
     this.tickPeriodNs = Math.round(1e9 / options.release.hz);
     this.tickPhaseNs = Math.floor(engine.random.stream(`${options.name}.tick`).uniform() * this.tickPeriodNs);

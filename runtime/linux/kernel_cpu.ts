@@ -308,6 +308,7 @@ export class KernelCpu implements InterruptTable {
    * looks, not simulated one by one, and the timer is not programmed.
    */
   enterSteady(): boolean {
+    if (!this.kernel.booksSteadyCpus) return false;
     const { context } = this.registers;
     const below = context.depth > 0 ? context.frames[context.depth - 1]!.step : null;
     if (below === null || below.ns !== Infinity || this.runQueue.length > 0 || this.softirqs.length > 0) {

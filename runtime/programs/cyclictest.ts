@@ -74,10 +74,36 @@ const FLAGS = "mnq";
 /** Options of the real tool that are known and refused. */
 const NOT_MODELLED = "bBcCDEfgIMoOPrRsSTuUvwWxyX";
 
-/** Reads the command line. Returns the options, or the message and status with which the real tool ends. */
-export function parseCyclictest(
-  argv: readonly string[],
-): CyclictestOptions | { readonly message: string; readonly status: number } {
+/** Why a command line is not run, and what the tool ends with. */
+export interface CyclictestRefusal {
+  /** A line for descriptor 2. */
+  readonly message: string;
+  /** The exit status. */
+  readonly status: number;
+  /** Whether the usage follows on descriptor 1: for what the real tool refuses, not for what is not modelled here. */
+  readonly usage?: boolean;
+}
+
+/** What the real tool prints for an option it does not have, shortened to the options that are modelled. */
+const USAGE = `cyclictest V 0.83
+Usage:
+cyclictest <options>
+
+-a [NUM] --affinity        thread N on processor N, or all threads on processor NUM
+-d DIST  --distance=DIST   each further thread's interval is longer by DIST us, default 500
+-h US    --histogram=US    print a histogram of latencies below US at the end
+-H US    --histofall=US    likewise, with a column for all threads together
+-i INTV  --interval=INTV   interval of the first thread, us, default 1000
+-l LOOPS --loops=LOOPS     end after LOOPS loops
+-m       --mlockall        lock memory
+-n       --nanosleep       sleep by clock_nanosleep
+-p PRIO  --prio=PRIO       SCHED_FIFO priority of the first thread, 0 to 99
+-q       --quiet           print at the end only
+-t [NUM] --threads=NUM     NUM threads; without NUM one for each processor
+`;
+
+/** Reads the command line. Returns the options, or why it is refused. */
+export function parseCyclictest(argv: readonly string[]): CyclictestOptions | CyclictestRefusal {
   const options: CyclictestOptions = {
     threads: 1,
     affinity: null,
@@ -99,7 +125,9 @@ export function parseCyclictest(
     if (word.startsWith("--")) {
       const [name, given] = word.slice(2).split("=", 2) as [string, string | undefined];
       const short = LONG[name];
-      if (short === undefined) return { message: `cyclictest: unrecognized option '${word}'`, status: 1 };
+      if (short === undefined) {
+        return { message: `cyclictest: unrecognized option '${word}'`, status: 0, usage: true }; // as 0.83 ends
+      }
       word = `-${short}`;
       value = given;
     }
@@ -115,19 +143,23 @@ export function parseCyclictest(
         continue;
       }
       if (!WITH_VALUE.includes(letter) && !OPTIONAL_VALUE.includes(letter)) {
-        return { message: `cyclictest: invalid option -- '${letter}'`, status: 1 };
+        return { message: `cyclictest: invalid option -- '${letter}'`, status: 0, usage: true };
       }
       const rest = letters.slice(k + 1);
       if (rest !== "") value = rest;
       else if (value === undefined && isNumber(args[i + 1])) value = args[++i];
       if (value === undefined && WITH_VALUE.includes(letter)) {
-        return { message: `cyclictest: option requires an argument -- '${letter}'`, status: 1 };
+        return {
+          message: `cyclictest: option requires an argument -- '${letter}'`,
+          status: 0,
+          usage: true,
+        };
       }
       if (value !== undefined && !isNumber(value)) {
         return { message: `cyclictest: -${letter}: '${value}' is not a number`, status: 1 };
       }
       const complaint = apply(options, letter, value ?? "");
-      if (complaint !== null) return { message: complaint, status: 1 };
+      if (complaint !== null) return { message: complaint, status: 1, usage: true };
       break;
     }
   }
@@ -239,6 +271,7 @@ export const cyclictest: Program = {
     const options = parseCyclictest(command.argv);
     if ("message" in options) {
       command.stderr(`${options.message}\n`);
+      if (options.usage) command.stdout(USAGE);
       return options.status;
     }
     const { kernel, processors, task: main } = command;

@@ -73,6 +73,7 @@ export class QemuMachine implements VcpuThreadOwner {
   /** The process's first thread: waits for the end, and cleans up. */
   #main: Task | null = null;
   #alive = 0;
+  #canHaveSlaves = false;
   #slaveCpus: number[] = [];
 
   /**
@@ -162,8 +163,8 @@ export class QemuMachine implements VcpuThreadOwner {
 
   *#startThreads(task: Task, kvm: number, steps: QemuSteps): Activity {
     const { process, options, context } = this;
-    const canHaveSlaves = this.patched && (yield* process.extension(task, kvm, "KVM_CAP_SLAVE_CPU")) === 1;
-    this.#slaveCpus = canHaveSlaves ? process.offlineCpus().reverse() : [];
+    this.#canHaveSlaves = this.patched && (yield* process.extension(task, kvm, "KVM_CAP_SLAVE_CPU")) === 1;
+    this.#slaveCpus = this.#canHaveSlaves ? process.offlineCpus().reverse() : [];
     this.#main = yield* process.startThread(
       task,
       this.options.program,
@@ -276,17 +277,31 @@ export class QemuMachine implements VcpuThreadOwner {
     const { vm } = this.file;
     const warnings = [...this.messages, ...this.assigned.flatMap(({ messages }) => messages)];
     if (vm.slaves().length === 0) return warnings;
-    if (vm.pit !== null) {
-      const switches = vm.vcpus.reduce((sum, vcpu) => sum + vcpu.directSwitches, 0);
-      warnings.push(
-        `the PIT is in the kernel (no -no-kvm-pit): its ticks, ${vm.pit.ticks} so far, arrive as virtual interrupts ` +
-          `and turn direct mode off each time (${switches} switches so far)`,
+    const switches = vm.vcpus.reduce((sum, vcpu) => sum + vcpu.directSwitches, 0);
+    return [...warnings, ...this.#obstacles(`, ${vm.pit?.ticks} so far,`, ` (${switches} switches so far)`)];
+  }
+
+  /**
+   * What the command line puts in the way of direct delivery, said before anything has run; nothing where no vCPU will
+   * have a slave CPU. With `-S` somebody may still give it one.
+   */
+  cautions(): string[] {
+    return this.#slaveCpus.length > 0 || this.#canHaveSlaves && this.options.stopped ? this.#obstacles() : [];
+  }
+
+  /** @param ticks, switches counts for the sentence on the PIT */
+  #obstacles(ticks = "", switches = ""): string[] {
+    const obstacles: string[] = [];
+    if (this.file.vm.pit !== null) {
+      obstacles.push(
+        `the PIT is in the kernel (no -no-kvm-pit): its ticks${ticks} arrive as virtual interrupts ` +
+          `and turn direct mode off each time${switches}`,
       );
     }
     if (!this.options.cpuFeatures.on.has("x2apic")) {
-      warnings.push("no +x2apic in -cpu: EOI and timer are trapped");
+      obstacles.push("no +x2apic in -cpu: EOI and timer are trapped");
     }
-    return warnings;
+    return obstacles;
   }
 }
 

@@ -102,6 +102,7 @@ export function qemu(context: QemuContext): QemuProgram {
       const failed = yield* machine.make(task, deviceWords(options.program, argv));
       for (const line of failed) command.stderr(`${line}\n`);
       if (failed.length > 0) return 1;
+      for (const line of machine.cautions()) command.stderr(`note: ${line}\n`); // the laboratory's, not QEMU's
       if (!options.stopped) yield* machine.cont(task);
       return 0;
     },

@@ -8,6 +8,11 @@ import { LAYER_NAMES } from "../../linux/layers.ts";
 import { tableLines } from "../../measure/table.ts";
 import type { Lab } from "../lab.ts";
 
+/** What tables call the layer of that number. */
+export function layerName(layer: number): string {
+  return LAYER_NAMES[layer] ?? String(layer);
+}
+
 /** A line for each processor, or for processor `only`. */
 export function cpuLines(lab: Lab, only?: number): string[] {
   lab.host.settle();

@@ -21,6 +21,7 @@ const NAMES: ReadonlyMap<number, string> = new Map<number, string>([
   [ExitReason.MsrRead, "MSR_READ"],
   [ExitReason.MsrWrite, "MSR_WRITE"],
   [ExitReason.InvalidGuestState, "INVALID_STATE"],
+  [ExitReason.ApicAccess, "APIC_ACCESS"],
   [ExitReason.EptMisconfig, "EPT_MISCONFIG"],
   [ExitReason.PreemptionTimer, "PREEMPTION_TIMER"],
 ]);

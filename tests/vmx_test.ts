@@ -1,0 +1,583 @@
+/**
+ * Guest mode: which events and instructions leave it, and what an entry brings in.
+ *
+ * Control bits, exit reasons and field layouts are restated from the Intel SDM, vol. 3C and appendix C.
+ *
+ * @module
+ */
+
+import { assertEquals } from "@std/assert";
+import {
+  type Activity,
+  CPUID,
+  endless,
+  HLT,
+  IN,
+  LOAD,
+  OUT,
+  STORE,
+  VM_ENTRY,
+  work,
+} from "../hw/sim/activity.ts";
+import { Context, RegisterFile } from "../hw/register_file.ts";
+import { MsrBitmap, Vmcs } from "../hw/vmx.ts";
+import { COST, CpuRig, Handlers, msr } from "./cpu_rig.ts";
+
+/** Pin-based controls: bit 0 external-interrupt exiting, bit 3 NMI exiting, bit 6 activate preemption timer. */
+const EXTERNAL = 1 << 0, NMI = 1 << 3, PREEMPTION_TIMER = 1 << 6;
+/** Primary processor-based controls: bit 2 interrupt-window exiting, bit 7 HLT exiting, bit 28 use MSR bitmaps. */
+const WINDOW = 1 << 2, HLT_EXITING = 1 << 7, BITMAPS = 1 << 28;
+/** Interruption-information field: bit 31 valid, bits 10:8 type (0 external, 2 NMI, 3 exception), bits 7:0 vector. */
+const information = (type: number, vector: number) => 2 ** 31 + (type << 8) + vector;
+
+const { vmEntry: ENTRY, vmExit: EXIT, eventInjection: INJECTION, interruptDelivery: DELIVERY, c1Exit: C1 } =
+  COST;
+const MSR = COST.msrAccess;
+const GUEST = 5;
+const thousand = work("guest works", GUEST, 1000);
+
+const hostWork = work("host handles", 1, 10);
+
+interface Settings {
+  readonly pin?: number;
+  readonly primary?: number;
+  readonly bitmap?: MsrBitmap;
+  /** Called before the first entry. */
+  readonly before?: (vm: Vm) => void;
+  /** Called at each exit, with IF clear; false: no further entry. */
+  readonly atExit?: (vm: Vm, reason: number) => boolean;
+}
+
+/** A host that enters a guest again and again, and notes with which reason it comes back. */
+class Vm extends CpuRig {
+  readonly guestHandlers = new Handlers();
+  readonly guest: RegisterFile;
+  readonly vmcs: Vmcs;
+
+  constructor(program: (vm: Vm) => Activity, settings: Settings = {}) {
+    super();
+    this.guest = new RegisterFile(this.guestHandlers, new Context("guest", program(this)));
+    this.vmcs = new Vmcs(this.guest, settings.bitmap ?? new MsrBitmap("closed"));
+    this.vmcs.pinBased = settings.pin ?? EXTERNAL | NMI;
+    this.vmcs.primary = settings.primary ?? HLT_EXITING | BITMAPS;
+    settings.before?.(this);
+    this.start((registers) => this.#host(registers, settings.atExit ?? (() => true)));
+  }
+
+  *#host(registers: RegisterFile, atExit: (vm: Vm, reason: number) => boolean): Activity {
+    for (let again = true; again;) {
+      registers.interruptFlag = false;
+      this.cpu.currentVmcs = this.vmcs;
+      const reason = yield VM_ENTRY;
+      this.note(`exit ${reason}`);
+      if (reason === 0) this.cpu.nmiBlocked = false; // as the IRET of its handler would
+      again = atExit(this, reason);
+      registers.interruptFlag = true;
+      yield hostWork;
+    }
+    this.note("host goes on");
+    yield endless("host", 1);
+  }
+
+  /** The guest's handler of `vector`: a microsecond, then its EOI. */
+  guestHandles(vector: number): void {
+    const vm = this;
+    const name = `guest 0x${vector.toString(16)}`;
+    this.guestHandlers.interrupts.set(vector, function* () {
+      vm.note(`${name} begins`);
+      yield thousand;
+      yield vm.guest.wrmsr(msr(0x0b0), 0);
+      vm.note(`${name} ends`);
+    });
+  }
+
+  /** What happened, without the times. */
+  get events(): string[] {
+    return this.log.map((line) => line.replace(/^\d+ /, ""));
+  }
+}
+
+function* works(vm: Vm): Activity {
+  yield thousand;
+  vm.note("guest done");
+  yield endless("guest", GUEST);
+}
+
+/** An MSR bitmap with the EOI register open for writing. */
+const eoiOpen = () => new MsrBitmap("EOI open").open(0x80b, "w");
+
+Deno.test("pin-based bit 0 set: an interrupt exits with reason 1 and stays requested, for the host's own table", () => {
+  const vm = new Vm(works, {
+    atExit: ({ cpu: { apic, registers } }) => {
+      assertEquals([apic.irr.members(), apic.isr.members()], [[0x40], []]);
+      assertEquals(registers.interruptFlag, false, "an exit clears IF");
+      return true;
+    },
+  });
+  vm.handle(0x40);
+  vm.interruptAt(ENTRY + 300, 0x40);
+  vm.engine.runUntil(20_000);
+  const exit = ENTRY + 300 + EXIT;
+  const handled = exit + DELIVERY + MSR;
+  assertEquals(vm.log, [
+    `${exit} exit 1`,
+    `${exit + DELIVERY} 0x40 begins`,
+    `${handled} 0x40 ends`,
+    `${handled + 10 + ENTRY + 700} guest done`,
+  ]);
+  assertEquals(vm.cpu.exits, 1);
+});
+
+Deno.test("pin-based bit 0 set: an interrupt exits whether the guest's IF is set or not", () => {
+  const vm = new Vm(works, { before: ({ guest }) => guest.interruptFlag = false, atExit: () => false });
+  vm.handle(0x40);
+  vm.interruptAt(ENTRY + 300, 0x40);
+  vm.engine.runUntil(20_000);
+  assertEquals(vm.events, ["exit 1", "0x40 begins", "0x40 ends", "host goes on"]);
+});
+
+Deno.test("pin-based bit 0 clear: the interrupt goes through the guest's table, and its EOI to the APIC, without exit", () => {
+  const vm = new Vm(works, { pin: NMI, bitmap: eoiOpen() });
+  vm.guestHandles(0x40);
+  vm.interruptAt(ENTRY + 300, 0x40);
+  vm.at(ENTRY + 300 + DELIVERY + 500, () => assertEquals(vm.cpu.apic.isr.members(), [0x40]));
+  vm.engine.runUntil(20_000);
+  const begins = ENTRY + 300 + DELIVERY;
+  assertEquals(vm.log, [
+    `${begins} guest 0x40 begins`,
+    `${begins + 1000 + MSR} guest 0x40 ends`,
+    `${begins + 1000 + MSR + 700} guest done`,
+  ]);
+  assertEquals([vm.cpu.exits, vm.cpu.apic.isr.members()], [0, []]);
+});
+
+Deno.test("pin-based bit 0 clear: the guest's IF holds the interrupt back", () => {
+  const vm = new Vm(function* (vm) {
+    vm.guest.interruptFlag = false;
+    yield thousand;
+    vm.note("guest sets IF");
+    vm.guest.interruptFlag = true;
+    yield* works(vm);
+  }, { pin: NMI, bitmap: eoiOpen() });
+  vm.guestHandles(0x40);
+  vm.interruptAt(ENTRY + 300, 0x40);
+  vm.engine.runUntil(20_000);
+  assertEquals(vm.events, ["guest sets IF", "guest 0x40 begins", "guest 0x40 ends", "guest done"]);
+  assertEquals(vm.log[1], `${ENTRY + 1000 + DELIVERY} guest 0x40 begins`);
+});
+
+Deno.test("an interrupt that waits at the entry exits at once with bit 0 set, is delivered at once with it clear", () => {
+  for (
+    const [pin, events] of [
+      [EXTERNAL | NMI, ["exit 1", "0x40 begins", "0x40 ends", "host goes on"]],
+      [NMI, ["guest 0x40 begins", "guest 0x40 ends", "guest done"]],
+    ] as const
+  ) {
+    const vm = new Vm(works, { pin, bitmap: eoiOpen(), atExit: () => false });
+    vm.handle(0x40);
+    vm.guestHandles(0x40);
+    vm.interruptAt(ENTRY - 1, 0x40); // during the entry, which is atomic; the host's IF is clear
+    vm.engine.runUntil(20_000);
+    assertEquals(vm.events, [...events]);
+    assertEquals(vm.log[0]!.split(" ")[0], `${ENTRY + (pin === NMI ? DELIVERY : EXIT)}`);
+  }
+});
+
+Deno.test("NMI exiting: reason 0, whose interruption information says NMI; NMIs are blocked after it", () => {
+  const vm = new Vm(works, {
+    before: ({ guest }) => guest.interruptFlag = false,
+    atExit: ({ vmcs, cpu }) => {
+      assertEquals(vmcs.exitInterruptionInfo, information(2, 2));
+      assertEquals(cpu.nmiPending, false);
+      return true;
+    },
+  });
+  vm.nmiAt(ENTRY + 300);
+  vm.engine.runUntil(20_000);
+  const exit = ENTRY + 300 + EXIT;
+  assertEquals(vm.log, [`${exit} exit 0`, `${exit + 10 + ENTRY + 700} guest done`]);
+});
+
+Deno.test("after an NMI's exit another NMI waits for the host's IRET", () => {
+  const vm = new Vm(works, { atExit: () => false });
+  vm.handlers.onNmi = function* () {
+    vm.note("host NMI");
+  };
+  vm.nmiAt(ENTRY + 300);
+  vm.nmiAt(ENTRY + 300 + 50); // during the exit
+  vm.engine.runUntil(20_000);
+  const exit = ENTRY + 300 + EXIT;
+  assertEquals(vm.log, [
+    `${exit} exit 0`,
+    `${exit + DELIVERY} host NMI`,
+    `${exit + DELIVERY + 10} host goes on`,
+  ]);
+});
+
+Deno.test("without NMI exiting an NMI goes through the guest's table and is blocked until the guest's IRET", () => {
+  const vm = new Vm(works, { pin: EXTERNAL });
+  vm.guestHandlers.onNmi = function* () {
+    vm.note("guest NMI begins");
+    yield thousand;
+    vm.note("guest NMI ends");
+  };
+  vm.nmiAt(ENTRY + 300);
+  vm.nmiAt(ENTRY + 500);
+  vm.engine.runUntil(20_000);
+  assertEquals(vm.events, [
+    "guest NMI begins",
+    "guest NMI ends",
+    "guest NMI begins",
+    "guest NMI ends",
+    "guest done",
+  ]);
+  assertEquals(vm.cpu.exits, 0);
+});
+
+Deno.test("a blocked NMI does not come in with an interrupt that exits: the exit is the interrupt's", () => {
+  const vm = new Vm(works, { pin: EXTERNAL, atExit: () => false });
+  vm.handle(0x40);
+  vm.guestHandlers.onNmi = function* () {
+    vm.note("guest NMI begins");
+    yield thousand;
+    vm.note("guest NMI ends");
+  };
+  vm.nmiAt(ENTRY + 300);
+  vm.nmiAt(ENTRY + 500);
+  vm.interruptAt(ENTRY + 700, 0x40);
+  vm.engine.runUntil(20_000);
+  assertEquals(vm.events, ["guest NMI begins", "exit 1", "0x40 begins", "0x40 ends", "host goes on"]);
+});
+
+Deno.test("HLT exiting: reason 12, the processor never halts", () => {
+  const vm = new Vm(function* (vm) {
+    yield HLT;
+    vm.note("behind HLT");
+    yield* works(vm);
+  }, {
+    atExit: ({ vmcs }) => {
+      vmcs.skipInstruction();
+      return true;
+    },
+  });
+  vm.engine.runUntil(20_000);
+  const exit = ENTRY + EXIT;
+  assertEquals(vm.log, [
+    `${exit} exit 12`,
+    `${exit + 10 + ENTRY} behind HLT`,
+    `${exit + 10 + ENTRY + 1000} guest done`,
+  ]);
+});
+
+Deno.test("without HLT exiting the guest halts in guest mode; its own interrupt wakes it from C1 without an exit", () => {
+  const vm = new Vm(function* (vm) {
+    yield HLT;
+    vm.note("behind HLT");
+    yield* works(vm);
+  }, { pin: NMI, primary: BITMAPS, bitmap: eoiOpen() });
+  vm.guestHandles(0x40);
+  vm.interruptAt(5_000, 0x40);
+  vm.engine.runUntil(20_000);
+  const begins = 5_000 + C1 + DELIVERY;
+  assertEquals(vm.log, [
+    `${begins} guest 0x40 begins`,
+    `${begins + 1000 + MSR} guest 0x40 ends`,
+    `${begins + 1000 + MSR} behind HLT`,
+    `${begins + 1000 + MSR + 1000} guest done`,
+  ]);
+  assertEquals(vm.cpu.exits, 0);
+});
+
+Deno.test("an exit out of HLT saves activity state HLT: the next entry goes on halting", () => {
+  // SDM, "Architectural State before a VM Exit": "a return to the active state occurs only after the VM exit
+  // completes"; "Saving Non-Register State": the activity state is saved as it was before the exit.
+  for (const nmi of [false, true]) {
+    const vm = new Vm(function* (vm) {
+      yield HLT;
+      vm.note("behind HLT");
+      yield* works(vm);
+    }, { primary: BITMAPS });
+    vm.handle(0x40);
+    if (nmi) vm.nmiAt(5_000);
+    else vm.interruptAt(5_000, 0x40);
+    vm.engine.runUntil(20_000);
+    const exit = 5_000 + C1 + EXIT;
+    assertEquals(vm.log[0], `${exit} exit ${nmi ? 0 : 1}`);
+    assertEquals(vm.events.includes("behind HLT"), false);
+    assertEquals([vm.guest.halted, vm.cpu.vmcs], [true, vm.vmcs]);
+  }
+});
+
+Deno.test("an injected event ends activity state HLT, whatever its type", () => {
+  for (const type of [0, 2, 3]) {
+    const vm = new Vm(function* (vm) {
+      yield HLT;
+      vm.note("behind HLT");
+      yield* works(vm);
+    }, {
+      primary: BITMAPS,
+      bitmap: eoiOpen(),
+      atExit: ({ vmcs }) => {
+        vmcs.entryInterruptionInfo = information(type, type === 2 ? 2 : 0x40 - 0x30 * Math.min(type, 1));
+        return true;
+      },
+    });
+    vm.handle(0x50);
+    vm.guestHandles(0x40);
+    vm.interruptAt(5_000, 0x50);
+    vm.engine.runUntil(20_000);
+    assertEquals(vm.events.slice(-2), ["behind HLT", "guest done"], `type ${type}`);
+    assertEquals(vm.guest.halted, false);
+  }
+});
+
+Deno.test("the MSR bitmap opens reads and writes apart; what is closed exits with 31 or 32", () => {
+  const accesses = function* (vm: Vm): Activity {
+    yield vm.guest.wrmsr(msr(0x080), 0x20);
+    const tpr = yield vm.guest.rdmsr(msr(0x080));
+    vm.note(`TPR 0x${tpr.toString(16)}`);
+    yield endless("guest", GUEST);
+  };
+  const rows = [
+    ["r", ["exit 32", "TPR 0x0"]], // the write did not reach the register
+    ["w", ["exit 31", "TPR 0x7"]],
+    ["rw", ["TPR 0x20"]],
+    ["", ["exit 32", "exit 31", "TPR 0x7"]],
+  ] as const;
+  for (const [access, events] of rows) {
+    const bitmap = new MsrBitmap("TPR");
+    if (access !== "") bitmap.open(0x808, access);
+    const vm = new Vm(accesses, {
+      bitmap,
+      atExit: ({ vmcs }) => {
+        vmcs.skipInstruction(7); // the emulation says 7
+        return true;
+      },
+    });
+    vm.engine.runUntil(20_000);
+    assertEquals(vm.events, [...events], `opened for "${access}"`);
+  }
+});
+
+Deno.test("without use of MSR bitmaps every RDMSR and WRMSR exits, and so do MSRs above 0x1fff", () => {
+  for (const [primary, number] of [[HLT_EXITING, 0x80b], [HLT_EXITING | BITMAPS, 0xc000_0080]] as const) {
+    const vm = new Vm(function* (vm) {
+      yield vm.guest.wrmsr(number, 0);
+      yield vm.guest.rdmsr(number);
+      yield endless("guest", GUEST);
+    }, {
+      primary,
+      bitmap: new MsrBitmap("all").open(0x80b, "rw"),
+      atExit: ({ vmcs }) => {
+        vmcs.skipInstruction();
+        return true;
+      },
+    });
+    vm.engine.runUntil(20_000);
+    assertEquals(vm.events, ["exit 32", "exit 31"]);
+  }
+});
+
+Deno.test("OUT, IN, CPUID and accesses to registers in memory exit with their reasons, with the address", () => {
+  const vm = new Vm(function* (vm) {
+    for (const step of [OUT, IN, CPUID, STORE, LOAD]) {
+      vm.guest.address = step === STORE || step === LOAD ? 0xfee0_00b0 : 0x70;
+      const result = yield step;
+      vm.note(`${step.name} ${result}`);
+    }
+    yield endless("guest", GUEST);
+  }, {
+    atExit: ({ vmcs, log }, reason) => {
+      if (reason === 30) assertEquals(vmcs.exitQualification, 0x70);
+      if (reason === 49) assertEquals(vmcs.exitQualification, 0xfee0_00b0);
+      vmcs.skipInstruction(log.length);
+      return true;
+    },
+  });
+  vm.engine.runUntil(20_000);
+  // 30 I/O instruction, 10 CPUID, 49 EPT misconfiguration.
+  const events = [
+    "exit 30",
+    "out 1",
+    "exit 30",
+    "in 3",
+    "exit 10",
+    "cpuid 5",
+    "exit 49",
+    "store 7",
+    "exit 49",
+    "load 9",
+  ];
+  assertEquals(vm.events, events);
+});
+
+Deno.test("an instruction that exited and is not skipped is executed again, with its operands", () => {
+  const bitmap = new MsrBitmap("opened later");
+  const vm = new Vm(function* (vm) {
+    yield vm.guest.wrmsr(msr(0x080), 0x20);
+    vm.note("guest done");
+    yield endless("guest", GUEST);
+  }, {
+    bitmap,
+    before: (vm) => vm.guestHandles(0x40),
+    atExit: (vm) => {
+      const exits = vm.events.filter((what) => what === "exit 32").length;
+      // In between the guest takes an event whose handler executes another WRMSR.
+      if (exits === 2) vm.vmcs.entryInterruptionInfo = information(0, 0x40);
+      if (exits === 2) bitmap.open(0x80b, "w");
+      if (exits === 3) bitmap.open(0x808, "w");
+      return true;
+    },
+  });
+  vm.engine.runUntil(20_000);
+  assertEquals(vm.events, [
+    "exit 32",
+    "exit 32",
+    "guest 0x40 begins",
+    "guest 0x40 ends",
+    "exit 32",
+    "guest done",
+  ]);
+  assertEquals(vm.cpu.apic.read(0x080, 0), 0x20);
+});
+
+Deno.test("an entry injects the event of its interruption field, once", () => {
+  const vm = new Vm(works, {
+    bitmap: eoiOpen(),
+    before: (vm) => {
+      vm.guestHandles(0x40);
+      vm.vmcs.entryInterruptionInfo = information(0, 0x40);
+    },
+    atExit: ({ vmcs }) => {
+      assertEquals(vmcs.entryInterruptionInfo >>> 31, 0, "the valid bit is cleared");
+      return true;
+    },
+  });
+  vm.handle(0x50);
+  vm.interruptAt(ENTRY + INJECTION + 1000 + MSR + 300, 0x50);
+  vm.engine.runUntil(20_000);
+  const begins = ENTRY + INJECTION;
+  assertEquals(vm.log[0], `${begins} guest 0x40 begins`);
+  assertEquals(vm.log[1], `${begins + 1000 + MSR} guest 0x40 ends`);
+  assertEquals(vm.events.slice(2), ["exit 1", "0x50 begins", "0x50 ends", "guest done"]);
+});
+
+Deno.test("an interruption field whose valid bit is clear injects nothing", () => {
+  const vm = new Vm(works, { before: ({ vmcs }) => vmcs.entryInterruptionInfo = 0x40 });
+  vm.engine.runUntil(20_000);
+  assertEquals(vm.events, ["guest done"]);
+});
+
+Deno.test("exceptions and NMIs are injected whatever the guest's IF; the handler's vector is the field's", () => {
+  for (const [type, vector] of [[3, 13], [2, 2]] as const) {
+    const vm = new Vm(works, {
+      before: (vm) => {
+        vm.guest.interruptFlag = false;
+        vm.guestHandlers.onException = function* (vector) {
+          vm.note(`vector ${vector}`);
+        };
+        vm.guestHandlers.onNmi = function* () {
+          vm.note("vector 2");
+        };
+        vm.vmcs.entryInterruptionInfo = information(type, vector);
+      },
+    });
+    vm.engine.runUntil(20_000);
+    assertEquals(vm.log, [`${ENTRY + INJECTION} vector ${vector}`, `${ENTRY + INJECTION + 1000} guest done`]);
+    assertEquals(vm.guest.interruptFlag, false, "IRET restores IF as it was");
+  }
+});
+
+Deno.test("to inject an interrupt with IF clear fails the entry: reason 33, nothing delivered, the field as it was", () => {
+  // SDM, "VM-Entry Failures During or After Loading Guest State": the valid bit of the VM-entry
+  // interruption-information field is not cleared, the guest-state area is not modified.
+  const vm = new Vm(works, {
+    before: (vm) => {
+      vm.guest.interruptFlag = false;
+      vm.guestHandles(0x40);
+      vm.vmcs.entryInterruptionInfo = information(0, 0x40);
+    },
+    atExit: ({ vmcs, guest }) => {
+      assertEquals(vmcs.entryInterruptionInfo, information(0, 0x40));
+      assertEquals(guest.context.depth, 0);
+      return false;
+    },
+  });
+  vm.engine.runUntil(20_000);
+  assertEquals(vm.events, ["exit 33", "host goes on"]);
+});
+
+Deno.test("interrupt-window exiting: reason 7 as soon as the guest's IF is set, before it goes on", () => {
+  const vm = new Vm(function* (vm) {
+    vm.guest.interruptFlag = false;
+    yield thousand;
+    vm.guest.interruptFlag = true;
+    vm.note("IF set");
+    yield* works(vm);
+  }, {
+    primary: HLT_EXITING | BITMAPS | WINDOW,
+    before: ({ guest }) => guest.interruptFlag = false,
+    atExit: ({ vmcs }) => {
+      vmcs.primary &= ~WINDOW;
+      return true;
+    },
+  });
+  vm.engine.runUntil(20_000);
+  const open = ENTRY + 1000;
+  assertEquals(vm.log, [
+    `${open} IF set`,
+    `${open + EXIT} exit 7`,
+    `${open + EXIT + 10 + ENTRY + 1000} guest done`,
+  ]);
+});
+
+Deno.test("an open interrupt window exits after NMIs and before external interrupts", () => {
+  const vm = new Vm(works, {
+    primary: HLT_EXITING | BITMAPS | WINDOW,
+    atExit: ({ vmcs }, reason) => {
+      if (reason === 7) vmcs.primary &= ~WINDOW;
+      return reason !== 1;
+    },
+  });
+  vm.handle(0x40);
+  vm.nmiAt(ENTRY - 2);
+  vm.interruptAt(ENTRY - 1, 0x40);
+  vm.engine.runUntil(20_000);
+  const exits = vm.events.filter((what) => what.startsWith("exit"));
+  // The host's IF is set behind the first exit, where it takes the interrupt itself.
+  assertEquals(exits, ["exit 0", "exit 7"]);
+});
+
+Deno.test("a preemption timer of 0 exits with reason 52 before the guest's first step, at every entry", () => {
+  const vm = new Vm(function* (vm) {
+    vm.note("guest runs");
+    yield* works(vm);
+  }, {
+    pin: EXTERNAL | NMI | PREEMPTION_TIMER,
+    atExit: ({ vmcs, log }) => {
+      if (log.length === 2) vmcs.pinBased &= ~PREEMPTION_TIMER;
+      return true;
+    },
+  });
+  vm.engine.runUntil(20_000);
+  assertEquals(vm.events, ["exit 52", "exit 52", "guest runs", "guest done"]);
+});
+
+Deno.test("a preemption timer of 0 lets an event be injected, and exits before its handler's first step", () => {
+  const vm = new Vm(works, {
+    pin: EXTERNAL | NMI | PREEMPTION_TIMER,
+    bitmap: eoiOpen(),
+    before: (vm) => {
+      vm.guestHandles(0x40);
+      vm.vmcs.entryInterruptionInfo = information(0, 0x40);
+    },
+    atExit: ({ vmcs, guest, events }) => {
+      assertEquals(events, ["exit 52"]);
+      assertEquals([vmcs.entryInterruptionInfo >>> 31, guest.context.depth], [0, 1]);
+      vmcs.pinBased &= ~PREEMPTION_TIMER;
+      return true;
+    },
+  });
+  vm.engine.runUntil(20_000);
+  assertEquals(vm.events, ["exit 52", "guest 0x40 begins", "guest 0x40 ends", "guest done"]);
+});
