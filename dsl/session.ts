@@ -175,10 +175,6 @@ export class Session {
       const array = this.shell.array("vcpu");
       array.clear();
       for (const [i, fd] of lab.calls.publish(guest.machine).entries()) array.set(String(i), String(fd));
-      // What stands in the way of direct delivery shows when the guest runs.
-      guest.kernel.whenUp(() => {
-        for (const warning of guest.machine.warnings()) this.io.err(`note: ${guest.name}: ${warning}\n`);
-      });
     };
     const folder = this.#folder;
     if (folder !== undefined) {

@@ -101,6 +101,7 @@ export class LogicalCpu {
 
   /** INIT: stops whatever it does and waits for a start-up message. */
   reset(): void {
+    this.settleTime();
     this.#done.cancel();
     this.#step = null;
     this.root = null;
@@ -120,7 +121,8 @@ export class LogicalCpu {
         this.#run(this.#recognise());
       }
     } else if (this.registers.halted && this.#recognisable()) {
-      this.registers.halted = false;
+      // What is delivered ends activity state HLT; an exit instead leaves it as it is (SDM, "Architectural State
+      // before a VM Exit").
       this.#run(this.#begin(this.#wake, this.costs.c1Exit));
     }
     // Otherwise software is between two yields: the next boundary recognises it.
@@ -313,7 +315,7 @@ export class LogicalCpu {
     }
     this.registers.interruptFlag = frame.savedInterruptFlag;
     this.pathFactor = frame.savedFactor;
-    if (frame.kind === FrameKind.Nmi) this.nmiBlocked = false;
+    if (this.nmiBlocked && !this.#nmiExits) this.nmiBlocked = false; // an IRET of any kind unblocks
     if (this.engine.trace !== null) this.#trace("iret", "iret", {});
     return Action.Resume;
   }
@@ -360,10 +362,10 @@ export class LogicalCpu {
   /** Takes what {@linkcode #recognisable} found: NMIs before external interrupts (SDM, "Priority"). */
   #recognise(): Action {
     const vmcs = this.vmcs;
-    if (this.nmiPending && (!this.nmiBlocked || vmcs !== null)) {
+    if (this.nmiPending && (!this.nmiBlocked || this.#nmiExits)) {
       this.nmiPending = false;
       this.nmiBlocked = true; // SDM: an NMI that exits blocks further ones too, once the exit completes
-      if (vmcs !== null && (vmcs.pinBased & Pin.NmiExiting) !== 0) {
+      if (this.#nmiExits) {
         return this.#exitGuest(ExitReason.ExceptionOrNmi, 0, interruptionInfo(EventType.Nmi, 2));
       }
       this.#pushHandler(this.registers.idt.nmi(), FrameKind.Nmi);
@@ -389,6 +391,11 @@ export class LogicalCpu {
       this.#trace("interrupt", `0x${vector.toString(16)}`, { vector, mode: this.#mode });
     }
     return this.#begin(this.#deliver, this.costs.interruptDelivery);
+  }
+
+  /** Whether an NMI would leave guest mode. IRET does not unblock NMIs then (SDM, "Changes to Instruction Behavior"). */
+  get #nmiExits(): boolean {
+    return this.vmcs !== null && (this.vmcs.pinBased & Pin.NmiExiting) !== 0;
   }
 
   #pushHandler(activity: Activity<unknown>, kind: number): void {
@@ -424,12 +431,12 @@ export class LogicalCpu {
     this.registers = guest;
     if (this.engine.trace !== null) this.#trace("entry", "VM entry", { info });
     const preempted = (vmcs.pinBased & Pin.PreemptionTimer) !== 0 && vmcs.preemptionTimerValue === 0;
-    if (info !== 0) {
-      vmcs.entryInterruptionInfo = 0;
-      const { vector, type } = decodeInterruptionInfo(info);
+    const { valid, vector, type } = decodeInterruptionInfo(info);
+    if (valid) {
       if (type === EventType.ExternalInterrupt && !guest.interruptFlag) {
         return this.#exitGuest(ExitReason.InvalidGuestState, 0, 0); // SDM, "Checks on Guest RIP and RFLAGS"
       }
+      vmcs.entryInterruptionInfo = 0; // an entry that fails leaves it as it is
       if (type === EventType.ExternalInterrupt) {
         this.#pushHandler(guest.idt.interrupt(vector), FrameKind.Interrupt);
       } else if (type === EventType.Nmi) this.#pushHandler(guest.idt.nmi(), FrameKind.Nmi);

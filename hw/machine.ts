@@ -143,8 +143,7 @@ export class Machine implements ProcessorBus {
 
   #apply(cpu: LogicalCpu, effect: ApicEffect): boolean {
     switch (effect.kind) {
-      case "none":
-        return true;
+      case "none": // TPR may have been lowered
       case "eoi":
         cpu.signal();
         return true;
