@@ -121,8 +121,7 @@ export class LogicalCpu {
         this.#run(this.#recognise());
       }
     } else if (this.registers.halted && this.#recognisable()) {
-      // What is delivered ends activity state HLT; an exit instead leaves it as it is (SDM, "Architectural State
-      // before a VM Exit").
+      // Delivery ends activity state HLT; an exit leaves it (SDM, "Architectural State before a VM Exit").
       this.#run(this.#begin(this.#wake, this.costs.c1Exit));
     }
     // Otherwise software is between two yields: the next boundary recognises it.
@@ -431,15 +430,14 @@ export class LogicalCpu {
     this.registers = guest;
     if (this.engine.trace !== null) this.#trace("entry", "VM entry", { info });
     const preempted = (vmcs.pinBased & Pin.PreemptionTimer) !== 0 && vmcs.preemptionTimerValue === 0;
-    const { valid, vector, type } = decodeInterruptionInfo(info);
-    if (valid) {
-      if (type === EventType.ExternalInterrupt && !guest.interruptFlag) {
-        return this.#exitGuest(ExitReason.InvalidGuestState, 0, 0); // SDM, "Checks on Guest RIP and RFLAGS"
-      }
-      vmcs.entryInterruptionInfo = 0; // an entry that fails leaves it as it is
-      if (type === EventType.ExternalInterrupt) {
-        this.#pushHandler(guest.idt.interrupt(vector), FrameKind.Interrupt);
-      } else if (type === EventType.Nmi) this.#pushHandler(guest.idt.nmi(), FrameKind.Nmi);
+    if (info >>> 31 === 1) {
+      const { vector, type } = decodeInterruptionInfo(info);
+      const external = type === EventType.ExternalInterrupt;
+      // SDM, "Checks on Guest RIP and RFLAGS". An entry that fails leaves the field as it is.
+      if (external && !guest.interruptFlag) return this.#exitGuest(ExitReason.InvalidGuestState, 0, 0);
+      vmcs.entryInterruptionInfo = 0;
+      if (external) this.#pushHandler(guest.idt.interrupt(vector), FrameKind.Interrupt);
+      else if (type === EventType.Nmi) this.#pushHandler(guest.idt.nmi(), FrameKind.Nmi);
       else this.#pushHandler(guest.idt.exception(vector), FrameKind.Exception);
       if (this.engine.trace !== null) this.#trace("injection", `0x${vector.toString(16)}`, { vector, type });
       if (!preempted) {

@@ -41,11 +41,17 @@ const PARAMETERS: MachineParameters = {
   path: { warmShare: 0, warmFloor: 1, typicalSpread: 0 },
 };
 
+/** A handler that returns at once; ended, it does so as often as it is run. */
+const NOTHING: Activity = (function* (): Activity {
+  yield HLT;
+})();
+NOTHING.return();
+
 /** An interrupt table with the test's handlers. */
 export class Handlers implements InterruptTable {
   readonly interrupts = new Map<number, () => Activity<unknown>>();
-  onNmi: () => Activity<unknown> = () => nothing();
-  onException: (vector: number) => Activity<unknown> = () => nothing();
+  onNmi: () => Activity<unknown> = () => NOTHING;
+  onException: (vector: number) => Activity<unknown> = () => NOTHING;
 
   interrupt(vector: number): Activity<unknown> {
     const handler = this.interrupts.get(vector);
@@ -99,14 +105,20 @@ export class CpuRig {
 
   /** A handler of `vector` that notes its beginning, yields `steps`, ends the interrupt, and notes its end. */
   handle(vector: number, ...steps: Step[]): void {
-    const name = `0x${vector.toString(16)}`;
-    const rig = this;
-    this.handlers.interrupts.set(vector, function* () {
-      rig.note(`${name} begins`);
-      for (const step of steps) yield step;
-      yield rig.eoi();
-      rig.note(`${name} ends`);
-    });
+    this.handlers.interrupts.set(vector, () => this.#handler(`0x${vector.toString(16)}`, steps));
+  }
+
+  *#handler(name: string, steps: Step[]): Activity {
+    this.note(`${name} begins`);
+    for (const step of steps) yield step;
+    yield this.eoi();
+    this.note(`${name} ends`);
+  }
+
+  /** As a handler: notes `what`, then yields `steps`. */
+  *notes(what: string, ...steps: Step[]): Activity {
+    this.note(what);
+    for (const step of steps) yield step;
   }
 
   /** `yield rig.eoi()`. */
@@ -134,5 +146,3 @@ export class CpuRig {
     this.at(timeNs, () => cpu.nmi());
   }
 }
-
-function* nothing(): Activity {}

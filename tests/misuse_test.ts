@@ -90,6 +90,34 @@ Deno.test("a stock kernel has no slave CPUs: EINVAL", () => {
   );
 });
 
+Deno.test("a call on a vCPU that runs would wait for ever: EINTR, and it is said", () => {
+  const rig = new SessionRig();
+  rig.ok(`${OFFLINE}\n${QEMU}\nssh vm0 true`);
+  for (const request of ["KVM_SET_SLAVE_CPU", "KVM_GET_SLAVE_CPU"]) {
+    // Slide 11's line, typed after slide 30's set-up: QEMU has made the call already, and the guest runs.
+    const { status, out, err } = rig.run(`ioctl(vcpu[0], ${request}, 3);\necho $? $errno`);
+    assertEquals([status, out, err], [
+      0,
+      "1 4\n",
+      "note: QEMU's thread is in an ioctl on this vCPU, as a rule KVM_RUN: the call would wait until that returns\n" +
+      `x.rtk: line 1: ioctl: ${request}: Interrupted system call (EINTR)\n`,
+    ]);
+  }
+});
+
+Deno.test("the end of a typed KVM_RUN is reported with the exit that ended it", () => {
+  const byHand = new SessionRig();
+  assertEquals(
+    byHand.run(`${VCPUS}ioctl(vcpu[0], KVM_RUN, 0);\nwait`).err, // no memory: nothing to execute
+    "KVM_RUN returned: KVM_EXIT_INTERNAL_ERROR\n",
+  );
+  const rig = new SessionRig();
+  rig.ok(`${QEMU} -S`);
+  const fd = Number(rig.ok("echo ${vcpu[0]}"));
+  rig.lab.guests.get("vm0")!.machine.threads[0]!.file.exitReason = "KVM_EXIT_IO";
+  assertEquals(rig.lab.calls.report("ioctl", [fd]), "KVM_RUN returned: KVM_EXIT_IO");
+});
+
 // ---- QEMU ----
 
 Deno.test("pci-assign of a device that is bound to its driver: QEMU says who has it and how to free it, status 1", () => {

@@ -34,6 +34,11 @@ export abstract class KernelFile {
     return undefined;
   }
 
+  /** Of a vCPU: whether somebody is in a request on it, so that another one waits. */
+  get busy(): boolean {
+    return false;
+  }
+
   /** The last descriptor has been closed. */
   abstract release(caller: Task): Activity;
 }

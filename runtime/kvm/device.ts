@@ -400,6 +400,10 @@ export class VcpuFile extends KernelFile {
     return this.exitReason;
   }
 
+  override get busy(): boolean {
+    return this.#owner !== null;
+  }
+
   /** A signal for the thread that is in `KVM_RUN`, or will be next: it returns with EINTR. @param from who sends it */
   signal(from: KernelCpu): void {
     this.vcpu.signalPending = true;

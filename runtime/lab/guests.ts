@@ -7,7 +7,7 @@
 import { type Activity, type Step, work } from "../../hw/sim/activity.ts";
 import { PciBus } from "../../hw/pci.ts";
 import { KERNELS } from "../guest/kernels.ts";
-import { errnoOf } from "../linux/errno.ts";
+import { EINTR, errnoOf } from "../linux/errno.ts";
 import { enableVfVectors, VF_QUEUE_VECTOR } from "../linux/drivers/ixgbevf.ts";
 import { Kernel } from "../linux/kernel.ts";
 import { Layers } from "../linux/layers.ts";
@@ -127,8 +127,16 @@ export class ShellCalls {
   }
 
   /** Makes a call in the task of `process`; negative: an errno. */
-  call(name: string, args: readonly (number | string)[], command: ProgramProcess): Activity<number> {
-    return this.#calls.call(name, args, command.task, this.lab.host.cpus[command.task.cpu]!);
+  *call(name: string, args: readonly (number | string)[], command: ProgramProcess): Activity<number> {
+    const calls = this.#calls;
+    if (name === "ioctl" && !this.detached(name, args) && calls.descriptors.get(args[0])?.busy) {
+      // vcpu_load() lets the caller wait, as a rule for as long as the guest runs, and the shell with it.
+      command.stderr(
+        "note: QEMU's thread is in an ioctl on this vCPU, as a rule KVM_RUN: the call would wait until that returns\n",
+      );
+      return -EINTR.number;
+    }
+    return yield* calls.call(name, args, command.task, this.lab.host.cpus[command.task.cpu]!);
   }
 
   /** The errno of that number. */
@@ -143,9 +151,7 @@ export class ShellCalls {
 
   /** What is printed when such a call ends. */
   report(_name: string, args: readonly (number | string)[]): string {
-    const file = this.#calls.descriptors.get(args[0]);
-    const reason = file !== undefined && "exitReason" in file ? String(file.exitReason) : "unknown";
-    return `KVM_RUN returned: ${reason}`;
+    return `KVM_RUN returned: ${this.#calls.descriptors.get(args[0])?.lastExit ?? "its machine is gone"}`;
   }
 
   /** Enters the vCPUs of a started machine as descriptors of the shell; returns their numbers. */

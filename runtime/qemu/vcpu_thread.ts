@@ -161,6 +161,10 @@ export class PublishedVcpu extends KernelFile {
     return this.#file?.lastExit;
   }
 
+  override get busy(): boolean {
+    return this.#file?.busy ?? false;
+  }
+
   override *ioctl(request: number, args: readonly CallValue[], caller: Task): Activity<number> {
     const file = this.#file;
     if (file === undefined) return MACHINE_GONE;
