@@ -50,11 +50,13 @@ export class DeviceEffects {
       return;
     }
     if (destinationMode === "physical") return machine.messageSignalled(destination, vector);
-    for (const { id, apic } of machine.cpus) {
-      if (!apic.matches(destination, true)) continue;
-      machine.messageSignalled(id, vector);
-      if (deliveryMode === "lowestPriority") return; // no arbitration: the first one takes it
+    const meant = machine.cpus.filter(({ apic }) => apic.matches(destination, true));
+    if (deliveryMode === "lowestPriority" && meant.length > 0) {
+      // Arbitration is the bus's own: any of them may take it.
+      const one = meant[machine.engine.choose(meant.length, `lowest priority, vector ${vector}`)]!;
+      return machine.messageSignalled(one.id, vector);
     }
+    for (const { id } of meant) machine.messageSignalled(id, vector);
   }
 
   #alarm(fn: number, source: number): Alarm {

@@ -7,8 +7,7 @@
 
 import type { Activity } from "../hw/sim/activity.ts";
 import { Engine } from "../hw/sim/engine.ts";
-import { Machine, machineParameters } from "../hw/machine.ts";
-import { Parameter, type ParameterTree, type Values } from "../hw/parameters.ts";
+import { Machine } from "../hw/machine.ts";
 import { CORE_I7_3770 } from "../runtime/linux/cpu_identity.ts";
 import { Errno } from "../runtime/linux/errno.ts";
 import { CpuHotplug } from "../runtime/linux/hotplug.ts";
@@ -24,13 +23,7 @@ import { thisCpu } from "../runtime/linux/this_cpu.ts";
 import { Vector } from "../runtime/linux/vectors.ts";
 import { PROCFS, SYSCTL, SYSFS } from "../runtime/linux/file_systems.ts";
 import { Vfs } from "../runtime/linux/vfs.ts";
-
-/** Every duration of a schema the same. */
-export function flat<T extends ParameterTree>(tree: T, ns: number): Values<T> {
-  return Object.fromEntries(
-    Object.entries(tree).map(([key, leaf]) => [key, leaf instanceof Parameter ? ns : flat(leaf, ns)]),
-  ) as Values<T>;
-}
+import { flat, FLAT_MACHINE } from "./flat_costs.ts";
 
 const RELEASE: KernelRelease = { release: "3.6.0", hz: 100, noHz: true, realTime: false, clocksource: "tsc" };
 
@@ -46,13 +39,7 @@ export class HostRig {
 
   /** @param slaveAffinity see {@linkcode Irqs} */
   constructor({ cpus = 4, slaveAffinity = false, realTime = false } = {}) {
-    this.machine = new Machine(this.engine, {
-      ...flat(machineParameters, 100),
-      cpus,
-      tsc: 3_400_000_000,
-      apicBus: 100_000_000,
-      path: { warmShare: 0, warmFloor: 1, typicalSpread: 0 },
-    });
+    this.machine = new Machine(this.engine, { ...FLAT_MACHINE, cpus });
     this.host = new Kernel(this.engine, {
       name: "host",
       release: { ...RELEASE, realTime },

@@ -17,7 +17,8 @@ import { Errno } from "../runtime/linux/errno.ts";
 import { PCI_MSI_EDGE } from "../runtime/linux/irq.ts";
 import { Kernel } from "../runtime/linux/kernel.ts";
 import { Layers } from "../runtime/linux/layers.ts";
-import { flat, HostRig } from "./host_rig.ts";
+import { flat } from "./flat_costs.ts";
+import { HostRig } from "./host_rig.ts";
 import { kernelCosts } from "../runtime/linux/release.ts";
 
 const CPU3 = "/sys/devices/system/cpu/cpu3/online";

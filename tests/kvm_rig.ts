@@ -8,10 +8,9 @@
 import { type Activity, OUT, work } from "../hw/sim/activity.ts";
 import { Engine } from "../hw/sim/engine.ts";
 import { TraceLog } from "../hw/sim/trace.ts";
-import { Machine, type MachineParameters, machineParameters } from "../hw/machine.ts";
+import { Machine } from "../hw/machine.ts";
 import { DeviceEffects } from "../hw/machine_effects.ts";
 import { buildPciBus, TALK_TOPOLOGY } from "../hw/machine_pci.ts";
-import { Parameter, type ParameterTree, type Values } from "../hw/parameters.ts";
 import { PciBus, type PciFunction } from "../hw/pci.ts";
 import { qemuCosts } from "../runtime/qemu/costs.ts";
 import type { QemuMachine } from "../runtime/qemu/machine.ts";
@@ -34,21 +33,8 @@ import { kernelCosts, type KernelRelease } from "../runtime/linux/release.ts";
 import type { Task } from "../runtime/linux/task.ts";
 import { Vector } from "../runtime/linux/vectors.ts";
 import { flowOf } from "../runtime/measure/flow.ts";
+import { flat, FLAT_MACHINE } from "./flat_costs.ts";
 
-/** Every duration of a schema the same. */
-export function flat<T extends ParameterTree>(tree: T, ns: number): Values<T> {
-  return Object.fromEntries(
-    Object.entries(tree).map(([key, leaf]) => [key, leaf instanceof Parameter ? ns : flat(leaf, ns)]),
-  ) as Values<T>;
-}
-
-const MACHINE: MachineParameters = {
-  ...flat(machineParameters, 100),
-  cpus: 4,
-  tsc: 3_400_000_000,
-  apicBus: 100_000_000,
-  path: { warmShare: 0, warmFloor: 1, typicalSpread: 0 },
-};
 const RELEASE: KernelRelease = { release: "3.4.0", hz: 100, noHz: true, realTime: false, clocksource: "tsc" };
 
 /** The systems' capabilities, restated from the talk's slide 29. */
@@ -66,7 +52,7 @@ export const RFC_V2: DirectCapabilities = { ...RFC_V1, eoi: true, timer: true };
 /** The host, booted: CPU 3 is offline where `offline` says so, and 0000:05:00.0 is bound to `vfDriver`. */
 export class Rig {
   readonly engine = new Engine(1);
-  readonly machine: Machine = new Machine(this.engine, MACHINE);
+  readonly machine: Machine = new Machine(this.engine, FLAT_MACHINE);
   readonly host: Kernel;
   readonly irqs: Irqs;
   readonly pci: PciCore;

@@ -10,8 +10,7 @@ import { assertEquals } from "@std/assert";
 import { work } from "../hw/sim/activity.ts";
 import { Engine } from "../hw/sim/engine.ts";
 import { TraceLog } from "../hw/sim/trace.ts";
-import { Machine, type MachineParameters, machineParameters } from "../hw/machine.ts";
-import { Parameter, type ParameterTree, type Values } from "../hw/parameters.ts";
+import { Machine } from "../hw/machine.ts";
 import { Pin } from "../hw/vmx.ts";
 import { kvmCosts } from "../runtime/kvm/costs.ts";
 import type { DirectCapabilities } from "../runtime/kvm/direct.ts";
@@ -24,23 +23,10 @@ import { Layers } from "../runtime/linux/layers.ts";
 import { kernelCosts, type KernelRelease } from "../runtime/linux/release.ts";
 import { Vector } from "../runtime/linux/vectors.ts";
 import { flowOf } from "../runtime/measure/flow.ts";
-
-/** Every duration of a schema the same: the order of the boxes must not depend on costs. */
-function flat<T extends ParameterTree>(tree: T, ns: number): Values<T> {
-  return Object.fromEntries(
-    Object.entries(tree).map(([key, leaf]) => [key, leaf instanceof Parameter ? ns : flat(leaf, ns)]),
-  ) as Values<T>;
-}
+import { flat, FLAT_MACHINE } from "./flat_costs.ts";
 
 const KERNEL_COSTS = flat(kernelCosts, 200);
 const KVM_COSTS = flat(kvmCosts, 300);
-const MACHINE: MachineParameters = {
-  ...flat(machineParameters, 100),
-  cpus: 4,
-  tsc: 3_400_000_000,
-  apicBus: 100_000_000,
-  path: { warmShare: 0, warmFloor: 1, typicalSpread: 0 },
-};
 const RELEASE: KernelRelease = { release: "3.4.0", hz: 100, noHz: true, realTime: false, clocksource: "tsc" };
 
 const STOCK: DirectCapabilities = {
@@ -56,7 +42,7 @@ const RFC_V2: DirectCapabilities = { ...STOCK, slaveCpu: true, delivery: true, e
 /** One timer, armed by a guest that goes on running, up to 100 µs after it has fired. */
 function period(capabilities: DirectCapabilities): { vcpu: Vcpu; log: TraceLog; exits: number } {
   const engine = new Engine(1);
-  const machine = new Machine(engine, MACHINE);
+  const machine = new Machine(engine, FLAT_MACHINE);
   const host = new Kernel(engine, {
     name: "host",
     release: RELEASE,

@@ -400,14 +400,17 @@ export class Kernel {
     yield* cpu.exit();
   }
 
+  /** The CPU of `mask` with the least to do; where several have, that is a free choice. */
   #leastLoaded(mask: CpuMask): KernelCpu {
-    let best: KernelCpu | undefined;
+    let best: KernelCpu[] = [];
+    let least = Infinity;
     for (const cpu of this.cpus) {
       if ((mask & (1 << cpu.id)) === 0) continue;
-      const load = (c: KernelCpu) => c.runQueue.length + (c.current === c.idle ? 0 : 1);
-      if (best === undefined || load(cpu) < load(best)) best = cpu;
+      const load = cpu.runQueue.length + (cpu.current === cpu.idle ? 0 : 1);
+      if (load < least) [best, least] = [[], load];
+      if (load === least) best.push(cpu);
     }
-    return best ?? this.cpus[0]!;
+    return best[this.engine.choose(best.length, `${this.name}: CPU of a new task`)] ?? this.cpus[0]!;
   }
 
   /** Books what steady CPUs have done up to now, before anybody looks. */
