@@ -471,11 +471,11 @@ export class LogicalCpu {
   }
 
   #traceStep(step: Step, ns: number): void {
-    traceStep(this, this.#done.cause, step, ns);
+    traceStep(this, step, ns);
   }
 
   #trace(kind: string, name: string, fields: TraceRecord["fields"]): void {
-    traceCpu(this, this.#done.cause, kind, name, fields);
+    traceCpu(this, kind, name, fields);
   }
 
   /** Adds the processor's whole state to `hash`. */

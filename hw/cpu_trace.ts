@@ -8,10 +8,9 @@ import { Op, type Step } from "./sim/activity.ts";
 import type { TraceRecord } from "./sim/trace.ts";
 import type { LogicalCpu } from "./cpu.ts";
 
-/** Records something that happens on `cpu`; `cause` is the event that led to it. */
+/** Records something that happens on `cpu`. */
 export function traceCpu(
   cpu: LogicalCpu,
-  cause: number,
   kind: string,
   name: string,
   fields: TraceRecord["fields"],
@@ -19,7 +18,7 @@ export function traceCpu(
   const { engine, id } = cpu;
   engine.trace!.record({
     event: engine.event,
-    cause,
+    cause: engine.cause,
     timeNs: engine.nowNs,
     where: `cpu${id}`,
     kind,
@@ -29,11 +28,11 @@ export function traceCpu(
 }
 
 /** Records that a step of `ns` begins: work, a transition of the hardware's own, or an instruction and its operands. */
-export function traceStep(cpu: LogicalCpu, cause: number, step: Step, ns: number): void {
+export function traceStep(cpu: LogicalCpu, step: Step, ns: number): void {
   const mode = cpu.vmcs === null ? "root" : "guest";
   const { layer, name, op } = step;
-  if (op === Op.Work || op === Op.Switch) return traceCpu(cpu, cause, "work", name, { layer, ns, mode });
-  if (op === Op.Transition) return traceCpu(cpu, cause, "transition", name, { layer, ns, mode });
+  if (op === Op.Work || op === Op.Switch) return traceCpu(cpu, "work", name, { layer, ns, mode });
+  if (op === Op.Transition) return traceCpu(cpu, "transition", name, { layer, ns, mode });
   const { address, value } = cpu.registers;
-  traceCpu(cpu, cause, "instruction", name, { layer, ns, address, value, mode });
+  traceCpu(cpu, "instruction", name, { layer, ns, address, value, mode });
 }

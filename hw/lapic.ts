@@ -134,16 +134,18 @@ interface RegisterRow {
   readonly reset: number;
   /** Which form has it: both where absent. */
   readonly form?: "xapic" | "x2apic";
+  /** Only the xAPIC's can be written. */
+  readonly readOnlyInX2apic?: boolean;
 }
 
 const LVT_RESET = 0x0001_0000;
 const ROWS: ReadonlyMap<number, RegisterRow> = new Map<number, RegisterRow>([
-  [Apic.ID, { name: "ID", access: "rw", mask: 0xff00_0000, reset: 0 }],
+  [Apic.ID, { name: "ID", access: "rw", mask: 0xff00_0000, reset: 0, readOnlyInX2apic: true }],
   [Apic.VERSION, { name: "VERSION", access: "ro", mask: 0, reset: 0x0006_0015 }],
   [Apic.TPR, { name: "TPR", access: "rw", mask: 0xff, reset: 0 }],
   [Apic.PPR, { name: "PPR", access: "ro", mask: 0, reset: 0 }],
   [Apic.EOI, { name: "EOI", access: "wo", mask: 0xffff_ffff, reset: 0 }],
-  [Apic.LDR, { name: "LDR", access: "rw", mask: 0xff00_0000, reset: 0 }],
+  [Apic.LDR, { name: "LDR", access: "rw", mask: 0xff00_0000, reset: 0, readOnlyInX2apic: true }],
   [Apic.DFR, { name: "DFR", access: "rw", mask: 0xf000_0000, reset: 0xffff_ffff, form: "xapic" }],
   [Apic.SVR, { name: "SVR", access: "rw", mask: 0x13ff, reset: 0xff }],
   [Apic.ESR, { name: "ESR", access: "rw", mask: 0, reset: 0 }],
@@ -171,6 +173,10 @@ export function apicRegisterName(offset: number): string {
 
 const NONE: ApicEffect = { kind: "none" };
 const TIMER: ApicEffect = { kind: "timer" };
+
+function fault(offset: number): ApicEffect {
+  return { kind: "fault", reason: `write of APIC register ${apicRegisterName(offset)}` };
+}
 
 /** A local APIC. Holds state, performs nothing. */
 export class LocalApic {
@@ -229,6 +235,7 @@ export class LocalApic {
   write(offset: number, value: number, nowNs: number): ApicEffect {
     switch (offset) {
       case Apic.EOI:
+        if (value !== 0 && this.x2apic) return fault(offset);
         return this.#endOfInterrupt();
       case Apic.TMICT:
         if (this.timer.mode === TimerMode.TscDeadline) return NONE; // SDM: ignored in TSC-deadline mode
@@ -237,13 +244,13 @@ export class LocalApic {
     }
     const row = ROWS.get(offset);
     if (
-      row === undefined || row.access === "ro" ||
-      (row.form !== undefined && (row.form === "x2apic") !== this.x2apic)
+      row === undefined || row.access === "ro" || !this.#hasRegister(row) ||
+      (this.x2apic && (row.readOnlyInX2apic === true || (value & ~row.mask) !== 0))
     ) {
-      return { kind: "fault", reason: `write of APIC register ${apicRegisterName(offset)}` };
+      return fault(offset);
     }
     const masked = (value & row.mask) >>> 0;
-    this.#values.set(offset, masked);
+    this.#values.set(offset, offset === Apic.DFR ? (masked | 0x0fff_ffff) >>> 0 : masked);
     switch (offset) {
       case Apic.TPR:
         this.#tpr = masked;
@@ -278,6 +285,17 @@ export class LocalApic {
       default:
         return NONE;
     }
+  }
+
+  #hasRegister(row: RegisterRow): boolean {
+    return row.form === undefined || (row.form === "x2apic") === this.x2apic;
+  }
+
+  /** Whether the register at `offset` can be read: RDMSR of any other one faults. */
+  readable(offset: number): boolean {
+    if (offset >= Apic.ISR && offset < Apic.ESR) return true;
+    const row = ROWS.get(offset);
+    return row !== undefined && row.access !== "wo" && this.#hasRegister(row);
   }
 
   /** Reads the register at `offset` at time `nowNs`. A register that is not there reads 0. */
@@ -348,7 +366,8 @@ export class LocalApic {
 
   /** Whether a message to `destination` means this APIC (SDM, "Determining IPI Destination"). */
   matches(destination: number, logical: boolean): boolean {
-    if (!logical) return destination === this.id || destination === (this.x2apic ? 0xffff_ffff : 0xff);
+    if (destination === (this.x2apic ? 0xffff_ffff : 0xff)) return true; // broadcast, of either kind
+    if (!logical) return destination === this.id;
     if (this.x2apic) {
       const ldr = this.read(Apic.LDR, 0);
       return destination >>> 16 === ldr >>> 16 && (destination & ldr & 0xffff) !== 0;

@@ -53,6 +53,10 @@ export class LapicTimer {
   expiresNs: number = NEVER;
   /** IA32_TSC_DEADLINE, as TSC ticks; 0: disarmed. */
   deadline = 0;
+  /** Divisor of the count that runs. */
+  #divisor = 2;
+  /** The exact start is `startNs + #carry / bus.ticks`: a period's end need not be a whole ns. */
+  #carry = 0;
 
   /** @param bus the APIC's bus clock @param tsc the time-stamp counter's clock */
   constructor(readonly bus: ClockRatio, readonly tsc: ClockRatio) {}
@@ -60,12 +64,22 @@ export class LapicTimer {
   /** Starts the counter by a write of TMICT; 0 stops it. */
   start(count: number, nowNs: number): void {
     this.initialCount = count >>> 0;
-    this.startNs = nowNs;
-    this.expiresNs = this.initialCount === 0 ? NEVER : nowNs + this.#durationNs(this.initialCount);
+    this.#divisor = timerDivisor(this.divideConfiguration);
+    this.#startAt(nowNs, 0);
   }
 
-  /** Arms the TSC-deadline timer; 0 disarms it. */
+  #startAt(startNs: number, carry: number): void {
+    this.startNs = startNs;
+    this.#carry = carry;
+    const count = this.initialCount;
+    this.expiresNs = count === 0
+      ? NEVER
+      : startNs + Math.ceil((count * this.#divisor * this.bus.ns + carry) / this.bus.ticks);
+  }
+
+  /** Arms the TSC-deadline timer; 0 disarms it. Other modes ignore it. */
   startDeadline(deadline: number, nowNs: number): void {
+    if (this.mode !== TimerMode.TscDeadline) return;
     this.deadline = deadline;
     this.expiresNs = deadline === 0
       ? NEVER
@@ -79,28 +93,29 @@ export class LapicTimer {
     this.expiresNs = NEVER;
   }
 
-  /** The counter has reached 0 at `nowNs`: goes on in periodic mode, stands still otherwise. */
-  expired(nowNs: number): void {
+  /** The counter has reached 0: goes on in periodic mode, without drift; stands still otherwise. */
+  expired(): void {
     this.deadline = 0;
-    if (this.mode === TimerMode.Periodic) this.start(this.initialCount, nowNs);
-    else this.expiresNs = NEVER;
+    if (this.mode !== TimerMode.Periodic) {
+      this.expiresNs = NEVER;
+      return;
+    }
+    const { startNs, expiresNs, initialCount } = this;
+    const carry = initialCount * this.#divisor * this.bus.ns + this.#carry -
+      (expiresNs - startNs) * this.bus.ticks;
+    this.#startAt(expiresNs, carry);
   }
 
   /** TMCCT: what is left at `nowNs`. */
   currentCount(nowNs: number): number {
     if (this.expiresNs === NEVER || this.mode === TimerMode.TscDeadline) return 0;
-    const divisor = timerDivisor(this.divideConfiguration);
-    const ticks = Math.floor(((nowNs - this.startNs) * this.bus.ticks) / (this.bus.ns * divisor));
-    return Math.max(0, this.initialCount - ticks);
-  }
-
-  #durationNs(count: number): number {
-    return Math.ceil((count * timerDivisor(this.divideConfiguration) * this.bus.ns) / this.bus.ticks);
+    const elapsed = (nowNs - this.startNs) * this.bus.ticks - this.#carry;
+    return Math.max(0, this.initialCount - Math.floor(elapsed / (this.bus.ns * this.#divisor)));
   }
 
   /** Adds the state to `hash`. */
   hashInto(hash: StateHash): void {
     hash.word(this.initialCount).word(this.divideConfiguration).word(this.mode).number(this.startNs);
-    hash.number(this.expiresNs).number(this.deadline);
+    hash.number(this.expiresNs).number(this.deadline).word(this.#divisor).number(this.#carry);
   }
 }

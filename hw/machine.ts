@@ -103,7 +103,10 @@ export class Machine implements ProcessorBus {
   /** @inheritdoc */
   readMsr(cpu: LogicalCpu, msr: number): number | undefined {
     if (msr >= 0x800 && msr < 0x900) {
-      return cpu.apic.x2apic ? cpu.apic.read(x2apicOffset(msr), this.engine.nowNs) : undefined;
+      const offset = x2apicOffset(msr);
+      return cpu.apic.x2apic && cpu.apic.readable(offset)
+        ? cpu.apic.read(offset, this.engine.nowNs)
+        : undefined;
     }
     if (msr === MSR_TSC_DEADLINE) return cpu.apic.timer.deadline;
     if (msr === MSR_APIC_BASE) {
@@ -166,7 +169,7 @@ export class Machine implements ProcessorBus {
   }
 
   #timerExpired(cpu: LogicalCpu): void {
-    cpu.apic.timer.expired(this.engine.nowNs);
+    cpu.apic.timer.expired();
     this.#armTimer(cpu);
     const vector = cpu.apic.timerVector;
     if (vector < 0) return; // masked

@@ -6,7 +6,7 @@
  * @module
  */
 
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { work } from "../hw/sim/activity.ts";
 import { Engine } from "../hw/sim/engine.ts";
 import { TraceLog } from "../hw/sim/trace.ts";
@@ -156,4 +156,18 @@ Deno.test("the exits that each register setting removes: delivery alone leaves t
 
 Deno.test("the same run gives the same trace", () => {
   assertEquals(period(STOCK).log.records, period(STOCK).log.records);
+});
+
+Deno.test("every event knows its cause: the injection goes back to the guest's write of the timer", () => {
+  const { records } = period(STOCK).log;
+  const causes = new Map(records.map(({ event, cause }) => [event, cause]));
+  const eventOf = (name: string, text: string) =>
+    records.find((record) => record.name === name && JSON.stringify(record.fields).includes(text))!.event;
+  const armed = eventOf("kvm_apic", "TMICT");
+  const chain: number[] = [];
+  for (let event: number | undefined = eventOf("kvm_inj_virq", "239"); event !== undefined;) {
+    chain.push(event);
+    event = causes.get(event);
+  }
+  assert(chain.includes(armed), `${armed} is not among ${chain.join(" <- ")}`);
 });

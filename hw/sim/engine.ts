@@ -58,6 +58,8 @@ export class Engine {
   nowNs = 0;
   /** Number of the event that is happening; counts every alarm, and every step of every activity. */
   event = 0;
+  /** The event that caused the one that is happening; kept while a run is traced or stepped. */
+  cause = 0;
   #trace: TraceSink | null = null;
   /** Makes every choice that is not data. A normal run takes the first. */
   chooser: Chooser = () => 0;
@@ -159,6 +161,7 @@ export class Engine {
     this.nowNs = alarm.timeNs;
     alarm.timeNs = NEVER;
     this.event++;
+    this.cause = alarm.cause;
     if (this.trace !== null) {
       this.trace.record({
         event: this.event,

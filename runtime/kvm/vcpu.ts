@@ -56,14 +56,18 @@ export class Vcpu {
   mode: VcpuMode = "outside";
   /** It executed HLT and waits (`KVM_MP_STATE_HALTED`). */
   halted = false;
-  /** It has been given something to do before the next entry (`vcpu->requests`). */
-  requested = false;
   /** A signal is pending for the thread. */
   signalPending = false;
   /** The slave CPU it is bound to; -1: none. */
   slaveCpu = -1;
   /** The expiry of its emulated timer. */
   readonly timer: HrTimer;
+  /** The CPU on which that was last started. */
+  timerHome: KernelCpu | null = null;
+  /** What an exit handler wants done outside of the loop; `null`: enter again. */
+  left: LoopResult | null = null;
+  /** Why the loop was left. */
+  result: LoopResult = "online";
   /** Exits by basic reason. */
   readonly exits = new Float64Array(64);
   /** Interrupts injected at entry. */
@@ -128,8 +132,7 @@ export class Vcpu {
         if (away !== null) yield away;
         if (this.thread!.cpu !== cpu.id) return this.#leave("online");
       }
-      registers.interruptFlag = false; // from here to the entry nobody comes between
-      this.requested = false;
+      registers.interruptFlag = false; // requests are looked at here; from here to the entry nobody comes between
       this.#inject(slave);
       physical.currentVmcs = this.vmcs;
       this.mode = "in guest";
@@ -165,15 +168,8 @@ export class Vcpu {
     this.result = result;
   }
 
-  /** Why the loop was left. */
-  result: LoopResult = "online";
-
-  /** What an exit handler wants done outside of the loop; `null`: enter again. */
-  left: LoopResult | null = null;
-
   /** Makes the vCPU look at what has changed for it: wakes it, or interrupts the CPU that runs it. */
   kick(from: KernelCpu): void {
-    this.requested = true;
     const thread = this.thread;
     if (this.slaveCpu >= 0 && this.loadedOn?.state === "slave") {
       this.vm.kvm.kickSlave(this, from);
@@ -213,14 +209,11 @@ export class Vcpu {
 
   #timerExpired(): void {
     const { apic } = this;
-    apic.timer.expired(this.vm.kvm.host.nowNs);
+    apic.timer.expired();
     const cpu = this.timerHome!;
     if (apic.timer.expiresNs !== Infinity) cpu.hrtimers.start(this.timer, apic.timer.expiresNs);
     if (apic.timerVector >= 0) this.interrupt(apic.timerVector, cpu);
   }
-
-  /** The CPU on which the emulated timer was last started. */
-  timerHome: KernelCpu | null = null;
 
   /** Writes a tracepoint of KVM, with the kernel's names. */
   tracepoint(name: string, fields: Record<string, number | string | boolean>): void {
@@ -228,7 +221,7 @@ export class Vcpu {
     if (engine.trace === null) return;
     engine.trace.record({
       event: engine.event,
-      cause: engine.event,
+      cause: engine.cause,
       timeNs: engine.nowNs,
       where: this.loadedOn === null ? this.vm.name : `cpu${this.loadedOn.id}`,
       kind: "tracepoint",
@@ -241,7 +234,7 @@ export class Vcpu {
   hashInto(hash: StateHash): void {
     this.apic.hashInto(hash);
     this.vmcs.hashInto(hash);
-    hash.text(this.mode).flag(this.halted).flag(this.requested).flag(this.signalPending).word(this.slaveCpu);
+    hash.text(this.mode).flag(this.halted).flag(this.signalPending).word(this.slaveCpu);
     hash.flag(this.registers.interruptFlag).flag(this.registers.halted);
     this.registers.context.hashInto(hash);
     for (const count of this.exits) hash.number(count);
