@@ -11,6 +11,7 @@ import { diagram } from "./diagram.ts";
 import { expect } from "./expect.ts";
 import { help } from "./help.ts";
 import { irq } from "./irq.ts";
+import { params } from "./params.ts";
 import { run } from "./run.ts";
 import { show } from "./show.ts";
 import { slide } from "./slide.ts";
@@ -18,7 +19,9 @@ import { step } from "./step.ts";
 
 /** Every word, bound to a session. */
 export function laboratoryWords(session: Session): readonly Command[] {
-  const words: Command[] = [boot, step, run, show, diagram, expect, slide, irq].map((word) => word(session));
+  const words: Command[] = [boot, step, run, show, diagram, expect, slide, params, irq].map((word) =>
+    word(session)
+  );
   words.push(help(session, () => words));
   return words;
 }
