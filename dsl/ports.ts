@@ -112,6 +112,8 @@ export interface Program {
   readonly name: string;
   /** One line for `help`. */
   readonly summary: string;
+  /** Usage; Effects; Exit status; Errors; Differs from the real one. */
+  readonly doc?: string;
   /** Runs inside simulated time; returns the exit status. */
   main(process: Process): Activity<number>;
 }

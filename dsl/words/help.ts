@@ -28,7 +28,9 @@ export function help(session: Session, words: () => readonly Command[]): Command
       const command = words().find((word) => word.name === name) ?? commands.get(name);
       const program = programs.get(name) ?? session.lab.computer("vm0")?.programs.get(name);
       if (command !== undefined) context.out(`${command.doc}\n`);
-      else if (program !== undefined) context.out(`${program.name}: ${program.summary}\n`);
+      else if (program !== undefined) {
+        context.out(`${program.name}: ${program.summary}\n${program.doc === undefined ? "" : `${program.doc}\n`}`);
+      }
       else {
         const known = [...words().map((word) => word.name), ...commands.keys(), ...programs.keys()];
         const meant = closest(name, known);

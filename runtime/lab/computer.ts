@@ -8,7 +8,7 @@ import type { Activity, Step } from "../../hw/sim/activity.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import type { Task } from "../linux/task.ts";
 import type { Vfs } from "../linux/vfs.ts";
-import { maskOf, type Program, type ProgramProcess } from "../programs/program.ts";
+import { maskOf, type Program, type ProgramProcess, type SystemPort } from "../programs/program.ts";
 import type { CyclictestResult } from "../programs/cyclictest.ts";
 import type { Lab } from "./lab.ts";
 import type { Software } from "./software.ts";
@@ -114,6 +114,12 @@ export class Computer {
     return true;
   }
 
+  #system(): SystemPort {
+    const { pci, threads, identity, bootTime, isGuest } = this.software;
+    const { hostname, programs } = this;
+    return { hostname, identity, hypervisor: isGuest ? "KVM" : null, bootTime, pci, threads, programs };
+  }
+
   #process(task: Task, launch: CommandLaunch): CommandProcess {
     const { lab } = this;
     const events = lab.engine.event, exits = lab.exits();
@@ -123,6 +129,7 @@ export class Computer {
       kernel: this.kernel,
       task,
       processors: this.processors,
+      system: this.#system(),
       progress: (fraction) => lab.onProgress(launch.argv[0] ?? "", fraction),
       measured: (cyclictest: CyclictestResult) => {
         const { options, engine, results } = lab;

@@ -67,6 +67,10 @@ export class Software {
   readonly vfs = new Vfs();
   /** Carries out what devices of its bus cause. */
   readonly effects: DeviceEffects;
+  /** What its processors are. */
+  readonly identity: CpuIdentity;
+  /** When it booted, seconds since 1970. */
+  readonly bootTime = BOOT_TIME;
 
   /**
    * @param bus the PCI bus that it sees @param isGuest whether it runs on virtual CPUs of `machine`
@@ -78,6 +82,7 @@ export class Software {
     options: SoftwareOptions,
     readonly isGuest: boolean,
   ) {
+    this.identity = options.identity;
     this.effects = new DeviceEffects(machine, bus);
     this.irqs = new Irqs(kernel, options.slaveAffinity);
     this.threads = new KernelThreads(kernel);

@@ -272,13 +272,24 @@ export class Kernel {
       if (cpu.current !== task && this.onlineMask !== 0) this.migrate(task, cpu = this.fallback(task), from);
     }
     task.runnable = true;
+    this.#updateCurrent(cpu);
     cpu.runQueue.enqueue(task, isNew ? "new" : "waking");
-    this.#resched(task, cpu, from);
+    this.resched(task, cpu, from);
   }
 
-  /** check_preempt_curr(): makes the CPU whose queue `task` has joined schedule, if the task is to run next. */
-  #resched(task: Task, cpu: KernelCpu, from: KernelCpu): void {
+  /** update_curr(): the queue's virtual time is that of now, before a task is placed by it. */
+  #updateCurrent(cpu: KernelCpu): void {
+    cpu.bookSteady();
     if (cpu.current !== cpu.idle) cpu.runQueue.account(cpu.current, this.nowNs);
+  }
+
+  /**
+   * check_preempt_curr(): makes the CPU whose queue `task` has joined schedule, if the task is to run next.
+   *
+   * @param from the CPU whose software has put it there
+   */
+  resched(task: Task, cpu: KernelCpu, from: KernelCpu): void {
+    this.#updateCurrent(cpu);
     if (cpu.runQueue.preempts(task, cpu.current, cpu.idle)) cpu.needResched = true;
     else if (cpu.steadySinceNs < 0) return; // a steady CPU has stopped its tick and must be told to share
     if (cpu !== from) from.rescheduleMask |= 1 << cpu.id;
@@ -293,11 +304,13 @@ export class Kernel {
   migrate(task: Task, to: KernelCpu, from: KernelCpu): void {
     const { runQueue: queue, current } = this.cpus[task.cpu]!;
     if (current === task || (task.runnable && !queue.remove(task))) return;
+    this.#updateCurrent(this.cpus[task.cpu]!);
+    this.#updateCurrent(to);
     task.vruntimeNs += to.runQueue.minVruntimeNs - queue.minVruntimeNs; // lags behind its new peers as it did here
     task.cpu = to.id;
     if (!task.runnable) return;
     to.runQueue.enqueue(task, "as it is");
-    this.#resched(task, to, from);
+    this.resched(task, to, from);
   }
 
   /**
@@ -342,6 +355,7 @@ export class Kernel {
   /** Third part: gives the CPU away until the timer has expired; null where it has already. */
   fallAsleep(task: Task, timer: HrTimer): Step | null {
     const cpu = this.cpus[task.cpu]!;
+    task.wakePending = false; // the timer's own wake-up, which came already, or one that is not meant for this sleep
     return timer.base !== null && cpu.prepareSleep() ? cpu.schedule() : null;
   }
 

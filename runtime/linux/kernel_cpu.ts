@@ -243,6 +243,7 @@ export class KernelCpu implements InterruptTable {
     }
     const next = runQueue.take() ?? idle;
     next.sliceStartNs = next.cpuTimeNs;
+    next.turnOver = false;
     if (next === current) return null;
     next.execStartNs = kernel.nowNs;
     this.current = next;
@@ -333,6 +334,7 @@ export class KernelCpu implements InterruptTable {
     if (this.tick.base !== null && this.tick.expiresNs <= nowNs) {
       const ticks = Math.floor((nowNs - this.tick.expiresNs) / tickPeriodNs) + 1;
       this.localTimerInterrupts += ticks;
+      if (this.current.policy === "SCHED_RR") this.runQueue.countSlice(this.current, ticks, tickPeriodNs);
       this.stolenNs += ticks * this.kernel.steps.tick.ns;
       this.hrtimers.start(this.tick, this.tick.expiresNs + ticks * tickPeriodNs);
     }
@@ -365,6 +367,7 @@ export class KernelCpu implements InterruptTable {
     const current = this.current;
     if (current !== this.idle) {
       this.runQueue.account(current, this.kernel.nowNs);
+      if (current.policy === "SCHED_RR") this.runQueue.countSlice(current, 1, this.kernel.tickPeriodNs);
       if (this.runQueue.sliceOver(current)) this.needResched = true;
     }
     this.hrtimers.start(timer, timer.expiresNs + this.#tickEvery);

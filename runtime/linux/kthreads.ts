@@ -27,6 +27,7 @@ export class KernelThread {
   constructor(readonly kernel: Kernel, name: string, readonly home: KernelCpu | null) {
     this.task = kernel.createTask(name, this.allowed, (task) => this.#life(task));
     this.task.kernelThread = true;
+    this.task.bound = home !== null;
     if (home !== null) this.task.cpu = home.id;
   }
 

@@ -123,13 +123,23 @@ export class RunQueue {
     return running.vruntimeNs - task.vruntimeNs > this.tunables.wakeupGranularityNs;
   }
 
+  /**
+   * task_tick_rt(): `ticks` of `periodNs` have found the round-robin task `running` on the CPU. Its slice is so many
+   * ticks, whatever part of them it had; being preempted does not begin it anew.
+   */
+  countSlice(running: Task, ticks: number, periodNs: number): void {
+    const slice = Math.max(1, Math.floor(RR_TIMESLICE_NS / periodNs));
+    running.sliceTicks += ticks;
+    if (running.sliceTicks < slice) return;
+    running.sliceTicks %= slice;
+    running.turnOver = this.#realTime[0]?.rtPriority === running.rtPriority;
+  }
+
   /** At the tick: whether `running` has used up its slice. */
   sliceOver(running: Task): boolean {
     const used = running.cpuTimeNs - running.sliceStartNs;
     if (running.policy === "SCHED_FIFO") return false;
-    if (running.policy === "SCHED_RR") {
-      return used >= RR_TIMESLICE_NS && this.#realTime[0]?.rtPriority === running.rtPriority;
-    }
+    if (running.policy === "SCHED_RR") return running.turnOver;
     const waiting = this.#fair.length;
     if (waiting === 0) return false;
     const { latencyNs, minGranularityNs } = this.tunables;

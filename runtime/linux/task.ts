@@ -31,6 +31,10 @@ export class Task {
   cpuTimeNs = 0;
   /** CPU time when its slice began, ns. */
   sliceStartNs = 0;
+  /** SCHED_RR: ticks of its slice that have passed. */
+  sliceTicks = 0;
+  /** SCHED_RR: its slice is over and an equal waits. */
+  turnOver = false;
   /** Whether it wants a CPU. */
   runnable = false;
   /** Above 0 it is not preempted. */
@@ -47,13 +51,15 @@ export class Task {
   wakePending = false;
   /** It is a thread of the kernel and has no user space. */
   kernelThread = false;
+  /** It is bound to its CPU for good: PF_THREAD_BOUND. */
+  bound = false;
 
   /**
-   * @param name as `ps` prints it @param cpu the CPU whose queue it is on @param allowed where it may run
+   * @param name as `ps` prints it; another one after execve() @param cpu the CPU whose queue it is on @param allowed where it may run
    */
   constructor(
     readonly pid: number,
-    readonly name: string,
+    public name: string,
     public cpu: number,
     public allowed: CpuMask,
     activity: Activity<unknown>,
@@ -73,6 +79,7 @@ export class Task {
     hash.word(this.pid).text(this.policy).word(this.rtPriority).number(this.vruntimeNs).number(
       this.cpuTimeNs,
     );
+    hash.word(this.sliceTicks).flag(this.turnOver);
     hash.flag(this.runnable).word(this.preemptCount).word(this.cpu).word(this.allowed);
     this.context.hashInto(hash);
   }

@@ -16,7 +16,7 @@ import { type CyclictestThread, histogramLines, threadLine } from "../measure/cy
 import { Histogram } from "../measure/histogram.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import type { Task } from "../linux/task.ts";
-import { maskOf, type Program, type ProgramProcess } from "./program.ts";
+import type { Program, ProgramProcess } from "./program.ts";
 
 /** The options of one run. */
 export interface CyclictestOptions {
@@ -288,7 +288,7 @@ export const cyclictest: Program = {
     for (let number = 0; number < count; number++) {
       const thread = new Thread(number, options);
       const at = options.affinity === "each" ? number % processors.length : options.affinity;
-      const allowed = at === null ? maskOf(processors) : 1 << processors[at]!;
+      const allowed = at === null ? main.allowed : 1 << processors[at]!;
       thread.task = kernel.createTask(
         "cyclictest",
         allowed,

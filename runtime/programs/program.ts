@@ -5,9 +5,30 @@
  */
 
 import type { Activity } from "../../hw/sim/activity.ts";
+import type { CpuIdentity } from "../linux/cpu_identity.ts";
 import type { Kernel } from "../linux/kernel.ts";
+import type { KernelThreads } from "../linux/kthreads.ts";
+import type { PciCore } from "../linux/pci_bus.ts";
 import type { CpuMask, Task } from "../linux/task.ts";
 import type { CyclictestResult } from "./cyclictest.ts";
+
+/** What a program finds of its computer beside the kernel. */
+export interface SystemPort {
+  /** The name of the computer. */
+  readonly hostname: string;
+  /** What its processors are. */
+  readonly identity: CpuIdentity;
+  /** What the processors say that they are emulated by; `null`: they are real. */
+  readonly hypervisor: string | null;
+  /** When it booted, seconds since 1970. */
+  readonly bootTime: number;
+  /** Its PCI core. */
+  readonly pci: PciCore;
+  /** Its per-CPU kernel threads. */
+  readonly threads: KernelThreads;
+  /** The programs that it has, by name. */
+  readonly programs: ReadonlyMap<string, Program>;
+}
 
 /** A process, as its program sees it. */
 export interface ProgramProcess {
@@ -21,6 +42,8 @@ export interface ProgramProcess {
   readonly task: Task;
   /** The kernel's CPUs that the process knows, its processor 0 first. */
   readonly processors: readonly number[];
+  /** The computer around it. */
+  readonly system: SystemPort;
   /** Writes to descriptor 1. */
   stdout(text: string): void;
   /** Writes to descriptor 2. */
@@ -37,6 +60,8 @@ export interface Program {
   readonly name: string;
   /** One line for `help`. */
   readonly summary: string;
+  /** Usage; Effects; Exit status; Errors; Differs from the real one. */
+  readonly doc?: string;
   /** Its life; returns the exit status. */
   main(process: ProgramProcess): Activity<number>;
 }
@@ -44,4 +69,9 @@ export interface Program {
 /** The mask of the kernel CPUs that `processors` are. */
 export function maskOf(processors: readonly number[]): CpuMask {
   return processors.reduce((mask, cpu) => mask | (1 << cpu), 0);
+}
+
+/** The reverse of {@linkcode maskOf}, as the process numbers its processors: bit N for processor N. */
+export function processorMask(cpus: CpuMask, processors: readonly number[]): CpuMask {
+  return processors.reduce((mask, cpu, i) => (cpus & (1 << cpu)) === 0 ? mask : mask | (1 << i), 0);
 }

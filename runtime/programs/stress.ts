@@ -9,7 +9,7 @@
  */
 
 import { type Activity, type Step, work } from "../../hw/sim/activity.ts";
-import { maskOf, type Program, type ProgramProcess } from "./program.ts";
+import type { Program, ProgramProcess } from "./program.ts";
 
 /** The program. */
 export const stress: Program = {
@@ -43,7 +43,7 @@ export const stress: Program = {
     for (let i = 0; i < workers; i++) {
       const hog = kernel.createTask(
         "stress",
-        maskOf(command.processors),
+        task.allowed,
         (worker) =>
           seconds === 0 ? kernel.spin(worker) : spinFor(work("hogcpu", kernel.taskLayer, lengthNs, false)),
         () => {
@@ -51,6 +51,8 @@ export const stress: Program = {
           kernel.wake(task, kernel.cpus[hog.cpu]!);
         },
       );
+      hog.policy = task.policy; // as fork() does
+      hog.rtPriority = task.rtPriority;
       const here = kernel.cpus[task.cpu]!;
       kernel.wake(hog, here);
       yield* here.sendPendingIpis();
