@@ -10,6 +10,7 @@ import {
   apicRegisterName,
   DeliveryMode,
   type Ipi,
+  type LocalApic,
   MSR_APIC_BASE,
   x2apicMsr,
   x2apicOffset,
@@ -72,8 +73,9 @@ export function completeExit(vcpu: Vcpu, cpu: KernelCpu, reason: number): Step |
     }
     case ExitReason.MsrRead: {
       const msr = registers.address;
-      if (isX2apic(vcpu, msr)) vmcs.skipInstruction(apic.read(x2apicOffset(msr), vcpu.vm.kvm.host.nowNs));
-      else if (msr === MSR_APIC_BASE) vmcs.skipInstruction(apicBase(vcpu));
+      if (isX2apic(vcpu, msr) && readable(apic, x2apicOffset(msr))) {
+        vmcs.skipInstruction(apic.read(x2apicOffset(msr), vcpu.vm.kvm.host.nowNs));
+      } else if (msr === MSR_APIC_BASE) vmcs.skipInstruction(apicBase(vcpu));
       else {
         vcpu.tracepoint("kvm_msr", { rw: "read", index: msr, data: 0, fault: true });
         injectFault(vcpu);
@@ -102,6 +104,11 @@ export function completeExit(vcpu: Vcpu, cpu: KernelCpu, reason: number): Step |
 
 function isX2apic(vcpu: Vcpu, msr: number): boolean {
   return msr >= 0x800 && msr < 0x900 && vcpu.apic.x2apic;
+}
+
+/** What `apic_reg_read()` of 3.5 lets through: more than the manual, which has no DFR and ICR2 in x2APIC form. */
+function readable(apic: LocalApic, offset: number): boolean {
+  return apic.readable(offset) || offset === Apic.DFR || offset === Apic.ICR2;
 }
 
 /** IA32_APIC_BASE: enabled, in its form, and whether it is the bootstrap processor's. */
