@@ -4,8 +4,7 @@
  * @module
  */
 
-import row from "../examples/slide25_row.rtk" with { type: "text" };
-import setup from "../examples/talk_setup.rtk" with { type: "text" };
+import { example, EXAMPLES } from "./examples.ts";
 import type { LabResult } from "../runtime/lab/lab.ts";
 import { systemNamed } from "../runtime/lab/systems.ts";
 import { periodLines } from "../runtime/lab/views/lab_views.ts";
@@ -58,7 +57,7 @@ export function demo({ loops, seed }: DemoOptions, port: DemoPort): number {
     },
     seed,
     name: "demo",
-    folder: { path: "/root/examples", files: new Map([["talk_setup.rtk", setup], ["slide25_row.rtk", row]]) },
+    folder: EXAMPLES,
     words: laboratoryWords,
   });
   session.onProgress = (name, fraction) => {
@@ -67,7 +66,7 @@ export function demo({ loops, seed }: DemoOptions, port: DemoPort): number {
   };
 
   out("The set-up of slide 30, on rfc-v2 (the second series of patches):\n\n");
-  let status = session.runScript(setup, "talk_setup.rtk", narrator(session, out));
+  let status = session.runScript(example("talk_setup.rtk"), "talk_setup.rtk", narrator(session, out));
   if (status !== 0) return failed(err, "the set-up", status);
 
   out(`\nSlide 25: cyclictest in vm0, ${loops} loops of 1 ms, endless loops on the host's CPUs.\n`);
@@ -75,7 +74,7 @@ export function demo({ loops, seed }: DemoOptions, port: DemoPort): number {
   for (const { system, kernel } of PUBLISHED_LATENCIES.filter(({ slide }) => slide === 25)) {
     session.boot({ system: systemNamed(system)!, kernel });
     kept = [];
-    status = session.runScript(row, "slide25_row.rtk");
+    status = session.runScript(example("slide25_row.rtk"), "slide25_row.rtk");
     const said = kept.join("");
     kept = undefined;
     const result = session.results.at(-1);

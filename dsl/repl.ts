@@ -8,6 +8,7 @@
  * @module
  */
 
+import { EXAMPLES } from "./examples.ts";
 import { DeadlockError } from "./jobs.ts";
 import { ProgressLine, progressText } from "./progress.ts";
 import type { RunOptions } from "./run_scripts.ts";
@@ -118,6 +119,7 @@ export async function repl(
     ...options,
     io: { out: cleared(out), err: cleared(err) },
     interactive: true,
+    folder: EXAMPLES,
     words: laboratoryWords,
   });
   session.onProgress = (name, fraction) => {
@@ -144,7 +146,9 @@ export async function repl(
     reader.prompt();
   };
   if (isTerminal) {
-    out("rtkvm: real-time KVM on a deterministic model. help lists the words, Ctrl-D leaves.\n");
+    out(
+      "rtkvm: real-time KVM on a deterministic model. help lists the words, ls the examples, Ctrl-D leaves.\n",
+    );
   }
   const { promise, resolve, reject } = Promise.withResolvers<number>();
   reader.on("line", (text: string) => {

@@ -29,9 +29,10 @@ export function help(session: Session, words: () => readonly Command[]): Command
       const program = programs.get(name) ?? session.lab.computer("vm0")?.programs.get(name);
       if (command !== undefined) context.out(`${command.doc}\n`);
       else if (program !== undefined) {
-        context.out(`${program.name}: ${program.summary}\n${program.doc === undefined ? "" : `${program.doc}\n`}`);
-      }
-      else {
+        context.out(
+          `${program.name}: ${program.summary}\n${program.doc === undefined ? "" : `${program.doc}\n`}`,
+        );
+      } else {
         const known = [...words().map((word) => word.name), ...commands.keys(), ...programs.keys()];
         const meant = closest(name, known);
         return context.complain(

@@ -56,6 +56,7 @@ function qemuProgram(lab: Lab, name: string): Program {
   return {
     name,
     summary: program.summary,
+    doc: program.doc,
     *main(command: ProgramProcess): Activity<number> {
       if (options.system.vm0 === "host") {
         command.stderr(`note: system ${options.system.name} has no guest: vm0 is this machine itself\n`);

@@ -4,11 +4,21 @@
  * @module
  */
 
+import { chrt } from "../programs/chrt.ts";
 import { cyclictest } from "../programs/cyclictest.ts";
+import { dmesg } from "../programs/dmesg.ts";
+import { free } from "../programs/free.ts";
+import { lscpu } from "../programs/lscpu.ts";
+import { lspci } from "../programs/lspci.ts";
+import { nproc } from "../programs/nproc.ts";
 import type { Program } from "../programs/program.ts";
+import { ps } from "../programs/ps.ts";
 import { stress } from "../programs/stress.ts";
+import { taskset } from "../programs/taskset.ts";
+import { uname } from "../programs/uname.ts";
+import { uptime } from "../programs/uptime.ts";
 
 /** Programs of every computer. */
 export function userPrograms(): Program[] {
-  return [cyclictest, stress];
+  return [cyclictest, stress, chrt, dmesg, free, lscpu, lspci, nproc, ps, taskset, uname, uptime];
 }

@@ -263,10 +263,18 @@ function* measure(
   return 0;
 }
 
+const doc =
+  `Usage: cyclictest -n -l LOOPS [-a [NUM]] [-d DIST] [-h US | -H US] [-i INTV] [-m] [-p PRIO] [-q] [-t [NUM]]
+Effects: sleeps LOOPS times for INTV us (1000) and prints how late it woke, us: minimum, last, average, maximum; -h with a
+         histogram. -a: on processor NUM; -t: NUM threads, each with DIST us (500) more; -p: SCHED_FIFO priority
+Exit status: 0; 1 on a value out of range or an option that is not modelled; 0 after the usage, as version 0.83 ends
+Differs from the real one: -n and -l are needed; no signal timers, tracing options, -D, -v; nothing is printed before the end`;
+
 /** The program. */
 export const cyclictest: Program = {
   name: "cyclictest",
   summary: "measures how late a task is woken by a timer",
+  doc,
   *main(command: ProgramProcess): Activity<number> {
     const options = parseCyclictest(command.argv);
     if ("message" in options) {

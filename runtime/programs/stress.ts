@@ -11,10 +11,16 @@
 import { type Activity, type Step, work } from "../../hw/sim/activity.ts";
 import type { Program, ProgramProcess } from "./program.ts";
 
+const doc = `Usage: stress -c N [-t SECONDS]
+Effects: starts N processes in endless loops; they end after SECONDS, or never
+Exit status: 0; 1 on a wrong argument
+Differs from the real one: no memory, I/O and disk workers`;
+
 /** The program. */
 export const stress: Program = {
   name: "stress",
   summary: "loads CPUs with endless loops",
+  doc,
   *main(command: ProgramProcess): Activity<number> {
     const { kernel, argv, task } = command;
     let workers = 0, seconds = 0;

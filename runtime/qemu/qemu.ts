@@ -60,6 +60,8 @@ export interface QemuProgram {
   readonly name: string;
   /** One line for `help`. */
   readonly summary: string;
+  /** Usage; Effects; Exit status; Errors; Differs from the real one. */
+  readonly doc: string;
   /** Its life; returns the exit status. */
   main(process: QemuProcess): Activity<number>;
 }
@@ -72,6 +74,7 @@ export function qemu(context: QemuContext): QemuProgram {
     summary: context.patched
       ? "runs a guest by KVM; its vCPUs get the offline CPUs for themselves"
       : "runs a guest by KVM",
+    doc: docOf(context),
     *main(command: QemuProcess): Activity<number> {
       const { argv, task } = command;
       yield steps.startUp;
@@ -107,6 +110,18 @@ export function qemu(context: QemuContext): QemuProgram {
       return 0;
     },
   };
+}
+
+function docOf({ name, patched }: QemuContext): string {
+  const effects = patched
+    ? "starts a guest; its vCPUs get the CPUs that are offline, highest first"
+    : "starts a guest";
+  return `Usage: ${name} [-enable-kvm] [-m MIB] [-smp N] [-cpu MODEL[,+FEATURE]...] [-name NAME] [-S] [-no-kvm-pit]
+       [-nographic] [-serial BACKEND] [-monitor BACKEND] [-drive KEY=VALUE,...] [-device pci-assign,host=BUS:DEVICE.FUNCTION]
+Effects: ${effects}; ssh NAME COMMAND (vm0, vm1, ...) then runs there.
+         -S: the vCPUs wait, and vcpu[i] can be given to ioctl. Other options of qemu-kvm 1.1 are taken without effect, or refused
+Exit status: 0 once the guest is started; 1 if it cannot be
+Differs from the real one: the command returns, as with -daemonize; no monitor, no device models beside assigned devices`;
 }
 
 /** Each `-device` as messages name it: `qemu-kvm: -device pci-assign,host=05:00.0`. */

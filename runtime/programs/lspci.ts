@@ -1,0 +1,280 @@
+/**
+ * lspci (pciutils): the functions on the PCI bus.
+ *
+ * Layout of pciutils 3.1 (2012) where it is known; `-mm` with a programming interface that is 0, and `MSI 00` in `-v`,
+ * after captures of later versions on Debian 12.
+ *
+ * *Modelled*: `-n`, `-nn`, `-D`, `-s`, `-d`, `-k`, `-v`, `-mm`.
+ *
+ * *Not modelled*: everything else, `-vv` among it. With `-v` a bridge's windows, with `-k` `Kernel modules`: the model's
+ * drivers are no modules. Names of subsystems: their numbers are shown.
+ *
+ * @module
+ */
+
+import type { Activity } from "../../hw/sim/activity.ts";
+import { type PciDevice, sriovOffset } from "../linux/pci_device.ts";
+import { getopt } from "./getopt.ts";
+import { className, deviceName, fullName, type NameStyle, vendorName } from "./pci_names.ts";
+import type { Program, ProgramProcess } from "./program.ts";
+
+const doc = `Usage: lspci [-nDkvmm] [-nn] [-s [[[DOMAIN]:]BUS:][DEVICE][.FUNCTION]] [-d [VENDOR]:[DEVICE]]
+Effects: lists the functions on the PCI bus: by names, by numbers (-n) or both (-nn), with domains (-D), with drivers (-k),
+         with flags, memory and capabilities (-v), for scripts (-mm); only a place (-s) or a kind (-d)
+Exit status: 0, also where nothing is listed; 1 on a wrong argument
+Differs from the real one: no -vv, -t, -x; no bridge windows, kernel modules and names of subsystems`;
+
+const USAGE = `Usage: lspci [<switches>]
+
+See help lspci for what is modelled.
+`;
+
+/** How the list is printed. */
+interface Style {
+  readonly names: NameStyle;
+  readonly domains: boolean;
+  readonly drivers: boolean;
+  readonly verbose: boolean;
+}
+
+/** The program. */
+export const lspci: Program = {
+  name: "lspci",
+  summary: "lists the functions on the PCI bus",
+  doc,
+  *main(command: ProgramProcess): Activity<number> {
+    yield command.kernel.steps.shellBuiltin;
+    const parsed = getopt(command.argv.slice(1), {
+      flags: "nDkvm",
+      values: "sd",
+      notModelled: [..."AbFGHiMOpPqQtx", "version"],
+    });
+    if (parsed === "--help") {
+      command.stdout(`${doc}\n`);
+      return 0;
+    }
+    if (typeof parsed === "string") {
+      command.stderr(`lspci: ${parsed}\n${parsed.endsWith("is not modelled") ? "" : USAGE}`);
+      return 1;
+    }
+    const count = (option: string) => parsed.options.filter(({ letter }) => letter === option).length;
+    const machine = count("m");
+    const refused = count("v") > 1
+      ? "option -vv is not modelled"
+      : machine === 1 || (machine > 0 && count("v") > 0)
+      ? "of -m only -mm is modelled, without -v"
+      : parsed.operands.length > 0
+      ? USAGE.trimEnd()
+      : undefined;
+    if (refused !== undefined) {
+      command.stderr(`lspci: ${refused}\n`);
+      return 1;
+    }
+    const filters: ((device: PciDevice) => boolean)[] = [];
+    for (const { letter, value } of parsed.options) {
+      if (letter !== "s" && letter !== "d") continue;
+      const filter = letter === "s" ? placeFilter(value) : idFilter(value);
+      if (typeof filter === "string") {
+        command.stderr(`lspci: -${letter}: ${filter}\n`);
+        return 1;
+      }
+      filters.push(filter);
+    }
+    const style: Style = {
+      names: count("n") === 0 ? "names" : count("n") === 1 ? "numbers" : "both",
+      domains: count("D") > 0,
+      drivers: count("k") > 0 || count("v") > 0,
+      verbose: count("v") > 0,
+    };
+    const devices = [...command.system.pci.devices].filter((device) =>
+      filters.every((passes) => passes(device))
+    );
+    devices.sort((a, b) => a.name < b.name ? -1 : 1);
+    for (const device of devices) {
+      if (machine > 0) command.stdout(`${machineLine(device, style)}\n`);
+      else {command.stdout(
+          lines(device, style).map((line) => `${line}\n`).join("") + (style.verbose ? "\n" : ""),
+        );}
+    }
+    return 0;
+  },
+};
+
+/** `-s`: a filter, or the complaint. */
+function placeFilter(text: string): ((device: PciDevice) => boolean) | string {
+  const parts = text.split(":");
+  const slot = parts.pop()!, bus = parts.pop() ?? "", domain = parts.pop() ?? "";
+  const [device = "", fn = "", ...more] = slot.split(".");
+  const number = (part: string, max: number) => {
+    if (part === "" || part === "*") return -1;
+    const value = /^[0-9a-f]{1,4}$/i.test(part) ? parseInt(part, 16) : Infinity;
+    return value <= max ? value : undefined;
+  };
+  const wanted = {
+    domain: number(domain, 0xffff),
+    bus: number(bus, 0xff),
+    device: number(device, 31),
+    function: number(fn, 7),
+  };
+  if (parts.length > 0 || wanted.domain === undefined) return "Invalid domain number";
+  if (wanted.bus === undefined) return "Invalid bus number";
+  if (wanted.device === undefined || more.length > 0) return "Invalid slot number";
+  if (wanted.function === undefined) return "Invalid function number";
+  const fields = ["domain", "bus", "device", "function"] as const;
+  return ({ bdf }) => fields.every((field) => wanted[field] === -1 || wanted[field] === bdf[field]);
+}
+
+/** `-d`: a filter, or the complaint. */
+function idFilter(text: string): ((device: PciDevice) => boolean) | string {
+  const [vendor = "", device, ...more] = text.split(":");
+  if (device === undefined) return "':' expected";
+  const number = (part: string) =>
+    part === "" || part === "*" ? -1 : /^[0-9a-f]{1,4}$/i.test(part) ? parseInt(part, 16) : undefined;
+  const wantedVendor = number(vendor), wantedDevice = number(device);
+  if (wantedVendor === undefined) return "Invalid vendor ID";
+  if (wantedDevice === undefined || more.length > 0) return "Invalid device ID";
+  return (found) =>
+    (wantedVendor === -1 || found.vendor === wantedVendor) &&
+    (wantedDevice === -1 || found.device === wantedDevice);
+}
+
+function place({ name }: PciDevice, { domains }: Style): string {
+  return domains ? name : name.slice("0000:".length);
+}
+
+function hasSubsystem({ subsystemVendor, subsystemDevice }: PciDevice): boolean {
+  return subsystemVendor !== 0 || subsystemDevice !== 0;
+}
+
+function hex2(number: number): string {
+  return number.toString(16).padStart(2, "0");
+}
+
+/** `-mm`: fields in quotes. */
+function machineLine(device: PciDevice, style: Style): string {
+  const { vendor, device: id, subsystemVendor, subsystemDevice, classCode, revision } = device;
+  const pair = (maker: number, model: number, isSubsystem: boolean): [string, string] => {
+    const [makerId = "", modelId = ""] = fullName(maker, model, "numbers").split(":");
+    if (style.names === "numbers") return [makerId, modelId];
+    const makerName = vendorName(maker), modelName = deviceName(maker, model, isSubsystem);
+    if (style.names === "names") return [makerName, modelName];
+    return [
+      `${makerName.replace(/^Vendor .*/, "Vendor")} [${makerId}]`,
+      `${modelName.replace(/^Device .*/, "Device")} [${modelId}]`,
+    ];
+  };
+  const quoted = (texts: readonly string[]) => texts.map((text) => `"${text}"`).join(" ");
+  const subsystem = hasSubsystem(device) ? pair(subsystemVendor, subsystemDevice, true) : ["", ""];
+  return `${place(device, style)} ${
+    quoted([className(classCode, style.names), ...pair(vendor, id, false)])
+  } ` +
+    `-r${hex2(revision)} -p${hex2(classCode & 0xff)} ${quoted(subsystem)}`;
+}
+
+function lines(device: PciDevice, style: Style): string[] {
+  const { vendor, device: id, subsystemVendor, subsystemDevice, classCode, revision, driver } = device;
+  const { names } = style;
+  const head = `${place(device, style)} ${className(classCode, names)}: ${fullName(vendor, id, names)}` +
+    (revision === 0 ? "" : ` (rev ${hex2(revision)})`);
+  const shown = [head];
+  if (!style.drivers) return shown;
+  if (hasSubsystem(device)) {
+    shown.push(`\tSubsystem: ${fullName(subsystemVendor, subsystemDevice, names, true)}`);
+  }
+  if (style.verbose) shown.push(...details(device));
+  if (driver !== undefined) shown.push(`\tKernel driver in use: ${driver}`);
+  return shown;
+}
+
+const BUS_MASTER = 1 << 2;
+const MEMORY_SPACE = 1 << 1;
+const IO_SPACE = 1 << 0;
+
+/** What `-v` adds: flags, a bridge's buses, base addresses, capabilities. */
+function details(device: PciDevice): string[] {
+  const { configuration, spec } = device.fn;
+  const read = (offset: number, size: 1 | 2 | 4) => configuration.read(offset, size);
+  const command = read(0x04, 2);
+  const master = (command & BUS_MASTER) !== 0;
+  const irq = device.irq === 0 ? "" : `, IRQ ${device.irq}`;
+  const shown = [
+    `\tFlags: ${master ? "bus master, " : ""}fast devsel${master ? `, latency ${read(0x0d, 1)}` : ""}${irq}`,
+  ];
+  for (const { index, space, base, size, bits, prefetchable } of spec.bars) {
+    // The register of a virtual function reads 0: the address is known from the kernel only.
+    const virtual = read(0x10 + 4 * index, 4) === 0;
+    const enabled = (command & (space === "io" ? IO_SPACE : MEMORY_SPACE)) !== 0;
+    const kind = space === "io"
+      ? `I/O ports at ${base.toString(16).padStart(4, "0")}`
+      : `Memory at ${base.toString(16).padStart(8, "0")} (${bits}-bit, ${
+        prefetchable ? "" : "non-"
+      }prefetchable)`;
+    const state = enabled || virtual ? "" : " [disabled]";
+    shown.push(`\t${virtual ? "[virtual] " : ""}${kind}${state} [size=${sizeOf(size)}]`);
+  }
+  if (spec.headerType === 1) {
+    const [primary, secondary, subordinate, latency] = [0x18, 0x19, 0x1a, 0x1b].map((at) =>
+      hex2(read(at, 1))
+    );
+    shown.push(
+      `\tBus: primary=${primary}, secondary=${secondary}, subordinate=${subordinate}, sec-latency=${
+        parseInt(latency!, 16)
+      }`,
+    );
+  }
+  return [...shown, ...capabilities(device)];
+}
+
+function sizeOf(bytes: number): string {
+  const units = ["", "K", "M", "G"];
+  let size = bytes, unit = 0;
+  while (size >= 1024 && size % 1024 === 0 && unit < units.length - 1) {
+    size /= 1024;
+    unit++;
+  }
+  return `${size}${units[unit]}`;
+}
+
+/** Both lists of capabilities, as the device's own pointers lead through them. */
+function capabilities(device: PciDevice): string[] {
+  const { configuration } = device.fn;
+  const shown: string[] = [];
+  const add = (offset: number, text: string) => shown.push(`\tCapabilities: [${hex2(offset)}] ${text}`);
+  for (let at = configuration.read(0x34, 1); at !== 0; at = configuration.read(at + 1, 1)) {
+    add(at, capability(configuration.read(at, 1), configuration.read(at + 2, 2)));
+  }
+  for (let at = 0x100; at !== 0;) {
+    const header = configuration.read(at, 4);
+    if (header === 0) break;
+    const id = header & 0xffff;
+    if (at === sriovOffset(device)) add(at, "Single Root I/O Virtualization (SR-IOV)");
+    else if (id === 0x0001) add(at, "Advanced Error Reporting");
+    else add(at, `Extended Capability ID ${hex2(id)}`);
+    at = header >>> 20;
+  }
+  return shown;
+}
+
+/** One of the first list, by its identifier and the 16 bits behind the header. */
+function capability(id: number, control: number): string {
+  const flag = (bit: number) => (control & (1 << bit)) === 0 ? "-" : "+";
+  switch (id) {
+    case 0x05:
+      return `MSI: Enable${flag(0)} Count=${1 << ((control >> 4) & 7)}/${1 << ((control >> 1) & 7)} Maskable${
+        flag(8)
+      } 64bit${flag(7)}`;
+    case 0x10: {
+      const type = (control >> 4) & 0xf;
+      const name = type === 4
+        ? `Root Port (Slot${flag(8)})`
+        : type === 0
+        ? "Endpoint"
+        : `Unknown type ${type}`;
+      return `Express ${name}, MSI ${hex2((control >> 9) & 0x1f)}`;
+    }
+    case 0x11:
+      return `MSI-X: Enable${flag(15)} Count=${(control & 0x7ff) + 1} Masked${flag(14)}`;
+    default:
+      return `#${hex2(id)}`;
+  }
+}
