@@ -87,7 +87,7 @@ function makeGuest(lab: Lab, request: GuestRequest): Software {
     slaveAffinity: false,
     pci: values.pci,
     commandLine: "root=/dev/vda1 ro console=ttyS0",
-    identity: GUEST_IDENTITY,
+    identity: { ...GUEST_IDENTITY, flags: [GUEST_IDENTITY.flags, ...request.features].join(" ") },
   }, true);
   const acknowledge = work("timer_interrupt", Layers.GuestKernel, values.linux.deviceHandler);
   for (const cpu of kernel.cpus) {

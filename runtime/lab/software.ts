@@ -161,6 +161,10 @@ export const GUEST_IDENTITY: CpuIdentity = {
   stepping: 3,
   cores: 1,
   threads: 1,
+  // The model qemu64 of QEMU 1.1, without what `-cpu` adds.
+  flags:
+    "fpu de pse tsc msr pae mce cx8 apic sep mtrr pge mca cmov pse36 clflush mmx fxsr sse sse2 syscall nx lm " +
+    "rep_good nopl pni cx16 popcnt hypervisor lahf_lm",
 };
 
 /** The host's identity. */

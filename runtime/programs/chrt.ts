@@ -19,7 +19,7 @@ import type { Policy, Task } from "../linux/task.ts";
 import { execute } from "./execute.ts";
 import { complain, getopt } from "./getopt.ts";
 import type { Program, ProgramProcess } from "./program.ts";
-import { parsePid, SHELLS_ARE_NO_TASKS, taskOf } from "./scheduled_task.ts";
+import { noSuchProcess, parsePid, taskOf } from "./scheduled_task.ts";
 
 const doc = `Usage: chrt [-f|-r|-o] PRIO PROGRAM [ARG]...
        chrt [-f|-r|-o] -p [PRIO] PID
@@ -86,9 +86,7 @@ export const chrt: Program = {
     }
     const task = taskOf(command, pid), getting = operands.length === 1;
     if (task === undefined) {
-      const what = getting ? "get" : "set";
-      command.stderr(`chrt: failed to ${what} pid ${pid}'s policy: No such process\n${SHELLS_ARE_NO_TASKS}`);
-      return 1;
+      return noSuchProcess(command, `${getting ? "get" : "set"} pid ${pid}'s policy`, pid);
     }
     if (!getting) return yield* set(command, task, pid, policy, operands[0]!);
     command.stdout(`pid ${task.pid}'s current scheduling policy: ${task.policy}\n`);

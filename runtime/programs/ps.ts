@@ -41,13 +41,15 @@ const CLASSES = { SCHED_OTHER: "TS", SCHED_FIFO: "FF", SCHED_RR: "RR" } as const
 /** The stop class shows as SCHED_FIFO 99. */
 const priorityOf = ({ rtPriority }: Task) => Math.min(rtPriority, PRIORITY_MAX);
 const pid = (heading: string): Column => ({ heading, width: 5, text: (task) => `${task.pid}` });
+/** The kernel keeps 15 characters (TASK_COMM_LEN). */
+const commandName = ({ name: text }: Task) => text.slice(0, 15);
 const state = ({ runnable }: Task) => runnable ? "R" : "S";
 const className = (heading: string): Column => ({
   heading,
   width: 3,
   text: ({ policy }) => CLASSES[policy],
 });
-const name = (heading: string): Column => ({ heading, width: 15, left: true, text: (task) => task.name });
+const name = (heading: string): Column => ({ heading, width: 15, left: true, text: commandName });
 const terminal = (heading: string): Column => ({ heading, width: 8, left: true, text: () => "?" });
 const nice: Column = { heading: "NI", width: 3, text: (task) => task.realTime ? "-" : "0" };
 const time: Column = {
@@ -139,7 +141,7 @@ export const ps: Program = {
           selected.push((task) => list.includes(`${task.pid}`));
           break;
         case "C":
-          selected.push((task) => list.includes(task.name));
+          selected.push((task) => list.some((word) => word.slice(0, 15) === commandName(task)));
           break;
         case "o": {
           const complaint = addColumns(list, columns);

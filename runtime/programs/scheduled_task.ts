@@ -17,5 +17,15 @@ export function parsePid(text: string): number | undefined {
   return /^\d{1,10}$/.test(text) ? Number(text) : undefined;
 }
 
-/** What is said of a pid that is no task's: `$$` is the commonest. */
-export const SHELLS_ARE_NO_TASKS = "note: shells are no tasks of the model, so $$ is no pid of one; $! is\n";
+/** `TOOL: failed to get pid N's affinity: No such process`, and a note where the pid may be a shell's. */
+export function noSuchProcess(command: ProgramProcess, what: string, pid: number): number {
+  const { argv, kernel } = command;
+  command.stderr(`${argv[0]}: failed to ${what}: No such process\n`);
+  // Pids are given in order: this one was somebody's.
+  if (pid < kernel.forks + 2) {
+    command.stderr(
+      "note: shells ($$, and jobs of several commands) are no tasks of the model; ps lists what there is\n",
+    );
+  }
+  return 1;
+}

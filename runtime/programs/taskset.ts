@@ -21,7 +21,7 @@ import type { CpuMask, Task } from "../linux/task.ts";
 import { execute } from "./execute.ts";
 import { complain, getopt } from "./getopt.ts";
 import { maskOf, processorMask, type Program, type ProgramProcess } from "./program.ts";
-import { parsePid, SHELLS_ARE_NO_TASKS, taskOf } from "./scheduled_task.ts";
+import { noSuchProcess, parsePid, taskOf } from "./scheduled_task.ts";
 
 const doc = `Usage: taskset [-c] MASK PROGRAM [ARG]...
        taskset -p [-c] [MASK] PID
@@ -61,10 +61,7 @@ export const taskset: Program = {
     const mask = operands.length === 2 ? requested(command, operands[0]!, asList) : null;
     if (mask === undefined) return 1;
     const task = taskOf(command, pid);
-    if (task === undefined) {
-      command.stderr(`taskset: failed to get pid ${pid}'s affinity: No such process\n${SHELLS_ARE_NO_TASKS}`);
-      return 1;
-    }
+    if (task === undefined) return noSuchProcess(command, `get pid ${pid}'s affinity`, pid);
     show(command, task, "current", asList);
     if (mask === null) return 0;
     const status = yield* set(command, task, pid, mask);

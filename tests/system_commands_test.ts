@@ -1,0 +1,347 @@
+/**
+ * The commands by which a host is looked at and its tasks are placed: dmesg, lspci, lscpu, nproc, uname, taskset, chrt,
+ * ps, uptime, free.
+ *
+ * Texts are those of the real tools, captured on Debian 12 (util-linux 2.38, procps 4.0, pciutils 3.9, coreutils 9.1);
+ * where the tools of 2012 are known to have printed something else, those of util-linux 2.21 and pciutils 3.1.
+ */
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { SessionRig } from "./session_rig.ts";
+
+const START = "qemu-kvm.patched -m 1024 -cpu qemu64,+x2apic -enable-kvm -no-kvm-pit -nographic";
+
+/** What a script writes to both streams, and its status. */
+function said(script: string, rig = new SessionRig()): { status: number; text: string } {
+  const { status, out, err } = rig.run(script);
+  return { status, text: out + err };
+}
+
+Deno.test("dmesg prints the kernel's log, seconds in 5 columns and 6 decimals", () => {
+  const rig = new SessionRig();
+  const offline = "echo 0 > /sys/devices/system/cpu/cpu3/online; ";
+  assertMatch(rig.ok(`${offline} dmesg | tail -n 1`), /^\[ {4}0\.\d{6}\] smpboot: CPU 3 is now offline\n$/);
+  assertEquals(rig.ok("dmesg -t | tail -n 1"), "smpboot: CPU 3 is now offline\n");
+  for (const line of rig.ok("dmesg").trimEnd().split("\n")) assertMatch(line, /^\[ *\d+\.\d{6}\] \S/);
+  assertEquals(said("dmesg -c"), { status: 1, text: "dmesg: option -c is not modelled\n" });
+});
+
+Deno.test("lspci lists functions by name, by number and by both", () => {
+  const rig = new SessionRig();
+  const name = "Intel Corporation 82599 Ethernet Controller Virtual Function";
+  const list = (options: string) => rig.ok(`lspci ${options}`);
+  assertEquals(list("-s 05:00.0"), `05:00.0 Ethernet controller: ${name} (rev 01)\n`);
+  assertEquals(list("-s 0000:05:00.0 -n"), "05:00.0 0200: 8086:10ed (rev 01)\n");
+  assertEquals(
+    list("-nn -d 8086:10ed"),
+    `05:00.0 Ethernet controller [0200]: ${name} [8086:10ed] (rev 01)\n`,
+  );
+  assertEquals(list("-D -s .0 -d :10ed"), `0000:05:00.0 Ethernet controller: ${name} (rev 01)\n`);
+  assertEquals(
+    list("-mm -s 05:"),
+    `05:00.0 "Ethernet controller" "Intel Corporation" "82599 Ethernet Controller Virtual Function" -r01 -p00 ` +
+      `"Intel Corporation" "Device 0003"\n`,
+  );
+  assertEquals(list("").trimEnd().split("\n").length, 3);
+  assertEquals(list("-s 07:00.0"), "");
+});
+
+Deno.test("lspci names the driver in use, and none of a device that is unbound", () => {
+  const rig = new SessionRig();
+  const before = rig.ok("lspci -k -s 05:00.0").split("\n");
+  assertEquals(before.slice(1), [
+    "\tSubsystem: Intel Corporation Device 0003",
+    "\tKernel driver in use: ixgbevf",
+    "",
+  ]);
+  rig.ok("echo 0000:05:00.0 > /sys/bus/pci/drivers/ixgbevf/unbind");
+  assert(!rig.ok("lspci -k -s 05:00.0").includes("Kernel driver"));
+  rig.ok("echo 8086 10ed > /sys/bus/pci/drivers/pci-stub/new_id");
+  assertStringIncludes(rig.ok("lspci -k -s 05:00.0"), "\tKernel driver in use: pci-stub\n");
+});
+
+Deno.test("lspci -v shows flags, memory and capabilities, a blank line after each device", () => {
+  const [bridge = "", nic = "", vf = ""] = new SessionRig().ok("lspci -v").split("\n\n");
+  assertStringIncludes(bridge, "\n\tBus: primary=00, secondary=04, subordinate=05, sec-latency=0\n");
+  assertStringIncludes(nic, "\n\tFlags: bus master, fast devsel, latency 0, IRQ 16\n");
+  assertStringIncludes(nic, "\n\tMemory at f0000000 (64-bit, prefetchable) [size=512K]\n");
+  assertStringIncludes(nic, "\n\tCapabilities: [70] MSI-X: Enable+ Count=64 Masked-\n");
+  assertStringIncludes(nic, "\n\tCapabilities: [160] Single Root I/O Virtualization (SR-IOV)\n");
+  assertMatch(vf, /\n\t\[virtual\] Memory at [0-9a-f]{8} \(64-bit, prefetchable\) \[size=16K\]\n/);
+  assertStringIncludes(vf, "\n\tCapabilities: [70] MSI-X: Enable+ Count=3 Masked-\n");
+});
+
+Deno.test("lspci says what a place or a kind may not be", () => {
+  for (
+    const [options, text] of [
+      ["-s 05:zz.0", "lspci: -s: Invalid slot number\n"],
+      ["-s zz:00.0", "lspci: -s: Invalid bus number\n"],
+      ["-d 8086", "lspci: -d: ':' expected\n"],
+      ["-vv", "lspci: option -vv is not modelled\n"],
+      ["-t", "lspci: option -t is not modelled\n"],
+    ]
+  ) assertEquals(said(`lspci ${options}`), { status: 1, text }, options);
+  assertMatch(said("lspci -Y").text, /^lspci: invalid option -- 'Y'\nUsage: lspci \[<switches>\]\n/);
+});
+
+Deno.test("lscpu has the fields of 2012 in its columns, and the CPUs that are offline", () => {
+  const rig = new SessionRig();
+  assertStringIncludes(
+    rig.ok("lscpu"),
+    "CPU(s):                4\nOn-line CPU(s) list:   0-3\nThread(s) per core:    1\nCore(s) per socket:    4\n",
+  );
+  rig.ok("echo 0 > /sys/devices/system/cpu/cpu3/online");
+  const text = rig.ok("lscpu");
+  assertStringIncludes(
+    text,
+    "CPU(s):                4\nOn-line CPU(s) list:   0-2\nOff-line CPU(s) list:  3\n",
+  );
+  assertStringIncludes(
+    text,
+    "Vendor ID:             GenuineIntel\nCPU family:            6\nModel:                 58\n",
+  );
+  for (const line of text.trimEnd().split("\n")) assertMatch(line, /^(?=.{23}\S)[^:]+: +\S/);
+});
+
+Deno.test("a guest knows its hypervisor, its one processor, its kernel and its devices", () => {
+  const rig = new SessionRig();
+  rig.ok(START);
+  assertStringIncludes(rig.ok("ssh vm0 lscpu"), "Hypervisor vendor:     KVM\nVirtualization type:   full\n");
+  assertEquals(rig.ok("ssh vm0 nproc"), "1\n");
+  assertEquals(rig.ok("ssh vm0 uname -snr"), "Linux vm0 3.4.0\n");
+  assertEquals(rig.ok("ssh vm0 lspci"), "");
+});
+
+Deno.test("nproc counts the processors that the process may use", () => {
+  const rig = new SessionRig();
+  assertEquals(rig.ok("nproc; nproc --ignore=3; nproc --ignore 9; taskset -c 1-2 nproc"), "4\n1\n1\n2\n");
+  assertEquals(rig.ok("echo 0 > /sys/devices/system/cpu/cpu3/online; nproc; nproc --all"), "3\n4\n");
+  assertEquals(said("nproc --ignore=x"), { status: 1, text: "nproc: invalid number: ‘x’\n" });
+  assertEquals(said("nproc x"), {
+    status: 1,
+    text: "nproc: extra operand ‘x’\nTry 'nproc --help' for more information.\n",
+  });
+});
+
+Deno.test("uname prints what is asked for, in its own order", () => {
+  const rig = new SessionRig();
+  assertEquals(rig.ok("uname; uname -r; uname -mn"), "Linux\n3.5.0-rc6\nhost x86_64\n");
+  assertEquals(rig.ok("uname -a"), "Linux host 3.5.0-rc6 #1 SMP x86_64 GNU/Linux\n");
+  assertEquals(
+    said("uname -Z").text,
+    "uname: invalid option -- 'Z'\nTry 'uname --help' for more information.\n",
+  );
+});
+
+Deno.test("uptime counts simulated time", () => {
+  const rig = new SessionRig();
+  assertEquals(
+    rig.ok("uptime; sleep 125; uptime"),
+    " 00:00:00 up 0 min,  0 users,  load average: 0.00, 0.00, 0.00\n" +
+      " 00:02:05 up 2 min,  0 users,  load average: 0.00, 0.00, 0.00\n",
+  );
+});
+
+Deno.test("free is refused by name: memory is not modelled", () => {
+  assertEquals(said("free -m"), {
+    status: 1,
+    text: "free: memory is not modelled, there is no /proc/meminfo\n",
+  });
+});
+
+Deno.test("taskset shows an affinity as mask and as list, two neighbours not as a range", () => {
+  const rig = new SessionRig();
+  assertEquals(rig.ok("taskset -p 2"), "pid 2's current affinity mask: f\n");
+  assertEquals(
+    rig.ok("taskset -pc 0,1 2; taskset -p 0x1 2; taskset -cp 0,2-3 2"),
+    "pid 2's current affinity list: 0-3\npid 2's new affinity list: 0,1\n" +
+      "pid 2's current affinity mask: 3\npid 2's new affinity mask: 1\n" +
+      "pid 2's current affinity list: 0\npid 2's new affinity list: 0,2,3\n",
+  );
+});
+
+Deno.test("taskset fails as the real one does", () => {
+  for (
+    const [line, text] of [
+      ["taskset -p 999999", "taskset: failed to get pid 999999's affinity: No such process\n"],
+      ["taskset -p zz 2", "taskset: failed to parse CPU mask: zz\n"],
+      ["taskset -pc zz 2", "taskset: failed to parse CPU list: zz\n"],
+      ["taskset -p x", "taskset: invalid PID argument: 'x'\n"],
+      ["taskset 1", "taskset: bad usage\nTry 'taskset --help' for more information.\n"],
+      ["taskset -Z", "taskset: invalid option -- 'Z'\nTry 'taskset --help' for more information.\n"],
+      ["taskset -ap 2", "taskset: option -a is not modelled\n"],
+    ] as const
+  ) assertEquals(said(line), { status: 1, text }, line);
+  const { err, status } = new SessionRig().run("taskset -pc 99 2");
+  assertEquals({ err, status }, {
+    err: "taskset: failed to set pid 2's affinity: Invalid argument\n",
+    status: 1,
+  });
+  const { text, status: missing } = said("taskset 1 nosuch");
+  assertEquals([text.split("\n")[0], missing], [
+    "taskset: failed to execute nosuch: No such file or directory",
+    127,
+  ]);
+  assertStringIncludes(said("taskset -p $$").text, "note: shells ($$, ");
+});
+
+Deno.test("only offline CPUs, and bound kernel threads, are refused with EINVAL", () => {
+  const rig = new SessionRig();
+  rig.ok("echo 0 > /sys/devices/system/cpu/cpu3/online");
+  for (const line of ["taskset -pc 3 2", "taskset -pc 1 $(ps -C ksoftirqd/0 -o pid=)"]) {
+    const { status, err } = rig.run(line);
+    assertEquals(status, 1);
+    assertMatch(err, /^taskset: failed to set pid \d+'s affinity: Invalid argument\n$/);
+  }
+  assertEquals(rig.ok("taskset -p 2"), "pid 2's current affinity mask: 7\n");
+});
+
+Deno.test("a task that runs leaves a CPU that is no longer allowed, a sleeping one wakes elsewhere", () => {
+  const rig = new SessionRig();
+  rig.ok("while :; do :; done & sleep 0.1");
+  for (const cpu of [2, 1, 0, 3]) {
+    assertMatch(rig.ok(`taskset -pc ${cpu} $!`), new RegExp(`new affinity list: ${cpu}\n$`));
+    assertEquals(rig.ok("ps -p $! -o psr=,stat="), `  ${cpu} R\n`);
+  }
+  // It goes on there: the CPU is busy.
+  const before = rig.lab.host.cpus[3]!.runQueue.busyNs;
+  rig.ok("sleep 0.5");
+  rig.lab.host.settle();
+  assert(rig.lab.host.cpus[3]!.runQueue.busyNs - before > 0.49e9);
+  rig.ok("kill $!; sleep 0.1 & taskset -pc 1 $!; wait");
+});
+
+Deno.test("a program started by taskset or chrt, and what it starts, has its CPUs and its policy", () => {
+  const rig = new SessionRig();
+  rig.ok("taskset -c 2 stress -c 2 & sleep 0.1");
+  assertEquals(
+    rig.ok("ps -C stress -o psr=,cls=,stat=,comm="),
+    "  2  TS S    stress\n  2  TS R    stress\n  2  TS R    stress\n",
+  );
+  rig.ok("chrt -r 5 stress -c 1 & sleep 0.1");
+  assertEquals(
+    rig.ok("ps -p $! -o cls,rtprio,pri,ni,comm"),
+    "CLS RTPRIO PRI  NI COMMAND\n RR      5  45   - stress\n",
+  );
+  assertEquals(rig.ok("ps -C stress -o cls= | grep -c RR"), "2\n");
+});
+
+Deno.test("vCPU threads can be moved: the guest goes on", () => {
+  const rig = new SessionRig({ system: "kvm" });
+  rig.ok(`chrt -f 30 ${START.replace(".patched", "")}; ssh vm0 true`);
+  assertEquals(rig.ok("ps -C qemu-kvm -o cls,rtprio | sort -u"), " FF     30\nCLS RTPRIO\n");
+  rig.ok("for pid in $(ps -C qemu-kvm -o pid=); do taskset -pc 1 $pid; done");
+  rig.ok("ssh vm0 cyclictest -n -q -l 100");
+  assertEquals(rig.ok("ps -C qemu-kvm -o psr="), "  1\n  1\n");
+  assertEquals(rig.result.cyclictest.threads[0]!.histogram.count, 100);
+});
+
+Deno.test("chrt shows and sets policy and priority; a stopper is left alone", () => {
+  const rig = new SessionRig();
+  assertEquals(
+    rig.ok(
+      "chrt -p 2; chrt -f -p 50 2; chrt -p 2; chrt -p 7 2; chrt -p 2; chrt -o -p 0 2; chrt -p 2 | tail -n 1",
+    ),
+    "pid 2's current scheduling policy: SCHED_OTHER\npid 2's current scheduling priority: 0\n" +
+      "pid 2's current scheduling policy: SCHED_FIFO\npid 2's current scheduling priority: 50\n" +
+      "pid 2's current scheduling policy: SCHED_RR\npid 2's current scheduling priority: 7\n" +
+      "pid 2's current scheduling priority: 0\n",
+  );
+  assertStringIncludes(rig.ok("chrt -m"), "SCHED_FIFO min/max priority\t: 1/99\n");
+  const stopper = rig.ok("ps -C migration/0 -o pid=").trim();
+  assertEquals(
+    rig.ok(`chrt -p ${stopper}`),
+    `pid ${stopper}'s current scheduling policy: SCHED_FIFO\npid ${stopper}'s current scheduling priority: 99\n`,
+  );
+  assertEquals(
+    said(`chrt -f -p 1 ${stopper}`).text,
+    `chrt: failed to set pid ${stopper}'s policy: Invalid argument\n`,
+  );
+});
+
+Deno.test("chrt fails as the real one does", () => {
+  const range = (priority: number) =>
+    `chrt: unsupported priority value for the policy: ${priority}: see --max for valid range\n`;
+  for (
+    const [line, text] of [
+      ["chrt -f -p 100 2", range(100)],
+      ["chrt -o -p 5 2", range(5)],
+      ["chrt -f 0 nproc", range(0)],
+      ["chrt -p 999999", "chrt: failed to get pid 999999's policy: No such process\n"],
+      ["chrt -f -p 5 999999", "chrt: failed to set pid 999999's policy: No such process\n"],
+      ["chrt -f -p x 2", "chrt: invalid priority argument: 'x'\n"],
+      ["chrt -f 10", "chrt: bad usage\nTry 'chrt --help' for more information.\n"],
+      ["chrt -b -p 0 2", "chrt: option -b is not modelled\n"],
+    ] as const
+  ) assertEquals(said(line), { status: 1, text }, line);
+});
+
+Deno.test("a real-time task keeps others off its CPU; as SCHED_OTHER it shares it again", () => {
+  const rig = new SessionRig();
+  rig.ok("taskset -c 2 stress -c 2 & sleep 0.2");
+  const [, first, second] = rig.ok("ps -C stress -o pid=").trim().split(/\s+/).map(Number);
+  const { tasks } = rig.lab.host;
+  const share = (script: string) => {
+    const before = tasks.get(second!)!.cpuTimeNs;
+    rig.ok(script);
+    rig.lab.host.settle();
+    return (tasks.get(second!)!.cpuTimeNs - before) / 1e9;
+  };
+  assertEquals(share(`chrt -f -p 10 ${first}; sleep 1`) < 0.02, true, "FIFO starves it");
+  assertEquals(share(`chrt -f -p 20 ${second}; sleep 1`) > 0.98, true, "a higher one preempts");
+  const fair = share(`chrt -o -p 0 ${first}; chrt -o -p 0 ${second}; sleep 1`);
+  assert(fair > 0.4 && fair < 0.6, `${fair}`);
+});
+
+Deno.test("ps has the real columns", () => {
+  const rig = new SessionRig();
+  const [head, first] = rig.ok("ps -eLo pid,tid,psr,cls,rtprio,pri,ni,stat,comm").split("\n");
+  assertEquals(head, "  PID   TID PSR CLS RTPRIO PRI  NI STAT COMMAND");
+  assertEquals(first, "    2     2   0  TS      -  19   0 S    kthreadd");
+  assertEquals(
+    rig.ok("ps -C migration/3 -o psr,cls,rtprio,pri,ni,stat,comm").split("\n")[1],
+    "  3  FF     99 139   - S    migration/3",
+  );
+  assertMatch(rig.ok("ps"), /^ {2}PID TTY {10}TIME CMD\n +\d+ \? {8}00:00:00 ps\n$/);
+  assertMatch(rig.ok("ps -eL"), /^ {2}PID {3}LWP TTY {10}TIME CMD\n/);
+  assertEquals(rig.ok("ps -p 2 -o pid=,comm="), "    2 kthreadd\n");
+  rig.ok(`${START}; ssh vm0 true`);
+  assertStringIncludes(rig.ok("ps"), " qemu-kvm.patche\n"); // 15 characters
+});
+
+Deno.test("ps lists nothing with status 1, and says what it does not take", () => {
+  assertEquals(said("ps -p 999999"), { status: 1, text: "  PID TTY          TIME CMD\n" });
+  for (
+    const [line, text] of [
+      ["ps -K", "error: unsupported SysV option"],
+      ["ps -o nosuch", 'error: unknown user-defined format specifier "nosuch"'],
+      ["ps -e -o", "error: format specification must follow -o"],
+      ["ps -p x", "error: process ID list syntax error"],
+      ["ps -ef", "error: option -f is not modelled"],
+      ["ps -o args", "error: column args is not modelled"],
+      ["ps aux", "error: BSD options are not modelled: use -e, and -o for columns"],
+    ] as const
+  ) {
+    const { status, text: all } = said(line);
+    assertEquals([status, all.split("\n")[0]], [1, text], line);
+  }
+});
+
+Deno.test("every one of them takes simulated time", () => {
+  const rig = new SessionRig();
+  for (const line of "chrt -m;dmesg;free;lscpu;lspci;nproc;ps;taskset -p 2;uname;uptime".split(";")) {
+    const before = rig.lab.engine.nowNs;
+    rig.run(line);
+    assert(rig.lab.engine.nowNs > before, line);
+  }
+});
+
+Deno.test("help shows the usage of every program", () => {
+  const rig = new SessionRig();
+  for (const { name, summary } of rig.lab.computer("host")!.programs.values()) {
+    const text = rig.ok(`help ${name}`);
+    assertStringIncludes(text, `${name}: ${summary}\nUsage: ${name}`);
+    for (const heading of ["Effects", "Exit status", "Differs from the real one"]) {
+      assertStringIncludes(text, `\n${heading}: `, name);
+    }
+  }
+});
