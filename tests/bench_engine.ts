@@ -78,13 +78,12 @@ const alarmEvent: EngineBench = {
   },
 };
 
-/** Steps of an activity before the processor is asked to come to rest. */
-const BATCH = 4096;
+/** Mean of {@linkcode delayNs}, ns: so much time for each of the `n` steps. */
+const MEAN_NS = 512.5;
 
 /**
  * One activity on a processor, each of its steps as long as a draw says, scaled by the path's factor and booked on a
- * layer. Nothing else is due: the processor goes on from
- * step to step, as it does between two interrupts.
+ * layer. Nothing else is due: the processor goes on from step to step, as it does between two interrupts.
  */
 const activityStep: EngineBench = {
   name: "activity step with its draw",
@@ -94,38 +93,31 @@ const activityStep: EngineBench = {
     const machine = new Machine(engine, defaultProfile().values.hw);
     const draws = engine.random.stream("bench");
     const step = work("bench", 1, 0);
-    let done = 0;
     const life = function* (): Activity {
       for (;;) {
         step.ns = delayNs(draws.uint32());
         yield step;
-        done++;
-        if (done % BATCH === 0 && done >= n) engine.stop();
       }
     };
     const nobody = function* (): Activity {};
     const table = { interrupt: nobody, nmi: nobody, exception: nobody };
-    engine.alarm("end", () => {}).at(Number.MAX_SAFE_INTEGER);
     machine.cpus[0]!.start(new RegisterFile(table, new Context("bench", life())));
-    engine.run(Number.MAX_SAFE_INTEGER);
-    return done * 1e3 + engine.nowNs % 1e3;
+    engine.run(n * MEAN_NS);
+    return engine.event * 1e3 + engine.nowNs % 1e3;
   },
   baseline(n) {
     const draws = new Engine(1).random.stream("bench");
     const layerNs = new Float64Array(8);
     const factor = layerNs.length / 8;
+    const untilNs = n * MEAN_NS;
     let nowNs = 0;
-    let done = 0;
+    let events = 0;
     for (;;) {
       const ns = Math.floor(delayNs(draws.uint32()) * factor + 0.5);
+      if (nowNs + ns > untilNs) return events * 1e3 + nowNs % 1e3;
       nowNs += ns;
       layerNs[1]! += ns;
-      done++;
-      if (done % BATCH === 0 && done >= n) {
-        // The processor has begun the next step when it is asked to stop.
-        draws.uint32();
-        return done * 1e3 + nowNs % 1e3;
-      }
+      events++;
     }
   },
 };

@@ -73,8 +73,9 @@ export class Engine {
   #priorities = new Int32Array(64);
   #ids = new Int32Array(64);
   #pending = 0;
-  // How far activities may pass without the queue.
-  #horizonNs = -1;
+  // Where activities may not pass without the queue: the end of the run (0: none is under way), and the next alarm.
+  #limitNs = 0;
+  #dueNs = 0;
   #stopped = false;
 
   /** @param seed what all random streams are derived from */
@@ -89,7 +90,7 @@ export class Engine {
 
   set trace(sink: TraceSink | null) {
     this.#trace = sink;
-    this.#horizonNs = -1; // from now on every event goes through the queue
+    this.#limitTo(0); // from now on every event goes through the queue
   }
 
   /** Makes an alarm. Of alarms due at one time, those of lower `priority` fire first, then those armed first. */
@@ -124,6 +125,7 @@ export class Engine {
     priorities[i] = priority;
     ids[i] = alarm.id;
     this.#pending = n + 1;
+    if (timeNs < this.#dueNs) this.#dueNs = timeNs;
     alarm.timeNs = timeNs;
     alarm.cause = this.event;
   }
@@ -134,11 +136,13 @@ export class Engine {
     const last = --this.#pending;
     let i = last;
     while (ids[i] !== alarm.id) i--;
+    const first = i === last;
     for (; i < last; i++) {
       ids[i] = ids[i + 1]!;
       times[i] = times[i + 1]!;
       priorities[i] = priorities[i + 1]!;
     }
+    if (first) this.#limitTo(this.#limitNs);
     alarm.timeNs = NEVER;
   }
 
@@ -157,6 +161,7 @@ export class Engine {
     const n = this.#pending - 1;
     if (n < 0) return false;
     this.#pending = n;
+    if (this.#limitNs !== 0) this.#dueNs = n === 0 ? this.#limitNs : Math.min(this.#limitNs, this.#times[n - 1]!);
     const alarm = this.#alarms[this.#ids[n]!]!;
     this.nowNs = alarm.timeNs;
     alarm.timeNs = NEVER;
@@ -185,8 +190,7 @@ export class Engine {
    * @returns false where something is due before or at `timeNs`, or the run ends before it
    */
   passTo(timeNs: number): boolean {
-    const n = this.#pending;
-    if (timeNs > this.#horizonNs || (n !== 0 && this.#times[n - 1]! <= timeNs)) return false;
+    if (timeNs >= this.#dueNs) return false;
     this.nowNs = timeNs;
     this.event++;
     return true;
@@ -202,17 +206,17 @@ export class Engine {
     this.#stopped = false;
     const horizonNs = Math.min(untilNs, Number.MAX_SAFE_INTEGER); // an endless loop has no end to pass to
     while (!this.#stopped && this.nextNs <= horizonNs) {
-      this.#horizonNs = this.trace === null ? horizonNs : -1;
+      if (this.#limitNs === 0 && this.trace === null) this.#limitTo(horizonNs + 1);
       this.step();
     }
-    this.#horizonNs = -1;
+    this.#limitTo(0);
     return this.#stopped;
   }
 
   /** Ends {@linkcode run} with the event that is happening. */
   stop(): void {
     this.#stopped = true;
-    this.#horizonNs = -1;
+    this.#limitTo(0);
   }
 
   /** Runs everything that is due up to and including `timeNs`, then sets the time to it. */
@@ -260,6 +264,11 @@ export class Engine {
       part.hashInto(hash);
       return [name, hash.hex()];
     }));
+  }
+
+  #limitTo(limitNs: number): void {
+    this.#limitNs = limitNs;
+    this.#dueNs = Math.min(limitNs, this.nextNs);
   }
 
   #grow(): void {

@@ -26,7 +26,7 @@ import {
   PROVENANCES,
   type Values,
 } from "../../hw/parameters.ts";
-import { type KeyPosition, keyPositions, type Position } from "./profile_positions.ts";
+import { LazyPositions, type Position, type Positions } from "./profile_positions.ts";
 import { closest } from "./spelling.ts";
 
 /** The text of one profile and the name by which errors call it. */
@@ -228,7 +228,7 @@ interface ReadText {
   readonly name: string | undefined;
   readonly records: ParameterRecord[];
   readonly problems: ProfileProblem[];
-  readonly positions: ReadonlyMap<string, KeyPosition>;
+  readonly positions: Positions;
   /** Paths that the text gives, well or badly: not missing. */
   readonly attempted: Set<string>;
   readonly parsed: boolean;
@@ -249,12 +249,12 @@ function readText(schema: ParameterTree, { file, text }: ProfileText): ReadText 
       name: undefined,
       records: [],
       problems,
-      positions: new Map(),
+      positions: new Map<string, never>(),
       attempted: new Set(),
       parsed: false,
     };
   }
-  const reader = new DocumentReader(file, keyPositions(text));
+  const reader = new DocumentReader(file, new LazyPositions(text));
   let name: string | undefined;
   if (document === null || document === undefined) document = {};
   if (!isMapping(document)) {
@@ -287,7 +287,7 @@ class DocumentReader {
   readonly problems: ProfileProblem[] = [];
   readonly attempted = new Set<string>();
 
-  constructor(readonly file: string, readonly positions: ReadonlyMap<string, KeyPosition>) {}
+  constructor(readonly file: string, readonly positions: Positions) {}
 
   /** Reports what is wrong with the key or the value at `keyPath`. */
   problem(keyPath: string, what: "key" | "value", message: string): void {
@@ -359,6 +359,7 @@ class DocumentReader {
       this.problem(`${path}.source`, "value", `expected where the number comes from, found ${found(source)}`);
     }
     if (this.problems.length > before) return;
+    const { positions } = this;
     try {
       this.records.push({
         path,
@@ -369,7 +370,9 @@ class DocumentReader {
         kind: kind as Provenance,
         source: source as string,
         file: this.file,
-        line: placeOf(this.positions, path, "key").line,
+        get line() {
+          return placeOf(positions, path, "key").line;
+        },
       });
     } catch (error) {
       const field = parameter.units.includes(unit as string) ? "value" : "unit";
@@ -380,7 +383,7 @@ class DocumentReader {
 
 /** The place of the key or value at `path`, or of the nearest key around it. */
 function placeOf(
-  positions: ReadonlyMap<string, KeyPosition>,
+  positions: Positions,
   path: string,
   what: "key" | "value",
 ): Position {

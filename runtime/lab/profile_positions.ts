@@ -196,3 +196,23 @@ function join(path: string, key: string): string {
 export function keyPositions(text: string): ReadonlyMap<string, KeyPosition> {
   return new Reader(text).read();
 }
+
+/** Where the keys of a text stand. */
+export interface Positions {
+  /** The place of the key at `path`, if the text has it. */
+  get(path: string): KeyPosition | undefined;
+}
+
+/** Looks for the keys when somebody first asks: only errors and displays do. */
+export class LazyPositions implements Positions {
+  #positions: ReadonlyMap<string, KeyPosition> | undefined;
+
+  /** @param text of the profile */
+  constructor(readonly text: string) {}
+
+  /** @inheritdoc */
+  get(path: string): KeyPosition | undefined {
+    this.#positions ??= keyPositions(this.text);
+    return this.#positions.get(path);
+  }
+}
