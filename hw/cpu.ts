@@ -182,27 +182,29 @@ export class LogicalCpu {
         action = this.#recognise();
         continue;
       }
-      const next = resume.call(frame.activity, this.#result);
+      const { activity } = frame;
+      let next = resume.call(activity, this.#result);
+      // Most often work follows work, with nothing due or pending in between.
+      while (next.done !== true && next.value.op === Op.Work && !this.#attention) {
+        const { layer } = next.value;
+        const ns = this.#scaled(next.value);
+        if (!engine.passTo(engine.nowNs + ns)) break;
+        this.layerNs[layer]! += ns;
+        next = resume.call(activity, 0);
+      }
       if (next.done === true) {
         action = this.#return(context, frame, next.value);
         continue;
       }
       const step = next.value;
       switch (step.op) {
-        case Op.Work: {
-          const ns = this.#scaled(step);
+        case Op.Work:
+          frame.remainingNs = this.#scaled(step);
           if (this.#attention && this.#recognisable()) {
             frame.step = step;
-            frame.remainingNs = ns;
             action = this.#recognise();
-          } else if (engine.passTo(engine.nowNs + ns)) {
-            this.layerNs[step.layer]! += ns;
-            this.#result = 0;
-          } else {
-            action = this.#begin(step, ns);
-          }
+          } else action = this.#begin(step, frame.remainingNs);
           break;
-        }
         case Op.Call:
           context.push(registers.callee!, FrameKind.Call);
           this.#result = 0;
@@ -225,7 +227,7 @@ export class LogicalCpu {
   #begin(step: Step, ns: number): Action {
     const engine = this.engine;
     const now = engine.nowNs;
-    if (engine.trace !== null) this.#traceStep(step, ns);
+    if (engine.trace !== null) traceStep(this, step, ns);
     if (engine.passTo(now + ns)) {
       this.layerNs[step.layer]! += ns;
       return this.#perform(step);
@@ -283,7 +285,7 @@ export class LogicalCpu {
     }
     switch (step.op) {
       case Op.Hlt:
-        if (this.engine.trace !== null) this.#traceStep(step, 0);
+        if (this.engine.trace !== null) traceStep(this, step, 0);
         this.#result = 0;
         if (this.#attention && this.#recognisable()) return Action.Go;
         registers.halted = true;
@@ -468,10 +470,6 @@ export class LogicalCpu {
 
   get #mode(): string {
     return this.vmcs === null ? "root" : "guest";
-  }
-
-  #traceStep(step: Step, ns: number): void {
-    traceStep(this, step, ns);
   }
 
   #trace(kind: string, name: string, fields: TraceRecord["fields"]): void {

@@ -7,6 +7,7 @@
 import { type Activity, work } from "../hw/sim/activity.ts";
 import { type Alarm, Engine } from "../hw/sim/engine.ts";
 import { Machine } from "../hw/machine.ts";
+import { pathFactors } from "../hw/path_factor.ts";
 import { Context, RegisterFile } from "../hw/register_file.ts";
 import { defaultProfile } from "../runtime/lab/defaults.ts";
 
@@ -78,12 +79,13 @@ const alarmEvent: EngineBench = {
   },
 };
 
-/** Mean of {@linkcode delayNs}, ns: so much time for each of the `n` steps. */
-const MEAN_NS = 512.5;
+/** A step's typical cost, ns. */
+const STEP_NS = 500;
 
 /**
- * One activity on a processor, each of its steps as long as a draw says, scaled by the path's factor and booked on a
- * layer. Nothing else is due: the processor goes on from step to step, as it does between two interrupts.
+ * One activity on a processor; each of its steps draws the factor of its path, as the model does at the root of each
+ * path, is scaled by it and booked on a layer. Nothing else is due: the processor goes on from step to step, as it does
+ * between two interrupts.
  */
 const activityStep: EngineBench = {
   name: "activity step with its draw",
@@ -91,29 +93,29 @@ const activityStep: EngineBench = {
   engine(n) {
     const engine = new Engine(1);
     const machine = new Machine(engine, defaultProfile().values.hw);
-    const draws = engine.random.stream("bench");
-    const step = work("bench", 1, 0);
+    const cpu = machine.cpus[0]!;
+    const step = work("bench", 1, STEP_NS);
     const life = function* (): Activity {
       for (;;) {
-        step.ns = delayNs(draws.uint32());
+        cpu.pathFactor = cpu.drawPathFactor();
         yield step;
       }
     };
     const nobody = function* (): Activity {};
     const table = { interrupt: nobody, nmi: nobody, exception: nobody };
-    machine.cpus[0]!.start(new RegisterFile(table, new Context("bench", life())));
-    engine.run(n * MEAN_NS);
+    cpu.start(new RegisterFile(table, new Context("bench", life())));
+    engine.run(n * STEP_NS);
     return engine.event * 1e3 + engine.nowNs % 1e3;
   },
   baseline(n) {
-    const draws = new Engine(1).random.stream("bench");
+    const { path } = defaultProfile().values.hw;
+    const draw = pathFactors(path, new Engine(1).random.stream("path.cpu0"));
     const layerNs = new Float64Array(8);
-    const factor = layerNs.length / 8;
-    const untilNs = n * MEAN_NS;
+    const untilNs = n * STEP_NS;
     let nowNs = 0;
     let events = 0;
     for (;;) {
-      const ns = Math.floor(delayNs(draws.uint32()) * factor + 0.5);
+      const ns = Math.floor(STEP_NS * draw() + 0.5);
       if (nowNs + ns > untilNs) return events * 1e3 + nowNs % 1e3;
       nowNs += ns;
       layerNs[1]! += ns;

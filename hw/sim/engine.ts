@@ -161,7 +161,9 @@ export class Engine {
     const n = this.#pending - 1;
     if (n < 0) return false;
     this.#pending = n;
-    if (this.#limitNs !== 0) this.#dueNs = n === 0 ? this.#limitNs : Math.min(this.#limitNs, this.#times[n - 1]!);
+    if (this.#limitNs !== 0) {
+      this.#dueNs = n === 0 ? this.#limitNs : Math.min(this.#limitNs, this.#times[n - 1]!);
+    }
     const alarm = this.#alarms[this.#ids[n]!]!;
     this.nowNs = alarm.timeNs;
     alarm.timeNs = NEVER;
