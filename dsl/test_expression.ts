@@ -6,7 +6,7 @@
  * @module
  */
 import type { TestExpression } from "./ast.ts";
-import { unaryTest } from "./commands/test.ts";
+import { compareIntegers, unaryTest } from "./commands/test.ts";
 import { evaluateText, expandPattern, expandRegExp, expandText } from "./expand.ts";
 import { matchGlob } from "./glob.ts";
 import type { Request } from "./jobs.ts";
@@ -60,19 +60,7 @@ function* runBinaryTest(
   const right = yield* expandText(shell, test.right);
   if (test.operator === "<") return left < right;
   if (test.operator === ">") return left > right;
-  const [a, b] = [yield* evaluateText(shell, left), yield* evaluateText(shell, right)];
-  switch (test.operator) {
-    case "-eq":
-      return a === b;
-    case "-ne":
-      return a !== b;
-    case "-lt":
-      return a < b;
-    case "-le":
-      return a <= b;
-    case "-gt":
-      return a > b;
-    default:
-      return a >= b;
-  }
+  const a = yield* evaluateText(shell, left);
+  const b = yield* evaluateText(shell, right);
+  return compareIntegers(a, test.operator, b);
 }

@@ -15,31 +15,55 @@ export const head: Command = {
   kind: "filter",
   doc,
   *run(context): Coroutine {
-    const args = context.args.map((argument, i) => i === 0 ? argument.replace(/^-(\d+)$/, "-n$1") : argument);
-    const options = parseOptions(args, "n:c:");
-    if (typeof options === "string") return context.complain(options);
-    const { operands, values } = options;
-    const bytes = values.get("c");
-    const count = bytes ?? values.get("n") ?? "10";
-    if (!(bytes === undefined ? /^-?\d+$/ : /^\d+$/).test(count)) {
-      return context.complain(`invalid number of ${bytes === undefined ? "lines" : "bytes"}: '${count}'`);
-    }
-    const n = Number(count);
-    if (operands.length === 0 && bytes === undefined && n >= 0) return yield* headOfInput(context, n);
-    let status = 0;
-    for (const [i, path] of (operands.length > 0 ? operands : ["-"]).entries()) {
-      const text = yield* context.readFile(path);
-      if (isErrno(text)) {
-        status = context.complain(`cannot open '${path}' for reading: ${text.message}`);
-        continue;
-      }
-      if (operands.length > 1) context.out(`${i > 0 ? "\n" : ""}==> ${path} <==\n`);
-      if (bytes !== undefined) context.out(text.slice(0, n));
-      else for (const line of linesOf(text).slice(0, n < 0 ? n : n)) context.out(line + "\n");
-    }
-    return status;
+    const part = readPart(context, { lines: /^-?\d+$/, bytes: /^\d+$/ });
+    if (typeof part === "string") return context.complain(part);
+    const n = Number(part.count);
+    if (part.operands.length === 0 && part.unit === "lines" && n >= 0) return yield* headOfInput(context, n);
+    return yield* writeParts(context, part, () => [0, n]);
   },
 };
+
+/** What `head` and `tail` are asked for: `count` of `unit` of each of the files `operands`. */
+export interface Part {
+  readonly unit: "lines" | "bytes";
+  readonly count: string;
+  readonly operands: readonly string[];
+}
+
+/** Reads the arguments of `head` and `tail`; `forms` says how a count may be written. A string is a complaint. */
+export function readPart(context: CommandContext, forms: Record<Part["unit"], RegExp>): Part | string {
+  const args = context.args.map((argument, i) => i === 0 ? argument.replace(/^-(\d+)$/, "-n$1") : argument);
+  const options = parseOptions(args, "n:c:");
+  if (typeof options === "string") return options;
+  const { operands, values } = options;
+  const unit = values.has("c") ? "bytes" : "lines";
+  const count = values.get("c") ?? values.get("n") ?? "10";
+  if (!forms[unit].test(count)) return `invalid number of ${unit}: '${count}'`;
+  return { unit, count, operands };
+}
+
+/** Writes a part of each file; `range` says which of its lines or bytes, as `slice()` takes them. */
+export function* writeParts(
+  context: CommandContext,
+  { unit, operands }: Part,
+  range: (length: number) => [from: number, to?: number],
+): Coroutine {
+  let status = 0;
+  for (const [i, path] of (operands.length > 0 ? operands : ["-"]).entries()) {
+    const text = yield* context.readFile(path);
+    if (isErrno(text)) {
+      status = context.complain(`cannot open '${path}' for reading: ${text.message}`);
+      continue;
+    }
+    if (operands.length > 1) context.out(`${i > 0 ? "\n" : ""}==> ${path} <==\n`);
+    if (unit === "bytes") context.out(text.slice(...range(text.length)));
+    else {
+      const lines = linesOf(text);
+      context.out(lines.slice(...range(lines.length)).map((line) => line + "\n").join(""));
+    }
+  }
+  return status;
+}
 
 function* headOfInput(context: CommandContext, count: number): Coroutine {
   const { shell, name } = context;

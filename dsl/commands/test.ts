@@ -112,27 +112,31 @@ class TestParser {
       case ">":
         return left > right;
     }
-    const [a, b] = [this.#integer(left), this.#integer(right)];
-    switch (operator) {
-      case "-eq":
-        return a === b;
-      case "-ne":
-        return a !== b;
-      case "-lt":
-        return a < b;
-      case "-le":
-        return a <= b;
-      case "-gt":
-        return a > b;
-      default:
-        return a >= b;
-    }
+    return compareIntegers(this.#integer(left), operator, this.#integer(right));
   }
 
   #integer(text: string): bigint {
     const trimmed = text.trim();
     if (!/^[-+]?\d+$/.test(trimmed)) throw new TestError(`${text}: integer expression expected`);
     return BigInt(trimmed.replace(/^\+/, ""));
+  }
+}
+
+/** `-eq` and its kin, for `test` and for `[[`. */
+export function compareIntegers(left: bigint, operator: string, right: bigint): boolean {
+  switch (operator) {
+    case "-eq":
+      return left === right;
+    case "-ne":
+      return left !== right;
+    case "-lt":
+      return left < right;
+    case "-le":
+      return left <= right;
+    case "-gt":
+      return left > right;
+    default: // -ge
+      return left >= right;
   }
 }
 
