@@ -79,6 +79,16 @@ export function contextSwitch(name: string, layer: Layer, ns: number): Step {
   return new Step(Op.Switch, name, layer, ns, true);
 }
 
+/** Makes the step of every cost, once: a model yields them over and over. Names and order are those of `costs`. */
+export function stepsOf<Name extends string>(
+  costs: Readonly<Record<Name, number>>,
+  make: (name: Name, ns: number) => Step,
+): { readonly [Key in Name]: Step } {
+  const steps = {} as Record<Name, Step>;
+  for (const name of Object.keys(costs) as Name[]) steps[name] = make(name, costs[name]);
+  return steps;
+}
+
 /** Call another activity: `yield call(registers, activity)`; its step's result is what the activity returns. */
 export const CALL = new Step(Op.Call, "call", HARDWARE, 0, false);
 /** WRMSR. */

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type Step, work } from "../../hw/sim/activity.ts";
+import { type Step, stepsOf, work } from "../../hw/sim/activity.ts";
 import { ns, parameters, type Values } from "../../hw/parameters.ts";
 import { Layers } from "../linux/layers.ts";
 
@@ -41,7 +41,5 @@ export type KvmSteps = { readonly [Key in keyof KvmCosts]: Step };
 
 /** Makes KVM's steps. */
 export function kvmSteps(costs: KvmCosts): KvmSteps {
-  return Object.fromEntries(
-    Object.entries(costs).map(([name, ns]) => [name, work(name, Layers.Kvm, ns)]),
-  ) as KvmSteps;
+  return stepsOf(costs, (name, ns) => work(name, Layers.Kvm, ns));
 }

@@ -4,7 +4,15 @@
  * @module
  */
 
-import { type Activity, contextSwitch, endless, type Layer, type Step, work } from "../../hw/sim/activity.ts";
+import {
+  type Activity,
+  contextSwitch,
+  endless,
+  type Layer,
+  type Step,
+  stepsOf,
+  work,
+} from "../../hw/sim/activity.ts";
 import type { Engine } from "../../hw/sim/engine.ts";
 import type { StateHash } from "../../hw/sim/state_hash.ts";
 import { HrTimer } from "./hrtimer.ts";
@@ -101,13 +109,13 @@ export class Kernel {
     this.tickPeriodNs = Math.round(1e9 / options.release.hz);
     this.tickPhaseNs = Math.floor(engine.random.stream(`${options.name}.tick`).uniform() * this.tickPeriodNs);
     const userSpace = new Set<keyof KernelCosts>(["clockReadVdso", "shellBuiltin"]);
-    const step = (name: keyof KernelCosts, ns: number) =>
-      name === "contextSwitch"
-        ? contextSwitch(name, options.kernelLayer, ns)
-        : work(name, userSpace.has(name) ? options.taskLayer : options.kernelLayer, ns);
-    this.steps = Object.fromEntries(
-      Object.entries(options.costs).map(([name, ns]) => [name, step(name as keyof KernelCosts, ns)]),
-    ) as KernelSteps;
+    this.steps = stepsOf(
+      options.costs,
+      (name, ns) =>
+        name === "contextSwitch"
+          ? contextSwitch(name, options.kernelLayer, ns)
+          : work(name, userSpace.has(name) ? options.taskLayer : options.kernelLayer, ns),
+    );
     this.consoleAction = {
       irq: options.consoleIrq.irq,
       name: options.consoleIrq.name,

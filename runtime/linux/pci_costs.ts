@@ -5,7 +5,7 @@
  */
 
 import { ns, parameters, type Values } from "../../hw/parameters.ts";
-import { type Layer, type Step, work } from "../../hw/sim/activity.ts";
+import { type Layer, type Step, stepsOf, work } from "../../hw/sim/activity.ts";
 
 /** What a profile has to give for PCI. */
 export const pciCosts = parameters({
@@ -38,6 +38,5 @@ export type PciSteps = { readonly [Key in keyof PciCosts]: Step };
  * @param layer the layer of the kernel that runs this core
  */
 export function pciSteps(costs: PciCosts, layer: Layer): PciSteps {
-  const steps = Object.entries(costs).map(([name, cost]) => [name, work(`pci.${name}`, layer, cost)]);
-  return Object.fromEntries(steps) as PciSteps;
+  return stepsOf(costs, (name, ns) => work(`pci.${name}`, layer, ns));
 }

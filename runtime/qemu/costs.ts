@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Step } from "../../hw/sim/activity.ts";
+import { type Step, stepsOf } from "../../hw/sim/activity.ts";
 import { ns, parameters, type Values } from "../../hw/parameters.ts";
 import { qemuWork } from "../kvm/user_space.ts";
 
@@ -25,7 +25,5 @@ export type QemuSteps = { readonly [Key in keyof QemuCosts]: Step };
 
 /** Makes QEMU's steps. */
 export function qemuSteps(costs: QemuCosts): QemuSteps {
-  return Object.fromEntries(
-    Object.entries(costs).map(([name, cost]) => [name, qemuWork(name, cost)]),
-  ) as QemuSteps;
+  return stepsOf(costs, (name, ns) => qemuWork(name, ns));
 }
