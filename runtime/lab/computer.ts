@@ -24,11 +24,7 @@ export interface CommandLaunch {
 }
 
 /** A command that runs, as its program sees it. */
-export interface CommandProcess extends CommandLaunch, ProgramProcess {
-  readonly argv: readonly string[];
-  stdout(text: string): void;
-  stderr(text: string): void;
-}
+export type CommandProcess = CommandLaunch & ProgramProcess;
 
 /** A computer of a {@linkcode Lab}: the host, a guest, or a view of them. */
 export class Computer {

@@ -18,6 +18,8 @@ export interface OptionTable {
   readonly notModelled?: readonly string[];
   /** The first word that is no option ends them: what follows belongs to another command. */
   readonly commandFollows?: boolean;
+  /** Takes no other words: the first is complained about. */
+  readonly noOperands?: boolean;
 }
 
 /** A command line that was understood. */
@@ -30,7 +32,8 @@ export interface ParsedOptions {
 
 /** Reads the words after the name. Returns a complaint, without the name, where it cannot. */
 export function getopt(args: readonly string[], table: OptionTable): ParsedOptions | string {
-  const { flags = "", values = "", long = {}, notModelled = [], commandFollows = false } = table;
+  const { flags = "", values = "", long = {}, notModelled = [], commandFollows = false, noOperands = false } =
+    table;
   const options: { letter: string; value: string }[] = [];
   const operands: string[] = [];
   for (let i = 0; i < args.length; i++) {
@@ -77,6 +80,7 @@ export function getopt(args: readonly string[], table: OptionTable): ParsedOptio
       break;
     }
   }
+  if (noOperands && operands.length > 0) return `extra operand ‘${operands[0]}’`;
   return { options, operands };
 }
 

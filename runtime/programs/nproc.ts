@@ -30,10 +30,9 @@ export const nproc: Program = {
       values: "\x01",
       flags: "\x02",
       long: { ignore: "\x01", all: "\x02" },
+      noOperands: true,
     });
     if (typeof parsed === "string") return complain(command, nproc, parsed);
-    const [operand] = parsed.operands;
-    if (operand !== undefined) return complain(command, nproc, `extra operand ‘${operand}’`);
     let ignored = 0, all = false;
     for (const { letter, value } of parsed.options) {
       if (letter === "\x02") all = true;

@@ -37,10 +37,9 @@ export const uname: Program = {
         "hardware-platform": "i",
         "operating-system": "o",
       },
+      noOperands: true,
     });
     if (typeof parsed === "string") return complain(command, uname, parsed);
-    const [operand] = parsed.operands;
-    if (operand !== undefined) return complain(command, uname, `extra operand ‘${operand}’`);
     const { release, realTime } = kernel.release;
     const fields: readonly (readonly [letter: string, text: string])[] = [
       ["s", "Linux"],
