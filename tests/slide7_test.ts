@@ -24,20 +24,11 @@ import { kernelCosts, type KernelRelease } from "../runtime/linux/release.ts";
 import { Vector } from "../runtime/linux/vectors.ts";
 import { flowOf } from "../runtime/measure/flow.ts";
 import { flat, FLAT_MACHINE } from "./flat_costs.ts";
+import { RFC_V2, STOCK } from "./kvm_rig.ts";
 
 const KERNEL_COSTS = flat(kernelCosts, 200);
 const KVM_COSTS = flat(kvmCosts, 300);
 const RELEASE: KernelRelease = { release: "3.4.0", hz: 100, noHz: true, realTime: false, clocksource: "tsc" };
-
-const STOCK: DirectCapabilities = {
-  slaveCpu: false,
-  delivery: false,
-  eoi: false,
-  timer: false,
-  divideConfiguration: false,
-  enableAt: "each",
-};
-const RFC_V2: DirectCapabilities = { ...STOCK, slaveCpu: true, delivery: true, eoi: true, timer: true };
 
 /** One timer, armed by a guest that goes on running, up to 100 µs after it has fired. */
 function period(capabilities: DirectCapabilities): { vcpu: Vcpu; log: TraceLog; exits: number } {
