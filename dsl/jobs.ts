@@ -84,8 +84,6 @@ export class Job {
   pid = 0;
   /** The exit status, once it has ended. */
   status: number | undefined;
-  /** Whether `wait` has given its status. */
-  reaped = false;
   /** Asked first when a signal comes; true if the shell has a trap for it. */
   trap: ((signal: number) => boolean) | undefined;
   /** It is one command: signals go to its task alone. */

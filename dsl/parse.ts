@@ -16,7 +16,7 @@
 import * as ohm from "ohm-js";
 import type { ActionDict, Grammar, MatchResult, Semantics } from "ohm-js";
 import grammarText from "./shell.ohm" with { type: "text" };
-import type { Expression, List, Script, WordPart } from "./ast.ts";
+import type { Expression, List, Script } from "./ast.ts";
 import { actions } from "./build.ts";
 import { explainFailure } from "./explain.ts";
 import { maskHereDocuments } from "./heredoc.ts";
@@ -126,9 +126,4 @@ export function parseExpression(text: string): Expression {
     expressions.set(text, expression);
   }
   return expression;
-}
-
-/** Parses text as between double quotes, except that `"` is an ordinary character: a here-document, `PS4`. */
-export function parseHereText(text: string): readonly WordPart[] {
-  return parseFragment<WordPart[]>(text, "HereBody", new SourceMap("rtkvm", text, 0));
 }

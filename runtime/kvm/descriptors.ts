@@ -5,9 +5,8 @@
  */
 
 import type { Activity } from "../../hw/sim/activity.ts";
-import { EBADF, EINVAL, ENOTTY } from "../linux/errno.ts";
+import { EBADF, ENOTTY } from "../linux/errno.ts";
 import type { Task } from "../linux/task.ts";
-import { type DeviceNode, immediately } from "../linux/vfs.ts";
 
 /** An argument of a system call: an integer, or a string. */
 export type CallValue = number | string;
@@ -57,17 +56,6 @@ export class EventFile extends KernelFile {
 
   override *release(): Activity {}
 }
-
-/** `/dev/kvm` as a file: it can be opened, but there is nothing to read or write. */
-export const KVM_NODE: DeviceNode = {
-  kind: "device",
-  mode: 0o660,
-  open: () => ({
-    read: () => immediately(EINVAL),
-    write: () => immediately(EINVAL),
-    close() {},
-  }),
-};
 
 /** The descriptors of one process. 0, 1 and 2 are the shell's. */
 export class Descriptors {

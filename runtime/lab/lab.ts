@@ -5,7 +5,6 @@
  */
 
 import { Engine } from "../../hw/sim/engine.ts";
-import type { Activity } from "../../hw/sim/activity.ts";
 import { Machine } from "../../hw/machine.ts";
 import { KERNELS } from "../guest/kernels.ts";
 import { Kvm } from "../kvm/kvm.ts";
@@ -209,19 +208,6 @@ export class Lab {
       vcpu.exits.forEach((n, reason) => sum[reason]! += n);
     }
     return sum;
-  }
-
-  /** Runs an activity on the host, in a task of its own, to its end, and returns its result. */
-  runOnHost(name: string, activity: Activity<number>): number {
-    let status: number | undefined;
-    const task = this.host.createTask(name, this.host.onlineMask, () => activity, (result) => {
-      status = result;
-      this.engine.stop();
-    });
-    this.type(this.host, (cpu) => this.host.wake(task, cpu));
-    while (status === undefined) if (!this.engine.run(Infinity) && status === undefined) break;
-    if (status === undefined) throw new Error(`"${name}" waits, and nothing in the simulation is due`);
-    return status;
   }
 }
 

@@ -4,14 +4,12 @@
  * @module
  */
 
-/** System vectors and the first device vector. */
+/** System vectors, and where those of devices begin. */
 export const Vector = {
   /** First vector handed to devices. */
   FirstExternal: 0x20,
   /** The 16 ISA interrupts, by their number. */
   Isa: 0x30,
-  /** First vector handed out to message-signalled interrupts. */
-  FirstDevice: 0x41,
   /** The local APIC timer. */
   LocalTimer: 0xef,
   /** smp_call_function_single(). */

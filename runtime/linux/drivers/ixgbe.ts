@@ -174,11 +174,6 @@ function configureInterrupts(device: PciDevice, { queueCount, otherVector }: Ixg
   device.writeRegister(0, EIMS, OTHER_CAUSES);
 }
 
-/** Enables a queue vector's interrupt again, as the end of a NAPI poll does. */
-export function enablePfVector(device: PciDevice, vector: number): void {
-  device.writeRegister(0, EIMS_EX + 4 * (vector >>> 5), (1 << (vector & 31)) >>> 0);
-}
-
 /** Sets a vector's throttling to a driver value, see {@linkcode ITR_20K}. */
 export function writePfItr(device: PciDevice, vector: number, itr: number): void {
   const at = vector < 24 ? EITR_LOW + 4 * vector : EITR_HIGH + 4 * (vector - 24);
