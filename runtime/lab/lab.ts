@@ -55,6 +55,31 @@ export interface LabResult {
   readonly hostLoad: number;
 }
 
+/** What iperf or ping has measured, and on what. */
+export interface TrafficResult {
+  /** The system's name. */
+  readonly system: string;
+  /** The kernel of vm0. */
+  readonly kernel: string;
+  /** The run's seed. */
+  readonly seed: number;
+  /** Which program. */
+  readonly program: "iperf" | "ping";
+  /** How long it measured, ns. */
+  readonly lengthNs: number;
+  /** iperf: throughput, bits per second. */
+  readonly bitsPerSecond?: number;
+  /** ping: round trip, ns: shortest, mean, longest, and how many. */
+  readonly roundTrip?: {
+    readonly minNs: number;
+    readonly meanNs: number;
+    readonly maxNs: number;
+    readonly count: number;
+  };
+  /** Time that the host's CPUs spent in the host's kernel and KVM meanwhile, in percent of one CPU. */
+  readonly hostCpuPercent: number;
+}
+
 /** A guest that has been started. */
 export interface Guest {
   /** As `ssh` takes it. */
@@ -92,6 +117,8 @@ export class Lab {
   readonly interruptSources: Map<string, InterruptSource>;
   /** What benchmarks have measured, oldest first. */
   readonly results: LabResult[] = [];
+  /** What iperf and ping have measured, oldest first. */
+  readonly traffic: TrafficResult[] = [];
   /** Constants of C calls. */
   readonly constants: ReadonlyMap<string, number> = KvmCalls.constants;
   /** Pseudo-terminals opened so far. */
