@@ -7,6 +7,8 @@
 import slide11 from "../examples/slide11.rtk" with { type: "text" };
 import slide25 from "../examples/slide25.rtk" with { type: "text" };
 import row from "../examples/slide25_row.rtk" with { type: "text" };
+import row26 from "../examples/slide26_row.rtk" with { type: "text" };
+import row27 from "../examples/slide27_row.rtk" with { type: "text" };
 import setup from "../examples/talk_setup.rtk" with { type: "text" };
 import type { ScriptFolder } from "../runtime/lab/script_folder.ts";
 
@@ -17,6 +19,8 @@ export const EXAMPLES: ScriptFolder = {
     ["slide11.rtk", slide11],
     ["slide25.rtk", slide25],
     ["slide25_row.rtk", row],
+    ["slide26_row.rtk", row26],
+    ["slide27_row.rtk", row27],
     ["talk_setup.rtk", setup],
   ]),
 };

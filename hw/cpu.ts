@@ -51,8 +51,8 @@ export class LogicalCpu {
   nmiBlocked = false;
   /** Random factor of the path being executed: scales the cost of work. */
   pathFactor = 1;
-  /** Draws the factor of a path that begins. */
-  drawPathFactor: () => number = () => 1;
+  /** Draws the factor of the path that an interrupt at `vector` begins. */
+  drawPathFactor: (vector: number) => number = () => 1;
   /** VM exits so far. */
   exits = 0;
   /** Time spent in each layer, ns. */
@@ -387,7 +387,7 @@ export class LogicalCpu {
     this.#pushHandler(this.registers.idt.interrupt(vector), FrameKind.Interrupt);
     const inherited = this.apic.inheritedFactor[vector]!;
     this.apic.inheritedFactor[vector] = 0;
-    this.pathFactor = inherited !== 0 ? inherited : this.drawPathFactor();
+    this.pathFactor = inherited !== 0 ? inherited : this.drawPathFactor(vector);
     if (this.engine.trace !== null) {
       this.#trace("interrupt", `0x${vector.toString(16)}`, { vector, mode: this.#mode });
     }

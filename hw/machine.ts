@@ -24,6 +24,7 @@ import {
 import { clockRatio } from "./lapic_timer.ts";
 import type { RegisterFile } from "./register_file.ts";
 import { count, hz, ns, parameters, type Values } from "./parameters.ts";
+import { nicTimes } from "./nic_82599_switch.ts";
 import { pathFactorParameters, pathFactors } from "./path_factor.ts";
 
 /** What makes one machine differ from another, beside its processors' own costs. */
@@ -35,6 +36,7 @@ export const machineParameters = parameters({
   msiLatency: ns("From a device's message write to the arrival at the APIC"),
   processor: processorCosts,
   path: pathFactorParameters,
+  nic: nicTimes,
 });
 
 /** Values of {@linkcode machineParameters}: durations in ns, clocks in Hz. */
@@ -57,20 +59,30 @@ export class Machine implements ProcessorBus {
   startup: (cpu: LogicalCpu) => RegisterFile | null = () => null;
   /** I/O ports and memory-mapped registers by address; devices enter themselves here. */
   readonly ports = new Map<number, { read(): number; write(value: number): void }>();
+  /** Devices that write to memory. */
+  readonly busMasters: { writtenBytes(nowNs: number): number }[] = [];
   readonly #timers: Alarm[];
   readonly #idleMessages: Message[] = [];
   #messages = 0;
   /** Interrupt messages that no processor took: the APIC was disabled or the processor not started. */
   droppedMessages = 0;
 
-  /** Builds the machine described by `parameters`, powered on, no processor started. */
-  constructor(readonly engine: Engine, readonly parameters: MachineParameters) {
+  /**
+   * Builds the machine described by `parameters`, powered on, no processor started.
+   *
+   * @param name of a machine beside the first one: what its random streams begin with
+   */
+  constructor(readonly engine: Engine, readonly parameters: MachineParameters, name = "") {
     const bus = clockRatio(parameters.apicBus), tsc = clockRatio(parameters.tsc);
     const cpus: LogicalCpu[] = [];
     this.#timers = [];
     for (let id = 0; id < parameters.cpus; id++) {
       const cpu = new LogicalCpu(id, engine, new LocalApic(id, bus, tsc), this, parameters.processor);
-      cpu.drawPathFactor = pathFactors(parameters.path, engine.random.stream(`path.cpu${id}`));
+      cpu.drawPathFactor = pathFactors(
+        parameters.path,
+        engine.random.stream(`${name}path.cpu${id}`),
+        () => this.#writtenBytes(),
+      );
       cpus.push(cpu);
       this.#timers.push(engine.alarm(`lapic${id} timer`, () => this.#timerExpired(cpu), -1));
     }
@@ -133,6 +145,12 @@ export class Machine implements ProcessorBus {
   /** @inheritdoc */
   load(_cpu: LogicalCpu, address: number): number {
     return this.ports.get(address)?.read() ?? 0xffff_ffff;
+  }
+
+  #writtenBytes(): number {
+    let sum = 0;
+    for (const master of this.busMasters) sum += master.writtenBytes(this.engine.nowNs);
+    return sum;
   }
 
   // ---- messages ----

@@ -11,7 +11,8 @@ import type { PciBus, PciEffect } from "./pci.ts";
 
 /** The effects of one bus's devices on one machine. */
 export class DeviceEffects {
-  readonly #alarms = new Map<string, Alarm>();
+  /** By routing identifier and source. */
+  readonly #alarms = new Map<number, Alarm>();
   /** What software touched although nothing follows from it, each once. */
   readonly unmodelled = new Set<string>();
 
@@ -60,10 +61,10 @@ export class DeviceEffects {
   }
 
   #alarm(fn: number, source: number): Alarm {
-    const key = `pci ${fn.toString(16)}.${source}`;
+    const key = fn << 8 | source;
     let alarm = this.#alarms.get(key);
     if (alarm === undefined) {
-      alarm = this.machine.engine.alarm(key, () => {
+      alarm = this.machine.engine.alarm(`pci ${fn.toString(16)}.${source}`, () => {
         const found = this.bus.find(fn);
         if (found !== undefined) this.apply(found.alarm(source, this.machine.engine.nowNs));
       });

@@ -5,6 +5,7 @@
  */
 
 import { Nic82599, type Nic82599Record } from "./nic_82599.ts";
+import type { NicTimes } from "./nic_82599_switch.ts";
 import { INTEL } from "./nic_82599_function.ts";
 import { PciBus, placeOf, RootPort } from "./pci.ts";
 
@@ -48,6 +49,7 @@ export const TALK_TOPOLOGY: PciTopology = {
     memoryBase: 0xf000_0000,
     ioBase: 0xe000,
     interruptLine: 16,
+    mac: 0x90e2_ba00_0000,
   }],
 };
 
@@ -56,7 +58,7 @@ export const TALK_TOPOLOGY: PciTopology = {
  *
  * @throws {RangeError} if an address of the topology is no BDF
  */
-export function buildPciBus(topology: PciTopology): { bus: PciBus; nics: Nic82599[] } {
+export function buildPciBus(topology: PciTopology, times?: NicTimes): { bus: PciBus; nics: Nic82599[] } {
   const bus = new PciBus();
   for (const port of topology.rootPorts) {
     bus.addPort(
@@ -71,7 +73,7 @@ export function buildPciBus(topology: PciTopology): { bus: PciBus; nics: Nic8259
       }),
     );
   }
-  const nics = topology.nics.map((record) => new Nic82599(record));
+  const nics = topology.nics.map((record) => new Nic82599(record, times));
   for (const nic of nics) bus.plug(nic);
   return { bus, nics };
 }

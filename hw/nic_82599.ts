@@ -9,8 +9,8 @@
  * EIMS, EIMC, EIAC, EIAM and their extensions, GPIE, EITR, IVAR and the virtual functions' VT forms of them; MSI-X
  * with 64 vectors (physical) and 3 (virtual); throttling; device reset.
  *
- * *Not modelled*: packets, queues, mailbox contents, link; INTx and MSI signalling; the low-latency and TCP-timer
- * interrupts; throttling of the causes in EICR bits 31:16; the counter field of EITR (a write without CNT_WDIS lets
+ * *Not modelled*: contents of packets, queues beyond the first, mailbox contents, link; INTx and MSI signalling; the
+ * low-latency and TCP-timer interrupts; throttling of the causes in EICR bits 31:16; the counter field of EITR (a write without CNT_WDIS lets
  * the next interrupt go at once). Other registers read 0; a write to one says so.
  *
  * Interrupts, of queue q to a message:
@@ -21,6 +21,7 @@
  * @module
  */
 
+import type { FrameTrain } from "./ethernet.ts";
 import {
   allocated,
   DEVICE_ID_82599,
@@ -36,8 +37,9 @@ import {
   VFS_MAX,
 } from "./nic_82599_function.ts";
 import { VectorInterrupts } from "./nic_82599_interrupts.ts";
+import { Nic82599Switch, type NicTimes } from "./nic_82599_switch.ts";
 import { Nic82599Vf } from "./nic_82599_vf.ts";
-import { type Bdf, bdfOf, type PciFunction, placeOf, routingId } from "./pci.ts";
+import { type Bdf, bdfOf, placeOf, routingId } from "./pci.ts";
 import {
   addExpressCapability,
   ExpressType,
@@ -81,7 +83,12 @@ export interface Nic82599Record {
   readonly ioBase: number;
   /** Interrupt controller input of INTA#, as firmware wrote it. */
   readonly interruptLine: number;
+  /** MAC address of the physical function, 48 bits; the virtual ones' follow. */
+  readonly mac: number;
 }
+
+/** A card whose frames take no time: for tests of its interrupts. */
+const UNTIMED: NicTimes = { transmit: 0, receive: 0, switchFrame: 1, wireFrame: 1 };
 
 const PF_BAR0_SIZE = 0x8_0000;
 const MSIX_BAR_SIZE = 0x4000;
@@ -137,6 +144,8 @@ export class Nic82599 extends Nic82599Function {
   readonly interrupts: VectorInterrupts;
   /** The SR-IOV capability. */
   readonly sriov: SriovCapability;
+  /** The switch between its functions and the cable. */
+  readonly switch: Nic82599Switch;
   /** The MSI capability; nothing signals through it. */
   readonly msi: MsiCapability;
   /** Virtual functions, made on first use; those below NumVFs are on the bus while VF Enable is set. */
@@ -153,7 +162,7 @@ export class Nic82599 extends Nic82599Function {
    *
    * @throws {RangeError} if the record's place is no BDF
    */
-  constructor(readonly record: Nic82599Record) {
+  constructor(readonly record: Nic82599Record, times: NicTimes = UNTIMED) {
     const bdf = placeOf(record.bdf);
     const { memoryBase } = record;
     super({
@@ -215,6 +224,7 @@ export class Nic82599 extends Nic82599Function {
       () => this.#resetVfs(),
     );
     this.interrupts = new VectorInterrupts(this, PF_VECTORS, () => this.autoMaskEnabled);
+    this.switch = new Nic82599Switch(times, () => this.functions());
   }
 
   /** GPIE.EIAME: a message disables its cause as EIAM says, for the virtual functions too. */
@@ -223,7 +233,7 @@ export class Nic82599 extends Nic82599Function {
   }
 
   /** The functions on the bus now: this one and, while VF Enable is set, NumVFs virtual ones. */
-  *functions(): Iterable<PciFunction> {
+  *functions(): Iterable<Nic82599Function> {
     yield this;
     for (let index = 0; index < this.sriov.enabledVfs; index++) yield this.vf(index);
   }
@@ -239,11 +249,26 @@ export class Nic82599 extends Nic82599Function {
     return this.#vfs[index]!;
   }
 
+  /** Bytes that all functions have written to memory by `nowNs`. */
+  writtenBytes(nowNs: number): number {
+    let sum = this.ring.writtenBytes(nowNs);
+    for (const vf of this.#vfs) sum += vf.ring.writtenBytes(nowNs);
+    return sum;
+  }
+
   /** Function-level reset: the virtual functions go with it. */
   override reset(): void {
     super.reset();
     this.#resetDevice();
     this.#resetVfs();
+  }
+
+  override get mac(): number {
+    return this.record.mac;
+  }
+
+  override transmit(train: FrameTrain, nowNs: number, notBeforeNs = nowNs): readonly PciEffect[] {
+    return this.switch.send(this, train, nowNs, notBeforeNs);
   }
 
   override queueVector(queue: number, direction: "rx" | "tx"): number | undefined {
@@ -330,7 +355,7 @@ export class Nic82599 extends Nic82599Function {
       case Pf.eims:
         this.#otherEnabled |= others;
         return [
-          ...interrupts.enable(0, value & 0xffff, nowNs),
+          ...this.enable(0, value & 0xffff, nowNs),
           ...this.#signalOther(others & this.#otherCauses, nowNs),
         ];
       case Pf.eimc:
@@ -357,7 +382,7 @@ export class Nic82599 extends Nic82599Function {
         return interrupts.set((offset - Pf.eicsEx) >>> 2, value, nowNs);
       case Pf.eimsEx:
       case Pf.eimsEx + 4:
-        return interrupts.enable((offset - Pf.eimsEx) >>> 2, value, nowNs);
+        return this.enable((offset - Pf.eimsEx) >>> 2, value, nowNs);
       case Pf.eimcEx:
       case Pf.eimcEx + 4:
         interrupts.disable((offset - Pf.eimcEx) >>> 2, value);
@@ -397,6 +422,7 @@ export class Nic82599 extends Nic82599Function {
 
   #resetDevice(): void {
     this.interrupts.reset();
+    this.ring.reset();
     this.#ivar.fill(0);
     this.#ivarMisc.fill(0);
     this.#gpie = GPIE.reset;

@@ -7,7 +7,8 @@
  */
 
 import type { VectorInterrupts } from "./nic_82599_interrupts.ts";
-import { PciFunction } from "./pci.ts";
+import { type EthernetPort, type FrameTrain, ReceiveRing } from "./ethernet.ts";
+import { PciFunction, routingId } from "./pci.ts";
 import { NO_EFFECTS, type PciEffect } from "./pci_configuration.ts";
 import { field, register, reserved } from "./registers.ts";
 import type { StateHash } from "./sim/state_hash.ts";
@@ -72,10 +73,57 @@ export function hexOffset(offset: number): string {
   return `0x${offset.toString(16).padStart(5, "0")}`;
 }
 
+/** Descriptors of a receive ring, as the drivers set it up. */
+const RING_SIZE = 512;
+/** The alarm of receive queue 0: those of the vectors are numbered from 0. */
+const ARRIVAL = 128;
+
 /** The registers that physical and virtual functions have in common, and what raises interrupts. */
-export abstract class Nic82599Function extends PciFunction {
+export abstract class Nic82599Function extends PciFunction implements EthernetPort {
   /** Causes and throttling of the function's vectors. */
   abstract readonly interrupts: VectorInterrupts;
+  /** Its MAC address, from the card's EEPROM. */
+  abstract readonly mac: number;
+  /** @inheritdoc */
+  readonly ring = new ReceiveRing(RING_SIZE);
+
+  /** @inheritdoc */
+  abstract transmit(train: FrameTrain, nowNs: number, notBeforeNs?: number): readonly PciEffect[];
+
+  /** A network function's driver finds its port here. */
+  override get ethernet(): EthernetPort {
+    return this;
+  }
+
+  /** A train arrives by DMA, its first frame at `firstNs`, the others `spacingNs` apart. */
+  receive(train: FrameTrain, firstNs: number, spacingNs: number, nowNs: number): readonly PciEffect[] {
+    this.ring.add(train, firstNs, spacingNs);
+    return this.#expectArrival(nowNs);
+  }
+
+  /**
+   * Software enables causes. What has arrived since the last message has set the queue's: of frames that came while it
+   * was disabled nobody could tell until now.
+   */
+  protected enable(bank: number, bits: number, nowNs: number): readonly PciEffect[] {
+    const vector = this.queueVector(0, "rx");
+    const untold = vector !== undefined && this.ring.lastArrivalNs(nowNs) > this.interrupts.toldNs(vector);
+    const noted = untold ? this.interrupts.raise(vector, nowNs) : NO_EFFECTS;
+    const told = this.interrupts.enable(bank, bits, nowNs);
+    if (noted.length === 0 && told.length === 0) return this.#expectArrival(nowNs);
+    return noted.length === 0 ? told : [...noted, ...told];
+  }
+
+  /** The next frame sets an enabled cause: not before its message may leave, since nobody could tell. */
+  #expectArrival(nowNs: number): readonly PciEffect[] {
+    const vector = this.queueVector(0, "rx");
+    if (vector === undefined || !this.interrupts.listens(vector)) return NO_EFFECTS;
+    const untold = this.ring.lastArrivalNs(nowNs) > this.interrupts.toldNs(vector);
+    const nextNs = untold ? nowNs : this.ring.nextArrivalNs(nowNs);
+    if (nextNs === Infinity) return NO_EFFECTS;
+    const atNs = Math.max(nextNs, this.interrupts.notBeforeNs(vector));
+    return [{ kind: "alarm", function: routingId(this.bdf), source: ARRIVAL, atNs }];
+  }
 
   /**
    * Queue `queue` has received (`"rx"`) or sent (`"tx"`) something: its interrupt cause is raised.
@@ -91,14 +139,23 @@ export abstract class Nic82599Function extends PciFunction {
   /** The vector that IVAR gives to a queue. */
   abstract queueVector(queue: number, direction: "rx" | "tx"): number | undefined;
 
-  /** The throttling interval of a vector has passed. */
-  override alarm(vector: number, nowNs: number): readonly PciEffect[] {
-    return this.interrupts.elapsed(vector, nowNs);
+  /** The throttling interval of a vector has passed, or a frame has arrived. */
+  override alarm(source: number, nowNs: number): readonly PciEffect[] {
+    return source === ARRIVAL ? this.#arrived(nowNs) : this.interrupts.elapsed(source, nowNs);
+  }
+
+  /** A frame is there that software may want to know of. */
+  #arrived(nowNs: number): readonly PciEffect[] {
+    const vector = this.queueVector(0, "rx");
+    if (vector === undefined || !this.interrupts.listens(vector)) return NO_EFFECTS;
+    if (this.ring.lastArrivalNs(nowNs) <= this.interrupts.toldNs(vector)) return NO_EFFECTS;
+    return this.interrupts.raise(vector, nowNs);
   }
 
   /** Adds the whole state to `hash`. */
   override hashInto(hash: StateHash): void {
     super.hashInto(hash);
     this.interrupts.hashInto(hash);
+    this.ring.hashInto(hash);
   }
 }

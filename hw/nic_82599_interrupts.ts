@@ -43,6 +43,8 @@ export class VectorInterrupts {
   readonly #throttle: Uint32Array;
   /** When the next message of a vector may leave, ns. */
   readonly #notBeforeNs: Float64Array;
+  /** When the last message of a vector left, ns; -1: none has. */
+  readonly #toldNs: Float64Array;
   /** An alarm has been asked for and has not come. */
   readonly #waiting = new Uint32Array(2);
 
@@ -60,6 +62,7 @@ export class VectorInterrupts {
   ) {
     this.#throttle = new Uint32Array(vectors);
     this.#notBeforeNs = new Float64Array(vectors);
+    this.#toldNs = new Float64Array(vectors).fill(-1);
   }
 
   /** Everything clear and disabled, no throttling. An alarm that still comes finds nothing to do. */
@@ -71,6 +74,23 @@ export class VectorInterrupts {
     }
     this.#throttle.fill(0);
     this.#notBeforeNs.fill(0);
+    this.#toldNs.fill(-1);
+  }
+
+  /** Whether an event on a vector could lead to a message: its cause is enabled, and no alarm is under way. */
+  listens(vector: number): boolean {
+    const bank = vector >>> 5, bit = 1 << (vector & 31);
+    return vector < this.vectors && (this.#enabled[bank]! & ~this.#waiting[bank]! & bit) !== 0;
+  }
+
+  /** When the last message of a vector left, ns; -1: none has. */
+  toldNs(vector: number): number {
+    return this.#toldNs[vector]!;
+  }
+
+  /** When the next message of a vector may leave, ns. */
+  notBeforeNs(vector: number): number {
+    return this.#notBeforeNs[vector]!;
   }
 
   /** Something has happened on a vector. */
@@ -185,6 +205,7 @@ export class VectorInterrupts {
     this.#cause[bank]! &= ~(bit & this.#autoClear[bank]!);
     if (this.autoMaskEnabled()) this.#enabled[bank]! &= ~(bit & this.#autoMask[bank]!);
     this.#notBeforeNs[vector] = nowNs + this.intervalNs(vector);
+    this.#toldNs[vector] = nowNs;
     // A masked entry holds the message in its pending bit: for this function it has left.
     const message = table.signal(vector);
     return message === undefined ? NO_EFFECTS : [message];

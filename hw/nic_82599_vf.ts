@@ -8,6 +8,7 @@
  * @module
  */
 
+import type { FrameTrain } from "./ethernet.ts";
 import type { Nic82599 } from "./nic_82599.ts";
 import {
   allocated,
@@ -80,6 +81,14 @@ export class Nic82599Vf extends Nic82599Function {
     this.#resetDevice();
   }
 
+  override get mac(): number {
+    return this.physicalFunction.mac + 1 + this.index;
+  }
+
+  override transmit(train: FrameTrain, nowNs: number, notBeforeNs = nowNs): readonly PciEffect[] {
+    return this.physicalFunction.switch.send(this, train, nowNs, notBeforeNs);
+  }
+
   override queueVector(queue: number, direction: "rx" | "tx"): number | undefined {
     return allocated(this.#ivar[2 * queue + (direction === "tx" ? 1 : 0)] ?? 0);
   }
@@ -141,7 +150,7 @@ export class Nic82599Vf extends Nic82599Function {
       case Vf.vteics:
         return interrupts.set(0, value, nowNs);
       case Vf.vteims:
-        return interrupts.enable(0, value, nowNs);
+        return this.enable(0, value, nowNs);
       case Vf.vteimc:
         interrupts.disable(0, value);
         return NO_EFFECTS;
@@ -167,6 +176,7 @@ export class Nic82599Vf extends Nic82599Function {
 
   #resetDevice(): void {
     this.interrupts.reset();
+    this.ring.reset();
     this.#ivar.fill(0);
   }
 }

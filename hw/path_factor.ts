@@ -6,10 +6,14 @@
  * distributed. Now and then everything is still in the first-level caches: then the factor lies between the warm floor
  * and 1.
  *
+ * That is a machine whose caches belong to its software. Devices that write to memory take them away: in modern machines
+ * DMA goes through the last-level cache, and what the processors copy from there displaces their own caches too. A path
+ * is the colder, and dearer, the more has been written since the processor ran it last.
+ *
  * @module
  */
 
-import { parameters, ratio, type Values } from "./parameters.ts";
+import { count, parameters, ratio, type Values } from "./parameters.ts";
 import type { RandomStream } from "./sim/random.ts";
 
 /** Shape of the factor's distribution; all are plain ratios. */
@@ -17,18 +21,38 @@ export const pathFactorParameters = parameters({
   warmShare: ratio("Share of paths that find warm caches"),
   warmFloor: ratio("Lowest factor of a warm path"),
   typicalSpread: ratio("Mean excess over 1 of a typical path"),
+  coldExcess: ratio("Mean excess of a path whose code and data devices have displaced", { max: 20 }),
+  coldBytes: count("Bytes written by devices that displace all but 1/e of a path", { min: 1 }),
 });
 
 /** Values of {@linkcode pathFactorParameters}. */
 export type PathFactorParameters = Values<typeof pathFactorParameters>;
 
-/** A function that draws factors from `stream`. */
-export function pathFactors(parameters: PathFactorParameters, stream: RandomStream): () => number {
-  const { warmShare, warmFloor, typicalSpread } = parameters;
+/** What devices have written to memory so far, bytes. */
+export type MemoryTraffic = () => number;
+
+/** A function that draws factors for the path of an interrupt vector from `stream`. */
+export function pathFactors(
+  parameters: PathFactorParameters,
+  stream: RandomStream,
+  traffic: MemoryTraffic,
+): (vector: number) => number {
+  const { warmShare, warmFloor, typicalSpread, coldExcess, coldBytes } = parameters;
   const warmWidth = 1 - warmFloor;
-  return () => {
+  const writtenAt = new Float64Array(256); // when the path of a vector ran last, in bytes written
+  const undisturbed = () => {
     const u = stream.uniform();
     if (u < warmShare) return warmFloor + warmWidth * (u / warmShare);
     return 1 + 2 * typicalSpread * ((u - warmShare) / (1 - warmShare)); // the same draw, stretched to the rest
+  };
+  return (vector) => {
+    const factor = undisturbed();
+    const written = traffic();
+    const since = written - writtenAt[vector]!;
+    if (since === 0) return factor;
+    writtenAt[vector] = written;
+    // How much of it a path happens to need again varies: two uniform parts, so rarely nothing and rarely twice the mean.
+    const excess = coldExcess * (stream.uniform() + stream.uniform());
+    return factor * (1 + excess * (1 - Math.exp(-since / coldBytes)));
   };
 }

@@ -13,6 +13,7 @@
  * @module
  */
 
+import type { EthernetPort } from "./ethernet.ts";
 import {
   addExpressCapability,
   ConfigurationSpace,
@@ -228,6 +229,11 @@ export class PciFunction {
     const inMsiX = this.#msiX(bar, offset);
     if (inMsiX === undefined) return this.writeRegister(bar, offset, value, nowNs);
     return inMsiX.table ? this.msiX!.table.write(inMsiX.offset, value) : NO_EFFECTS;
+  }
+
+  /** Its network port, if it has one. */
+  get ethernet(): EthernetPort | undefined {
+    return undefined;
   }
 
   /** An alarm that an effect asked for is due. */

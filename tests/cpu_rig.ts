@@ -38,7 +38,8 @@ const PARAMETERS: MachineParameters = {
   ipiLatency: IPI_LATENCY_NS,
   msiLatency: 307,
   processor: COST,
-  path: { warmShare: 0, warmFloor: 1, typicalSpread: 0 },
+  path: { warmShare: 0, warmFloor: 1, typicalSpread: 0, coldExcess: 0, coldBytes: 1 },
+  nic: { transmit: 0, receive: 0, switchFrame: 1, wireFrame: 1 },
 };
 
 /** A handler that returns at once; ended, it does so as often as it is run. */

@@ -90,7 +90,16 @@ function resolve(from: string, specifier: string): string {
  * Modules of `hw/` that are no device and open to every device: register tables, bit fields, bitmaps, and the forms
  * that the PCI specification prescribes to every function, its configuration space and its messages.
  */
-const hwHelpers = ["hw/register", "hw/registers", "hw/bits", "hw/bitmap", "hw/vector", "hw/pci", "hw/msi"];
+const hwHelpers = [
+  "hw/ethernet",
+  "hw/register",
+  "hw/registers",
+  "hw/bits",
+  "hw/bitmap",
+  "hw/vector",
+  "hw/pci",
+  "hw/msi",
+];
 
 /** A logical processor consists of its local APIC and its VMX operation; they are not devices beside it. */
 const partsOf: Readonly<Record<string, readonly string[]>> = { "hw/cpu": ["hw/lapic", "hw/vmx"] };

@@ -19,7 +19,7 @@ import { kvmCosts } from "../runtime/kvm/costs.ts";
 import type { DirectCapabilities } from "../runtime/kvm/direct.ts";
 import { Kvm } from "../runtime/kvm/kvm.ts";
 import { Ixgbe } from "../runtime/linux/drivers/ixgbe.ts";
-import { enableVfVectors, Ixgbevf, VF_QUEUE_VECTOR } from "../runtime/linux/drivers/ixgbevf.ts";
+import { Ixgbevf } from "../runtime/linux/drivers/ixgbevf.ts";
 import { NetDeviceNames } from "../runtime/linux/drivers/net_device_names.ts";
 import { PciStub } from "../runtime/linux/drivers/pci_stub.ts";
 import { Irqs, pciInterrupts } from "../runtime/linux/irq.ts";
@@ -122,14 +122,6 @@ export class Rig {
     const core = this.#cores.get(kernel)!;
     yield* core.scan();
     yield* core.registerDriver(new Ixgbevf(core.steps, new NetDeviceNames()));
-    for (const device of core.devices) {
-      const irq = device.msiXIrqs.get(VF_QUEUE_VECTOR);
-      if (irq === undefined) continue;
-      this.irqsOf(kernel).get(irq)!.action = function* (cpu: KernelCpu): Activity {
-        yield cpu.kernel.steps.deviceHandler;
-        enableVfVectors(device, 1 << VF_QUEUE_VECTOR);
-      };
-    }
   }
 
   /** Starts a task on CPU `cpu` of the host; the console's interrupt wakes it. */

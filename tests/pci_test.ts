@@ -86,6 +86,7 @@ function boot(
         device.writeMessage(entry, { address: 0xfee0_0000, data: 0x60 + irq - 40 });
         return irq;
       },
+      handle: () => {},
       free: (irq) => void irqs.delete(irq),
     },
   };

@@ -16,6 +16,7 @@
  * @module
  */
 
+import type { EthernetPort } from "../../hw/ethernet.ts";
 import { decodeMsi } from "../../hw/msi.ts";
 import { type Bar, type Bdf, PciFunction } from "../../hw/pci.ts";
 import { MsiXCapability, NO_EFFECTS, type PciEffect } from "../../hw/pci_configuration.ts";
@@ -104,6 +105,10 @@ export class AssignedFunction extends PciFunction {
     nowNs: number,
   ): readonly PciEffect[] {
     return this.device.fn.writeMemory(bar, offset, value, nowNs);
+  }
+
+  override get ethernet(): EthernetPort | undefined {
+    return this.device.fn.ethernet; // its rings are in the guest's memory, and the IOMMU lets it reach them
   }
 
   override alarm(source: number, nowNs: number): readonly PciEffect[] {

@@ -111,9 +111,9 @@ export class Computer {
   }
 
   #system(): SystemPort {
-    const { pci, threads, identity, bootTime, isGuest } = this.software;
+    const { net, pci, threads, identity, bootTime, isGuest } = this.software;
     const { hostname, programs } = this;
-    return { hostname, identity, hypervisor: isGuest ? "KVM" : null, bootTime, pci, threads, programs };
+    return { hostname, identity, hypervisor: isGuest ? "KVM" : null, bootTime, net, pci, threads, programs };
   }
 
   #process(task: Task, launch: CommandLaunch): CommandProcess {
@@ -138,7 +138,20 @@ export class Computer {
           exits: lab.exits().map((count, reason) => count - exits[reason]!),
           hash: engine.stateHash(),
           hostLoad: lab.host.spinning.size,
+          guestLoad: this.software.net.receiving.size > 0 ? "iperf" : "idle",
         });
+      },
+      measureTraffic: () => {
+        const { options, engine, traffic } = lab;
+        const fromNs = engine.nowNs, hostNs = lab.hostNs();
+        return (figures) =>
+          traffic.push({
+            ...figures,
+            system: options.system.name,
+            kernel: options.kernel,
+            seed: options.seed,
+            hostCpuPercent: (100 * (lab.hostNs() - hostNs)) / (engine.nowNs - fromNs),
+          });
       },
     };
   }

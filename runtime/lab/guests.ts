@@ -8,7 +8,6 @@ import { type Activity, type Step, work } from "../../hw/sim/activity.ts";
 import { PciBus } from "../../hw/pci.ts";
 import { KERNELS } from "../guest/kernels.ts";
 import { EINTR, errnoOf } from "../linux/errno.ts";
-import { enableVfVectors, VF_QUEUE_VECTOR } from "../linux/drivers/ixgbevf.ts";
 import { Kernel } from "../linux/kernel.ts";
 import { Layers } from "../linux/layers.ts";
 import { KvmCalls } from "../kvm/device.ts";
@@ -86,6 +85,9 @@ function makeGuest(lab: Lab, request: GuestRequest): Software {
   const software = new Software(kernel, lab.machine, bus, {
     slaveAffinity: false,
     pci: values.pci,
+    net: values.net,
+    subnet: lab.subnet,
+    effects: lab.software.effects, // behind an assigned function are the host's devices
     commandLine: "root=/dev/vda1 ro console=ttyS0",
     identity: { ...GUEST_IDENTITY, flags: [GUEST_IDENTITY.flags, ...request.features].join(" ") },
   }, true);
@@ -96,14 +98,6 @@ function makeGuest(lab: Lab, request: GuestRequest): Software {
   }
   const init = kernel.createTask("init", 1, function* (task) {
     yield* software.loadDrivers();
-    for (const device of software.pci.devices) {
-      const irq = device.msiXIrqs.get(VF_QUEUE_VECTOR);
-      if (irq === undefined) continue;
-      software.irqs.get(irq)!.action = function* (cpu): Activity {
-        yield cpu.kernel.steps.deviceHandler;
-        enableVfVectors(device, 1 << VF_QUEUE_VECTOR); // the end of the poll
-      };
-    }
     kernel.bootTaskDone();
     yield* kernel.cpus[task.cpu]!.sendPendingIpis();
     return 0;

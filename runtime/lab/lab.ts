@@ -15,11 +15,14 @@ import { Layers } from "../linux/layers.ts";
 import type { Nic82599 } from "../../hw/nic_82599.ts";
 import type { QemuMachine } from "../qemu/machine.ts";
 import type { CyclictestResult } from "../programs/cyclictest.ts";
+import type { TrafficFigures } from "../programs/program.ts";
 import { Computer } from "./computer.ts";
 import type { LabProfile } from "./defaults.ts";
 import { type InterruptSource, interruptSources } from "./interrupt_sources.ts";
 import { GUEST_NETWORK, qemuPrograms, ShellCalls } from "./guests.ts";
 import { userPrograms } from "./programs.ts";
+import type { Subnet } from "../linux/net/stack.ts";
+import { labSubnet, outsidePeer } from "./peer.ts";
 import { HOST_IDENTITY, hostBus, Software } from "./software.ts";
 import { DEDICATED_CPU, type SystemRow } from "./systems.ts";
 
@@ -53,29 +56,18 @@ export interface LabResult {
   readonly hash: string;
   /** CPU-bound tasks on the host while it ran. */
   readonly hostLoad: number;
+  /** What the measured kernel did beside: nothing, or it received what iperf sent. */
+  readonly guestLoad: "idle" | "iperf";
 }
 
 /** What iperf or ping has measured, and on what. */
-export interface TrafficResult {
+export interface TrafficResult extends TrafficFigures {
   /** The system's name. */
   readonly system: string;
   /** The kernel of vm0. */
   readonly kernel: string;
   /** The run's seed. */
   readonly seed: number;
-  /** Which program. */
-  readonly program: "iperf" | "ping";
-  /** How long it measured, ns. */
-  readonly lengthNs: number;
-  /** iperf: throughput, bits per second. */
-  readonly bitsPerSecond?: number;
-  /** ping: round trip, ns: shortest, mean, longest, and how many. */
-  readonly roundTrip?: {
-    readonly minNs: number;
-    readonly meanNs: number;
-    readonly maxNs: number;
-    readonly count: number;
-  };
   /** Time that the host's CPUs spent in the host's kernel and KVM meanwhile, in percent of one CPU. */
   readonly hostCpuPercent: number;
 }
@@ -111,6 +103,8 @@ export class Lab {
   readonly software: Software;
   /** The 10 GbE card. */
   readonly nic: Nic82599;
+  /** The subnet that the card is on. */
+  readonly subnet: Subnet;
   /** Started guests, by name. */
   readonly guests = new Map<string, Guest>();
   /** What can be made to raise an interrupt, by the names that `irq` takes. */
@@ -150,11 +144,15 @@ export class Lab {
       booksSteadyCpus: true,
     });
     this.kvm = new Kvm(this.host, this.machine, values.kvm, system.capabilities);
-    const { bus, nic } = hostBus();
+    const { bus, nic } = hostBus(values.hw.nic);
     this.nic = nic;
+    this.machine.busMasters.push(nic);
+    this.subnet = labSubnet(nic, system.vm0 === "host");
     this.software = new Software(this.host, this.machine, bus, {
       slaveAffinity: system.capabilities.slaveCpu,
       pci: values.pci,
+      net: values.net,
+      subnet: this.subnet,
       commandLine: "BOOT_IMAGE=/vmlinuz-3.5.0-rc6 root=/dev/sda1 ro intel_iommu=on",
       identity: HOST_IDENTITY,
     }, false);
@@ -180,7 +178,16 @@ export class Lab {
 
   /** The computer that a shell can run commands on, by name: `host`, `vm0`. */
   computer(name: string): Computer | undefined {
+    if (name === "peer" && !this.#computers.has("peer")) this.#computers.set("peer", this.#peer());
     return this.#computers.get(name);
+  }
+
+  /** Where traffic to vm0 comes from: the host, or, where that is vm0 itself, a second computer. */
+  #peer(): Computer {
+    const { host, software } = this;
+    return this.options.system.vm0 === "host"
+      ? new Computer(this, "peer", outsidePeer(this), [0], userPrograms())
+      : new Computer(this, "peer", software, range(host.cpus.length), userPrograms());
   }
 
   /** The names that {@linkcode computer} knows. */
@@ -218,14 +225,27 @@ export class Lab {
    */
   type(kernel: Kernel, input: (cpu: KernelCpu) => void): void {
     kernel.consoleInput.push(input);
-    if (kernel === this.host) {
-      const { cpu, vector } = this.software.console;
-      this.machine.messageSignalled(cpu, vector);
-      return;
-    }
     const guest = [...this.guests.values()].find((candidate) => candidate.kernel === kernel);
-    if (guest === undefined) return;
+    if (guest === undefined) {
+      const software = [...this.#computers.values()].find((computer) => computer.kernel === kernel)?.software;
+      if (software === undefined) return; // a guest that has ended
+      return software.machine.messageSignalled(software.console.cpu, software.console.vector);
+    }
     this.type(this.host, (cpu) => guest.machine.file.vm.raiseLine(GUEST_NETWORK.irq, cpu));
+  }
+
+  /**
+   * Time that the host's CPUs have spent in the host's kernel and in KVM so far, with the exits and entries themselves,
+   * ns. What a sender that is not simulated would take is not in it.
+   */
+  hostNs(): number {
+    const { vmExit, vmEntry } = this.options.profile.values.hw.processor;
+    let sum = 0;
+    for (const cpu of this.machine.cpus) {
+      cpu.settleTime();
+      sum += cpu.layerNs[Layers.HostKernel]! + cpu.layerNs[Layers.Kvm]! + cpu.exits * (vmExit + vmEntry);
+    }
+    return sum;
   }
 
   /** Exits of vm0 by basic reason so far. */

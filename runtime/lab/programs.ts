@@ -8,9 +8,11 @@ import { chrt } from "../programs/chrt.ts";
 import { cyclictest } from "../programs/cyclictest.ts";
 import { dmesg } from "../programs/dmesg.ts";
 import { free } from "../programs/free.ts";
+import { iperf } from "../programs/iperf.ts";
 import { lscpu } from "../programs/lscpu.ts";
 import { lspci } from "../programs/lspci.ts";
 import { nproc } from "../programs/nproc.ts";
+import { ping } from "../programs/ping.ts";
 import type { Program } from "../programs/program.ts";
 import { ps } from "../programs/ps.ts";
 import { stress } from "../programs/stress.ts";
@@ -20,5 +22,20 @@ import { uptime } from "../programs/uptime.ts";
 
 /** Programs of every computer. */
 export function userPrograms(): Program[] {
-  return [cyclictest, stress, chrt, dmesg, free, lscpu, lspci, nproc, ps, taskset, uname, uptime];
+  return [
+    cyclictest,
+    iperf,
+    ping,
+    stress,
+    chrt,
+    dmesg,
+    free,
+    lscpu,
+    lspci,
+    nproc,
+    ps,
+    taskset,
+    uname,
+    uptime,
+  ];
 }

@@ -10,6 +10,7 @@ import type { Machine } from "../../hw/machine.ts";
 import { DeviceEffects } from "../../hw/machine_effects.ts";
 import { buildPciBus, TALK_TOPOLOGY } from "../../hw/machine_pci.ts";
 import type { Nic82599 } from "../../hw/nic_82599.ts";
+import type { NicTimes } from "../../hw/nic_82599_switch.ts";
 import type { PciBus } from "../../hw/pci.ts";
 import { CORE_I7_3770, type CpuIdentity } from "../linux/cpu_identity.ts";
 import { cpuList, cpuMask } from "../linux/cpu_mask.ts";
@@ -29,6 +30,8 @@ import { guestCpuTimes, physicalCpuTimes, procfs } from "../linux/procfs.ts";
 import { sysfsRoot } from "../linux/sysfs.ts";
 import { sysfsCpu } from "../linux/sysfs_cpu.ts";
 import { pciSysfs } from "../linux/sysfs_pci.ts";
+import type { NetCosts } from "../linux/net/costs.ts";
+import { NetStack, type Subnet } from "../linux/net/stack.ts";
 import { thisCpu } from "../linux/this_cpu.ts";
 import { Vfs } from "../linux/vfs.ts";
 
@@ -43,6 +46,12 @@ export interface SoftwareOptions {
   readonly slaveAffinity: boolean;
   /** What PCI work costs. */
   readonly pci: PciCosts;
+  /** What networking costs. */
+  readonly net: NetCosts;
+  /** The subnet that its adapters are on. */
+  readonly subnet: Subnet;
+  /** Carries out what devices cause, where that is not for its own bus alone. */
+  readonly effects?: DeviceEffects;
   /** `root=…`, as `/proc/cmdline` shows it. */
   readonly commandLine: string;
   /** What its processors are. */
@@ -61,6 +70,8 @@ export class Software {
   readonly pci: PciCore;
   /** The interrupt by which commands reach it. */
   readonly console: IrqDescriptor;
+  /** Its network. */
+  readonly net: NetStack;
   /** Names of its network interfaces. */
   readonly network: NetDeviceNames;
   /** Its files. */
@@ -83,7 +94,7 @@ export class Software {
     readonly isGuest: boolean,
   ) {
     this.identity = options.identity;
-    this.effects = new DeviceEffects(machine, bus);
+    this.effects = options.effects ?? new DeviceEffects(machine, bus);
     this.irqs = new Irqs(kernel, options.slaveAffinity);
     this.threads = new KernelThreads(kernel);
     this.hotplug = isGuest ? null : new CpuHotplug(kernel, machine, this.irqs, this.threads);
@@ -91,7 +102,10 @@ export class Software {
     const console = this.irqs.request({ irq, name, chip: IO_APIC_EDGE, handler });
     if (console instanceof Errno) throw new Error(`The console's interrupt ${irq}: ${console.message}`);
     this.console = console;
-    this.network = new NetDeviceNames(["eth0"]);
+    this.net = new NetStack(kernel, options.net, options.subnet, (cpu, poll) => {
+      this.threads.ksoftirqd(cpu.id).run(poll, cpu);
+    });
+    this.network = new NetDeviceNames(["eth0"], this.net);
     this.pci = new PciCore(
       bus,
       {
@@ -148,8 +162,8 @@ export class Software {
 }
 
 /** The host's PCI bus: the talk's network card, its virtual functions made by the driver. */
-export function hostBus(): { bus: PciBus; nic: Nic82599 } {
-  const { bus, nics } = buildPciBus(TALK_TOPOLOGY);
+export function hostBus(times: NicTimes): { bus: PciBus; nic: Nic82599 } {
+  const { bus, nics } = buildPciBus(TALK_TOPOLOGY, times);
   return { bus, nic: nics[0]! };
 }
 

@@ -7,7 +7,7 @@
  * @module
  */
 
-import type { Activity } from "../../hw/sim/activity.ts";
+import { type Activity, Step } from "../../hw/sim/activity.ts";
 import { Apic } from "../../hw/lapic.ts";
 import type { KernelCpu } from "./kernel_cpu.ts";
 import { Vector } from "./vectors.ts";
@@ -44,7 +44,7 @@ function* localTimer(cpu: KernelCpu): Activity {
   }
   if (hrtimers.stale && !cpu.enterSteady()) yield cpu.programTimer();
   if (cpu.softirqs.length > 0 || (cpu.rescheduleMask | cpu.nmiMask) !== 0) yield* leave(cpu);
-  const away = cpu.preemptible ? cpu.schedule() : null;
+  const away = cpu.preempt();
   if (away !== null) yield away;
 }
 
@@ -55,7 +55,7 @@ function* reschedule(cpu: KernelCpu): Activity {
   cpu.rescheduleInterrupts++;
   yield cpu.kernel.steps.ipiHandler;
   yield* leave(cpu);
-  const away = cpu.preemptible ? cpu.schedule() : null;
+  const away = cpu.preempt();
   if (away !== null) yield away;
 }
 
@@ -70,7 +70,7 @@ function* callFunctionSingle(cpu: KernelCpu): Activity {
     yield cpu.registers.call(work);
   }
   yield* leave(cpu);
-  const away = cpu.preemptible ? cpu.schedule() : null;
+  const away = cpu.preempt();
   if (away !== null) yield away;
 }
 
@@ -88,7 +88,7 @@ function* device(cpu: KernelCpu, vector: number): Activity {
   kernel.countInterrupt(action.irq, cpu.id);
   yield cpu.registers.call(action.handler(cpu));
   yield* leave(cpu);
-  const away = cpu.preemptible ? cpu.schedule() : null;
+  const away = cpu.preempt();
   if (away !== null) yield away;
 }
 
@@ -107,7 +107,8 @@ function* leave(cpu: KernelCpu): Activity {
     task.preemptCount = cpu.kernel.release.realTime ? 0 : count + 1;
     cpu.inSoftirq = true;
     registers.interruptFlag = true;
-    yield work;
+    if (work instanceof Step) yield work;
+    else yield registers.call(work.run(cpu));
     registers.interruptFlag = flag;
     cpu.inSoftirq = false;
     task.preemptCount = count;

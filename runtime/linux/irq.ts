@@ -328,6 +328,10 @@ export function pciInterrupts(irqs: Irqs): InterruptPort {
       });
       return descriptor instanceof Errno ? descriptor : descriptor.irq;
     },
+    handle(irq, handler) {
+      const descriptor = irqs.get(irq);
+      if (descriptor !== undefined) descriptor.action = handler;
+    },
     free: (irq) => irqs.free(irq),
   };
 }

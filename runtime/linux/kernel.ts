@@ -335,13 +335,21 @@ export class Kernel {
     return this.#leastLoaded(task.allowed & online);
   }
 
-  /** The running task sleeps until `expiresNs` on `timer`, made with a callback that wakes it: clock_nanosleep(). */
-  *sleepUntil(task: Task, timer: HrTimer, expiresNs: number): Activity {
+  /**
+   * The running task sleeps until `expiresNs` on `timer`, made with a callback that wakes it: clock_nanosleep(); or until
+   * somebody wakes it because `ready` holds: a wait with a timeout.
+   */
+  *sleepUntil(task: Task, timer: HrTimer, expiresNs: number, ready?: () => boolean): Activity {
     yield this.enterSleep(task);
     const program = this.armSleep(task, timer, expiresNs);
     if (program !== null) yield program;
-    const away = this.fallAsleep(task, timer);
-    if (away !== null) yield away;
+    while (ready === undefined || !ready()) {
+      const away = this.fallAsleep(task, timer);
+      if (away === null) break;
+      yield away;
+      if (timer.base === null) break;
+    }
+    timer.base?.cancel(timer);
     const preempted = this.leaveSleep(task);
     if (preempted !== null) yield preempted;
   }
@@ -414,6 +422,7 @@ export class Kernel {
 
   /** The end of `task`: tells whoever waits, and leaves the CPU for ever. */
   *lastWords(task: Task, status: number): Activity {
+    task.atEnd?.();
     this.spinning.delete(task);
     this.tasks.delete(task.pid);
     const cpu = this.cpus[task.cpu]!;

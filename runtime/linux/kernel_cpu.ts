@@ -28,6 +28,12 @@ const TDCR_DIVIDE_BY_16 = 0x3;
 /** Life of a CPU under hotplug; `slave` is the patched kernel's: runs a vCPU and nothing else. */
 export type CpuState = "offline" | "online" | "slave";
 
+/** Softirq work of more than one step. */
+export interface Softirq {
+  /** Runs it. */
+  run(cpu: KernelCpu): Activity<unknown>;
+}
+
 /** What a device interrupt is connected to on one CPU. */
 export interface IrqAction {
   /** Linux's interrupt number. */
@@ -85,7 +91,7 @@ export class KernelCpu implements InterruptTable {
   /** What the kernel does here beside the work at hand. */
   readonly background: Background | null;
   /** Softirq work raised by handlers, done on the way out of the interrupt. */
-  readonly softirqs: Step[] = [];
+  readonly softirqs: (Step | Softirq)[] = [];
   /** Softirqs are being done: an interrupt that comes in between leaves its own to them. */
   inSoftirq = false;
   /** Since when the CPU is steady ({@linkcode enterSteady}), or up to when it has been booked; -1: it is not. */
@@ -294,6 +300,18 @@ export class KernelCpu implements InterruptTable {
       this.rescheduleMask &= ~(1 << target);
       yield this.sendIpi(target, Vector.Reschedule);
     }
+  }
+
+  /**
+   * The way out of an interrupt: the scheduler chooses where the running task can be preempted; a long system call that
+   * cannot yields at its next preemption point.
+   */
+  preempt(): Step | null {
+    if (!this.needResched) return null;
+    const { current } = this;
+    if (current.preemptCount === 0) return this.schedule();
+    current.longCall?.cut(current.context);
+    return null;
   }
 
   /** Preemption on the way out of an interrupt or at the end of a non-preemptible section. */

@@ -93,6 +93,11 @@ export class KernelThreads {
     return this.#bound.get(id)!;
   }
 
+  /** `ksoftirqd/N`. */
+  ksoftirqd(id: number): KernelThread {
+    return this.of(id).find(({ task }) => task.name === `ksoftirqd/${id}`)!;
+  }
+
   /** `migration/N`: what it runs, nothing on that CPU preempts. */
   stopper(id: number): KernelThread {
     return this.#stoppers[id]!;

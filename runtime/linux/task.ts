@@ -7,6 +7,7 @@
 import type { Activity } from "../../hw/sim/activity.ts";
 import type { StateHash } from "../../hw/sim/state_hash.ts";
 import { Context } from "../../hw/register_file.ts";
+import type { LongCall } from "./long_call.ts";
 import type { KernelCpu } from "./kernel_cpu.ts";
 
 /** Scheduling policies, by the names that `ps` and `chrt` use. */
@@ -39,6 +40,8 @@ export class Task {
   runnable = false;
   /** Above 0 it is not preempted. */
   preemptCount = 0;
+  /** A system call of its own that has preemption points. */
+  longCall: LongCall | null = null;
   /** It has been woken for the first time, and has a CPU of its own. */
   started = false;
   /** It has ended. */
@@ -47,6 +50,8 @@ export class Task {
   killed = false;
   /** Takes a fatal signal, where the task is one of several threads that end together, each in its own time. */
   onKill: ((from: KernelCpu) => void) | null = null;
+  /** What it leaves behind is given back when it ends. */
+  atEnd: (() => void) | null = null;
   /** A wake-up that came before the task slept: the next sleep returns at once. */
   wakePending = false;
   /** It is a thread of the kernel and has no user space. */

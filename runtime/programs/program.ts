@@ -8,6 +8,7 @@ import type { Activity } from "../../hw/sim/activity.ts";
 import type { CpuIdentity } from "../linux/cpu_identity.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import type { KernelThreads } from "../linux/kthreads.ts";
+import type { NetStack } from "../linux/net/stack.ts";
 import type { PciCore } from "../linux/pci_bus.ts";
 import type { CpuMask, Task } from "../linux/task.ts";
 import type { CyclictestResult } from "./cyclictest.ts";
@@ -24,10 +25,29 @@ export interface SystemPort {
   readonly bootTime: number;
   /** Its PCI core. */
   readonly pci: PciCore;
+  /** Its network. */
+  readonly net: NetStack;
   /** Its per-CPU kernel threads. */
   readonly threads: KernelThreads;
   /** The programs that it has, by name. */
   readonly programs: ReadonlyMap<string, Program>;
+}
+
+/** What iperf or ping has measured. */
+export interface TrafficFigures {
+  /** Which program. */
+  readonly program: "iperf" | "ping";
+  /** How long it measured, ns. */
+  readonly lengthNs: number;
+  /** iperf: throughput, bits per second. */
+  readonly bitsPerSecond?: number;
+  /** ping: round trip, ns: shortest, mean, longest, and how many. */
+  readonly roundTrip?: {
+    readonly minNs: number;
+    readonly meanNs: number;
+    readonly maxNs: number;
+    readonly count: number;
+  };
 }
 
 /** A process, as its program sees it. */
@@ -50,6 +70,8 @@ export interface ProgramProcess {
   stderr(text: string): void;
   /** Hands a measurement to the laboratory. */
   measured(result: CyclictestResult): void;
+  /** Begins to measure traffic; what it answers ends that, and hands the figures to the laboratory. */
+  measureTraffic(): (figures: TrafficFigures) => void;
   /** Tells how far a long run has come, 0 … 1. */
   progress(fraction: number): void;
 }

@@ -5,9 +5,11 @@
  * 82599 10 GbE Controller Datasheet, "Interrupt Registers".
  *
  * *Modelled*: parameter `max_vfs`, MSI-X with a vector per queue pair and one for everything else, the interrupt
- * registers, refusal of virtual functions, virtual functions that stay because they are assigned.
+ * registers, the poll of receive queue 0, throttling by classes of traffic, refusal of virtual functions, virtual
+ * functions that stay because they are assigned.
  *
- * *Not modelled*: packets, link, the mailbox's messages, receive-side scaling beyond the number of queues.
+ * *Not modelled*: link, the mailbox's messages, receive-side scaling beyond the number of queues; the clean-up of sent
+ * frames costs nothing.
  *
  * *Deviations*: the interface is up as soon as it is registered, so probing requests the IRQs that `ifconfig up` would.
  *
@@ -19,7 +21,8 @@ import { EINVAL, Errno } from "../errno.ts";
 import type { PciCore, PciDriver } from "../pci_bus.ts";
 import type { PciDevice } from "../pci_device.ts";
 import { pciId } from "../pci_ids.ts";
-import { ITR_20K } from "./ixgbe_itr.ts";
+import { SEGMENT_BYTES } from "../net/packets.ts";
+import { DynamicItr, ITR_20K } from "./ixgbe_itr.ts";
 import type { NetDevicePort } from "./net_device_names.ts";
 
 /** Registers in BAR 0. */
@@ -109,6 +112,11 @@ export class Ixgbe implements PciDriver {
     const adapter: IxgbeAdapter = { interfaceName, queueCount, otherVector: queueCount };
     device.driverData = adapter;
     configureInterrupts(device, adapter);
+    const itr = new DynamicItr((value) => writePfItr(device, 0, value), true);
+    this.network.open(interfaceName, device, device.msiXIrqs.get(0)!, (frames) => {
+      itr.update(frames * SEGMENT_BYTES);
+      device.writeRegister(0, EIMS_EX, 1);
+    });
     if (vfs > 0) device.log(`${interfaceName}: IOV is enabled with ${vfs} VFs`);
     device.log("Intel(R) 10 Gigabit Network Connection");
   }
@@ -175,7 +183,7 @@ function configureInterrupts(device: PciDevice, { queueCount, otherVector }: Ixg
 }
 
 /** Sets a vector's throttling to a driver value, see {@linkcode ITR_20K}. */
-export function writePfItr(device: PciDevice, vector: number, itr: number): void {
+function writePfItr(device: PciDevice, vector: number, itr: number): void {
   const at = vector < 24 ? EITR_LOW + 4 * vector : EITR_HIGH + 4 * (vector - 24);
   device.writeRegister(0, at, (itr & 0xff8 | EITR_CNT_WDIS) >>> 0);
 }

@@ -1,12 +1,54 @@
 /**
- * The interrupt throttle value of ixgbe and ixgbevf: the time between two interrupts in quarters of a microsecond, as
- * the drivers count it. The register takes bits 11:3 and the hardware's unit is 2.048 µs, so 20,000/s is really one in
- * 51.2 µs.
+ * Interrupt throttling of ixgbe and ixgbevf: a class by the rate of bytes, and what the drivers write for it.
  *
- * *Document*: Linux 3.5 `ixgbe.h`; Intel 82599 datasheet, "Interrupt Moderation".
+ * *Document*: Linux 3.4 `ixgbe_main.c` (`ixgbe_update_itr`, `ixgbe_set_itr`), `ixgbevf_main.c`
+ * (`ixgbevf_update_itr`, `ixgbevf_set_itr_msix`); Intel 82599 datasheet, "Interrupt Moderation".
+ *
+ * The drivers count the interval in quarters of a microsecond; the register takes bits 11:3 of that, and the hardware's
+ * unit is 2.048 us, so 20,000/s is really one in 49 to 51 us.
  *
  * @module
  */
 
-/** 20,000 interrupts a second: 20 to 100 MB/s; where the drivers start. */
+/** 20,000 interrupts a second, in the register's form: where the drivers start. */
 export const ITR_20K = 200;
+
+/** Classes of traffic. */
+type ItrClass = "lowest latency" | "low latency" | "bulk latency";
+
+/** Above so many bytes a microsecond traffic is of the next class. */
+const LOW_BYTES_PER_US = 10, BULK_BYTES_PER_US = 20;
+/** Interrupts a second of each class. */
+const RATE: Readonly<Record<ItrClass, number>> = {
+  "lowest latency": 100_000,
+  "low latency": 20_000,
+  "bulk latency": 8_000,
+};
+
+/** The dynamic throttling of one vector. */
+export class DynamicItr {
+  #class: ItrClass = "low latency";
+  #rate = RATE["low latency"];
+
+  /** @param write sets the register @param smoothed whether a new rate is approached, as ixgbe does, or set (ixgbevf) */
+  constructor(readonly write: (itr: number) => void, readonly smoothed: boolean) {}
+
+  /** One interrupt has brought so many bytes: writes the register where the rate changes. */
+  update(bytes: number): void {
+    if (bytes === 0) return;
+    const bytesPerUs = bytes / Math.floor(1_000_000 / this.#rate);
+    const was = this.#class;
+    if (was === "lowest latency") {
+      if (bytesPerUs > LOW_BYTES_PER_US) this.#class = "low latency";
+    } else if (was === "low latency") {
+      if (bytesPerUs > BULK_BYTES_PER_US) this.#class = "bulk latency";
+      else if (bytesPerUs <= LOW_BYTES_PER_US) this.#class = "lowest latency";
+    } else if (bytesPerUs <= BULK_BYTES_PER_US) this.#class = "low latency";
+    const wanted = RATE[this.#class];
+    if (wanted === this.#rate) return;
+    // A tenth of the way at each interrupt, until integers do not change any more.
+    const next = this.smoothed ? Math.floor((this.#rate * 90 + wanted * 10) / 100) : wanted;
+    this.#rate = next === this.#rate ? wanted : next;
+    this.write(Math.floor(1_000_000_000 / (this.#rate * 256)));
+  }
+}

@@ -1,15 +1,26 @@
 /**
- * Names of network interfaces: `eth0`, `eth1`, … in the order in which drivers register them.
+ * Network interfaces of a kernel: their names, `eth0`, `eth1`, … in the order in which drivers register them, and the
+ * stack that they are brought up in.
  *
  * @module
  */
 
+import type { Activity } from "../../../hw/sim/activity.ts";
+import type { KernelCpu } from "../kernel_cpu.ts";
+import { Napi } from "../net/napi.ts";
+import type { NetStack } from "../net/stack.ts";
 import type { PciDevice } from "../pci_device.ts";
 
 /** What a network driver asks of the network stack. */
 export interface NetDevicePort {
   /** Registers the interface of `device` (`register_netdev`) and returns its name. */
   register(device: PciDevice): string;
+  /**
+   * Brings the interface up: `irq` schedules the poll of its queue.
+   *
+   * @param completed the poll has emptied the ring: enables the interrupt again; told how many frames it has brought
+   */
+  open(name: string, device: PciDevice, irq: number, completed: (frames: number) => void): void;
   /** Unregisters it; the name is free again. */
   unregister(name: string): void;
 }
@@ -22,8 +33,9 @@ export class NetDeviceNames implements NetDevicePort {
    * Makes the register of names.
    *
    * @param taken names of interfaces that are there already, such as the board's own controller
+   * @param stack where they come up; without one a poll finds nothing
    */
-  constructor(taken: readonly string[] = []) {
+  constructor(taken: readonly string[] = [], readonly stack: NetStack | null = null) {
     for (const name of taken) this.#taken.set(name, undefined);
   }
 
@@ -34,7 +46,22 @@ export class NetDeviceNames implements NetDevicePort {
     return `eth${index}`;
   }
 
+  open(name: string, device: PciDevice, irq: number, completed: (frames: number) => void): void {
+    const { stack } = this;
+    const port = device.fn.ethernet;
+    const napi = stack === null || port === undefined ? null : new Napi(stack, port, completed);
+    device.ports.interrupts.handle(irq, function* (cpu: KernelCpu): Activity {
+      yield cpu.kernel.steps.deviceHandler;
+      if (napi === null) completed(0);
+      else napi.schedule(cpu);
+    });
+    const address = port === undefined ? undefined : stack?.subnet.leases.get(port.mac);
+    if (stack === null || port === undefined || address === undefined) return;
+    stack.up({ name, address, port, apply: (effects) => device.ports.apply(effects) });
+  }
+
   unregister(name: string): void {
+    this.stack?.down(name);
     this.#taken.delete(name);
   }
 

@@ -1,0 +1,86 @@
+/**
+ * The switch inside an 82599: frames from one function to another, or to the cable.
+ *
+ * *Document*: Intel 82599 10 GbE Controller Datasheet, "Virtualization: Packet Switching (VMDq) Model", "PCIe SR-IOV".
+ *
+ * *Modelled*: switching by destination address between the physical and the virtual functions, without the wire's
+ * speed; everything else leaves by the cable at 10 Gb/s; one frame at a time for each sender.
+ *
+ * *Not modelled*: broadcasts, filters, mirroring, transmit rate limits.
+ *
+ * @module
+ */
+
+import { type FrameTrain, FULL_FRAME_BYTES } from "./ethernet.ts";
+import type { Nic82599Function } from "./nic_82599_function.ts";
+import { ns, parameters, type Values } from "./parameters.ts";
+import { NO_EFFECTS, type PciEffect } from "./pci_configuration.ts";
+
+/** Times of a card, integer ns. */
+export const nicTimes = parameters({
+  transmit: ns("From the tail write to the frame in the switch: descriptor fetch, read of the payload"),
+  receive: ns("From the switch to the payload and its descriptor in memory"),
+  switchFrame: ns("A full-size frame from one function to another", { min: 1 }),
+  wireFrame: ns("A full-size frame on the wire", { min: 1 }),
+});
+
+/** Values of {@linkcode nicTimes}. */
+export type NicTimes = Values<typeof nicTimes>;
+
+/** What is at the other end of the cable: gets the train, its first frame's time and the distance of two frames. */
+export type Cable = (train: FrameTrain, firstNs: number, spacingNs: number) => void;
+
+/** The switch. */
+export class Nic82599Switch {
+  /** The other end of the cable; `null`: none is plugged in. */
+  cable: Cable | null = null;
+  /** Frames to addresses that nobody has. */
+  lost = 0;
+  readonly #busyUntilNs = new Map<Nic82599Function | null, number>();
+
+  /**
+   * @param times of the card @param functions who is on it now
+   */
+  constructor(public times: NicTimes, readonly functions: () => Iterable<Nic82599Function>) {}
+
+  /** `from` has a train to send, not before `notBeforeNs`. */
+  send(
+    from: Nic82599Function,
+    train: FrameTrain,
+    nowNs: number,
+    notBeforeNs: number,
+  ): readonly PciEffect[] {
+    const { times } = this;
+    const to = this.#find(train.destination);
+    const frameNs = to === undefined ? times.wireFrame : times.switchFrame;
+    const { firstNs, spacingNs } = this.#serialise(from, train, notBeforeNs + times.transmit, frameNs);
+    if (to !== undefined) return to.receive(train, firstNs + times.receive, spacingNs, nowNs);
+    if (this.cable === null) this.lost += train.frames;
+    else this.cable(train, firstNs, spacingNs);
+    return NO_EFFECTS;
+  }
+
+  /** A train comes in by the cable, not before `notBeforeNs`. */
+  arrive(train: FrameTrain, nowNs: number, notBeforeNs: number): readonly PciEffect[] {
+    const to = this.#find(train.destination);
+    if (to === undefined) {
+      this.lost += train.frames;
+      return NO_EFFECTS;
+    }
+    const { firstNs, spacingNs } = this.#serialise(null, train, notBeforeNs, this.times.wireFrame);
+    return to.receive(train, firstNs + this.times.receive, spacingNs, nowNs);
+  }
+
+  #find(mac: number): Nic82599Function | undefined {
+    for (const fn of this.functions()) if (fn.mac === mac) return fn;
+    return undefined;
+  }
+
+  /** Frames of one sender follow each other. */
+  #serialise(from: Nic82599Function | null, train: FrameTrain, notBeforeNs: number, frameNs: number) {
+    const spacingNs = Math.max(1, Math.round((frameNs * train.bytes) / FULL_FRAME_BYTES));
+    const firstNs = Math.max(notBeforeNs, this.#busyUntilNs.get(from) ?? 0);
+    this.#busyUntilNs.set(from, firstNs + train.frames * spacingNs);
+    return { firstNs, spacingNs };
+  }
+}

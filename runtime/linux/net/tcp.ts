@@ -1,0 +1,130 @@
+/**
+ * A TCP connection that carries bulk data one way.
+ *
+ * *Document*: RFC 793; Linux 3.4 `net/ipv4/tcp_input.c`, `tcp.c` (`tcp_recvmsg`, `tcp_cleanup_rbuf`).
+ *
+ * *Modelled*: the handshake's packets, the receive window (right edge = read + window, told by the ACKs of arriving data
+ * and by window updates), end of data.
+ *
+ * *Not modelled*: loss, congestion window (it has grown beyond the receive window), Nagle, small writes.
+ *
+ * *Deviations*: the receiver is simulated interrupt by interrupt, the sender is not: it is a fluid that answers an
+ * ACK after `turnaround` with as many frames as the window allows, and its CPU time is booked. Whoever is measured
+ * receives.
+ *
+ * @module
+ */
+
+import type { KernelCpu } from "../kernel_cpu.ts";
+import type { Task } from "../task.ts";
+import { type Address, type Segment, SEGMENT_BYTES } from "./packets.ts";
+import type { NetStack } from "./stack.ts";
+
+/** Where a connection stands, as the client sees it. */
+export type ConnectionState = "SYN_SENT" | "ESTABLISHED" | "REFUSED" | "CLOSED";
+
+/** One connection: its sender and its receiver. */
+export class TcpConnection {
+  /** See {@linkcode ConnectionState}. */
+  state: ConnectionState = "SYN_SENT";
+  /** Frames sent. */
+  sent = 0;
+  /** Frames that have come in. */
+  arrived = 0;
+  /** Frames that the reader has read. */
+  read = 0;
+  /** The sender's FIN has arrived. */
+  finished = false;
+  /** The client's task, while it waits for an answer. */
+  connecting: Task | null = null;
+  /** The reader, while it waits for data. */
+  reading: Task | null = null;
+  /** The receiver's stack, once it has accepted. */
+  receiver: NetStack | null = null;
+  /** The right edge that the sender knows, in frames. */
+  #edge = 0;
+  #stopped = false;
+  readonly #data: Segment;
+
+  /** A connection from `local` to `remote`, opened by the kernel of `sender`. */
+  constructor(
+    readonly sender: NetStack,
+    readonly local: { readonly address: Address; readonly port: number },
+    readonly remote: { readonly address: Address; readonly port: number },
+  ) {
+    this.#data = this.segment("data");
+  }
+
+  /** Bytes that have been read. */
+  get bytesRead(): number {
+    return this.read * SEGMENT_BYTES;
+  }
+
+  /** A segment from the sender; from the receiver, where it answers. */
+  segment(kind: Segment["kind"], answer = false): Segment {
+    const [from, to] = answer ? [this.remote, this.local] : [this.local, this.remote];
+    return { protocol: "tcp", from: from.address, to: to.address, kind, connection: this };
+  }
+
+  /** Frames that wait to be read. */
+  get readable(): number {
+    return this.arrived - this.read;
+  }
+
+  // ---- the receiver ----
+
+  /** Data has come in, in the softirq: an ACK says so, and how far the window reaches. */
+  receive(frames: number, cpu: KernelCpu): void {
+    this.arrived += frames;
+    this.#acknowledge();
+    this.#wakeReader(cpu);
+  }
+
+  /** The sender has no more. */
+  finish(cpu: KernelCpu): void {
+    this.finished = true;
+    this.#wakeReader(cpu);
+  }
+
+  /** The reader has read: tells the sender where the window has at least doubled by that (`tcp_cleanup_rbuf`). */
+  consume(frames: number): void {
+    const { window } = this.receiver!.costs;
+    this.read += frames;
+    const known = this.#edge - this.arrived;
+    if (2 * known <= window && window - this.readable >= 2 * known) this.#acknowledge();
+  }
+
+  #wakeReader(cpu: KernelCpu): void {
+    const task = this.reading;
+    if (task === null) return;
+    this.reading = null;
+    this.receiver!.wake(task, cpu);
+  }
+
+  #acknowledge(): void {
+    this.#edge = this.read + this.receiver!.costs.window;
+    this.#send();
+  }
+
+  // ---- the sender ----
+
+  /** The receiver has accepted. */
+  established(): void {
+    this.state = "ESTABLISHED";
+    this.#edge = this.receiver!.costs.window;
+    this.#send();
+  }
+
+  /** No more data: a FIN follows what has been sent. */
+  stop(): void {
+    this.#stopped = true;
+    this.sender.send(this.segment("FIN"), 1, this.sender.costs.turnaround);
+  }
+
+  #send(): void {
+    const frames = this.#edge - this.sent;
+    if (frames <= 0 || this.#stopped || this.state !== "ESTABLISHED") return;
+    this.sent += frames;
+    this.sender.send(this.#data, frames, this.sender.costs.turnaround);
+  }
+}

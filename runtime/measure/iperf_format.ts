@@ -1,0 +1,64 @@
+/**
+ * The text that iperf 2.0.5 prints.
+ *
+ * *Document*: output of iperf 2; transfers count in powers of 1024, bandwidths in powers of 1000, three digits each.
+ *
+ * @module
+ */
+
+/** What one line of a report tells. */
+export interface IperfInterval {
+  /** Identifier of the connection; the first is 3. */
+  readonly id: number;
+  readonly fromNs: number;
+  readonly toNs: number;
+  readonly bytes: number;
+}
+
+/** Between head and body. */
+export const IPERF_RULE: string = "-".repeat(60);
+/** The line over the intervals. */
+export const IPERF_HEAD = "[ ID] Interval       Transfer     Bandwidth";
+
+/** `[  3]  0.0-10.0 sec  13.3 GBytes  11.4 Gbits/sec`. */
+export function iperfLine({ id, fromNs, toNs, bytes }: IperfInterval): string {
+  const seconds = (ns: number) => (ns / 1e9).toFixed(1);
+  const interval = `${seconds(fromNs).padStart(4)}-${seconds(toNs).padStart(4)} sec`;
+  const bits = bitsPerSecond({ bytes, fromNs, toNs });
+  return `[${String(id).padStart(3)}] ${interval}  ${scaled(bytes, 1024)}Bytes  ${
+    scaled(bits, 1000)
+  }bits/sec`;
+}
+
+/** Bits per second of an interval. */
+export function bitsPerSecond({ bytes, fromNs, toNs }: Omit<IperfInterval, "id">): number {
+  return toNs === fromNs ? 0 : Math.round((bytes * 8e9) / (toNs - fromNs));
+}
+
+/** A line of `-y C`: time, local and remote address and port, identifier, interval, bytes, bits per second. */
+export function iperfCsv(
+  interval: IperfInterval,
+  at: string,
+  ends: readonly [address: string, port: number, address: string, port: number],
+): string {
+  const { id, fromNs, toNs, bytes } = interval;
+  const span = `${(fromNs / 1e9).toFixed(1)}-${(toNs / 1e9).toFixed(1)}`;
+  return [at, ...ends, id, span, bytes, bitsPerSecond(interval)].join(",");
+}
+
+/** `YYYYMMDDHHMMSS` of a time in seconds since 1970, UTC. */
+export function iperfTime(seconds: number): string {
+  return new Date(seconds * 1000).toISOString().replace(/\.\d+Z$/, "").replace(/[-:T]/g, "");
+}
+
+/** Three digits and a prefix: `13.3 G`, ` 976 M`. */
+function scaled(value: number, base: number): string {
+  const prefixes = ["", "K", "M", "G"];
+  let at = 0;
+  while (value >= base && at < prefixes.length - 1) {
+    value /= base;
+    at++;
+  }
+  const digits = value < 9.995 ? 2 : value < 99.95 ? 1 : 0;
+  return `${value.toFixed(digits).padStart(4)} ${prefixes[at]}`;
+}

@@ -1,0 +1,282 @@
+/**
+ * iperf 2.0.5: how much TCP carries from one computer to another.
+ *
+ * *Modelled*: `-s`, `-c HOST`, `-p`, `-t`, `-i`, `-y C`, long options likewise. Data flows from client to server.
+ *
+ * *Not modelled*: `-u`, `-P` above 1, `-d`, `-r`, `-n`, `-w`, `-M`, `-F` and the others; refused by name.
+ *
+ * @module
+ */
+
+import type { Activity } from "../../hw/sim/activity.ts";
+import { addressText } from "../linux/net/packets.ts";
+import { SEGMENT_BYTES } from "../linux/net/packets.ts";
+import { SocketReader } from "../linux/net/reader.ts";
+import type { TcpConnection } from "../linux/net/tcp.ts";
+import type { Task } from "../linux/task.ts";
+import {
+  IPERF_HEAD,
+  IPERF_RULE,
+  iperfCsv,
+  type IperfInterval,
+  iperfLine,
+  iperfTime,
+} from "../measure/iperf_format.ts";
+import { complain, getopt, type OptionTable } from "./getopt.ts";
+import type { Program, ProgramProcess } from "./program.ts";
+import { resolveHost } from "./resolve_host.ts";
+
+/** iperf's port. */
+const PORT = 5001;
+/** Its buffer, bytes. */
+const BUFFER = 128 * 1024;
+/** Identifiers are descriptors: the first one that is free. */
+const CLIENT_ID = 3, SERVER_ID = 4;
+
+const OPTIONS: OptionTable = {
+  flags: "s",
+  values: "cptiy",
+  long: { server: "s", client: "c", port: "p", time: "t", interval: "i", reportstyle: "y" },
+  notModelled: [
+    ..."udrnPwMNFILTVZlBCDbfmoxSU",
+    "udp",
+    "parallel",
+    "window",
+    "num",
+    "dualtest",
+    "tradeoff",
+    "format",
+  ],
+  noOperands: true,
+};
+
+/** What a command line asks for. */
+interface Request {
+  server: boolean;
+  host: string | undefined;
+  port: number;
+  seconds: number;
+  interval: number;
+  csv: boolean;
+}
+
+/** Reads it; a text says what is wrong. */
+function parse(args: readonly string[]): Request | string {
+  const parsed = getopt(args, OPTIONS);
+  if (typeof parsed === "string") return parsed;
+  const request: Request = {
+    server: false,
+    host: undefined,
+    port: PORT,
+    seconds: 10,
+    interval: 0,
+    csv: false,
+  };
+  for (const { letter, value } of parsed.options) {
+    if (letter === "s") request.server = true;
+    else if (letter === "c") request.host = value;
+    else if (letter === "y") {
+      if (value.toUpperCase() !== "C") return `option -y: report style '${value}' is not modelled`;
+      request.csv = true;
+    } else {
+      const number = Number(value);
+      if (!/^\d+(\.\d+)?$/.test(value) || number <= 0) {
+        return `option -${letter}: '${value}' is no positive number`;
+      }
+      if (letter === "p") {
+        if (!Number.isInteger(number) || number > 65_535) return `option -p: '${value}' is no port`;
+        request.port = number;
+      } else if (letter === "t") request.seconds = number;
+      else request.interval = number;
+    }
+  }
+  if (request.server === (request.host !== undefined)) return "either -s or -c HOST is needed";
+  return request;
+}
+
+/** The report of one end of a connection. */
+class Report {
+  #headed = false;
+
+  constructor(
+    readonly command: ProgramProcess,
+    readonly request: Request,
+    readonly id: number,
+    readonly connection: TcpConnection,
+  ) {
+    if (request.csv) return;
+    const [from, to] = this.#ends();
+    command.stdout(
+      `[${String(id).padStart(3)}] local ${addressText(from.address)} port ${from.port} connected with ` +
+        `${addressText(to.address)} port ${to.port}\n`,
+    );
+  }
+
+  /** Writes one line. */
+  line(fromNs: number, toNs: number, bytes: number): void {
+    const { command, request: { csv } } = this;
+    const interval: IperfInterval = { id: this.id, fromNs, toNs, bytes };
+    if (!csv) {
+      if (!this.#headed) command.stdout(`${IPERF_HEAD}\n`);
+      this.#headed = true;
+      command.stdout(`${iperfLine(interval)}\n`);
+      return;
+    }
+    const [from, to] = this.#ends();
+    const at = iperfTime(command.system.bootTime + Math.floor(command.kernel.nowNs / 1e9));
+    command.stdout(
+      `${iperfCsv(interval, at, [addressText(from.address), from.port, addressText(to.address), to.port])}\n`,
+    );
+  }
+
+  #ends() {
+    const { local, remote } = this.connection;
+    return this.id === CLIENT_ID ? [local, remote] as const : [remote, local] as const;
+  }
+}
+
+function head(command: ProgramProcess, { csv }: Request, lines: readonly string[]): void {
+  if (!csv) command.stdout([IPERF_RULE, ...lines, IPERF_RULE, ""].join("\n"));
+}
+
+/** `iperf -s`: one thread accepts, one reads from each connection. */
+function* serve(command: ProgramProcess, request: Request): Activity<number> {
+  const { kernel, task, system: { net } } = command;
+  if (net.listeners.has(request.port)) {
+    command.stderr("bind failed: Address already in use\n");
+    return 1;
+  }
+  const listener = { accepted: [] as TcpConnection[], waiting: null as Task | null };
+  net.listeners.set(request.port, listener);
+  task.atEnd = () => net.listeners.delete(request.port);
+  head(command, request, [
+    `Server listening on TCP port ${request.port}`,
+    "TCP window size: 85.3 KByte (default)",
+  ]);
+  let id = SERVER_ID;
+  for (;;) {
+    const connection = listener.accepted.shift();
+    if (connection === undefined) {
+      listener.waiting = task;
+      yield* kernel.cpus[task.cpu]!.sleep();
+      continue;
+    }
+    yield net.call;
+    const report = new Report(command, request, id++, connection);
+    const thread: Task = kernel.createTask("iperf", task.allowed, () => read(thread, connection, report));
+    thread.policy = task.policy; // as clone() does
+    thread.rtPriority = task.rtPriority;
+    kernel.wake(thread, kernel.cpus[task.cpu]!);
+    yield* kernel.cpus[task.cpu]!.sendPendingIpis();
+  }
+}
+
+/** The reader of one connection. Its loop passes through no other activity: every frame of a run comes by here. */
+function* read(task: Task, connection: TcpConnection, report: Report): Activity<number> {
+  const { kernel, receiving } = connection.receiver!;
+  const reader = new SocketReader(task, connection, Math.floor(BUFFER / SEGMENT_BYTES));
+  const startNs = kernel.nowNs;
+  for (;;) {
+    const copy = reader.begin();
+    if (copy === null) {
+      if (connection.finished) break;
+      connection.reading = task;
+      const cpu = kernel.cpus[task.cpu]!;
+      const away = cpu.prepareSleep() ? cpu.schedule() : null;
+      if (away !== null) yield away;
+      continue;
+    }
+    yield copy;
+    for (let rest = reader.rest; rest !== null; rest = reader.rest) {
+      const away = reader.condResched(kernel.cpus[task.cpu]!);
+      if (away !== null) yield away;
+      yield rest;
+    }
+    reader.end();
+    const cpu = kernel.cpus[task.cpu]!;
+    const away = cpu.preemptible ? cpu.schedule() : null;
+    if (away !== null) yield away;
+  }
+  receiving.delete(connection);
+  report.line(0, kernel.nowNs - startNs, connection.bytesRead);
+  return 0;
+}
+
+/** `iperf -c`: connects, lets data flow, reports. */
+function* send(command: ProgramProcess, request: Request): Activity<number> {
+  const { kernel, task, system: { net } } = command;
+  const address = resolveHost(command, request.host!);
+  if (address === undefined) {
+    command.stderr(`iperf: ${request.host}: Name or service not known\n`);
+    return 1;
+  }
+  if (!kernel.booksSteadyCpus) {
+    command.stderr("iperf: sending from a guest is not modelled: run iperf -s here and iperf -c on peer\n");
+    return 1;
+  }
+  head(command, request, [
+    `Client connecting to ${addressText(address)}, TCP port ${request.port}`,
+    "TCP window size: 23.5 KByte (default)",
+  ]);
+  yield net.call;
+  const connection = net.connect(address, request.port, task);
+  if (connection === undefined) {
+    command.stderr("tcp connect failed: Network is unreachable\n");
+    return 0; // as the real one ends
+  }
+  const timer = kernel.sleepTimer(task);
+  yield* kernel.sleepUntil(
+    task,
+    timer,
+    kernel.nowNs + CONNECT_TIMEOUT_NS,
+    () => connection.state !== "SYN_SENT",
+  );
+  if (connection.state !== "ESTABLISHED") {
+    const refused = connection.state === "REFUSED";
+    command.stderr(`tcp connect failed: ${refused ? "Connection refused" : "Connection timed out"}\n`);
+    return 0;
+  }
+  const report = new Report(command, request, CLIENT_ID, connection);
+  const startNs = kernel.nowNs, before = connection.arrived;
+  const lengthNs = Math.round(request.seconds * 1e9);
+  const measurement = command.measureTraffic();
+  const every = request.interval === 0 ? lengthNs : Math.round(request.interval * 1e9);
+  let arrived = before;
+  for (let fromNs = 0; fromNs < lengthNs;) {
+    const toNs = Math.min(lengthNs, fromNs + every);
+    yield* kernel.sleepUntil(task, timer, startNs + toNs);
+    if (request.interval !== 0) report.line(fromNs, toNs, (connection.arrived - arrived) * SEGMENT_BYTES);
+    arrived = connection.arrived;
+    fromNs = toNs;
+    command.progress(fromNs / lengthNs);
+  }
+  const bytes = (connection.arrived - before) * SEGMENT_BYTES;
+  const tookNs = kernel.nowNs - startNs;
+  connection.stop();
+  task.cpuTimeNs += connection.sent * net.costs.senderFrame;
+  report.line(0, lengthNs, bytes);
+  measurement({ program: "iperf", lengthNs: tookNs, bitsPerSecond: Math.round((bytes * 8e9) / tookNs) });
+  return 0;
+}
+
+/** How long a client tries (tcp_syn_retries 5). */
+const CONNECT_TIMEOUT_NS = 63_000_000_000;
+
+const doc = `Usage: iperf -s [-p PORT] [-y C] | iperf -c HOST [-p PORT] [-t SECONDS] [-i SECONDS] [-y C]
+Effects: -s: takes what clients send, until it is killed; -c: sends to HOST for SECONDS (10) and prints how much arrived;
+  -i: a line for each interval; -y C: lines of comma-separated values
+Exit status: 0, as the real one after a refused connection too; 1 on wrong use or an unknown host
+Errors: tcp connect failed: Connection refused | Network is unreachable
+Differs from the real one: TCP only, one connection, from client to server; a guest only receives; text appears at the end`;
+
+/** The program. */
+export const iperf: Program = {
+  name: "iperf",
+  summary: "how much TCP carries from one computer to another",
+  doc,
+  *main(command: ProgramProcess): Activity<number> {
+    const request = parse(command.argv.slice(1));
+    if (typeof request === "string") return complain(command, iperf, request);
+    return yield* request.server ? serve(command, request) : send(command, request);
+  },
+};
