@@ -438,7 +438,11 @@ export class LogicalCpu {
       // SDM, "Checks on Guest RIP and RFLAGS". An entry that fails leaves the field as it is.
       if (external && !guest.interruptFlag) return this.#exitGuest(ExitReason.InvalidGuestState, 0, 0);
       vmcs.entryInterruptionInfo = 0;
-      if (external) this.#pushHandler(guest.idt.interrupt(vector), FrameKind.Interrupt);
+      if (external) {
+        this.#pushHandler(guest.idt.interrupt(vector), FrameKind.Interrupt);
+        if (vmcs.entryPathFactor !== 0) this.pathFactor = vmcs.entryPathFactor;
+        vmcs.entryPathFactor = 0;
+      }
       else if (type === EventType.Nmi) this.#pushHandler(guest.idt.nmi(), FrameKind.Nmi);
       else this.#pushHandler(guest.idt.exception(vector), FrameKind.Exception);
       if (this.engine.trace !== null) this.#trace("injection", `0x${vector.toString(16)}`, { vector, type });
@@ -459,6 +463,7 @@ export class LogicalCpu {
     vmcs.exitQualification = qualification;
     vmcs.exitInterruptionInfo = info;
     this.exits++;
+    vmcs.guest.context.delayWork(this.costs.vmExitIndirect);
     this.vmcs = null;
     this.registers = this.root!;
     this.registers.interruptFlag = false; // SDM, "Loading Host RIP, RSP, SSP, and RFLAGS"

@@ -17,6 +17,7 @@ export const processorCosts = parameters({
   c1Exit: ns("Wake-up from C1"),
   vmExit: ns("VM exit, hardware part"),
   vmEntry: ns("VM entry, hardware part"),
+  vmExitIndirect: ns("What work that an exit has interrupted takes longer afterwards: caches, TLBs"),
   msrAccess: ns("RDMSR or WRMSR that does not exit"),
   deviceAccess: ns("IN, OUT, or a load or store to device registers that does not exit"),
   cpuid: ns("CPUID that does not exit"),

@@ -10,7 +10,7 @@
  */
 
 import type { Activity, Step } from "./sim/activity.ts";
-import { CALL, RDMSR, WRMSR } from "./sim/activity.ts";
+import { CALL, Op, RDMSR, WRMSR } from "./sim/activity.ts";
 import type { StateHash } from "./sim/state_hash.ts";
 
 /** What made a frame: a plain call, an external interrupt, an NMI, an exception. */
@@ -77,6 +77,16 @@ export class Context {
     this.frames.splice(1, 0, top);
     this.depth = 1;
     top.savedInterruptFlag = true;
+  }
+
+  /** The topmost suspended work takes `ns` longer. */
+  delayWork(ns: number): void {
+    for (let i = this.depth; i >= 0; i--) {
+      const frame = this.frames[i]!;
+      if (frame.step?.op !== Op.Work) continue;
+      frame.remainingNs += ns;
+      return;
+    }
   }
 
   /** The frame that runs. */

@@ -123,6 +123,8 @@ export class Vmcs {
   msrBitmap: MsrBitmap;
   /** VM-entry interruption-information field: the event to be injected; cleared by the entry. */
   entryInterruptionInfo = 0;
+  /** The random factor of the path that the injected event begins; 0: the processor's goes on. */
+  entryPathFactor = 0;
   /** VMX-preemption timer value at entry. Only 0 ("exit before the first instruction") is modelled. */
   preemptionTimerValue = 0;
   /** Basic reason of the last exit. */

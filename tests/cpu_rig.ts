@@ -18,6 +18,7 @@ export const COST = {
   c1Exit: 709,
   vmExit: 113,
   vmEntry: 127,
+  vmExitIndirect: 0,
   msrAccess: 41,
   deviceAccess: 251,
   cpuid: 71,

@@ -129,7 +129,10 @@ export class Vcpu {
       }
       if (cpu.needResched && !slave) {
         const away = cpu.schedule();
-        if (away !== null) yield away;
+        if (away !== null) {
+          yield away;
+          yield steps.vcpuSwitch;
+        }
         if (this.thread!.cpu !== cpu.id) return this.#leave("online");
       }
       registers.interruptFlag = false; // requests are looked at here; from here to the entry nobody comes between
@@ -183,7 +186,9 @@ export class Vcpu {
 
   /** A virtual interrupt for it: into the virtual APIC, and a kick. */
   interrupt(vector: number, from: KernelCpu): void {
-    if (this.apic.accept(vector)) this.kick(from);
+    if (!this.apic.accept(vector)) return;
+    this.apic.inheritedFactor[vector] = this.vm.kvm.physical(from).pathFactor; // caches as the cause has found them
+    this.kick(from);
   }
 
   /** Writes the highest pending virtual interrupt into the entry field, or asks for a window. */
@@ -201,6 +206,7 @@ export class Vcpu {
     }
     apic.acknowledge(vector);
     vmcs.entryInterruptionInfo = interruptionInfo(EventType.ExternalInterrupt, vector);
+    vmcs.entryPathFactor = apic.inheritedFactor[vector]!;
     this.registers.halted = false; // patch 11: an injected event ends activity state HLT
     this.injections++;
     this.tracepoint("kvm_inj_virq", { irq: vector });
