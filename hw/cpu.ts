@@ -442,8 +442,7 @@ export class LogicalCpu {
         this.#pushHandler(guest.idt.interrupt(vector), FrameKind.Interrupt);
         if (vmcs.entryPathFactor !== 0) this.pathFactor = vmcs.entryPathFactor;
         vmcs.entryPathFactor = 0;
-      }
-      else if (type === EventType.Nmi) this.#pushHandler(guest.idt.nmi(), FrameKind.Nmi);
+      } else if (type === EventType.Nmi) this.#pushHandler(guest.idt.nmi(), FrameKind.Nmi);
       else this.#pushHandler(guest.idt.exception(vector), FrameKind.Exception);
       if (this.engine.trace !== null) this.#trace("injection", `0x${vector.toString(16)}`, { vector, type });
       if (!preempted) {

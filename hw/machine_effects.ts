@@ -13,6 +13,11 @@ import type { PciBus, PciEffect } from "./pci.ts";
 export class DeviceEffects {
   /** By routing identifier and source. */
   readonly #alarms = new Map<number, Alarm>();
+  /** The last message, decoded. */
+  #decoded: { effect: MsiEffect | null; message: ReturnType<typeof decodeMsi> } = {
+    effect: null,
+    message: undefined,
+  };
   /** What software touched although nothing follows from it, each once. */
   readonly unmodelled = new Set<string>();
 
@@ -38,9 +43,12 @@ export class DeviceEffects {
     }
   }
 
-  #message({ address, data }: MsiEffect): void {
+  #message(effect: MsiEffect): void {
     const { machine } = this;
-    const message = decodeMsi(address, data);
+    const { address, data } = effect;
+    // Devices answer with the same object until software writes another message.
+    if (this.#decoded.effect !== effect) this.#decoded = { effect, message: decodeMsi(address, data) };
+    const { message } = this.#decoded;
     if (message === undefined) {
       this.unmodelled.add(`interrupt message to 0x${address.toString(16)}`);
       return;
@@ -64,9 +72,10 @@ export class DeviceEffects {
     const key = fn << 8 | source;
     let alarm = this.#alarms.get(key);
     if (alarm === undefined) {
+      const found = this.bus.find(fn)!;
       alarm = this.machine.engine.alarm(`pci ${fn.toString(16)}.${source}`, () => {
-        const found = this.bus.find(fn);
-        if (found !== undefined) this.apply(found.alarm(source, this.machine.engine.nowNs));
+        // A function that has left the bus has been reset: its alarm finds nothing to do.
+        this.apply(found.alarm(source, this.machine.engine.nowNs));
       });
       this.#alarms.set(key, alarm);
     }

@@ -174,6 +174,10 @@ const MESSAGE_CONTROL = register("MSI-X Message Control", 0x02, 0, 16, [
 
 const VECTOR_CONTROL = register("MSI-X Vector Control", 0x0c, 1, 32, [field("mask", 1), reserved(31)]);
 
+const ENABLE = MESSAGE_CONTROL.field("enable").mask;
+const FUNCTION_MASK = MESSAGE_CONTROL.field("functionMask").mask;
+const MASK = VECTOR_CONTROL.field("mask").mask;
+
 /** Dwords of an entry: address, upper address, data, vector control. */
 const ENTRY_DWORDS = 4;
 
@@ -222,18 +226,18 @@ export class MsiXTable {
 
   /** MSI-X Enable: the function uses MSI-X and no other interrupt. */
   get enabled(): boolean {
-    return MESSAGE_CONTROL.get(this.#control, "enable") === 1;
+    return (this.#control & ENABLE) !== 0;
   }
 
   /** Function Mask: all entries are masked. */
   get functionMasked(): boolean {
-    return MESSAGE_CONTROL.get(this.#control, "functionMask") === 1;
+    return (this.#control & FUNCTION_MASK) !== 0;
   }
 
   /** Whether entry `entry`'s own mask bit is set. */
   masked(entry: number): boolean {
     this.#check(entry);
-    return VECTOR_CONTROL.get(this.#entries[entry * ENTRY_DWORDS + 3]!, "mask") === 1;
+    return (this.#entries[entry * ENTRY_DWORDS + 3]! & MASK) !== 0;
   }
 
   /** Whether a message of this entry is held back. */

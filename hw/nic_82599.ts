@@ -129,6 +129,9 @@ const GPIE = register("GPIE", Pf.gpie, 0, 32, [
   field("pendingBitSupport", 1),
 ]);
 
+const AUTO_MASK = GPIE.field("autoMask").mask;
+const MULTIPLE_MSIX = GPIE.field("multipleMsiX").mask;
+
 /** The causes in EICR that belong to no queue; the numbers are bits of EICR. */
 export const OtherCause = {
   flowDirector: 16,
@@ -224,12 +227,12 @@ export class Nic82599 extends Nic82599Function {
       () => this.#resetVfs(),
     );
     this.interrupts = new VectorInterrupts(this, PF_VECTORS, () => this.autoMaskEnabled);
-    this.switch = new Nic82599Switch(times, () => this.functions());
+    this.switch = new Nic82599Switch(times, (mac) => this.#functionOf(mac));
   }
 
   /** GPIE.EIAME: a message disables its cause as EIAM says, for the virtual functions too. */
   get autoMaskEnabled(): boolean {
-    return GPIE.get(this.#gpie, "autoMask") === 1;
+    return (this.#gpie & AUTO_MASK) !== 0;
   }
 
   /** The functions on the bus now: this one and, while VF Enable is set, NumVFs virtual ones. */
@@ -247,6 +250,13 @@ export class Nic82599 extends Nic82599Function {
     if (!(index >= 0 && index < VFS_MAX)) throw new RangeError(`82599 has no virtual function ${index}`);
     while (this.#vfs.length <= index) this.#vfs.push(this.#makeVf(this.#vfs.length));
     return this.#vfs[index]!;
+  }
+
+  /** The function on the bus with that MAC address. */
+  #functionOf(mac: number): Nic82599Function | undefined {
+    const index = mac - this.mac - 1;
+    if (index === -1) return this;
+    return index >= 0 && index < this.sriov.enabledVfs ? this.vf(index) : undefined;
   }
 
   /** Bytes that all functions have written to memory by `nowNs`. */
@@ -274,7 +284,7 @@ export class Nic82599 extends Nic82599Function {
   override queueVector(queue: number, direction: "rx" | "tx"): number | undefined {
     const vector = allocated(this.#ivar[2 * queue + (direction === "tx" ? 1 : 0)] ?? 0);
     // Without Multiple_MSIX every cause goes out through vector 0.
-    return vector === undefined || GPIE.get(this.#gpie, "multipleMsiX") === 1 ? vector : 0;
+    return vector === undefined || (this.#gpie & MULTIPLE_MSIX) !== 0 ? vector : 0;
   }
 
   /** Raises a cause that belongs to no queue: the link has changed, a virtual function has written its mailbox. */

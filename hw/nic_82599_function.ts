@@ -43,6 +43,9 @@ const IVAR_BYTE = register("IVAR entry", 0, 0, 8, [
   field("valid", 1),
 ]);
 
+const IVAR_VALID = IVAR_BYTE.field("valid").mask;
+const IVAR_VECTOR = IVAR_BYTE.field("vector").mask;
+
 /** Whether a write of `value` to Device Control (or VTCTRL) resets the function's registers. */
 export function resetsDevice(value: number): boolean {
   return CTRL.get(value, "deviceReset") === 1;
@@ -60,7 +63,7 @@ export function ivarByte(value: number): number {
 
 /** The vector of an IVAR byte, or `undefined` if the entry is not valid. */
 export function allocated(byte: number): number | undefined {
-  return IVAR_BYTE.get(byte, "valid") === 1 ? IVAR_BYTE.get(byte, "vector") : undefined;
+  return (byte & IVAR_VALID) !== 0 ? byte & IVAR_VECTOR : undefined;
 }
 
 /** The effect of touching something that has no model. */

@@ -28,6 +28,8 @@ const EITR = register("EITR", 0, 0, 32, [
   field("counterWriteDisable", 1),
 ]);
 
+const INTERVAL = EITR.field("interval");
+
 /** Unit of EITR's interval at 1 and 10 Gb/s. */
 export const THROTTLE_UNIT_NS = 2048;
 
@@ -177,7 +179,7 @@ export class VectorInterrupts {
 
   /** The least time between two messages of a vector, ns; 0 for no throttling. */
   intervalNs(vector: number): number {
-    return EITR.get(this.#throttle[vector]!, "interval") * THROTTLE_UNIT_NS;
+    return ((this.#throttle[vector]! & INTERVAL.mask) >>> INTERVAL.shift) * THROTTLE_UNIT_NS;
   }
 
   /** Adds the whole state to `hash`. */
@@ -212,9 +214,11 @@ export class VectorInterrupts {
   }
 
   #each(bank: number, bits: number, act: (vector: number) => readonly PciEffect[]): readonly PciEffect[] {
-    const effects: PciEffect[] = [];
-    for (let i = 0; i < 32; i++) {
-      if ((bits >>> i & 1) === 1 && 32 * bank + i < this.vectors) effects.push(...act(32 * bank + i));
+    let effects = NO_EFFECTS;
+    for (let rest = bits >>> 0; rest !== 0; rest &= rest - 1) {
+      const vector = 32 * bank + 31 - Math.clz32(rest & -rest);
+      const news = vector < this.vectors ? act(vector) : NO_EFFECTS;
+      if (news.length > 0) effects = effects.length === 0 ? news : [...effects, ...news];
     }
     return effects;
   }

@@ -39,9 +39,9 @@ export class Nic82599Switch {
   readonly #busyUntilNs = new Map<Nic82599Function | null, number>();
 
   /**
-   * @param times of the card @param functions who is on it now
+   * @param times of the card @param find who on it has a MAC address now
    */
-  constructor(public times: NicTimes, readonly functions: () => Iterable<Nic82599Function>) {}
+  constructor(readonly times: NicTimes, readonly find: (mac: number) => Nic82599Function | undefined) {}
 
   /** `from` has a train to send, not before `notBeforeNs`. */
   send(
@@ -51,7 +51,7 @@ export class Nic82599Switch {
     notBeforeNs: number,
   ): readonly PciEffect[] {
     const { times } = this;
-    const to = this.#find(train.destination);
+    const to = this.find(train.destination);
     const frameNs = to === undefined ? times.wireFrame : times.switchFrame;
     const { firstNs, spacingNs } = this.#serialise(from, train, notBeforeNs + times.transmit, frameNs);
     if (to !== undefined) return to.receive(train, firstNs + times.receive, spacingNs, nowNs);
@@ -62,18 +62,13 @@ export class Nic82599Switch {
 
   /** A train comes in by the cable, not before `notBeforeNs`. */
   arrive(train: FrameTrain, nowNs: number, notBeforeNs: number): readonly PciEffect[] {
-    const to = this.#find(train.destination);
+    const to = this.find(train.destination);
     if (to === undefined) {
       this.lost += train.frames;
       return NO_EFFECTS;
     }
     const { firstNs, spacingNs } = this.#serialise(null, train, notBeforeNs, this.times.wireFrame);
     return to.receive(train, firstNs + this.times.receive, spacingNs, nowNs);
-  }
-
-  #find(mac: number): Nic82599Function | undefined {
-    for (const fn of this.functions()) if (fn.mac === mac) return fn;
-    return undefined;
   }
 
   /** Frames of one sender follow each other. */

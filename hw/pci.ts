@@ -130,6 +130,7 @@ const COMMAND = register("Command", 0x04, 0, 16, [
   field("interruptDisable", 1),
   reserved(5),
 ]);
+const BUS_MASTER = COMMAND.field("busMaster").mask;
 const STATUS = register("Status", 0x06, 0x0010, 16, [
   reserved(3),
   field("interruptStatus", 1, "ro"),
@@ -203,7 +204,7 @@ export class PciFunction {
 
   /** Bus Master Enable: without it a function sends no messages. */
   get busMaster(): boolean {
-    return COMMAND.get(this.configuration.get(COMMAND), "busMaster") === 1;
+    return (this.configuration.get(COMMAND) & BUS_MASTER) !== 0;
   }
 
   /** Interrupt Line as software left it. */

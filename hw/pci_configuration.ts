@@ -338,6 +338,7 @@ const SRIOV_CONTROL = register("SR-IOV Control", 0x08, 0, 16, [
   field("ariCapableHierarchy", 1, "ro"),
   reserved(11),
 ]);
+const VF_ENABLE = SRIOV_CONTROL.field("vfEnable").mask;
 const SRIOV_NUM_VFS = register("NumVFs", 0x10, 0, 16, [field("numVfs", 16)]);
 
 /** What a device says in its SR-IOV capability. */
@@ -397,7 +398,7 @@ export class SriovCapability {
   }
 
   get #enabled(): boolean {
-    return SRIOV_CONTROL.get(this.configuration.get(SRIOV_CONTROL, this.offset), "vfEnable") === 1;
+    return (this.configuration.get(SRIOV_CONTROL, this.offset) & VF_ENABLE) !== 0;
   }
 
   /** NumVFs. */

@@ -152,7 +152,7 @@ export class AssignedDevice {
         thread: this.#thread(route.entry, descriptor, by),
       };
       this.#entries.set(route.entry, entry);
-      descriptor.action = (cpu) => this.#hardHandler(entry, cpu);
+      descriptor.topHalf = { step: vm.kvm.host.steps.wakeUp, act: (cpu) => this.#hardHandler(entry, cpu) };
     }
     this.#leadToSlaves();
   }
@@ -214,9 +214,8 @@ export class AssignedDevice {
   }
 
   /** The handler of the host interrupt: it only wakes the thread (`IRQ_WAKE_THREAD`). */
-  *#hardHandler(entry: Entry, cpu: KernelCpu): Activity {
+  #hardHandler(entry: Entry, cpu: KernelCpu): void {
     const { kernel } = cpu;
-    yield kernel.steps.wakeUp;
     entry.pending = true;
     const { thread } = entry;
     // irq_thread_check_affinity(): the thread runs where its interrupt comes in; a slave CPU runs no threads.

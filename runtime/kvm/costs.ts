@@ -12,7 +12,9 @@ import { Layers } from "../linux/layers.ts";
  * includes the way to the next entry (`vcpu_enter_guest()`). */
 export const kvmCosts = parameters({
   unblock: ns("From the wake-up in kvm_vcpu_block() through vcpu_load() and the run loop up to the entry"),
-  vcpuSwitch: ns("The vCPU's thread loses the CPU inside the loop and gets it back: preemption notifiers, FPU, MSRs"),
+  vcpuSwitch: ns(
+    "The vCPU's thread loses the CPU inside the loop and gets it back: preemption notifiers, FPU, MSRs",
+  ),
   haltHandle: ns("kvm_emulate_halt() and the preparation to sleep"),
   eoiHandle: ns("An emulated write of the EOI register, and vcpu_enter_guest() up to the next entry"),
   timerWriteHandle: ns("The same for the timer's initial count: an hrtimer is cancelled and started"),

@@ -103,7 +103,7 @@ export class Software {
     if (console instanceof Errno) throw new Error(`The console's interrupt ${irq}: ${console.message}`);
     this.console = console;
     this.net = new NetStack(kernel, options.net, options.subnet, (cpu, poll) => {
-      this.threads.ksoftirqd(cpu.id).run(poll, cpu);
+      this.threads.ksoftirqd(cpu, poll);
     });
     this.network = new NetDeviceNames(["eth0"], this.net);
     this.pci = new PciCore(

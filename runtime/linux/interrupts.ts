@@ -86,7 +86,11 @@ function* device(cpu: KernelCpu, vector: number): Activity {
     return;
   }
   kernel.countInterrupt(action.irq, cpu.id);
-  yield cpu.registers.call(action.handler(cpu));
+  const { topHalf } = action;
+  if (topHalf) {
+    yield topHalf.step ?? kernel.steps.deviceHandler;
+    topHalf.act(cpu);
+  } else yield cpu.registers.call(action.handler(cpu));
   yield* leave(cpu);
   const away = cpu.preempt();
   if (away !== null) yield away;
@@ -108,7 +112,7 @@ function* leave(cpu: KernelCpu): Activity {
     cpu.inSoftirq = true;
     registers.interruptFlag = true;
     if (work instanceof Step) yield work;
-    else yield registers.call(work.run(cpu));
+    else for (let step = work.next(cpu); step !== null; step = work.next(cpu)) yield step;
     registers.interruptFlag = flag;
     cpu.inSoftirq = false;
     task.preemptCount = count;

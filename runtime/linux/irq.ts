@@ -23,7 +23,7 @@ import { encodeMsi } from "../../hw/msi.ts";
 import { firstCpu } from "./cpu_mask.ts";
 import { EBUSY, EINVAL, EIO, ENOSPC, Errno } from "./errno.ts";
 import type { Kernel } from "./kernel.ts";
-import type { IrqAction, KernelCpu } from "./kernel_cpu.ts";
+import type { IrqAction, KernelCpu, TopHalf } from "./kernel_cpu.ts";
 import type { InterruptPort } from "./pci_device.ts";
 import type { CpuMask } from "./task.ts";
 import { Vector } from "./vectors.ts";
@@ -69,8 +69,8 @@ export class IrqDescriptor implements IrqAction {
   cpu = 0;
   /** The vector that it has there. */
   vector = 0;
-  /** Runs when it comes; whoever serves the interrupt may replace it. */
-  action: (cpu: KernelCpu) => Activity<unknown>;
+  /** Runs in place of `action`, where one step is all. */
+  topHalf: TopHalf | null = null;
 
   /** Made by {@linkcode Irqs.request}. */
   constructor(
@@ -78,10 +78,9 @@ export class IrqDescriptor implements IrqAction {
     readonly name: string,
     readonly chip: IrqChip,
     readonly program: ((message: IrqMessage) => void) | null,
-    action: (cpu: KernelCpu) => Activity<unknown>,
-  ) {
-    this.action = action;
-  }
+    /** Runs when it comes; whoever serves the interrupt may replace it. */
+    public action: (cpu: KernelCpu) => Activity<unknown>,
+  ) {}
 
   /** @inheritdoc */
   handler(cpu: KernelCpu): Activity<unknown> {
@@ -328,9 +327,9 @@ export function pciInterrupts(irqs: Irqs): InterruptPort {
       });
       return descriptor instanceof Errno ? descriptor : descriptor.irq;
     },
-    handle(irq, handler) {
+    handle(irq, topHalf) {
       const descriptor = irqs.get(irq);
-      if (descriptor !== undefined) descriptor.action = handler;
+      if (descriptor !== undefined) descriptor.topHalf = topHalf;
     },
     free: (irq) => irqs.free(irq),
   };

@@ -30,8 +30,14 @@ export type CpuState = "offline" | "online" | "slave";
 
 /** Softirq work of more than one step. */
 export interface Softirq {
-  /** Runs it. */
-  run(cpu: KernelCpu): Activity<unknown>;
+  /** Does what its last step was for; answers the next one, or null at its end. */
+  next(cpu: KernelCpu): Step | null;
+}
+
+/** A handler of one step, as most are: the step (by default that of a device's), and what it does when that has passed. */
+export interface TopHalf {
+  readonly step?: Step;
+  act(cpu: KernelCpu): void;
 }
 
 /** What a device interrupt is connected to on one CPU. */
@@ -40,7 +46,9 @@ export interface IrqAction {
   readonly irq: number;
   /** As `/proc/interrupts` prints it. */
   readonly name: string;
-  /** The handler's own work, after entry; the EOI is the flow handler's. */
+  /** The handler's own work, after entry, where that is one step; the EOI is the flow handler's. */
+  readonly topHalf?: TopHalf | null;
+  /** The handler's own work otherwise. */
   handler(cpu: KernelCpu): Activity<unknown>;
 }
 

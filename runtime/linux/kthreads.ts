@@ -14,7 +14,7 @@
 
 import type { Activity } from "../../hw/sim/activity.ts";
 import type { Kernel } from "./kernel.ts";
-import type { KernelCpu } from "./kernel_cpu.ts";
+import type { KernelCpu, Softirq } from "./kernel_cpu.ts";
 import type { Task } from "./task.ts";
 
 /** A kernel thread: does the work it is given, in order, and sleeps in between. */
@@ -93,9 +93,20 @@ export class KernelThreads {
     return this.#bound.get(id)!;
   }
 
-  /** `ksoftirqd/N`. */
-  ksoftirqd(id: number): KernelThread {
-    return this.of(id).find(({ task }) => task.name === `ksoftirqd/${id}`)!;
+  /** `ksoftirqd/N` goes on with a softirq that has come too often in a row; others may run between its turns. */
+  ksoftirqd(cpu: KernelCpu, softirq: Softirq): void {
+    const thread = this.of(cpu.id).find(({ task }) => task.name === `ksoftirqd/${cpu.id}`)!;
+    const { task } = thread;
+    thread.run(
+      (function* (): Activity {
+        task.preemptCount++;
+        for (let step = softirq.next(cpu); step !== null; step = softirq.next(cpu)) yield step;
+        task.preemptCount--;
+        const away = cpu.preemptible ? cpu.schedule() : null;
+        if (away !== null) yield away;
+      })(),
+      cpu,
+    );
   }
 
   /** `migration/N`: what it runs, nothing on that CPU preempts. */

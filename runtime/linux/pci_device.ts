@@ -14,7 +14,7 @@ import type { Activity } from "../../hw/sim/activity.ts";
 import { withVector } from "../../hw/msi.ts";
 import { type Bdf, formatBdf, type PciEffect, type PciFunction } from "../../hw/pci.ts";
 import { EINVAL, Errno } from "./errno.ts";
-import type { KernelCpu } from "./kernel_cpu.ts";
+import type { TopHalf } from "./kernel_cpu.ts";
 import type { PciSteps } from "./pci_costs.ts";
 
 /** What the interrupt subsystem does for PCI. */
@@ -26,7 +26,7 @@ export interface InterruptPort {
    */
   allocate(device: PciDevice, name: string, entry: number): number | Errno;
   /** Sets the handler of an IRQ; until then it is acknowledged and nothing else. */
-  handle(irq: number, handler: (cpu: KernelCpu) => Activity<unknown>): void;
+  handle(irq: number, topHalf: TopHalf): void;
   /** Frees an IRQ that `allocate` gave; the entry is masked already. */
   free(irq: number): void;
 }

@@ -5,8 +5,6 @@
  * @module
  */
 
-import type { Activity } from "../../../hw/sim/activity.ts";
-import type { KernelCpu } from "../kernel_cpu.ts";
 import { Napi } from "../net/napi.ts";
 import type { NetStack } from "../net/stack.ts";
 import type { PciDevice } from "../pci_device.ts";
@@ -50,10 +48,8 @@ export class NetDeviceNames implements NetDevicePort {
     const { stack } = this;
     const port = device.fn.ethernet;
     const napi = stack === null || port === undefined ? null : new Napi(stack, port, completed);
-    device.ports.interrupts.handle(irq, function* (cpu: KernelCpu): Activity {
-      yield cpu.kernel.steps.deviceHandler;
-      if (napi === null) completed(0);
-      else napi.schedule(cpu);
+    device.ports.interrupts.handle(irq, {
+      act: napi === null ? () => completed(0) : (cpu) => napi.schedule(cpu),
     });
     const address = port === undefined ? undefined : stack?.subnet.leases.get(port.mac);
     if (stack === null || port === undefined || address === undefined) return;

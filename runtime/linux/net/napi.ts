@@ -12,10 +12,10 @@
  * @module
  */
 
-import { type Activity, Op, Step } from "../../../hw/sim/activity.ts";
+import { Op, Step } from "../../../hw/sim/activity.ts";
 import type { EthernetPort } from "../../../hw/ethernet.ts";
 import type { RandomStream } from "../../../hw/sim/random.ts";
-import type { KernelCpu } from "../kernel_cpu.ts";
+import type { KernelCpu, Softirq } from "../kernel_cpu.ts";
 import type { NetStack } from "./stack.ts";
 
 /** Frames of one poll (`NAPI_POLL_WEIGHT`). */
@@ -25,12 +25,21 @@ const BUDGET = 300;
 /** Runs of a softirq before ksoftirqd takes over (`MAX_SOFTIRQ_RESTART`). */
 const MAX_RESTART = 10;
 
+/** Where a softirq stands. */
+const State = { Poll: 0, Deliver: 1, Packets: 2, Packet: 3, Done: 4 } as const;
+
 /** The poll of one queue. */
-export class Napi {
+export class Napi implements Softirq {
   /** Scheduled, or running. */
   scheduled = false;
   readonly #work: Step;
   readonly #jitter: RandomStream;
+  #state: number = State.Poll;
+  /** Frames of the run under way. */
+  #frames = 0;
+  /** Its last poll has filled its weight: there may be more. */
+  #full = false;
+  #packet: ((cpu: KernelCpu) => void) | null = null;
   #runs = 0;
   #handed = 0;
   #cpu: KernelCpu | null = null;
@@ -60,37 +69,55 @@ export class Napi {
     cpu.softirqs.push(this);
   }
 
-  /** The softirq. */
-  *run(cpu: KernelCpu): Activity {
+  /** The softirq: a run of polls, then what they brought that is no bulk data, until the ring is empty. */
+  next(cpu: KernelCpu): Step | null {
     const { stack, port: { ring } } = this;
-    const { frame, frameJitter } = stack.costs;
     for (;;) {
-      const frameNs = frame * (1 + frameJitter * (2 * this.#jitter.uniform() - 1));
-      const frames = this.#plan(stack.kernel.nowNs, frameNs);
-      this.#work.ns = Math.round(frames * frameNs);
-      if (frames > 0) yield this.#work;
-      this.#cpu = cpu;
-      ring.take(frames, this.#deliver);
-      for (let work = stack.backlog.shift(); work !== undefined; work = stack.backlog.shift()) {
-        yield stack.small;
-        work(cpu);
+      switch (this.#state) {
+        case State.Poll: {
+          const { frame, frameJitter } = stack.costs;
+          const frameNs = frame * (1 + frameJitter * (2 * this.#jitter.uniform() - 1));
+          this.#frames = this.#plan(stack.kernel.nowNs, frameNs);
+          this.#state = State.Deliver;
+          if (this.#frames === 0) break;
+          this.#work.ns = Math.round(this.#frames * frameNs);
+          return this.#work;
+        }
+        case State.Deliver:
+          this.#cpu = cpu;
+          ring.take(this.#frames, this.#deliver);
+          this.#state = State.Packets;
+          break;
+        case State.Packets: {
+          const packet = stack.backlog.shift();
+          if (packet !== undefined) {
+            this.#packet = packet;
+            this.#state = State.Packet;
+            return stack.small;
+          }
+          this.#state = State.Done;
+          if (!stack.woken) break;
+          stack.woken = false;
+          return stack.kernel.steps.wakeUp;
+        }
+        case State.Packet:
+          this.#packet!(cpu);
+          this.#state = State.Packets;
+          break;
+        default:
+          this.#state = State.Poll;
+          if (this.#full || this.#frames >= BUDGET) {
+            if (++this.#runs < MAX_RESTART) break;
+            this.#runs = 0;
+            stack.ksoftirqd(cpu, this);
+          } else {
+            this.scheduled = false;
+            this.completed(this.#handed);
+          }
+          return null;
       }
-      if (stack.woken) {
-        stack.woken = false;
-        yield stack.kernel.steps.wakeUp;
-      }
-      if (frames < BUDGET && !this.#full) break;
-      if (++this.#runs < MAX_RESTART) continue;
-      this.#runs = 0;
-      stack.ksoftirqd(cpu, this.run(cpu));
-      return;
     }
-    this.scheduled = false;
-    this.completed(this.#handed);
   }
-
-  /** The last poll has filled its weight: there may be more. */
-  #full = false;
 
   /** How many frames the polls of one run take, if each frame costs `frameNs`. */
   #plan(nowNs: number, frameNs: number): number {

@@ -11,9 +11,9 @@
 import { FULL_FRAME_BYTES } from "../../../hw/ethernet.ts";
 import type { EthernetPort } from "../../../hw/ethernet.ts";
 import type { PciEffect } from "../../../hw/pci.ts";
-import { type Activity, type Step, work } from "../../../hw/sim/activity.ts";
+import { type Step, work } from "../../../hw/sim/activity.ts";
 import type { Kernel } from "../kernel.ts";
-import type { KernelCpu } from "../kernel_cpu.ts";
+import type { KernelCpu, Softirq } from "../kernel_cpu.ts";
 import type { Task } from "../task.ts";
 import type { NetCosts } from "./costs.ts";
 import type { Address, Echo, Packet, Segment } from "./packets.ts";
@@ -78,7 +78,7 @@ export class NetStack {
     readonly kernel: Kernel,
     readonly costs: NetCosts,
     readonly subnet: Subnet,
-    readonly ksoftirqd: (cpu: KernelCpu, poll: Activity) => void,
+    readonly ksoftirqd: (cpu: KernelCpu, poll: Softirq) => void,
   ) {
     this.small = work("small packet", kernel.kernelLayer, costs.small);
     this.call = work("socket call", kernel.kernelLayer, costs.call);
