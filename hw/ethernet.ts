@@ -47,7 +47,7 @@ export interface EthernetPort {
 /** A train that arrives in a ring. */
 interface Arrival {
   readonly payload: unknown;
-  readonly frames: number;
+  frames: number;
   readonly bytes: number;
   readonly firstNs: number;
   readonly spacingNs: number;
@@ -81,7 +81,13 @@ export class ReceiveRing {
     const room = this.size - this.#expected();
     const fit = Math.min(frames, room);
     this.missed += frames - fit;
-    if (fit > 0) this.#arrivals.push({ payload, frames: fit, bytes, firstNs, spacingNs, taken: 0 });
+    if (fit === 0) return;
+    const last = this.#arrivals.at(-1);
+    if (
+      last !== undefined && last.payload === payload && last.spacingNs === spacingNs &&
+      last.firstNs + last.frames * spacingNs === firstNs
+    ) last.frames += fit; // one train goes on with the other
+    else this.#arrivals.push({ payload, frames: fit, bytes, firstNs, spacingNs, taken: 0 });
   }
 
   /** Frames that have arrived by `nowNs` and have not been taken. */
@@ -120,6 +126,7 @@ export class ReceiveRing {
   /** Bytes that have been written to memory by `nowNs`, since power-up. */
   writtenBytes(nowNs: number): number {
     let sum = this.#takenBytes;
+    if (this.#head === this.#arrivals.length) return sum;
     for (let i = this.#head; i < this.#arrivals.length; i++) {
       const arrival = this.#arrivals[i]!;
       if (arrival.firstNs > nowNs) break;

@@ -51,8 +51,9 @@ export function pathFactors(
     const since = written - writtenAt[vector]!;
     if (since === 0) return factor;
     writtenAt[vector] = written;
-    // How much of it a path happens to need again varies: two uniform parts, so rarely nothing and rarely twice the mean.
-    const excess = coldExcess * (stream.uniform() + stream.uniform());
+    // How much of it a path happens to need again varies: a triangle, so rarely nothing and rarely twice the mean.
+    const v = stream.uniform();
+    const excess = coldExcess * (v < 0.5 ? Math.sqrt(2 * v) : 2 - Math.sqrt(2 - 2 * v));
     return factor * (1 + excess * (1 - Math.exp(-since / coldBytes)));
   };
 }

@@ -86,6 +86,7 @@ export class Napi implements Softirq {
         case State.Deliver:
           this.#cpu = cpu;
           ring.take(this.#frames, this.#deliver);
+          if (stack.unacknowledged !== null) stack.acknowledge();
           this.#state = State.Packets;
           break;
         case State.Packets: {

@@ -64,6 +64,8 @@ export class NetStack {
   readonly receiving = new Set<TcpConnection>();
   /** What a poll has brought that is no bulk data: done one by one behind it. */
   readonly backlog: ((cpu: KernelCpu) => void)[] = [];
+  /** A connection whose data the run of the poll has brought: its ACK goes out at the end of that (GRO). */
+  unacknowledged: TcpConnection | null = null;
   /** A packet has woken somebody: that is paid when the poll is over. */
   woken = false;
   /** A small packet through the stack. */
@@ -126,6 +128,13 @@ export class NetStack {
     if (packet.protocol === "icmp") this.backlog.push((here) => this.#echo(packet, here));
     else if (packet.kind === "data") packet.connection.receive(frames, cpu);
     else this.backlog.push((here) => this.#segment(packet, here));
+  }
+
+  /** Sends the ACK of what the run has brought. */
+  acknowledge(): void {
+    const connection = this.unacknowledged;
+    this.unacknowledged = null;
+    connection?.acknowledge();
   }
 
   /** Packets that no ring has taken, on a computer whose adapter is not simulated. */

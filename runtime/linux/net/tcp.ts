@@ -76,8 +76,10 @@ export class TcpConnection {
   /** Data has come in, in the softirq: an ACK says so, and how far the window reaches. */
   receive(frames: number, cpu: KernelCpu): void {
     this.arrived += frames;
-    this.#acknowledge();
-    this.#wakeReader(cpu);
+    if (this.reading !== null) this.#wakeReader(cpu);
+    const { receiver } = this;
+    if (receiver!.unacknowledged !== null && receiver!.unacknowledged !== this) receiver!.acknowledge();
+    receiver!.unacknowledged = this;
   }
 
   /** The sender has no more. */
@@ -91,7 +93,7 @@ export class TcpConnection {
     const { window } = this.receiver!.costs;
     this.read += frames;
     const known = this.#edge - this.arrived;
-    if (2 * known <= window && window - this.readable >= 2 * known) this.#acknowledge();
+    if (2 * known <= window && window - this.readable >= 2 * known) this.acknowledge();
   }
 
   #wakeReader(cpu: KernelCpu): void {
@@ -101,7 +103,8 @@ export class TcpConnection {
     this.receiver!.wake(task, cpu);
   }
 
-  #acknowledge(): void {
+  /** Tells the sender what has arrived, and the window's right edge. */
+  acknowledge(): void {
     this.#edge = this.read + this.receiver!.costs.window;
     this.#send();
   }
