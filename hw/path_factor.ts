@@ -22,6 +22,7 @@ export const pathFactorParameters = parameters({
   warmFloor: ratio("Lowest factor of a warm path"),
   typicalSpread: ratio("Mean excess over 1 of a typical path"),
   coldExcess: ratio("Mean excess of a path whose code and data devices have displaced", { max: 20 }),
+  coldSpread: ratio("Farthest that it lies from that mean, as a share of it", { max: 1 }),
   coldBytes: count("Bytes written by devices that displace all but 1/e of a path", { min: 1 }),
 });
 
@@ -37,7 +38,7 @@ export function pathFactors(
   stream: RandomStream,
   traffic: MemoryTraffic,
 ): (vector: number) => number {
-  const { warmShare, warmFloor, typicalSpread, coldExcess, coldBytes } = parameters;
+  const { warmShare, warmFloor, typicalSpread, coldExcess, coldSpread, coldBytes } = parameters;
   const warmWidth = 1 - warmFloor;
   const writtenAt = new Float64Array(256); // when the path of a vector ran last, in bytes written
   const undisturbed = () => {
@@ -51,9 +52,10 @@ export function pathFactors(
     const since = written - writtenAt[vector]!;
     if (since === 0) return factor;
     writtenAt[vector] = written;
-    // How much of it a path happens to need again varies: a triangle, so rarely nothing and rarely twice the mean.
+    // How much of it a path happens to need again varies: a triangle around the mean.
     const v = stream.uniform();
-    const excess = coldExcess * (v < 0.5 ? Math.sqrt(2 * v) : 2 - Math.sqrt(2 - 2 * v));
+    const triangle = v < 0.5 ? Math.sqrt(2 * v) - 1 : 1 - Math.sqrt(2 - 2 * v);
+    const excess = coldExcess * (1 + coldSpread * triangle);
     return factor * (1 + excess * (1 - Math.exp(-since / coldBytes)));
   };
 }

@@ -259,7 +259,7 @@ Deno.test("a nested interrupt draws a factor of its own and gives the outer hand
 /** Random work, masks, instructions and sleeps under random interrupts; returns the rig and the time spent halted. */
 function disturbed(seed: number): { rig: CpuRig; haltedNs: () => number } {
   const rig = new CpuRig({
-    path: { warmShare: 0.2, warmFloor: 0.5, typicalSpread: 0.1, coldExcess: 0, coldBytes: 1 },
+    path: { warmShare: 0.2, warmFloor: 0.5, typicalSpread: 0.1, coldExcess: 0, coldSpread: 0, coldBytes: 1 },
   });
   let state = seed;
   const draw = (below: number) => (state = (state * 48_271) % 0x7fff_ffff) % below;

@@ -39,7 +39,7 @@ const PARAMETERS: MachineParameters = {
   ipiLatency: IPI_LATENCY_NS,
   msiLatency: 307,
   processor: COST,
-  path: { warmShare: 0, warmFloor: 1, typicalSpread: 0, coldExcess: 0, coldBytes: 1 },
+  path: { warmShare: 0, warmFloor: 1, typicalSpread: 0, coldExcess: 0, coldSpread: 0, coldBytes: 1 },
   nic: { transmit: 0, receive: 0, switchFrame: 1, wireFrame: 1 },
 };
 

@@ -169,7 +169,7 @@ Deno.test("passing without the queue is for what nothing comes before, inside of
 /** Two processors with work, masks, timers, interrupts between them and a wake-up from HLT. */
 function smallMachine(): CpuRig {
   const rig = new CpuRig({
-    path: { warmShare: 0.3, warmFloor: 0.6, typicalSpread: 0.05, coldExcess: 0, coldBytes: 1 },
+    path: { warmShare: 0.3, warmFloor: 0.6, typicalSpread: 0.05, coldExcess: 0, coldSpread: 0, coldBytes: 1 },
   });
   const [first, second] = [rig.machine.cpus[0]!, rig.machine.cpus[1]!];
   const short = work("short", 1, 333), long = work("long", 2, 4_100), masked = work("masked", 1, 700);

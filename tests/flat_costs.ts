@@ -20,5 +20,5 @@ export const FLAT_MACHINE: MachineParameters = {
   cpus: 4,
   tsc: 3_400_000_000,
   apicBus: 100_000_000,
-  path: { warmShare: 0, warmFloor: 1, typicalSpread: 0, coldExcess: 0, coldBytes: 1 },
+  path: { warmShare: 0, warmFloor: 1, typicalSpread: 0, coldExcess: 0, coldSpread: 0, coldBytes: 1 },
 };

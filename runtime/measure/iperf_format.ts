@@ -46,9 +46,25 @@ export function iperfCsv(
   return [at, ...ends, id, span, bytes, bitsPerSecond(interval)].join(",");
 }
 
-/** `YYYYMMDDHHMMSS` of a time in seconds since 1970, UTC. */
+/** `YYYYMMDDHHMMSS` of a time in seconds since 1970, UTC (proleptic Gregorian calendar, years that begin in March). */
 export function iperfTime(seconds: number): string {
-  return new Date(seconds * 1000).toISOString().replace(/\.\d+Z$/, "").replace(/[-:T]/g, "");
+  const days = Math.floor(seconds / 86_400);
+  const sinceMarch0 = days + 719_468; // 1 March of year 0
+  const era = Math.floor(sinceMarch0 / 146_097); // 400 years
+  const dayOfEra = sinceMarch0 - era * 146_097;
+  const yearOfEra = Math.floor(
+    (dayOfEra - Math.floor(dayOfEra / 1460) + Math.floor(dayOfEra / 36_524) -
+      Math.floor(dayOfEra / 146_096)) /
+      365,
+  );
+  const dayOfYear = dayOfEra - (365 * yearOfEra + Math.floor(yearOfEra / 4) - Math.floor(yearOfEra / 100));
+  const fromMarch = Math.floor((5 * dayOfYear + 2) / 153);
+  const day = dayOfYear - Math.floor((153 * fromMarch + 2) / 5) + 1;
+  const month = fromMarch < 10 ? fromMarch + 3 : fromMarch - 9;
+  const year = yearOfEra + era * 400 + (month <= 2 ? 1 : 0);
+  const two = (number: number) => String(number).padStart(2, "0");
+  const time = [Math.floor(seconds / 3600) % 24, Math.floor(seconds / 60) % 60, seconds % 60];
+  return `${year}${[month, day, ...time].map(two).join("")}`;
 }
 
 /** Three digits and a prefix: `13.3 G`, ` 976 M`. */
