@@ -75,6 +75,7 @@ export function outsidePeer(lab: Lab): Software {
     name: "eth0",
     address: parseAddress(ADDRESSES.peer)!,
     port,
+    hasRing: false,
     apply: (effects) => lab.software.effects.apply(effects.length === 0 ? NO_EFFECTS : effects),
   });
   for (const cpu of kernel.cpus) machine.cpus[cpu.id]!.start(cpu.prepareStart());

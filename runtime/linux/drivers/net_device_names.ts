@@ -6,6 +6,7 @@
  */
 
 import { Napi } from "../net/napi.ts";
+import { IrqThread } from "../net/irq_thread.ts";
 import type { NetStack } from "../net/stack.ts";
 import type { PciDevice } from "../pci_device.ts";
 
@@ -48,12 +49,18 @@ export class NetDeviceNames implements NetDevicePort {
     const { stack } = this;
     const port = device.fn.ethernet;
     const napi = stack === null || port === undefined ? null : new Napi(stack, port, completed);
-    device.ports.interrupts.handle(irq, {
-      act: napi === null ? () => completed(0) : (cpu) => napi.schedule(cpu),
-    });
+    const thread = napi === null || !napi.stack.kernel.release.realTime
+      ? null
+      : new IrqThread(napi.stack.kernel, `irq/${irq}-${name}-TxRx-0`);
+    device.ports.interrupts.handle(
+      irq,
+      thread !== null
+        ? { step: thread.kernel.steps.wakeUp, act: (cpu) => thread.wake(cpu, napi!) }
+        : { act: napi === null ? () => completed(0) : (cpu) => napi.schedule(cpu) },
+    );
     const address = port === undefined ? undefined : stack?.subnet.leases.get(port.mac);
     if (stack === null || port === undefined || address === undefined) return;
-    stack.up({ name, address, port, apply: (effects) => device.ports.apply(effects) });
+    stack.up({ name, address, port, hasRing: true, apply: (effects) => device.ports.apply(effects) });
   }
 
   unregister(name: string): void {

@@ -11,6 +11,7 @@ export const netCosts = parameters({
   frame: ns("Receive work of a full-size frame in the poll: driver, GRO, IP, TCP, its share of the ACK"),
   frameJitter: ratio("By how much that varies from one run of the poll to the next", { max: 1 }),
   copy: ns("recv(): copying a full-size frame's payload to user space"),
+  write: ns("send(): copying a full-size frame's payload from user space, and its part of a large segment"),
   call: ns("A system call on a socket, without copying"),
   preemptionPoint: ns("How long recv() copies before it looks whether it has to yield", { min: 1 }),
   window: count("TCP's receive window after auto-tuning, full-size frames", { min: 2, max: 512 }),

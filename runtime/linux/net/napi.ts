@@ -64,9 +64,14 @@ export class Napi implements Softirq {
   schedule(cpu: KernelCpu): void {
     if (this.scheduled) return;
     this.scheduled = true;
+    this.begin();
+    cpu.softirqs.push(this);
+  }
+
+  /** Nothing has been polled since the interrupt. */
+  begin(): void {
     this.#runs = 0;
     this.#handed = 0;
-    cpu.softirqs.push(this);
   }
 
   /** The softirq: a run of polls, then what they brought that is no bulk data, until the ring is empty. */
@@ -110,7 +115,8 @@ export class Napi implements Softirq {
           if (this.#full || this.#frames >= BUDGET) {
             if (++this.#runs < MAX_RESTART) break;
             this.#runs = 0;
-            stack.ksoftirqd(cpu, this);
+            // A thread of its own goes on itself.
+            if (!stack.kernel.release.realTime) stack.ksoftirqd(cpu, this);
           } else {
             this.scheduled = false;
             this.completed(this.#handed);

@@ -21,12 +21,13 @@ export interface Echo {
   readonly bytes: number;
 }
 
-/** A TCP segment; one with data stands for a whole train of them. */
+/** A TCP segment; one with data stands for a whole train of them. An ACK tells the window's right edge, in frames. */
 export interface Segment {
   readonly protocol: "tcp";
   readonly from: Address;
   readonly to: Address;
-  readonly kind: "SYN" | "SYN-ACK" | "RST" | "data" | "FIN";
+  readonly kind: "SYN" | "SYN-ACK" | "RST" | "data" | "ACK" | "FIN";
+  readonly edge?: number;
   readonly connection: TcpConnection;
 }
 

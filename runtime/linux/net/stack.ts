@@ -25,6 +25,8 @@ export interface NetInterface {
   readonly name: string;
   readonly address: Address;
   readonly port: EthernetPort;
+  /** Whether frames come in by a ring, with interrupts; otherwise only single packets are taken. */
+  readonly hasRing: boolean;
   /** Carries out what a transmission leads to. */
   readonly apply: (effects: readonly PciEffect[]) => void;
 }
@@ -127,6 +129,7 @@ export class NetStack {
     const packet = payload as Packet;
     if (packet.protocol === "icmp") this.backlog.push((here) => this.#echo(packet, here));
     else if (packet.kind === "data") packet.connection.receive(frames, cpu);
+    else if (packet.kind === "ACK") packet.connection.acknowledged(packet.edge!, cpu);
     else this.backlog.push((here) => this.#segment(packet, here));
   }
 
@@ -195,6 +198,7 @@ export class NetStack {
         connection.established();
         break;
       case "data":
+      case "ACK":
         return;
     }
     const task = connection.connecting;

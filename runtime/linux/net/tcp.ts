@@ -8,9 +8,9 @@
  *
  * *Not modelled*: loss, congestion window (it has grown beyond the receive window), Nagle, small writes.
  *
- * *Deviations*: the receiver is simulated interrupt by interrupt, the sender is not: it is a fluid that answers an
- * ACK after `turnaround` with as many frames as the window allows, and its CPU time is booked. Whoever is measured
- * receives.
+ * *Deviations*: the receiver is simulated interrupt by interrupt. So is a sender in a guest. A sender on processors that
+ * nobody looks at is a fluid: it answers an ACK after `turnaround` with as many frames as the window allows, no interrupt
+ * is simulated for that, and its CPU time is booked.
  *
  * @module
  */
@@ -37,12 +37,16 @@ export class TcpConnection {
   finished = false;
   /** The client's task, while it waits for an answer. */
   connecting: Task | null = null;
+  /** The writer of a simulated sender, while it waits for room in the window. */
+  writing: Task | null = null;
   /** The reader, while it waits for data. */
   reading: Task | null = null;
   /** The receiver's stack, once it has accepted. */
   receiver: NetStack | null = null;
-  /** The right edge that the sender knows, in frames. */
+  /** The right edge of the window, in frames, as the receiver has told it last. */
   #edge = 0;
+  /** The same as a simulated sender knows it. */
+  #room = 0;
   #stopped = false;
   readonly #data: Segment;
 
@@ -106,22 +110,48 @@ export class TcpConnection {
   /** Tells the sender what has arrived, and the window's right edge. */
   acknowledge(): void {
     this.#edge = this.read + this.receiver!.costs.window;
-    this.#send();
+    if (this.fluid) this.#send();
+    else this.receiver!.send({ ...this.segment("ACK", true), edge: this.#edge }, 1);
   }
 
   // ---- the sender ----
 
+  /** Whether the sender is a fluid: its processors are not looked at. */
+  get fluid(): boolean {
+    return this.sender.kernel.booksSteadyCpus;
+  }
+
   /** The receiver has accepted. */
   established(): void {
     this.state = "ESTABLISHED";
-    this.#edge = this.receiver!.costs.window;
-    this.#send();
+    this.#edge = this.#room = this.receiver!.costs.window;
+    if (this.fluid) this.#send();
+  }
+
+  /** Frames that a simulated sender may send now. */
+  get writable(): number {
+    return this.#room - this.sent;
+  }
+
+  /** A simulated sender's write() has copied so many frames: they leave. */
+  write(frames: number): void {
+    this.sent += frames;
+    this.sender.send(this.#data, frames);
+  }
+
+  /** An ACK has come in, in the sender's softirq. */
+  acknowledged(edge: number, cpu: KernelCpu): void {
+    if (edge > this.#room) this.#room = edge;
+    const task = this.writing;
+    if (task === null) return;
+    this.writing = null;
+    this.sender.wake(task, cpu);
   }
 
   /** No more data: a FIN follows what has been sent. */
   stop(): void {
     this.#stopped = true;
-    this.sender.send(this.segment("FIN"), 1, this.sender.costs.turnaround);
+    this.sender.send(this.segment("FIN"), 1, this.fluid ? this.sender.costs.turnaround : 0);
   }
 
   #send(): void {
