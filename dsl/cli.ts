@@ -29,6 +29,8 @@ export type HostFile = { readonly text: string } | { readonly problem: string };
 export interface HostPort {
   /** Reads a file. */
   read(path: string): HostFile;
+  /** Writes a file, with the folders that it lies in; answers why it could not be. */
+  write(path: string, text: string): string | undefined;
   /** Names of the files in a folder; empty where it cannot be listed. */
   list(path: string): readonly string[];
   /** Writes to standard output. */
@@ -45,7 +47,7 @@ export interface HostPort {
 const USAGE = 2;
 
 /** Options with a value, of all commands. */
-const VALUES = ["system", "kernel", "seed", "loops", "profile", "trace"] as const;
+const VALUES = ["system", "kernel", "seed", "loops", "profile", "trace", "out"] as const;
 /** Options without. */
 const FLAGS = ["strict", "json", "verbose", "help", "version"] as const;
 
@@ -54,6 +56,7 @@ const TAKES: Readonly<Record<string, readonly string[]>> = {
   run: ["system", "kernel", "seed", "strict", "json", "verbose", "profile", "trace", "help"],
   repl: ["system", "kernel", "seed", "strict", "profile", "help"],
   demo: ["loops", "seed", "help"],
+  slides: ["loops", "seed", "json", "profile", "out", "help"],
   help: ["help"],
   version: ["help"],
 };
@@ -80,10 +83,12 @@ export async function main(args: readonly string[], host: HostPort): Promise<num
       return print(host, `rtkvm ${VERSION}`);
     case "help":
       return help(words, host);
-    case "demo": {
+    case "demo":
+    case "slides": {
       const loops = integer(line, "loops", 300_000, 1), seed = integer(line, "seed", 1, 0);
       if (typeof loops === "string") return wrong(host, loops);
       if (typeof seed === "string") return wrong(host, seed);
+      if (command === "slides") return await runSlides(line, { loops, seed }, host);
       const { demo } = await import("./demo.ts");
       return demo({ loops, seed }, host);
     }
@@ -102,6 +107,25 @@ export async function main(args: readonly string[], host: HostPort): Promise<num
   }
   const { runScripts } = await import("./run_scripts.ts");
   return runScripts(words, options, host);
+}
+
+async function runSlides(
+  line: Line,
+  numbers: { readonly loops: number; readonly seed: number },
+  host: HostPort,
+): Promise<number> {
+  const { slides, slidesUsage } = await import("./slides/slides.ts");
+  const { words, flags, values } = line;
+  const out = values.get("out");
+  const problem = slidesUsage(words, out !== undefined);
+  if (problem !== undefined) return wrong(host, problem);
+  const profiles = readProfiles(line, host);
+  if (profiles === undefined) return 1;
+  const [what = ""] = words;
+  return slides(
+    { what, ...numbers, profiles, json: flags.has("json"), ...(out === undefined ? {} : { out }) },
+    host,
+  );
 }
 
 function print(host: HostPort, text: string): number {
@@ -185,15 +209,8 @@ function runOptions(line: Line, host: HostPort): RunOptions | string | number {
   if (values.has("trace")) return `${command}: --trace: not yet: traces cannot be written to files`;
   const seed = integer(line, "seed", 1, 0);
   if (typeof seed === "string") return seed;
-  const profiles: ProfileText[] = [];
-  for (const path of line.profiles) {
-    const file = host.read(path);
-    if ("problem" in file) {
-      host.err(`rtkvm: ${path}: ${file.problem}\n`);
-      return 1;
-    }
-    profiles.push({ file: path, text: file.text });
-  }
+  const profiles = readProfiles(line, host);
+  if (profiles === undefined) return 1;
   return {
     ...(row === undefined ? {} : { system: row }),
     ...(kernel === undefined ? {} : { kernel }),
@@ -204,6 +221,20 @@ function runOptions(line: Line, host: HostPort): RunOptions | string | number {
     verbose: flags.has("verbose"),
     positional: line.positional,
   };
+}
+
+/** Reads the profiles; undefined if one could not be read, which has been said. */
+function readProfiles(line: Line, host: HostPort): ProfileText[] | undefined {
+  const profiles: ProfileText[] = [];
+  for (const path of line.profiles) {
+    const file = host.read(path);
+    if ("problem" in file) {
+      host.err(`rtkvm: ${path}: ${file.problem}\n`);
+      return undefined;
+    }
+    profiles.push({ file: path, text: file.text });
+  }
+  return profiles;
 }
 
 // ---- the real computer ----
@@ -224,6 +255,7 @@ export async function start(args: readonly string[]): Promise<number> {
   const err = (text: string) => write(Deno.stderr, text);
   return await main(args, {
     read: readFile,
+    write: writeFile,
     list: listFolder,
     out,
     err,
@@ -246,6 +278,26 @@ function readFile(path: string): HostFile {
     if (error instanceof Deno.errors.PermissionDenied) return { problem: "Permission denied" };
     if (error instanceof Deno.errors.IsADirectory) return { problem: "Is a directory" };
     if (error instanceof Error) return { problem: error.message };
+    throw error;
+  }
+}
+
+function writeFile(path: string, text: string): string | undefined {
+  const folder = path.slice(0, Math.max(0, path.lastIndexOf("/")));
+  try {
+    if (folder !== "") Deno.mkdirSync(folder, { recursive: true });
+    Deno.writeTextFileSync(path, text);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotCapable) {
+      return `no permission to write: deno run --allow-read=. --allow-write=${folder || "."} mod.ts …`;
+    }
+    if (error instanceof Deno.errors.PermissionDenied) return "Permission denied";
+    if (error instanceof Deno.errors.NotFound) return "No such file or directory";
+    if (error instanceof Deno.errors.AlreadyExists || error instanceof Deno.errors.NotADirectory) {
+      return "Not a directory";
+    }
+    if (error instanceof Deno.errors.IsADirectory) return "Is a directory";
+    if (error instanceof Error) return error.message;
     throw error;
   }
 }

@@ -50,6 +50,25 @@ Exit status: the script's; the first that is not 0, of several. 2: wrong use or 
   ${RUN} demo
   ${RUN} demo --loops 10000`,
   }],
+  ["slides", {
+    usage: "slides list | coverage | N | all [OPTIONS]",
+    does: "brings the talk's slides back, by runs: commands, flows, tables, charts",
+    text:
+      `list: every slide, its kind and title. coverage: what executes or derives each. N: one slide, 1 to 34.
+all: every slide. Rows of cyclictest run once, however many slides show them.
+
+  --out DIR       writes DIR/index.html, a page without scripts, and each figure as DIR/NAME.svg
+  --json          one line of JSON, with a version, and the runs that each slide rests on
+  --seed N        what all randomness is derived from; 1 if not given
+  --loops N       of cyclictest in each row; 300000 as on the slides if not given
+  --profile FILE  parameters on top of the default ones; may be given more than once
+
+Exit status: 0; 1 if a run fails or a file cannot be written; 2: wrong use.
+
+  ${RUN} slides coverage
+  ${RUN} slides 25 --loops 10000
+  deno run --allow-read=. --allow-write=slides mod.ts slides all --out slides`,
+  }],
   ["help", {
     usage: "help [COMMAND]",
     does: "this, or more about a command",

@@ -14,7 +14,7 @@ import { durationText } from "./duration.ts";
 import { narrator } from "./narrate.ts";
 import { ProgressLine, progressText } from "./progress.ts";
 import { Session } from "./session.ts";
-import { slide25Lines } from "./slide_table.ts";
+import { latencySlideLines } from "./slide_table.ts";
 import { laboratoryWords } from "./words/index.ts";
 
 /** What the demo may be told. */
@@ -90,7 +90,7 @@ export function demo({ loops, seed }: DemoOptions, port: DemoPort): number {
   for (const result of results.filter(({ system }) => system !== "bare-metal")) {
     out(`\n${periodLines(result).join("\n")}\n`);
   }
-  out(`\n${slide25Lines(results, session.lab.options.profile, seed).join("\n")}\n`);
+  out(`\n${latencySlideLines(25, results, session.lab.options.profile, seed).join("\n")}\n`);
   return 0;
 }
 

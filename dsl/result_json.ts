@@ -20,7 +20,7 @@ export function resultJson(result: LabResult, profileHash: string): string {
   const histogram = threads[0]?.histogram;
   return JSON.stringify({
     version: FORMAT,
-    slide: rowOf(result, 25)?.slide ?? null,
+    slide: (rowOf(result, 25) ?? rowOf(result, 26))?.slide ?? null,
     system: result.system,
     kernel: result.kernel,
     n: histogram?.count ?? 0,

@@ -11,6 +11,9 @@ class FakeHost implements HostPort {
   stdout = "";
   stderr = "";
   errIsTerminal = false;
+  readonly written = new Map<string, string>();
+  /** What stands in the way of writing. */
+  problem: string | undefined;
   readonly replOptions: unknown[] = [];
 
   constructor(readonly files: Readonly<Record<string, string>> = {}) {}
@@ -18,6 +21,11 @@ class FakeHost implements HostPort {
   read(path: string) {
     const text = this.files[path];
     return text === undefined ? { problem: "No such file or directory" } : { text };
+  }
+
+  write(path: string, text: string): string | undefined {
+    if (this.problem === undefined) this.written.set(path, text);
+    return this.problem;
   }
 
   list(path: string): string[] {

@@ -228,6 +228,8 @@ const importers: Readonly<Record<string, string>> = {
   "ohm-js": "dsl/parse.ts",
   "@std/yaml": "runtime/lab/profile.ts",
   "@std/cli/parse-args": "dsl/cli.ts",
+  "d3-scale": "dsl/slides/axes.ts",
+  "d3-shape": "dsl/slides/outline.ts",
 };
 
 Deno.test("each third-party package has one importing module", () => {

@@ -99,6 +99,7 @@ async function commandLine(args: readonly string[]): Promise<string> {
       const found = files.get(path);
       return found === undefined ? { problem: "No such file or directory" } : { text: found };
     },
+    write: () => "the README writes nothing",
     list: (folder) =>
       [...files.keys()].flatMap((path) => {
         const [name = "", parent = "."] = path.split("/").reverse();

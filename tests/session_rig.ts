@@ -124,12 +124,20 @@ export class FakeHost implements HostPort {
   stdout = "";
   stderr = "";
   readonly errIsTerminal = false;
+  readonly written = new Map<string, string>();
+  /** What stands in the way of writing. */
+  problem: string | undefined;
 
   constructor(readonly files: Readonly<Record<string, string>>) {}
 
   read(path: string) {
     const text = this.files[path];
     return text === undefined ? { problem: "No such file or directory" } : { text };
+  }
+
+  write(path: string, text: string): string | undefined {
+    if (this.problem === undefined) this.written.set(path, text);
+    return this.problem;
   }
 
   list(path: string): string[] {

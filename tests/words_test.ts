@@ -293,10 +293,21 @@ Deno.test("slide 25 puts n/a where nothing was measured, and takes no row measur
   assertStringIncludes(table, "no miss in 100 samples: rate at most 3.0e-2");
 });
 
-Deno.test("other slides are refused by name", () => {
+Deno.test("slide 26 takes no row of an idle guest", () => {
   const prompt = new Prompt();
-  assertStringIncludes(prompt.type("slide 26"), "26: not yet");
-  assertStringIncludes(prompt.type("slide 99"), "1 to 31");
+  prompt.type("ssh vm0 cyclictest -a 0 -m -q -p 99 -n -l 100 -h 100 > /dev/null");
+  const table = prompt.type("slide 26").split("\n");
+  assertEquals(table.filter((line) => /not run$/.test(line)).length, 3);
+});
+
+Deno.test("slides that are no table of what a session measures lead to the command that makes them", () => {
+  const prompt = new Prompt();
+  const answer = prompt.type("slide 7");
+  assertStringIncludes(answer, "rtkvm slides 7");
+  assert(answer.endsWith("[2]"), answer);
+  for (const wrong of ["slide 0", "slide 35", "slide x", "slide 25 26", "slide"]) {
+    assertStringIncludes(prompt.type(wrong), "1 to 34");
+  }
 });
 
 Deno.test("irq asks the device, and says which there are", () => {

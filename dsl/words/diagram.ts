@@ -1,11 +1,12 @@
 import { TraceLog } from "../../hw/sim/trace.ts";
-import { type FlowItem, flowOf } from "../../runtime/measure/flow.ts";
+import { flowOf } from "../../runtime/measure/flow.ts";
 import { DEDICATED_CPU } from "../../runtime/lab/systems.ts";
 import { advanceTime } from "../advance.ts";
 import type { Command } from "../commands/command.ts";
 import { durationText, parseDuration } from "../duration.ts";
 import type { Coroutine } from "../jobs.ts";
 import type { Session } from "../session.ts";
+import { flowText } from "../slides/flow_text.ts";
 
 /** `diagram`. */
 export const doc = `Usage: diagram [DURATION] [cpu N]
@@ -45,29 +46,8 @@ export function diagram(session: Session): Command {
       engine.trace = before;
       const items = flowOf(log.records, `cpu${cpu}`);
       if (items.length === 0) context.out(`cpu${cpu} did nothing within ${durationText(ns)}\n`);
-      for (const line of drawn(items, startNs)) context.out(`${line}\n`);
+      for (const line of flowText(items, startNs)) context.out(`${line}\n`);
       return 0;
     },
   };
-}
-
-/** Widths of the columns: time, and each lane. */
-const TIME = 9;
-const LANE = 24;
-
-/** The flow as lines of text. */
-export function drawn(items: readonly FlowItem[], startNs: number): string[] {
-  if (items.length === 0) return [];
-  const lines = [`${"us".padStart(TIME)}  ${"Guest".padEnd(LANE)}Host`];
-  for (const { kind, lane, text, timeNs } of items) {
-    const time = ((timeNs - startNs) / 1000).toFixed(3).padStart(TIME);
-    if (kind === "box") {
-      lines.push(`${time}  ${lane === "guest" ? text : " ".repeat(LANE) + text}`);
-    } else {
-      const label = ` ${text} `;
-      const shaft = "-".repeat(LANE - label.length - 3);
-      lines.push(`${time}  ${lane === "host" ? ` ${shaft}${label}->` : ` <-${label}${shaft}`}`);
-    }
-  }
-  return lines;
 }

@@ -105,3 +105,40 @@ function access(msr: unknown, native = false): string {
 function handler(vector: unknown): string {
   return vector === LOCAL_TIMER ? "timer handler" : "IRQ handler";
 }
+
+/** How many VM exits a flow has. */
+export function exitsOf(items: readonly FlowItem[]): number {
+  return items.filter(({ kind, lane }) => kind === "crossing" && lane === "host").length;
+}
+
+/** The part of a flow from its first box called `text` up to the next one; empty where there are not two. */
+export function periodOf(items: readonly FlowItem[], text: string): FlowItem[] {
+  const from = items.findIndex((item) => item.text === text);
+  const to = items.findIndex((item, i) => i > from && item.text === text);
+  return from < 0 || to < 0 ? [] : items.slice(from, to);
+}
+
+/**
+ * A flow without the exits that concern the host alone: an interrupt that ends in no injection is one of its own
+ * timers or devices, and the talk's figures leave it out.
+ *
+ * @returns the rest, and how many exits were taken out
+ */
+export function withoutHostInterrupts(items: readonly FlowItem[]): { items: FlowItem[]; removed: number } {
+  const rest: FlowItem[] = [];
+  let removed = 0;
+  for (let i = 0; i < items.length; i++) {
+    const item = items[i]!;
+    if (item.text === "interrupt" && items[i + 1]?.text === "VM exit") {
+      const entry = items.findIndex(({ text }, at) => at > i && text === "VM entry");
+      if (entry > 0 && !items.slice(i, entry).some(({ text }) => text === "vIRQ injection")) {
+        i = entry;
+        removed++;
+        continue;
+      }
+    }
+    const last = rest.at(-1);
+    if (last?.text !== item.text || last.lane !== item.lane) rest.push(item);
+  }
+  return { items: rest, removed };
+}

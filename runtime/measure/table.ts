@@ -98,8 +98,15 @@ export interface LatencyRow {
 /** How many µs a modelled minimum or average may be off to count as reproduced: cyclictest prints whole µs. */
 const TOLERANCE_US = 1;
 
+/** A table before it is printed: its columns, rows, and what stands below them. */
+export interface Table {
+  readonly columns: readonly Column[];
+  readonly rows: readonly (readonly Cell[])[];
+  readonly notes: readonly string[];
+}
+
 /** Published latencies beside modelled ones, with n, seed and verdict; maxima are shown and not judged. */
-export function latencyTableLines(rows: readonly LatencyRow[]): string[] {
+export function latencyTable(rows: readonly LatencyRow[]): Table {
   const columns: Column[] = [
     { title: "system", align: "left" },
     { title: "kernel", align: "left" },
@@ -109,9 +116,10 @@ export function latencyTableLines(rows: readonly LatencyRow[]): string[] {
     { title: "seed" },
     { title: "verdict", align: "left" },
   ];
-  const lines = tableLines(
+  const samples = [...new Set(rows.map(({ modelled }) => modelled?.count ?? 0))].filter((n) => n > 0);
+  return {
     columns,
-    rows.map(({ system, kernel, published, modelled, seed }) => [
+    rows: rows.map(({ system, kernel, published, modelled, seed }) => [
       system,
       kernel,
       published?.minUs,
@@ -125,12 +133,14 @@ export function latencyTableLines(rows: readonly LatencyRow[]): string[] {
       seed,
       latencyVerdict(published, modelled),
     ]),
-  );
-  const samples = [...new Set(rows.map(({ modelled }) => modelled?.count ?? 0))].filter((n) => n > 0);
-  return [
-    ...lines,
-    ...samples.map((n) => `* maxima are not ranked: beyond the largest of them, ${missRateText(n)}`),
-  ];
+    notes: samples.map((n) => `* maxima are not ranked: beyond the largest of them, ${missRateText(n)}`),
+  };
+}
+
+/** The lines of {@linkcode latencyTable}. */
+export function latencyTableLines(rows: readonly LatencyRow[]): string[] {
+  const { columns, rows: cells, notes } = latencyTable(rows);
+  return [...tableLines(columns, cells), ...notes];
 }
 
 /** Whether minimum and average are reproduced, or by how many µs each is off. */

@@ -1,0 +1,115 @@
+/**
+ * Bars of several measures side by side, published beside modelled: SVG and text.
+ *
+ * @module
+ */
+
+import { bottomAxis, linear } from "./axes.ts";
+import type { Figure } from "./part.ts";
+import { coordinate, lineFrom, textAt } from "./svg.ts";
+
+/** One bar. */
+export interface Bar {
+  /** What it is called, and the class of its colour. */
+  readonly label: string;
+  readonly system: string;
+  /** What a run has measured; undefined where none has. */
+  readonly modelled: number | undefined;
+  /** What the talk's chart shows, and how far the reading may be off. */
+  readonly published?: { readonly value: number; readonly tolerance: number };
+}
+
+/** One measure. */
+export interface BarPanel {
+  readonly title: string;
+  readonly unit: string;
+  readonly bars: readonly Bar[];
+}
+
+const LEFT = 116;
+const PANEL = 210;
+const BETWEEN = 46;
+const TOP = 62;
+const BAR = 30;
+const PITCH = 50;
+const BOTTOM = 48;
+
+/** The drawing: a panel for each measure, bars from 0. */
+export function barsFigure(name: string, title: string, panels: readonly BarPanel[]): Figure {
+  const rows = Math.max(...panels.map(({ bars }) => bars.length));
+  const width = LEFT + panels.length * (PANEL + BETWEEN) - BETWEEN + 34;
+  const floor = TOP + rows * PITCH;
+  const pieces = [
+    lineFrom(LEFT, 14, LEFT, 26, "reading") + lineFrom(LEFT - 7, 20, LEFT + 7, 20, "reading"),
+    textAt(LEFT + 14, 24, "published, with the error of its reading", { classes: "small muted" }),
+  ];
+  panels.forEach(({ title: heading, unit, bars }, i) => {
+    const left = LEFT + i * (PANEL + BETWEEN);
+    const most = Math.max(1e-9, ...bars.flatMap((bar) => [bar.modelled ?? 0, bar.published?.value ?? 0]));
+    const { scale, ticks } = linear(0, most * 1.22, [left, left + PANEL], 4);
+    pieces.push(textAt(left, TOP - 14, `${heading}, ${unit}`, { classes: "strong" }));
+    for (const tick of ticks) pieces.push(lineFrom(scale(tick), TOP, scale(tick), floor, "grid"));
+    bars.forEach(({ label, system, modelled, published }, row) => {
+      const y = TOP + row * PITCH + (PITCH - BAR) / 2;
+      const middle = y + BAR / 2;
+      if (i === 0) {
+        pieces.push(textAt(left - 12, middle + 4, label, { classes: `strong ${system}`, anchor: "end" }));
+      }
+      if (modelled === undefined) {
+        pieces.push(textAt(left + 6, middle + 4, "n/a", { classes: "small muted" }));
+      } else {
+        pieces.push(
+          `<rect x="${coordinate(left)}" y="${coordinate(y)}" width="${
+            coordinate(scale(modelled) - left)
+          }" height="${BAR}" class="bar ${system}" fill-opacity=".85"/>`,
+        );
+      }
+      if (published !== undefined) {
+        const { value, tolerance } = published;
+        pieces.push(
+          lineFrom(scale(value), y - 5, scale(value), y + BAR + 5, "reading"),
+          lineFrom(scale(value - tolerance), middle, scale(value + tolerance), middle, "reading"),
+        );
+      }
+      if (modelled !== undefined) {
+        const end = Math.max(scale(modelled), published === undefined ? 0 : scale(published.value));
+        pieces.push(textAt(end + 7, middle + 4, barNumber(modelled), { classes: "small" }));
+      }
+    });
+    pieces.push(
+      lineFrom(left, TOP, left, floor, "axis"),
+      bottomAxis(floor, left, left + PANEL, ticks.map((tick) => ({ x: scale(tick), label: String(tick) }))),
+    );
+  });
+  return { name, title, width, height: floor + BOTTOM - 16, body: pieces.join("\n") };
+}
+
+/** Columns of the longest bar in a terminal. */
+const LONGEST = 40;
+const EIGHTHS = " ▏▎▍▌▋▊▉█";
+
+/** The same as lines of text. `|` stands where the talk's value is. */
+export function barsText(panels: readonly BarPanel[]): string[] {
+  const names = Math.max(...panels.flatMap(({ bars }) => bars.map(({ label }) => label.length)));
+  return panels.flatMap(({ title, unit, bars }, i) => {
+    const most = Math.max(1e-9, ...bars.flatMap((bar) => [bar.modelled ?? 0, bar.published?.value ?? 0]));
+    const lines = bars.map(({ label, modelled, published }) => {
+      const eighths = Math.round((modelled ?? 0) / most * LONGEST * 8);
+      const cells = ("█".repeat(Math.floor(eighths / 8)) + (EIGHTHS[eighths % 8] ?? "").trim()).padEnd(
+        LONGEST + 1,
+      );
+      const mark = published === undefined ? -1 : Math.round(published.value / most * LONGEST);
+      const bar = mark < 0 ? cells : `${cells.slice(0, mark)}|${cells.slice(mark + 1)}`;
+      const value = modelled === undefined ? "n/a" : barNumber(modelled);
+      return `${label.padStart(names)}  ${bar} ${value.padStart(6)}${
+        published === undefined ? "" : `  (published ${published.value})`
+      }`;
+    });
+    return [...(i === 0 ? [] : [""]), `${" ".repeat(names)}  ${title}, ${unit}`, ...lines];
+  });
+}
+
+/** A measured value: three or four digits. */
+export function barNumber(value: number): string {
+  return value >= 100 ? value.toFixed(0) : value >= 20 ? value.toFixed(1) : value.toFixed(2);
+}

@@ -1,0 +1,171 @@
+/**
+ * Slides 13 to 17: the three issues of direct delivery, each made to happen, and its solution.
+ *
+ * @module
+ */
+
+import { flow } from "./flow.ts";
+import { busyGuest } from "./flow_slides.ts";
+import { consoleText, paragraphs, type Part, table } from "./part.ts";
+import type { Bench, Runs } from "./runs.ts";
+
+const SYSTEM = "rfc-v2";
+/** The interrupt of the physical function's first queue: the host's own network. */
+const FIND_IRQ = "irq=$(grep TxRx-0 /proc/interrupts | grep -v kvm | head -1 | cut -d: -f1)";
+/** The vector of the host's reschedule IPI (Linux, `irq_vectors.h`). */
+const RESCHEDULE = 0xfd;
+
+/** The host's device raises an interrupt that is led to `mask`. */
+function hostDevice(
+  runs: Runs,
+  mask: number,
+): { bench: Bench; lines: string[]; part: (name: string) => Part } {
+  const bench = busyGuest(runs, SYSTEM);
+  const route = bench.tell(`${FIND_IRQ}\necho ${mask} > /proc/irq/$(echo $irq)/smp_affinity`, "affinity");
+  const { items } = bench.observe("irq pf0\nrun 100us");
+  const lines = [
+    ...route,
+    "# irq pf0",
+    ...bench.tell("grep -E 'CPU0|TxRx-0' /proc/interrupts\nssh vm0 dmesg | tail -1", "who got it"),
+  ];
+  return {
+    bench,
+    lines,
+    part: (name) =>
+      flow({
+        name,
+        title: "A host device's interrupt, led to the dedicated CPU",
+        system: SYSTEM,
+        items,
+      }),
+  };
+}
+
+/** Slide 13. */
+export function slide13(runs: Runs): Part[] {
+  const { lines, part } = hostDevice(runs, 8);
+  return [
+    consoleText("The host's own device is led to cpu3, where the guest runs", lines),
+    part("slide13-host-device"),
+    paragraphs(
+      "The guest gets the host's interrupt: its kernel has no handler for the vector, and the host never sees it.",
+    ),
+  ];
+}
+
+/** Slide 14. */
+export function slide14(runs: Runs): Part[] {
+  const { lines, bench } = hostDevice(runs, 1);
+  const exits = bench.session.lab.exits().reduce((sum, count) => sum + count, 0);
+  const { exits: during } = bench.observe("irq vf0\nrun 200us");
+  return [
+    consoleText("The host's own device is led to cpu0, as affinity should be", lines),
+    paragraphs(
+      `The host counts the interrupt, the guest's log says nothing new. The assigned device is led to cpu3: its interrupt costs ${during} exits (${exits} since the guest's start).`,
+    ),
+  ];
+}
+
+/** Slide 15. */
+export function slide15(runs: Runs): Part[] {
+  const rescheduled = (bench: Bench) => bench.run("ssh vm0 grep RES /proc/interrupts").trim();
+  const ipi = busyGuest(runs, SYSTEM);
+  const before = rescheduled(ipi);
+  const { lab } = ipi.session;
+  lab.machine.messageSignalled(3, RESCHEDULE);
+  const taken = ipi.observe("run 100us");
+  const kick = busyGuest(runs, SYSTEM).observe("ssh vm0 true &\nrun 300us");
+  return [
+    flow({
+      name: "slide15-ipi",
+      title: "The host's reschedule vector, sent to the dedicated CPU while the guest runs",
+      system: SYSTEM,
+      items: taken.items,
+      notes: [`In the guest, before: ${before}`, `After: ${rescheduled(ipi)}`],
+    }),
+    flow({
+      name: "slide15-nmi",
+      title: "A request with an NMI: the guest exits, and the request is served",
+      system: SYSTEM,
+      items: kick.items,
+    }),
+    paragraphs("Not modelled: TLB shoot-down, which uses the same NMI."),
+  ];
+}
+
+/** Slide 16. */
+export function slide16(runs: Runs): Part[] {
+  const rows = ["kvm", SYSTEM].flatMap((system) => {
+    const bench = busyGuest(runs, system);
+    return assigned(bench).interrupts().map(({ entry, irq, hostVector, cpu, guestVector }) => [
+      system,
+      entry,
+      irq,
+      hostVector,
+      `cpu${cpu}`,
+      guestVector,
+      hostVector === guestVector ? "the guest's vector" : "the host's vector",
+    ]);
+  });
+  return [table({
+    title: "Vectors of the assigned device, for each entry of its MSI-X table",
+    columns: [
+      { title: "system", align: "left" },
+      { title: "entry" },
+      { title: "irq" },
+      { title: "host's vector" },
+      { title: "goes to", align: "left" },
+      { title: "guest's vector" },
+      { title: "device is programmed with", align: "left" },
+    ],
+    rows,
+  })];
+}
+
+/** Slide 17. */
+export function slide17(runs: Runs): Part[] {
+  const cases = [true, false].map((registered) => {
+    const bench = busyGuest(runs, SYSTEM);
+    const { lab } = bench.session;
+    const device = assigned(bench);
+    const { guestVector } = device.interrupts()[0]!;
+    if (!registered) lab.host.cpus[3]!.vectorIrq.delete(guestVector); // as if patch 13 were not there
+    const exits = lab.exits().reduce((sum, count) => sum + count, 0);
+    // The second exit is the EOI of the typing's interrupt: KVM emulates it with interrupts open.
+    const observed = bench.observe(
+      `ssh vm0 true &\nrun until exits.total >= ${exits + 2}\nirq vf0\nrun 100us`,
+    );
+    const taken = bench.run("ssh vm0 grep TxRx-0 /proc/interrupts | sed 's/^[^:]*: *//; s/ .*//'").trim();
+    return { registered, observed, forwarded: device.forwarded, lost: lab.host.spuriousVectors, taken, lab };
+  });
+  const log = cases[1]!.lab.host.dmesg.at(-1)?.text ?? "";
+  return [
+    table({
+      title: "The device interrupts while the vCPU is out of guest mode",
+      columns: [
+        { title: "the guest's vector in the host's table", align: "left" },
+        { title: "made a virtual interrupt" },
+        { title: "taken by the guest" },
+        { title: "lost" },
+      ],
+      rows: cases.map(({ registered, forwarded, taken, lost }) => [
+        registered ? "registered" : "not registered",
+        forwarded,
+        Number(taken),
+        lost,
+      ]),
+      notes: [`Where it is lost, the host's log says: ${log}`],
+    }),
+    flow({
+      name: "slide17-registered",
+      title: "Registered: the host takes the guest's vector and injects it",
+      system: SYSTEM,
+      items: cases[0]!.observed.items,
+    }),
+  ];
+}
+
+/** The device of vm0. */
+function assigned({ session }: Bench) {
+  return session.lab.guests.get("vm0")!.machine.file.vm.assigned[0]!;
+}

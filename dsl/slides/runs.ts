@@ -1,0 +1,235 @@
+/**
+ * What slides are made of: scripts run on machines of their own, each row of a table once, however many slides show it.
+ *
+ * @module
+ */
+
+import { profileWith } from "../../runtime/lab/defaults.ts";
+import type { LabProfile } from "../../runtime/lab/defaults.ts";
+import type { LabResult, TrafficResult } from "../../runtime/lab/lab.ts";
+import type { ProfileText } from "../../runtime/lab/profile.ts";
+import { systemNamed, type SystemRow } from "../../runtime/lab/systems.ts";
+import { totalExits } from "../../runtime/lab/views/exits.ts";
+import { TraceLog } from "../../hw/sim/trace.ts";
+import { type FlowItem, flowOf } from "../../runtime/measure/flow.ts";
+import type { PublishedLatency } from "../../runtime/measure/published.ts";
+import type { Command } from "../commands/command.ts";
+import { example, EXAMPLES } from "../examples.ts";
+import { narrator } from "../narrate.ts";
+import { Session } from "../session.ts";
+import { guestLoadOf } from "../slide_table.ts";
+
+/** What all runs have in common. */
+export interface RunsOptions {
+  /** Of cyclictest, in each row. */
+  readonly loops: number;
+  readonly seed: number;
+  /** On top of the default profile. */
+  readonly profiles?: readonly ProfileText[];
+  /** Words of the laboratory. */
+  readonly words: (session: Session) => readonly Command[];
+  /** Told how far a long run has come. */
+  readonly onProgress?: (name: string, fraction: number, where: string) => void;
+}
+
+/** One script that has run to its end. */
+export interface RunRecord {
+  readonly system: string;
+  readonly kernel: string;
+  /** Name of the example, or the first line of what was typed. */
+  readonly script: string;
+  /** Events of the engine at its end, since the machine was booted. */
+  readonly events: number;
+}
+
+/** A script that ended badly: what it said. */
+export class RunFailure extends Error {
+  override name = "RunFailure";
+}
+
+/** A result, or why there is none. */
+export type Outcome<T> = { readonly result: T } | { readonly problem: string };
+
+/** What happened in a stretch of time. */
+export interface Observed {
+  /** On the dedicated CPU. */
+  readonly items: FlowItem[];
+  /** VM exits of vm0. */
+  readonly exits: number;
+  /** What the script said. */
+  readonly output: string;
+}
+
+const DEDICATED = "cpu3";
+const ROW_KERNEL = "linux-3.4.0";
+/** How many events are waited for. */
+const PATIENCE = 100_000;
+
+/** A machine with a shell, whose output is kept. */
+export class Bench {
+  #text = "";
+  readonly session: Session;
+
+  constructor(readonly runs: Runs, system: SystemRow, kernel: string) {
+    const { seed, profiles, words } = runs.options;
+    const keep = (text: string) => void (this.#text += text);
+    this.session = new Session({
+      io: { out: keep, err: keep },
+      system,
+      kernel,
+      seed,
+      ...(profiles === undefined ? {} : { profiles }),
+      name: "slides",
+      folder: EXAMPLES,
+      words,
+    });
+    this.session.onProgress = (name, fraction) => runs.options.onProgress?.(name, fraction, this.where);
+  }
+
+  /** Which machine this is: `kvm, linux-3.4.0`. */
+  get where(): string {
+    const { system, kernel } = this.session.lab.options;
+    return `${system.name}, ${kernel}`;
+  }
+
+  /**
+   * Runs a script; answers what it wrote to both streams.
+   *
+   * @throws RunFailure if its status is not 0
+   */
+  run(script: string, name = script.split("\n", 1)[0]!): string {
+    this.#text = "";
+    const status = this.session.runScript(script, name);
+    this.runs.ran(this.session, name);
+    if (status !== 0) {
+      throw new RunFailure(`${this.where}: ${name}: status ${status}\n${this.#text}`.trimEnd());
+    }
+    return this.#text;
+  }
+
+  /** Runs a script and tells it: each command, its output, what it has changed. Answers the lines. */
+  tell(script: string, name: string): string[] {
+    this.#text = "";
+    const status = this.session.runScript(
+      script,
+      name,
+      narrator(this.session, (text) => void (this.#text += text)),
+    );
+    this.runs.ran(this.session, name);
+    if (status !== 0) {
+      throw new RunFailure(`${this.where}: ${name}: status ${status}\n${this.#text}`.trimEnd());
+    }
+    return this.#text.trimEnd().split("\n");
+  }
+
+  /** Lets one event after the other happen, until `holds`. @throws RunFailure if it does not come true */
+  until(holds: () => boolean): void {
+    const { engine } = this.session.lab;
+    for (let event = 0; !holds(); event++) {
+      if (event === PATIENCE || !engine.step()) throw new RunFailure(`${this.where}: waited in vain`);
+    }
+  }
+
+  /** Runs a script and watches the dedicated CPU meanwhile. */
+  observe(script: string): Observed {
+    const { lab } = this.session;
+    const log = new TraceLog();
+    const before = totalExits(lab.exits());
+    lab.engine.trace = log;
+    let output: string;
+    try {
+      output = this.run(script);
+    } finally {
+      lab.engine.trace = null;
+    }
+    return { items: flowOf(log.records, DEDICATED), exits: totalExits(lab.exits()) - before, output };
+  }
+}
+
+/** The runs of one command. */
+export class Runs {
+  readonly #latencies = new Map<PublishedLatency, Outcome<LabResult>>();
+  readonly #traffic = new Map<string, Outcome<readonly TrafficResult[]>>();
+  #records: RunRecord[] = [];
+  readonly #recordsOf = new Map<unknown, readonly RunRecord[]>();
+  /** The parameters that all runs rest on. */
+  readonly profile: LabProfile;
+
+  /** @throws ProfileError where a profile does not fit */
+  constructor(readonly options: RunsOptions) {
+    this.profile = profileWith(options.profiles ?? []);
+  }
+
+  /** A fresh machine. */
+  bench(system: SystemRow | string, kernel = ROW_KERNEL): Bench {
+    return new Bench(this, typeof system === "string" ? systemNamed(system)! : system, kernel);
+  }
+
+  /** Enters a run. */
+  ran({ lab: { options: { system, kernel }, engine } }: Session, script: string): void {
+    this.#records.push({ system: system.name, kernel, script, events: engine.event });
+  }
+
+  /** The runs since this was last asked. */
+  takeRecords(): RunRecord[] {
+    const records = this.#records;
+    this.#records = [];
+    return records;
+  }
+
+  /** What a row of slide 25 or 26 measures. */
+  latency(row: PublishedLatency): Outcome<LabResult> {
+    return this.#once(this.#latencies, row, row, () => this.#measureLatency(row));
+  }
+
+  /** What iperf and ping measure on a system of slide 27. */
+  traffic(system: string): Outcome<readonly TrafficResult[]> {
+    return this.#once(this.#traffic, system, system, () => {
+      const found = this.#script("slide27_row.rtk", system, ROW_KERNEL);
+      if ("problem" in found) return found;
+      const { traffic } = found.session.lab;
+      return traffic.length === 0 ? { problem: "slide27_row.rtk has measured nothing" } : { result: traffic };
+    });
+  }
+
+  #measureLatency(row: PublishedLatency): Outcome<LabResult> {
+    const { slide, system, kernel, guestLoad } = row;
+    const name = `slide${slide}_row.rtk`;
+    const found = this.#script(name, system, kernel);
+    if ("problem" in found) return found;
+    const result = found.session.results.at(-1);
+    if (result === undefined) return { problem: `${name} has measured nothing` };
+    const load = guestLoadOf(result);
+    if (load !== guestLoad) {
+      return { problem: `${name} has measured with the guest ${load}, not ${guestLoad}` };
+    }
+    return { result };
+  }
+
+  #script(name: string, system: string, kernel: string): Bench | { readonly problem: string } {
+    if (!EXAMPLES.files.has(name)) return { problem: `there is no examples/${name} yet` };
+    const bench = this.bench(system, kernel);
+    bench.session.shell.set("loops", String(this.options.loops));
+    try {
+      bench.run(example(name), name);
+    } catch (error) {
+      if (!(error instanceof RunFailure)) throw error;
+      return { problem: error.message };
+    }
+    return bench;
+  }
+
+  /** Makes an outcome the first time; a slide that shows it again rests on the same runs. */
+  #once<K, T>(map: Map<K, Outcome<T>>, key: K, records: unknown, make: () => Outcome<T>): Outcome<T> {
+    const known = map.get(key);
+    if (known !== undefined) {
+      this.#records.push(...this.#recordsOf.get(records) ?? []);
+      return known;
+    }
+    const from = this.#records.length;
+    const outcome = make();
+    map.set(key, outcome);
+    this.#recordsOf.set(records, this.#records.slice(from));
+    return outcome;
+  }
+}

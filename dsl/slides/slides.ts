@@ -1,0 +1,180 @@
+/**
+ * The command `slides`: lists the talk's slides, says what brings each back, and brings them back.
+ *
+ * @module
+ */
+
+import type { LabProfile } from "../../runtime/lab/defaults.ts";
+import { ProfileError, type ProfileText } from "../../runtime/lab/profile.ts";
+import { tableLines } from "../../runtime/measure/table.ts";
+import type { HostPort } from "../cli.ts";
+import { EXAMPLES } from "../examples.ts";
+import { ProgressLine, progressText } from "../progress.ts";
+import { laboratoryWords } from "../words/index.ts";
+import { coverage, coverageText, type SlideEntry, slideNumbered, SLIDES } from "./catalogue.ts";
+import { page } from "./page.ts";
+import { regenerate, type Regenerated, slideJson, slideLines } from "./regenerate.ts";
+import { Runs } from "./runs.ts";
+import { svgFile } from "./svg.ts";
+
+/** The version of the JSON; a field that changes its meaning raises it. */
+const FORMAT = 1;
+
+/** What the command line says. */
+export interface SlidesOptions {
+  /** `list`, `coverage`, `all` or a number. */
+  readonly what: string;
+  readonly loops: number;
+  readonly seed: number;
+  readonly profiles: readonly ProfileText[];
+  readonly json: boolean;
+  /** Where files go; absent: nothing is written. */
+  readonly out?: string;
+}
+
+/** What is wrong with the words of the command; undefined: nothing. */
+export function slidesUsage(words: readonly string[], hasOut: boolean): string | undefined {
+  const [what, ...more] = words;
+  if (what === undefined || more.length > 0) {
+    return `slides: expected list, coverage, all or the number of a slide, 1 to ${SLIDES.length}`;
+  }
+  if (what === "list" || what === "coverage") {
+    return hasOut ? `slides ${what}: takes no --out: nothing is drawn` : undefined;
+  }
+  if (what === "all" || (/^\d+$/.test(what) && slideNumbered(Number(what)) !== undefined)) return undefined;
+  return `slides: no slide "${what}": there are 1 to ${SLIDES.length}, list, coverage and all`;
+}
+
+/** Runs it; answers the exit status. */
+export function slides(options: SlidesOptions, host: HostPort): number {
+  const { what, json } = options;
+  if (what === "list") return print(host, json ? listJson() : listText());
+  if (what === "coverage") return print(host, json ? coverageJson() : coverageLines().join("\n"));
+  const wanted = what === "all" ? SLIDES : [slideNumbered(Number(what))!];
+  const progress = new ProgressLine(host.errIsTerminal ? (part) => host.err(part) : undefined);
+  let runs: Runs;
+  try {
+    runs = new Runs({
+      ...options,
+      words: laboratoryWords,
+      onProgress: (name, fraction, where) => progress.show(progressText(name, fraction, where)),
+    });
+  } catch (error) {
+    if (!(error instanceof ProfileError)) throw error;
+    host.err(`${error.message}\n`);
+    return 1;
+  }
+  const files = options.out === undefined ? undefined : new Files(options.out, host);
+  // The first file, before anything has run: a folder that cannot be written is found out at once.
+  if (files?.write("coverage.txt", `${coverageLines().join("\n")}\n`) === false) return 1;
+  const made: Regenerated[] = [];
+  for (const slide of wanted) {
+    const one = regenerate(slide, runs);
+    progress.clear();
+    made.push(one);
+    if (!json && files === undefined) {
+      host.out(`${made.length === 1 ? "" : "\n"}${slideLines(one).join("\n")}\n`);
+    }
+    if (one.problem !== undefined) host.err(`rtkvm: slide ${slide.number}: ${one.problem}\n`);
+  }
+  if (json) host.out(`${madeJson(made, options, runs.profile)}\n`);
+  if (files !== undefined) {
+    const figures = made.flatMap(({ parts }) => parts.flatMap(({ figure }) => figure ?? []));
+    for (const figure of figures) if (!files.write(`${figure.name}.svg`, svgFile(figure))) return 1;
+    if (!files.write("index.html", page(made, { ...options, profile: runs.profile }))) return 1;
+    if (!json) host.out(`${files.folder}/index.html: ${wanted.length} slides, ${figures.length} figures\n`);
+  }
+  return made.some(({ problem }) => problem !== undefined) ? 1 : 0;
+}
+
+/** The files of one folder. */
+class Files {
+  /** The folder as it was named, without a slash at its end. */
+  readonly folder: string;
+
+  constructor(folder: string, readonly host: HostPort) {
+    this.folder = folder.replace(/(.)\/+$/, "$1");
+  }
+
+  /** Writes a file, and says so if that fails. */
+  write(name: string, text: string): boolean {
+    const path = `${this.folder}/${name}`;
+    const problem = this.host.write(path, text);
+    if (problem !== undefined) this.host.err(`rtkvm: ${path}: ${problem}\n`);
+    return problem === undefined;
+  }
+}
+
+function print(host: HostPort, text: string): number {
+  host.out(`${text}\n`);
+  return 0;
+}
+
+function listText(): string {
+  return tableLines(
+    [{ title: "slide" }, { title: "kind", align: "left" }, { title: "title", align: "left" }],
+    SLIDES.map(({ number, kind, title }) => [number, kind, title]),
+  ).join("\n");
+}
+
+function listJson(): string {
+  return JSON.stringify({
+    version: FORMAT,
+    slides: SLIDES.map(({ number, title, kind }) => ({ slide: number, title, kind })),
+  });
+}
+
+const present = () => coverage(new Set(EXAMPLES.files.keys()));
+
+/** How each slide stands: its kind, or missing. */
+function standing({ number, kind }: SlideEntry, missing: readonly number[]): string {
+  return missing.includes(number) ? "missing" : kind;
+}
+
+function coverageLines(): string[] {
+  const found = present();
+  return [
+    ...tableLines(
+      [
+        { title: "slide" },
+        { title: "kind", align: "left" },
+        { title: "by", align: "left" },
+        { title: "title", align: "left" },
+      ],
+      SLIDES.map((slide) => [slide.number, standing(slide, found.missing), slide.by, slide.title]),
+    ),
+    "",
+    coverageText(found),
+  ];
+}
+
+function coverageJson(): string {
+  const found = present();
+  return JSON.stringify({
+    version: FORMAT,
+    slides: SLIDES.map((slide) => ({
+      slide: slide.number,
+      title: slide.title,
+      kind: standing(slide, found.missing),
+      by: slide.by,
+    })),
+    executed: found.executed,
+    derived: found.derived,
+    text: found.text,
+    missing: found.missing.length,
+  });
+}
+
+function madeJson(
+  made: readonly Regenerated[],
+  { seed, loops }: SlidesOptions,
+  { name, hash }: LabProfile,
+): string {
+  return JSON.stringify({
+    version: FORMAT,
+    seed,
+    loops,
+    profile: { name, hash },
+    slides: made.map(slideJson),
+  });
+}
