@@ -39,7 +39,7 @@ export function logarithmic(
   return { scale: (value) => scale(value), decades };
 }
 
-/** Horizontal rules with a power of ten at the left end of every `every`-th. */
+/** Horizontal rules with a power of ten at the left end of every `every`-th; of none, if that is 0. */
 export function countRules(
   { scale, decades }: ReturnType<typeof logarithmic>,
   left: number,
@@ -49,7 +49,7 @@ export function countRules(
   return decades.map((exponent, i) => {
     const y = scale(10 ** exponent);
     return lineFrom(left, y, right, y, "grid") +
-      (i % every === 0 ? powerOfTenAt(left - 7, y + 4, exponent) : "");
+      (every > 0 && i % every === 0 ? powerOfTenAt(left - 7, y + 4, exponent) : "");
   }).join("\n");
 }
 

@@ -26,7 +26,7 @@ export interface BarPanel {
   readonly bars: readonly Bar[];
 }
 
-const LEFT = 116;
+const LEFT = 132;
 const PANEL = 210;
 const BETWEEN = 46;
 const TOP = 62;

@@ -56,7 +56,12 @@ export function histogramFigure(chart: HistogramChart): Figure {
   const most = Math.max(1, ...rows.map(({ modelled }) => modelled?.count ?? 0));
   const top = 10 ** Math.ceil(Math.log10(most) + 0.1);
   const place: Scale = (us) => us <= bodyUs ? body.scale(us) : tail.scale(us);
-  const parts = [legend(), ...rows.map((row, i) => panel(row, TOP + i * pitch))];
+  const middle = TOP + (rows.length * pitch - BETWEEN + RAILS) / 2;
+  const parts = [
+    legend(),
+    sideLabel(16, middle, "samples per µs"),
+    ...rows.map((row, i) => panel(row, TOP + i * pitch)),
+  ];
   const axisY = TOP + rows.length * pitch - BETWEEN;
   parts.push(
     bottomAxis(axisY, LEFT, LEFT + BODY, body.ticks.map((us) => ({ x: body.scale(us), label: String(us) }))),
@@ -71,6 +76,8 @@ export function histogramFigure(chart: HistogramChart): Figure {
       classes: "small muted",
       anchor: "middle",
     }),
+    textAt(WIDTH - RIGHT + 22, axisY + 16, "min / average / max, µs;", { classes: "small muted" }),
+    textAt(WIDTH - RIGHT + 22, axisY + 30, "maxima are not ranked", { classes: "small muted" }),
   );
   return { name, title, width: WIDTH, height, body: parts.join("\n") };
 
@@ -79,10 +86,9 @@ export function histogramFigure(chart: HistogramChart): Figure {
     const counts = logarithmic(EMPTY_BIN, top, [floor, y + RAILS]);
     const pieces = [
       countRules(counts, LEFT, LEFT + BODY),
-      countRules(counts, LEFT + BODY + GAP, LEFT + BODY + GAP + TAIL, Infinity),
+      countRules(counts, LEFT + BODY + GAP, LEFT + BODY + GAP + TAIL, 0),
       lineFrom(LEFT, floor, LEFT + BODY, floor, "axis"),
       lineFrom(LEFT + BODY + GAP, floor, LEFT + BODY + GAP + TAIL, floor, "axis"),
-      sideLabel(18, y + RAILS + PANEL / 2, "samples per µs"),
     ];
     const { system } = published;
     if (modelled !== undefined && modelled.count > 0) {
@@ -173,6 +179,5 @@ function legend(): string {
     lineFrom(LEFT + 330, y - 10, LEFT + 330, y + 2, "reading") +
     `<circle cx="${LEFT + 330}" cy="${y - 4}" r="3.4" class="reading"/>`,
     textAt(LEFT + 340, y, "bar read off the talk's chart, ±40 %", { classes: "small muted" }),
-    textAt(LEFT + 560, y, "µs; maxima are not ranked: 5 minutes are too short", { classes: "small muted" }),
   ].join("\n");
 }

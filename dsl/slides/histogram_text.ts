@@ -5,44 +5,34 @@
  */
 
 import type { Histogram } from "../../runtime/measure/histogram.ts";
-import { EMPTY_BIN } from "./axes.ts";
 
 const BLOCKS = " ▁▂▃▄▅▆▇█";
-/** Lines of a panel. */
-const ROWS = 6;
 /** Columns of a panel at most. */
 const COLUMNS = 64;
 /** Room for a tick of the counts: `10^6 |`. */
 const GUTTER = 6;
 
 /**
- * The lines of one histogram from 0 to `bodyUs`: counts, axis, and in words what lies beyond. A column is 1 µs, or as
- * many as are needed to fit; its height is that of its fullest bin.
+ * The lines of one histogram from 0 to `bodyUs`: counts, axis, and in words what lies beyond. A line is a power of ten,
+ * and its label is what it reaches at its top. A column is 1 µs, or as many as are needed to fit; its height is that of
+ * its fullest bin.
  *
- * @param top the count that fills a panel
+ * @param top the power of ten that fills a panel
  */
 export function histogramText(histogram: Histogram, bodyUs: number, top: number): string[] {
   const step = Math.ceil(bodyUs / COLUMNS);
   const columns = Math.ceil(bodyUs / step);
-  const decades = Math.log10(top / EMPTY_BIN);
   const heights = Array.from({ length: columns }, (_, column) => {
     let most = 0;
     for (let us = column * step; us < (column + 1) * step; us++) {
       most = Math.max(most, histogram.counts[us] ?? 0);
     }
-    return most === 0 ? 0 : Math.max(1, Math.round(Math.log10(most / EMPTY_BIN) / decades * ROWS * 8));
+    return most === 0 ? 0 : Math.max(1, Math.round(Math.log10(most) * 8)); // a single sample is seen
   });
   const lines: string[] = [];
-  // The line on which each power of ten ends.
-  const ticks = new Map<number, number>();
-  for (let exponent = 0; 10 ** exponent <= top; exponent++) {
-    ticks.set(Math.floor(Math.log10(10 ** exponent / EMPTY_BIN) / decades * ROWS - 1e-9), exponent);
-  }
-  for (let row = ROWS - 1; row >= 0; row--) {
-    const exponent = ticks.get(row);
-    const label = exponent === undefined ? "" : `10^${exponent}`;
+  for (let row = top - 1; row >= 0; row--) {
     const bar = heights.map((height) => BLOCKS[Math.max(0, Math.min(8, height - row * 8))]).join("");
-    lines.push(`${label.padStart(GUTTER - 2)} |${bar}`.trimEnd());
+    lines.push(`${`10^${row + 1}`.padStart(GUTTER - 2)} |${bar}`.trimEnd());
   }
   let axis = "", labels = "";
   for (let column = 0; column <= columns; column++) {

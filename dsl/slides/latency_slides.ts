@@ -79,7 +79,7 @@ function rowText({ published, modelled }: HistogramRow, { rows, bodyUs }: Histog
   }`;
   if (modelled === undefined || modelled.count === 0) return [heading];
   const most = Math.max(...rows.map((row) => row.modelled?.count ?? 1));
-  return [heading, ...histogramText(modelled, bodyUs, 10 ** Math.ceil(Math.log10(most) + 0.1))];
+  return [heading, ...histogramText(modelled, bodyUs, Math.max(1, Math.ceil(Math.log10(most))))];
 }
 
 /** Slide 5. */

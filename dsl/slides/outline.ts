@@ -15,15 +15,18 @@ export interface Outline {
 }
 
 /**
- * The steps of `counts`, bin `i` from `i` to `i + 1`. Empty bins are {@linkcode EMPTY_BIN}, so that a line does not
- * run level from one bin to the next one that has something.
+ * The steps of `counts`, bin `i` from `i` to `i + 1`, from the first bin that has something to the last. Empty bins
+ * between them are {@linkcode EMPTY_BIN}, so that a line does not run level from one bin to the next full one.
  */
 export function outline(counts: ArrayLike<number>, bins: number, x: Scale, y: Scale): Outline {
-  const points: [number, number][] = [];
-  for (let bin = 0; bin <= bins; bin++) {
-    points.push([x(bin), y(Math.max(bin < bins ? counts[bin] ?? 0 : 0, EMPTY_BIN))]);
-  }
   const floor = y(EMPTY_BIN);
+  const isFull = (bin: number) => (counts[bin] ?? 0) > 0;
+  let from = 0, to = bins;
+  while (from < to && !isFull(from)) from++;
+  while (to > from && !isFull(to - 1)) to--;
+  const points: [number, number][] = [[x(from), floor]];
+  for (let bin = from; bin < to; bin++) points.push([x(bin), y(Math.max(counts[bin] ?? 0, EMPTY_BIN))]);
+  points.push([x(to), floor]);
   return {
     line: line().curve(curveStepAfter).digits(2)(points) ?? "",
     area: area().curve(curveStepAfter).digits(2).y0(floor)(points) ?? "",

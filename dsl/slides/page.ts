@@ -25,7 +25,7 @@ const STYLE =
 *{box-sizing:border-box}
 html{scroll-behavior:smooth}
 body{margin:0;background:var(--ground);color:var(--ink);font:16px/1.55 "Inter","Helvetica Neue",Helvetica,Arial,"DejaVu Sans",sans-serif}
-header,main,footer{max-width:1120px;margin:0 auto;padding:0 24px}
+header,main,footer{max-width:1220px;margin:0 auto;padding:0 24px}
 header{padding-top:56px;padding-bottom:8px}
 h1{font-size:34px;line-height:1.2;letter-spacing:-.015em;margin:0 0 10px}
 header p{max-width:68ch;color:var(--muted);margin:0 0 8px}
