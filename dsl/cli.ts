@@ -117,7 +117,7 @@ async function runSlides(
   const { slides, slidesUsage } = await import("./slides/slides.ts");
   const { words, flags, values } = line;
   const out = values.get("out");
-  const problem = slidesUsage(words, out !== undefined);
+  const problem = slidesUsage(words, values.keys());
   if (problem !== undefined) return wrong(host, problem);
   const profiles = readProfiles(line, host);
   if (profiles === undefined) return 1;

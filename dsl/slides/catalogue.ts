@@ -8,6 +8,8 @@
  * @module
  */
 
+import { EXAMPLES } from "../examples.ts";
+
 /**
  * How a slide comes back: `executed`, by runs; `derived`, from rules and data of the program; `text`, where there is
  * nothing to run.
@@ -146,16 +148,22 @@ export interface Coverage {
   readonly missing: readonly number[];
 }
 
+/** The scripts that exist. */
+const PRESENT: ReadonlySet<string> = new Set(EXAMPLES.files.keys());
+
+/** How a slide comes back, given the scripts that exist. */
+export function standing(slide: SlideEntry, scripts = PRESENT): SlideKind | "missing" {
+  return slide.scripts?.every((script) => scripts.has(script)) === false ? "missing" : slide.kind;
+}
+
 /** The coverage, given the scripts that exist. */
-export function coverage(scripts: ReadonlySet<string>): Coverage {
-  const missing = SLIDES.filter((slide) => slide.scripts?.some((script) => !scripts.has(script)) === true);
-  const count = (kind: SlideKind) =>
-    SLIDES.filter((slide) => slide.kind === kind && !missing.includes(slide)).length;
+export function coverage(scripts = PRESENT): Coverage {
+  const those = (kind: SlideKind | "missing") => SLIDES.filter((slide) => standing(slide, scripts) === kind);
   return {
-    executed: count("executed"),
-    derived: count("derived"),
-    text: count("text"),
-    missing: missing.map(({ number }) => number),
+    executed: those("executed").length,
+    derived: those("derived").length,
+    text: those("text").length,
+    missing: those("missing").map(({ number }) => number),
   };
 }
 

@@ -54,7 +54,7 @@ export function flowFigure(
   const above = marks.length > 0 ? MARK : 0;
   const pitch = above + 2 * LANE + BETWEEN + TIMES;
   const rows = rowsOf(items).map((part, i) => new Row(part, HEADING + above + i * pitch, startNs));
-  const width = Math.max(...rows.map((row) => row.width));
+  const width = Math.max(LEFT + 1.06 * textWidth(title, SIZE) + RIGHT, ...rows.map((row) => row.width));
   const body = [
     textAt(LEFT, 18, title, { classes: "strong" }),
     ...rows.map((row) => row.lanes(width)),

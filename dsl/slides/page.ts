@@ -7,10 +7,9 @@
 
 import type { LabProfile } from "../../runtime/lab/defaults.ts";
 import { profileText } from "../slide_table.ts";
-import { coverage, coverageText, SLIDES } from "./catalogue.ts";
+import { coverage, coverageText, SLIDES, standing } from "./catalogue.ts";
 import type { Regenerated } from "./regenerate.ts";
 import { escape, FIGURE_STYLE } from "./svg.ts";
-import { EXAMPLES } from "../examples.ts";
 
 /** What all slides of a page rest on. */
 export interface PageFacts {
@@ -45,7 +44,7 @@ section{background:var(--paper);border:1px solid var(--rule);border-radius:14px;
 .kind{background:var(--accent-soft);color:var(--accent);border-radius:99px;padding:1px 10px;font-size:12px}
 .by{color:var(--muted);font-size:14px;margin:0}
 figure{margin:22px 0 6px;overflow-x:auto}
-figure svg{display:block;max-width:100%;height:auto;margin:0 auto}
+figure svg{display:block;max-width:100%;height:auto}
 .wide{overflow-x:auto}
 table{border-collapse:collapse;font-size:14px;min-width:60%}
 th,td{text-align:left;padding:6px 14px 6px 0;border-bottom:1px solid var(--rule);white-space:nowrap;vertical-align:baseline}
@@ -63,7 +62,7 @@ footer{color:var(--muted);font-size:13px;padding-top:12px;padding-bottom:56px}
 export function page(made: readonly Regenerated[], { seed, loops, profile }: PageFacts): string {
   const shown = made.filter(({ slide }) => slide.kind !== "text" || made.length === 1);
   const numbers = new Set(shown.map(({ slide }) => slide.number));
-  const summary = coverageText(coverage(new Set(EXAMPLES.files.keys())));
+  const summary = coverageText(coverage());
   const facts = `Seed ${seed}, ${loops} loops a row of cyclictest. Every table ${profileText(profile)}.`;
   return `<!DOCTYPE html>
 <html lang="en">
@@ -102,9 +101,10 @@ ${shown.map(section).join("\n")}
 `;
 }
 
-function section({ slide: { number, title, kind, by }, parts }: Regenerated): string {
+function section({ slide, parts }: Regenerated): string {
+  const { number, title, by } = slide;
   return `<section id="slide-${number}">
-<p class="eyebrow">Slide ${number} <span class="kind">${kind}</span></p>
+<p class="eyebrow">Slide ${number} <span class="kind">${standing(slide)}</span></p>
 <h2>${escape(title)}</h2>
 <p class="by">${escape(by)}</p>
 ${parts.map((part) => part.html()).join("\n")}

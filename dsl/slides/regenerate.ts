@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type SlideEntry, SLIDES } from "./catalogue.ts";
+import { type SlideEntry, standing } from "./catalogue.ts";
 import { slide18, slide20, slide22, slide7, slide9 } from "./flow_slides.ts";
 import { slide13, slide14, slide15, slide16, slide17 } from "./issue_slides.ts";
 import { latencyParts, slide5 } from "./latency_slides.ts";
@@ -69,25 +69,19 @@ export function regenerate(slide: SlideEntry, runs: Runs): Regenerated {
   }
 }
 
-/** Numbers of the slides that something makes. */
-export function madeSlides(): number[] {
-  return SLIDES.map(({ number }) => number).filter((number) => MAKERS.has(number));
-}
-
 /** `Slide 7: title`, underlined, and its parts. */
-export function slideLines({ slide: { number, title, kind }, parts }: Regenerated): string[] {
-  const heading = `Slide ${number}: ${title} [${kind}]`;
+export function slideLines({ slide, parts }: Regenerated): string[] {
+  const heading = `Slide ${slide.number}: ${slide.title} [${standing(slide)}]`;
   return [heading, "=".repeat(heading.length), ...parts.flatMap((part) => ["", ...part.text()])];
 }
 
 /** The same for programs. */
 export function slideJson({ slide, parts, runs, problem }: Regenerated): Readonly<Record<string, unknown>> {
-  const { number, title, kind, by } = slide;
   return {
-    slide: number,
-    title,
-    kind,
-    by,
+    slide: slide.number,
+    title: slide.title,
+    kind: standing(slide),
+    by: slide.by,
     ...(problem === undefined ? {} : { problem }),
     parts: parts.map((part) => part.json()),
     runs,

@@ -38,7 +38,7 @@ export function slide24(runs: Runs): Part[] {
     return made;
   });
   const machine =
-    "lscpu | grep -E '^CPU\\(s\\)|Model name|CPU MHz|Thread'\nfree -m | head -2\nlspci | grep Ethernet";
+    "grep -m 1 'model name' /proc/cpuinfo\nlscpu | grep -E '^CPU|Thread'\nlspci | grep Ethernet";
   const kernel = "uname -r\nssh vm0 uname -r\nssh vm0 nproc";
   return [
     consoleText("The machine", bench!.tell(machine, "machine")),

@@ -8,10 +8,9 @@ import type { LabProfile } from "../../runtime/lab/defaults.ts";
 import { ProfileError, type ProfileText } from "../../runtime/lab/profile.ts";
 import { tableLines } from "../../runtime/measure/table.ts";
 import type { HostPort } from "../cli.ts";
-import { EXAMPLES } from "../examples.ts";
 import { ProgressLine, progressText } from "../progress.ts";
 import { laboratoryWords } from "../words/index.ts";
-import { coverage, coverageText, type SlideEntry, slideNumbered, SLIDES } from "./catalogue.ts";
+import { coverage, coverageText, slideNumbered, SLIDES, standing } from "./catalogue.ts";
 import { page } from "./page.ts";
 import { regenerate, type Regenerated, slideJson, slideLines } from "./regenerate.ts";
 import { Runs } from "./runs.ts";
@@ -32,14 +31,15 @@ export interface SlidesOptions {
   readonly out?: string;
 }
 
-/** What is wrong with the words of the command; undefined: nothing. */
-export function slidesUsage(words: readonly string[], hasOut: boolean): string | undefined {
+/** What is wrong with the words of the command, or with its options; undefined: nothing. */
+export function slidesUsage(words: readonly string[], options: Iterable<string>): string | undefined {
   const [what, ...more] = words;
   if (what === undefined || more.length > 0) {
     return `slides: expected list, coverage, all or the number of a slide, 1 to ${SLIDES.length}`;
   }
   if (what === "list" || what === "coverage") {
-    return hasOut ? `slides ${what}: takes no --out: nothing is drawn` : undefined;
+    const [option] = options;
+    return option === undefined ? undefined : `slides ${what}: takes no --${option}: nothing is run`;
   }
   if (what === "all" || (/^\d+$/.test(what) && slideNumbered(Number(what)) !== undefined)) return undefined;
   return `slides: no slide "${what}": there are 1 to ${SLIDES.length}, list, coverage and all`;
@@ -124,15 +124,7 @@ function listJson(): string {
   });
 }
 
-const present = () => coverage(new Set(EXAMPLES.files.keys()));
-
-/** How each slide stands: its kind, or missing. */
-function standing({ number, kind }: SlideEntry, missing: readonly number[]): string {
-  return missing.includes(number) ? "missing" : kind;
-}
-
 function coverageLines(): string[] {
-  const found = present();
   return [
     ...tableLines(
       [
@@ -141,21 +133,21 @@ function coverageLines(): string[] {
         { title: "by", align: "left" },
         { title: "title", align: "left" },
       ],
-      SLIDES.map((slide) => [slide.number, standing(slide, found.missing), slide.by, slide.title]),
+      SLIDES.map((slide) => [slide.number, standing(slide), slide.by, slide.title]),
     ),
     "",
-    coverageText(found),
+    coverageText(coverage()),
   ];
 }
 
 function coverageJson(): string {
-  const found = present();
+  const found = coverage();
   return JSON.stringify({
     version: FORMAT,
     slides: SLIDES.map((slide) => ({
       slide: slide.number,
       title: slide.title,
-      kind: standing(slide, found.missing),
+      kind: standing(slide),
       by: slide.by,
     })),
     executed: found.executed,
