@@ -12,7 +12,7 @@ import { exitsOf, type FlowItem, periodOf, withoutHostInterrupts } from "../../r
 import { flow, type FlowContent } from "./flow.ts";
 import type { FlowMark } from "./flow_figure.ts";
 import { paragraphs, type Part, table } from "./part.ts";
-import type { Bench, Observed, Runs } from "./runs.ts";
+import type { Bench, Runs } from "./runs.ts";
 
 /** The set-up of slide 30, and a task that keeps the guest busy. */
 const BUSY = ". ./talk_setup.rtk\nssh vm0 'while :; do :; done' &\nrun 100ms";
@@ -52,9 +52,11 @@ function timerPeriod(bench: Bench): Period {
   };
 }
 
-/** One interrupt of the assigned device, to the end of its handler. */
-function deviceInterrupt(bench: Bench): Observed {
-  return bench.observe(DEVICE);
+/** What one interrupt brings, up to the task that it has interrupted. */
+function interrupt(bench: Bench, script: typeof DEVICE | typeof VIRTUAL): readonly FlowItem[] {
+  const { items } = withoutHostInterrupts(bench.observe(script).items);
+  const end = items.findIndex(({ text }, i) => text === "guest runs" && i > 0);
+  return end < 0 ? items : items.slice(0, end + 1);
 }
 
 /** Slide 7. */
@@ -75,7 +77,7 @@ export function slide18(runs: Runs): Part[] {
 
 /** Slide 20. */
 export function slide20(runs: Runs): Part[] {
-  const { items } = busyGuest(runs, "rfc-v2").observe(VIRTUAL);
+  const items = interrupt(busyGuest(runs, "rfc-v2"), VIRTUAL);
   return [
     deviceFlow(runs, "rfc-v2", { name: "slide20-direct-eoi", title: "Direct delivery and direct EOI" }),
     flow({
@@ -98,7 +100,7 @@ export function slide22(runs: Runs): Part[] {
 }
 
 function deviceFlow(runs: Runs, system: string, what: Pick<FlowContent, "name" | "title">): Part {
-  return flow({ ...what, system, items: deviceInterrupt(busyGuest(runs, system)).items });
+  return flow({ ...what, system, items: interrupt(busyGuest(runs, system), DEVICE) });
 }
 
 // ---- slide 9 ----
@@ -143,11 +145,10 @@ function causesOf(items: readonly FlowItem[]): number[] {
 /** Slide 9. */
 export function slide9(runs: Runs): Part[] {
   const steps = mechanisms().map((mechanism) => {
-    const observe = (script: string) => busyGuest(runs, mechanism.system).observe(script).items;
     const causes: Causes = {
       timer: timerPeriod(busyGuest(runs, mechanism.system)),
-      device: observe(DEVICE),
-      virtual: withoutHostInterrupts(observe(VIRTUAL)).items,
+      device: interrupt(busyGuest(runs, mechanism.system), DEVICE),
+      virtual: interrupt(busyGuest(runs, mechanism.system), VIRTUAL),
     };
     return { mechanism, causes };
   });

@@ -81,6 +81,7 @@ export function slide15(runs: Runs): Part[] {
   const ipi = busyGuest(runs, SYSTEM);
   const before = rescheduled(ipi);
   const { lab } = ipi.session;
+  ipi.quiet();
   lab.machine.messageSignalled(3, RESCHEDULE);
   const taken = ipi.observe("run 100us");
   const kick = busyGuest(runs, SYSTEM).observe("ssh vm0 true &\nrun 300us");

@@ -8,7 +8,7 @@ import { profileWith } from "../../runtime/lab/defaults.ts";
 import type { LabProfile } from "../../runtime/lab/defaults.ts";
 import type { LabResult, TrafficResult } from "../../runtime/lab/lab.ts";
 import type { ProfileText } from "../../runtime/lab/profile.ts";
-import { systemNamed, type SystemRow } from "../../runtime/lab/systems.ts";
+import { DEDICATED_CPU, systemNamed, type SystemRow } from "../../runtime/lab/systems.ts";
 import { totalExits } from "../../runtime/lab/views/exits.ts";
 import { TraceLog } from "../../hw/sim/trace.ts";
 import { type FlowItem, flowOf } from "../../runtime/measure/flow.ts";
@@ -60,8 +60,9 @@ export interface Observed {
   readonly output: string;
 }
 
-const DEDICATED = "cpu3";
 const ROW_KERNEL = "linux-3.4.0";
+/** A moment is quiet if no timer is due within so long, and the last handler is so long ago. */
+const QUIET_NS = { guest: 1_000_000, host: 100_000, handler: 50_000 };
 /** How many events are waited for. */
 const PATIENCE = 100_000;
 
@@ -130,9 +131,24 @@ export class Bench {
     }
   }
 
-  /** Runs a script and watches the dedicated CPU meanwhile. */
+  /** Lets time go on until no timer of the guest, and none of the host on the dedicated CPU, has run or is due soon. */
+  quiet(): void {
+    const { engine, host, guests } = this.session.lab;
+    const clear = (timers: readonly { readonly expiresNs: number }[], ns: number) =>
+      timers.every(({ expiresNs }) => expiresNs > engine.nowNs + ns);
+    const isQuiet = () =>
+      clear(host.cpus[DEDICATED_CPU]!.hrtimers.timers(), QUIET_NS.host) &&
+      [...guests.values()].every(({ kernel }) => clear(kernel.cpus[0]!.hrtimers.timers(), QUIET_NS.guest));
+    do {
+      this.until(isQuiet);
+      engine.runUntil(engine.nowNs + QUIET_NS.handler); // the last timer has only been programmed anew
+    } while (!isQuiet());
+  }
+
+  /** Runs a script in a quiet moment, so that nothing else happens, and watches the dedicated CPU meanwhile. */
   observe(script: string): Observed {
     const { lab } = this.session;
+    this.quiet();
     const log = new TraceLog();
     const before = totalExits(lab.exits());
     lab.engine.trace = log;
@@ -142,7 +158,11 @@ export class Bench {
     } finally {
       lab.engine.trace = null;
     }
-    return { items: flowOf(log.records, DEDICATED), exits: totalExits(lab.exits()) - before, output };
+    return {
+      items: flowOf(log.records, `cpu${DEDICATED_CPU}`),
+      exits: totalExits(lab.exits()) - before,
+      output,
+    };
   }
 }
 
