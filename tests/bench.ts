@@ -34,6 +34,7 @@ const WHOLE_RUNS: readonly WholeRun[] = [
   { name: "300,000 idle loops, rfc-v2", args: idleLoops("rfc-v2"), limitCpuS: 0.8 },
   { name: "300,000 idle loops, kvm", args: idleLoops("kvm"), limitCpuS: 1.6 },
   { name: "demo", args: ["demo"], limitCpuS: 6, limitMiB: 150 },
+  { name: "every slide", args: ["slides", "all"], limitCpuS: 30, limitMiB: 200 },
 ];
 
 /** What one run used. */

@@ -42,14 +42,17 @@ interface SlideJson {
 
 /** Few loops: what is tested is that slides are executed, not what 300,000 loops find. */
 const FEW = "--loops 50 --json";
-let all: Promise<readonly SlideJson[]> | undefined;
+let all: ReturnType<typeof slides> | undefined;
 
-/** Every slide, run once for all tests. */
-function everySlide(): Promise<readonly SlideJson[]> {
-  return all ??= slides(`all ${FEW}`).then(({ status, out }) => {
-    assertEquals(status, 0);
-    return JSON.parse(out).slides;
-  });
+/** Every slide, as JSON and as files; run once for all tests. */
+function everything(): ReturnType<typeof slides> {
+  return all ??= slides(`all ${FEW} --out there`);
+}
+
+async function everySlide(): Promise<readonly SlideJson[]> {
+  const { status, out } = await everything();
+  assertEquals(status, 0);
+  return JSON.parse(out).slides;
 }
 
 async function slide(number: number): Promise<SlideJson> {
@@ -144,6 +147,19 @@ Deno.test("slides 7, 18, 20 and 22 are the talk's figures box by box, with the t
   assertEquals(await flows(18), [{ boxes: NORMAL, exits: 2 }, { boxes: DIRECT, exits: 1 }]);
   assertEquals(await flows(20), [{ boxes: DIRECT_EOI, exits: 0 }, { boxes: VIRTUAL, exits: 2 }]);
   assertEquals(await flows(22), [timer, { boxes: DIRECT_TIMER, exits: 0 }]);
+});
+
+Deno.test("the figures are the same under every seed: nothing else happens while they are drawn", async () => {
+  for (const seed of [7, 8, 36]) {
+    for (const [number, exits] of [[18, [2, 1]], [20, [0, 2]]] as const) {
+      const [{ parts }] = JSON.parse((await slides(`${number} --seed ${seed} --json`)).out).slides;
+      assertEquals(
+        (parts as PartJson[]).map((part) => part.exits),
+        [...exits],
+        `slide ${number}, seed ${seed}`,
+      );
+    }
+  }
 });
 
 Deno.test("slide 9: direct timer access removes the first exit, delivery the second, EOI the third", async () => {
@@ -274,7 +290,7 @@ Deno.test("--out writes a page, every figure of it, and the coverage", async () 
     "there/slide18-direct.svg",
     "there/slide18-normal.svg",
   ]);
-  assertEquals(out, "there/index.html: 1 slides, 2 figures\n");
+  assertEquals(out, "there/index.html: 1 slide, 2 figures\n");
 });
 
 Deno.test("a folder that cannot be written is found out before anything runs", async () => {
@@ -294,7 +310,7 @@ function assertWellFormed(xml: string, name: string): void {
 }
 
 Deno.test("figures are well-formed, have a title, and colours only in their style sheet", async () => {
-  const { written } = await slides("all --loops 50 --out there");
+  const { written } = await everything();
   const figures = [...written].filter(([name]) => name.endsWith(".svg"));
   for (const [, number] of figures.join("\n").matchAll(/there\/slide(\d+)-/g)) assert(Number(number) <= 34);
   assert(figures.length >= 12);
@@ -308,7 +324,7 @@ Deno.test("figures are well-formed, have a title, and colours only in their styl
 });
 
 Deno.test("the page loads nothing, runs nothing, and its index leads to what is there", async () => {
-  const page = (await slides("all --loops 50 --out there")).written.get("there/index.html")!;
+  const page = (await everything()).written.get("there/index.html")!;
   assert(!/<script|<link|<img|@import|url\(/.test(page));
   const addresses = [...page.matchAll(/https?:[^"\s]*/g)].map(([address]) => address);
   assertEquals(addresses.filter((address) => address !== "http://www.w3.org/2000/svg"), []);

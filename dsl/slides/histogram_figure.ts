@@ -58,7 +58,7 @@ export function histogramFigure(chart: HistogramChart): Figure {
   const place: Scale = (us) => us <= bodyUs ? body.scale(us) : tail.scale(us);
   const middle = TOP + (rows.length * pitch - BETWEEN + RAILS) / 2;
   const parts = [
-    legend(),
+    legend(rows.some(({ published }) => published.chart.length > 0)),
     sideLabel(16, middle, "samples per µs"),
     ...rows.map((row, i) => panel(row, TOP + i * pitch)),
   ];
@@ -162,8 +162,8 @@ function labels(published: PublishedLatency, modelled: Histogram | undefined, y:
   ];
 }
 
-/** How to read it, above the panels. */
-function legend(): string {
+/** How to read it, above the panels; rings only where there are some. */
+function legend(hasReadings: boolean): string {
   const y = 18;
   const rail = (x: number) =>
     lineFrom(x, y - 7, x, y - 1, "rail published") + lineFrom(x, y - 4, x + 34, y - 4, "rail published") +
@@ -176,8 +176,10 @@ function legend(): string {
       y - 4
     }" r="3" class="dot rfc-v2"/>`,
     textAt(LEFT + 256, y, "modelled", { classes: "small muted" }),
-    lineFrom(LEFT + 330, y - 10, LEFT + 330, y + 2, "reading") +
-    `<circle cx="${LEFT + 330}" cy="${y - 4}" r="3.4" class="reading"/>`,
-    textAt(LEFT + 340, y, "bar read off the talk's chart, ±40 %", { classes: "small muted" }),
+    !hasReadings ? "" : lineFrom(LEFT + 330, y - 10, LEFT + 330, y + 2, "reading") +
+      `<circle cx="${LEFT + 330}" cy="${y - 4}" r="3.4" class="reading"/>`,
+    !hasReadings
+      ? ""
+      : textAt(LEFT + 340, y, "bar read off the talk's chart, ±40 %", { classes: "small muted" }),
   ].join("\n");
 }

@@ -80,10 +80,8 @@ export function slide15(runs: Runs): Part[] {
   const rescheduled = (bench: Bench) => bench.run("ssh vm0 grep RES /proc/interrupts").trim();
   const ipi = busyGuest(runs, SYSTEM);
   const before = rescheduled(ipi);
-  const { lab } = ipi.session;
-  ipi.quiet();
-  lab.machine.messageSignalled(3, RESCHEDULE);
-  const taken = ipi.observe("run 100us");
+  const { machine } = ipi.session.lab;
+  const taken = ipi.observe("run 100us", () => machine.messageSignalled(3, RESCHEDULE));
   const kick = busyGuest(runs, SYSTEM).observe("ssh vm0 true &\nrun 300us");
   return [
     flow({

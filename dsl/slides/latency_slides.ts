@@ -5,7 +5,12 @@
  */
 
 import { totalExits } from "../../runtime/lab/views/exits.ts";
-import { PUBLISHED_LATENCIES, type PublishedLatency } from "../../runtime/measure/published.ts";
+import type { Histogram } from "../../runtime/measure/histogram.ts";
+import {
+  PUBLISHED_LATENCIES,
+  PUBLISHED_SAMPLES,
+  type PublishedLatency,
+} from "../../runtime/measure/published.ts";
 import { latencySlide } from "../slide_table.ts";
 import { type HistogramChart, histogramFigure, type HistogramRow } from "./histogram_figure.ts";
 import { histogramText } from "./histogram_text.ts";
@@ -44,7 +49,79 @@ export function latencyParts(slide: 25 | 26, runs: Runs): Part[] {
       rows,
       ...EXTENTS[slide],
     }),
+    chartTable(rows),
   ];
+}
+
+/** By which factor a bar may be off to count as reproduced; the readings themselves are good to ±40 %. */
+const FACTOR = 3;
+/** Bars that a run of this length should not reach say nothing. */
+const FEWEST = 10;
+
+/** What could be read off the talk's chart, beside what a run of `n` samples has: fullest bins, and single bars. */
+function chartTable(rows: readonly HistogramRow[]): Part {
+  const cells = rows.flatMap(({ published, modelled }) => {
+    const { system, kernel, mode, chart } = published;
+    const of = (what: string, theirs: string, ours: number | undefined, says: string) => [
+      ...[system, kernel, what, theirs, ours, modelled === undefined ? "not run" : says],
+    ];
+    const fullest = modelled?.modeUs;
+    return [
+      ...(mode === undefined ? [] : [
+        of(
+          "fullest bin, us",
+          `${mode.us} ±${mode.toleranceUs}`,
+          fullest,
+          Math.abs((fullest ?? NaN) - mode.us) <= mode.toleranceUs ? "within the reading" : "off",
+        ),
+      ]),
+      ...chart.map(({ us, samples }) => {
+        const expected = samples * (modelled?.count ?? PUBLISHED_SAMPLES) / PUBLISHED_SAMPLES;
+        const ours = modelled?.counts[us];
+        return of(
+          `samples at ${us} us`,
+          `${Math.round(expected)} ±40 %`,
+          ours,
+          barVerdict(ours ?? 0, expected),
+        );
+      }),
+    ];
+  });
+  return table({
+    title: "What the talk's chart shows beside that",
+    columns: [
+      { title: "system", align: "left" },
+      { title: "kernel", align: "left" },
+      { title: "what", align: "left" },
+      { title: "read off the chart" },
+      { title: "modelled" },
+      { title: "verdict", align: "left" },
+    ],
+    rows: cells,
+    notes: [
+      "Bars are those of 300000 samples, scaled to the length of the run.",
+      ...rows.map(({ published: { system, kernel, shape }, modelled }) =>
+        `${system}, ${kernel}: ${shape}; modelled: ${bodyText(modelled)}`
+      ),
+    ],
+  });
+}
+
+function barVerdict(ours: number, expected: number): string {
+  if (expected < FEWEST) return "too few samples to say";
+  const ratio = ours / expected;
+  const text = `x ${ratio < 0.1 ? ratio.toPrecision(1) : ratio.toFixed(2)}`;
+  return ratio <= FACTOR && ratio >= 1 / FACTOR ? `${text}, within a factor of ${FACTOR}` : `off: ${text}`;
+}
+
+/** Where the body of a histogram begins and ends: the bins without a gap around the fullest. */
+function bodyText(histogram: Histogram | undefined): string {
+  const mode = histogram?.modeUs;
+  if (histogram === undefined || mode === undefined) return "n/a";
+  let from = mode, to = mode;
+  while (from > 0 && histogram.counts[from - 1]! > 0) from--;
+  while ((histogram.counts[to + 1] ?? 0) > 0) to++;
+  return `no gap from ${from} to ${to} us`;
 }
 
 /** The histograms of several rows. */

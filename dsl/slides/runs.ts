@@ -56,8 +56,6 @@ export interface Observed {
   readonly items: FlowItem[];
   /** VM exits of vm0. */
   readonly exits: number;
-  /** What the script said. */
-  readonly output: string;
 }
 
 const ROW_KERNEL = "linux-3.4.0";
@@ -132,7 +130,7 @@ export class Bench {
   }
 
   /** Lets time go on until no timer of the guest, and none of the host on the dedicated CPU, has run or is due soon. */
-  quiet(): void {
+  #quiet(): void {
     const { engine, host, guests } = this.session.lab;
     const clear = (timers: readonly { readonly expiresNs: number }[], ns: number) =>
       timers.every(({ expiresNs }) => expiresNs > engine.nowNs + ns);
@@ -145,23 +143,25 @@ export class Bench {
     } while (!isQuiet());
   }
 
-  /** Runs a script in a quiet moment, so that nothing else happens, and watches the dedicated CPU meanwhile. */
-  observe(script: string): Observed {
+  /**
+   * Runs a script in a quiet moment, so that nothing else happens, and watches the dedicated CPU meanwhile. `first` is
+   * called in that moment: for what no command does.
+   */
+  observe(script: string, first: () => void = () => {}): Observed {
     const { lab } = this.session;
-    this.quiet();
+    this.#quiet();
     const log = new TraceLog();
     const before = totalExits(lab.exits());
     lab.engine.trace = log;
-    let output: string;
     try {
-      output = this.run(script);
+      first();
+      this.run(script);
     } finally {
       lab.engine.trace = null;
     }
     return {
       items: flowOf(log.records, `cpu${DEDICATED_CPU}`),
       exits: totalExits(lab.exits()) - before,
-      output,
     };
   }
 }

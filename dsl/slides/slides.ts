@@ -82,9 +82,14 @@ export function slides(options: SlidesOptions, host: HostPort): number {
     const figures = made.flatMap(({ parts }) => parts.flatMap(({ figure }) => figure ?? []));
     for (const figure of figures) if (!files.write(`${figure.name}.svg`, svgFile(figure))) return 1;
     if (!files.write("index.html", page(made, { ...options, profile: runs.profile }))) return 1;
-    if (!json) host.out(`${files.folder}/index.html: ${wanted.length} slides, ${figures.length} figures\n`);
+    if (!json) host.out(`${files.folder}/index.html: ${of(wanted, "slide")}, ${of(figures, "figure")}\n`);
   }
   return made.some(({ problem }) => problem !== undefined) ? 1 : 0;
+}
+
+/** `1 slide`, `2 slides`. */
+function of(things: readonly unknown[], name: string): string {
+  return `${things.length} ${name}${things.length === 1 ? "" : "s"}`;
 }
 
 /** The files of one folder. */
