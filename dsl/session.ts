@@ -73,6 +73,8 @@ export class Session {
   onProgress: (name: string, fraction: number) => void = () => {};
   /** Results of laboratories that `boot` has replaced, oldest first. */
   readonly earlierResults: Lab["results"] = [];
+  /** Their results of iperf and ping. */
+  readonly earlierTraffic: Lab["traffic"] = [];
   readonly #profile: LabProfile;
   readonly #folder: ScriptFolder | undefined;
   #lab: Lab;
@@ -118,10 +120,16 @@ export class Session {
     return [...this.earlierResults, ...this.#lab.results];
   }
 
+  /** What iperf and ping have measured on them. */
+  get traffic(): Lab["traffic"] {
+    return [...this.earlierTraffic, ...this.#lab.traffic];
+  }
+
   /** Replaces the laboratory by a fresh one; what is not said stays as it was. Background jobs end. */
   boot(request: BootRequest): Lab {
     const { system, kernel, seed, profile } = this.#lab.options;
     this.earlierResults.push(...this.#lab.results);
+    this.earlierTraffic.push(...this.#lab.traffic);
     this.jobs.abandonOthers();
     this.#lab = this.#build({
       system: request.system ?? system,

@@ -9,7 +9,8 @@ import { histogramFigure } from "../dsl/slides/histogram_figure.ts";
 import { histogramText } from "../dsl/slides/histogram_text.ts";
 import { outline } from "../dsl/slides/outline.ts";
 import { escape } from "../dsl/slides/svg.ts";
-import { trafficOf, trafficParts } from "../dsl/slides/traffic_slide.ts";
+import { trafficParts } from "../dsl/slides/traffic_slide.ts";
+import { trafficOf } from "../dsl/traffic_table.ts";
 import type { TrafficResult } from "../runtime/lab/lab.ts";
 import { type FlowItem, periodOf, withoutHostInterrupts } from "../runtime/measure/flow.ts";
 import { Histogram } from "../runtime/measure/histogram.ts";
@@ -100,24 +101,25 @@ Deno.test("traffic is put together from iperf and ping; what was not measured is
       hostCpuPercent: 3,
     },
   ];
-  const measured = trafficOf(results);
+  const measured = trafficOf(results, "kvm");
   assertEquals([measured.gigabitsPerSecond, measured.roundTripUs, measured.hostCpuPercent], [9, 70, 40]);
-  const [table, bars] = trafficParts([measured, trafficOf([])], ["why"]);
+  const [table, bars] = trafficParts([measured, trafficOf(results, "rfc-v2")], ["why"]);
   const text = table!.text().join("\n");
   assertMatch(text, /iperf throughput, Gb\/s +kvm +8\.91 ±0\.05 +9\.00 +10 s +1 +\+1\.0 %, within 8 %/);
-  assertMatch(text, /iperf throughput, Gb\/s +rfc-v2 +11\.4 ±0\.05 +n\/a +n\/a +n\/a +not run/);
+  assertMatch(text, /iperf throughput, Gb\/s +rfc-v2 +11\.40 ±0\.05 +n\/a +n\/a +n\/a +not run/);
   assertMatch(text, /\nwhy$/);
   assertStringIncludes(bars!.figure!.body, ">n/a<");
 });
 
-Deno.test("less host CPU use is a difference in points, beside what the slide says", () => {
-  const of = (hostCpuPercent: number) => ({
-    ...trafficOf([{ ...RESULT, program: "iperf", bitsPerSecond: 20e9, hostCpuPercent }]),
-  });
-  const [table] = trafficParts([of(48), of(41)], []);
+Deno.test("slide 27 compares both systems: speeds as ratios, host CPU use in points", () => {
+  const of = (hostCpuPercent: number, bitsPerSecond: number) =>
+    trafficOf([{ ...RESULT, program: "iperf", bitsPerSecond, hostCpuPercent }], "kvm");
+  const [table] = trafficParts([of(48, 10e9), of(41, 13e9)], []);
   const text = table!.text().join("\n");
-  assertStringIncludes(text, "7.00 lower; the slide says 5 to 10 lower");
-  assertStringIncludes(text, "off: +124.5 %");
+  assertMatch(text, /throughput, rfc-v2 \/ kvm +both +1\.28 +1\.30 .*the slide says "28% better"/);
+  assertMatch(text, /round trip, kvm \/ rfc-v2 +both +1\.27 +n\/a .*not run/);
+  assertStringIncludes(text, "7.00 points lower; the slide says 5 - 10 % lower");
+  assertStringIncludes(text, "off: +14.0 %");
 });
 
 Deno.test("in text bars are as long as their values, with the talk's value marked", () => {
@@ -128,8 +130,8 @@ Deno.test("in text bars are as long as their values, with the talk's value marke
       { label: "A", system: "kvm", modelled: 20, published: { value: 10, tolerance: 1 } },
       { label: "B", system: "rfc-v2", modelled: undefined },
     ],
-  }]);
-  assertEquals(lines[1], `A  ${"█".repeat(20)}|${"█".repeat(19)}    20.0  (published 10)`);
+  }], String);
+  assertEquals(lines[1], `A  ${"█".repeat(20)}|${"█".repeat(19)}      20  (published 10)`);
   assertMatch(lines[2]!, /^B +n\/a$/);
 });
 

@@ -5,7 +5,7 @@ import { type CyclictestThread, histogramLines, threadLine } from "../runtime/me
 import { Histogram } from "../runtime/measure/histogram.ts";
 import { missRateBound, missRateText } from "../runtime/measure/miss_rate.ts";
 import { PUBLISHED_LATENCIES, PUBLISHED_TRAFFIC, publishedLatency } from "../runtime/measure/published.ts";
-import { latencyTableLines, latencyVerdict, provenanceText, tableLines } from "../runtime/measure/table.ts";
+import { latencyTable, latencyVerdict, provenanceText, tableLines } from "../runtime/measure/table.ts";
 
 function histogram(bins: number, ...latenciesNs: number[]): Histogram {
   const result = new Histogram(bins);
@@ -214,7 +214,7 @@ Deno.test("columns are aligned, groups stand over their columns, undefined is n/
 });
 
 Deno.test("a latency table puts published beside modelled, with n, seed, verdict and the bound of its maxima", () => {
-  const lines = latencyTableLines([
+  const { columns, rows, notes } = latencyTable([
     {
       system: "bare-metal",
       kernel: "linux-3.4.0",
@@ -224,6 +224,7 @@ Deno.test("a latency table puts published beside modelled, with n, seed, verdict
     },
     { system: "talk", kernel: "linux-3.4.0", published: undefined, modelled: undefined, seed: 7 },
   ]);
+  const lines = [...tableLines(columns, rows), ...notes];
   assertEquals(lines.map((line) => line.replace(/ +/g, " ").trim()), [
     "published modelled",
     "system kernel min avg max* min avg max* mean n seed verdict",

@@ -300,6 +300,19 @@ Deno.test("slide 26 takes no row of an idle guest", () => {
   assertEquals(table.filter((line) => /not run$/.test(line)).length, 3);
 });
 
+Deno.test("slide 27 is what iperf and ping have measured, on all machines of the session", () => {
+  const prompt = new Prompt("kvm");
+  const result = { kernel: "linux-3.4.0", seed: 1, lengthNs: 1e9, hostCpuPercent: 40 };
+  prompt.session.lab.traffic.push({ ...result, system: "kvm", program: "iperf", bitsPerSecond: 9e9 });
+  prompt.type("boot rfc-v2");
+  prompt.session.lab.traffic.push({ ...result, system: "rfc-v2", program: "iperf", bitsPerSecond: 12e9 });
+  const rows = prompt.type("slide 27").split("\n").filter((line) => line.startsWith("iperf"));
+  assertEquals(rows.map((line) => line.split(/ {2,}/).slice(1, 4)), [
+    ["kvm", "8.91 ±0.05", "9.00"],
+    ["rfc-v2", "11.40 ±0.05", "12.00"],
+  ]);
+});
+
 Deno.test("slides that are no table of what a session measures lead to the command that makes them", () => {
   const prompt = new Prompt();
   const answer = prompt.type("slide 7");

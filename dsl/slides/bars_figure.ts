@@ -34,8 +34,16 @@ const BAR = 30;
 const PITCH = 50;
 const BOTTOM = 48;
 
+/** How a value is written beside its bar. */
+type NumberText = (value: number) => string;
+
 /** The drawing: a panel for each measure, bars from 0. */
-export function barsFigure(name: string, title: string, panels: readonly BarPanel[]): Figure {
+export function barsFigure(
+  name: string,
+  title: string,
+  panels: readonly BarPanel[],
+  numberText: NumberText,
+): Figure {
   const rows = Math.max(...panels.map(({ bars }) => bars.length));
   const width = LEFT + panels.length * (PANEL + BETWEEN) - BETWEEN + 34;
   const floor = TOP + rows * PITCH;
@@ -73,7 +81,7 @@ export function barsFigure(name: string, title: string, panels: readonly BarPane
       }
       if (modelled !== undefined) {
         const end = Math.max(scale(modelled), published === undefined ? 0 : scale(published.value));
-        pieces.push(textAt(end + 7, middle + 4, barNumber(modelled), { classes: "small" }));
+        pieces.push(textAt(end + 7, middle + 4, numberText(modelled), { classes: "small" }));
       }
     });
     pieces.push(
@@ -89,7 +97,7 @@ const LONGEST = 40;
 const EIGHTHS = " ▏▎▍▌▋▊▉█";
 
 /** The same as lines of text. `|` stands where the talk's value is. */
-export function barsText(panels: readonly BarPanel[]): string[] {
+export function barsText(panels: readonly BarPanel[], numberText: NumberText): string[] {
   const names = Math.max(...panels.flatMap(({ bars }) => bars.map(({ label }) => label.length)));
   return panels.flatMap(({ title, unit, bars }, i) => {
     const most = Math.max(1e-9, ...bars.flatMap((bar) => [bar.modelled ?? 0, bar.published?.value ?? 0]));
@@ -100,16 +108,11 @@ export function barsText(panels: readonly BarPanel[]): string[] {
       );
       const mark = published === undefined ? -1 : Math.round(published.value / most * LONGEST);
       const bar = mark < 0 ? cells : `${cells.slice(0, mark)}|${cells.slice(mark + 1)}`;
-      const value = modelled === undefined ? "n/a" : barNumber(modelled);
+      const value = modelled === undefined ? "n/a" : numberText(modelled);
       return `${label.padStart(names)}  ${bar} ${value.padStart(6)}${
         published === undefined ? "" : `  (published ${published.value})`
       }`;
     });
     return [...(i === 0 ? [] : [""]), `${" ".repeat(names)}  ${title}, ${unit}`, ...lines];
   });
-}
-
-/** A measured value: three or four digits. */
-export function barNumber(value: number): string {
-  return value >= 100 ? value.toFixed(0) : value >= 20 ? value.toFixed(1) : value.toFixed(2);
 }

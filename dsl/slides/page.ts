@@ -55,7 +55,7 @@ tr.groups th{border-bottom:0;padding-bottom:0;text-align:center}
 .note{font-size:13px;color:var(--muted);margin:8px 0 0}
 pre{font:13px/1.5 ui-monospace,"SF Mono",Menlo,Consolas,"DejaVu Sans Mono",monospace;background:var(--ground);border:1px solid var(--rule);border-radius:10px;padding:14px 16px;overflow-x:auto;margin:8px 0 0}
 footer{color:var(--muted);font-size:13px;padding-top:12px;padding-bottom:56px}
-@media (max-width:640px){section{padding:20px 16px}header,main,footer{padding-left:12px;padding-right:12px}}
+@media (max-width:640px){figure svg{max-width:none}section{padding:20px 16px}header,main,footer{padding-left:12px;padding-right:12px}}
 @media print{body{background:#fff}section{break-inside:avoid;border:0;padding:0 0 24px}}`;
 
 /** The page. */

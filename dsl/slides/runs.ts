@@ -207,7 +207,7 @@ export class Runs {
     return this.#once(this.#traffic, system, system, () => {
       const found = this.#script("slide27_row.rtk", system, ROW_KERNEL);
       if ("problem" in found) return found;
-      const { traffic } = found.session.lab;
+      const { traffic } = found.session;
       return traffic.length === 0 ? { problem: "slide27_row.rtk has measured nothing" } : { result: traffic };
     });
   }

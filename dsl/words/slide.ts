@@ -1,16 +1,21 @@
+import { tableLines } from "../../runtime/measure/table.ts";
 import type { Command } from "../commands/command.ts";
 import type { Session } from "../session.ts";
-import { isLatencySlide, latencySlideLines } from "../slide_table.ts";
+import { isLatencySlide, latencySlideLines, profileText } from "../slide_table.ts";
 import { slideNumbered, SLIDES } from "../slides/catalogue.ts";
+import { TRAFFIC_SYSTEMS, trafficOf, trafficTable } from "../traffic_table.ts";
 
 /** `slide`. */
 export const doc = `Usage: slide N
 Effects: prints the table of slide N out of what the session has measured, published beside modelled; rows not measured
-  yet are n/a. Slides 25 and 26 are the latency of cyclictest. All other slides: rtkvm slides N, which runs what it
-  needs by itself
+  yet are n/a. Slides 25 and 26 are the latency of cyclictest, 27 is iperf and ping. All other slides: rtkvm slides N,
+  which runs what it needs by itself
 Exit status: 0; 2 for another slide
 Examples: slide 25
-  slide 26`;
+  slide 27`;
+
+/** The slide of iperf and ping. */
+const TRAFFIC_SLIDE = 27;
 
 /** The word of a session. */
 export function slide(session: Session): Command {
@@ -24,17 +29,25 @@ export function slide(session: Session): Command {
       if (entry === undefined || more.length > 0) {
         return context.complain(`expected the number of a slide, 1 to ${SLIDES.length}`, 2);
       }
-      const { number, title } = entry;
-      if (!isLatencySlide(number)) {
+      const lines = linesOf(entry.number, session);
+      if (lines === undefined) {
+        const { number, title } = entry;
         return context.complain(
           `${number} is no table of what a session measures (${title}): rtkvm slides ${number} makes it`,
           2,
         );
       }
-      const { profile, seed } = session.lab.options;
-      const lines = latencySlideLines(number, session.results, profile, seed);
       context.out(lines.map((line) => `${line}\n`).join(""));
       return 0;
     },
   };
+}
+
+/** The table of a slide out of a session's results; undefined where it is none. */
+function linesOf(number: number, { lab: { options: { profile, seed } }, results, traffic }: Session) {
+  if (isLatencySlide(number)) return latencySlideLines(number, results, profile, seed);
+  if (number !== TRAFFIC_SLIDE) return undefined;
+  const [stock, direct] = TRAFFIC_SYSTEMS.map(({ system }) => trafficOf(traffic, system));
+  const { title, columns, rows, notes } = trafficTable([stock!, direct!], [profileText(profile)]);
+  return [title, ...tableLines(columns, rows), ...notes];
 }

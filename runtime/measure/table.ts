@@ -137,12 +137,6 @@ export function latencyTable(rows: readonly LatencyRow[]): Table {
   };
 }
 
-/** The lines of {@linkcode latencyTable}. */
-export function latencyTableLines(rows: readonly LatencyRow[]): string[] {
-  const { columns, rows: cells, notes } = latencyTable(rows);
-  return [...tableLines(columns, cells), ...notes];
-}
-
 /** Whether minimum and average are reproduced, or by how many µs each is off. */
 export function latencyVerdict(
   published: PublishedLatency | undefined,
