@@ -69,7 +69,7 @@ export const TRAFFIC_MEASURES: readonly TrafficMeasure[] = [
     title: "iperf throughput",
     unit: "Gb/s",
     value: (of) => of.gigabitsPerSecond,
-    n: (of) => of.seconds === undefined ? undefined : `${of.seconds} s`,
+    n: (of) => of.seconds === undefined ? undefined : `${of.seconds.toFixed(1)} s`,
     published: (system) => bar("throughput", system),
     gain: {
       title: "throughput, rfc-v2 / kvm",

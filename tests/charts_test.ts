@@ -105,7 +105,7 @@ Deno.test("traffic is put together from iperf and ping; what was not measured is
   assertEquals([measured.gigabitsPerSecond, measured.roundTripUs, measured.hostCpuPercent], [9, 70, 40]);
   const [table, bars] = trafficParts([measured, trafficOf(results, "rfc-v2")], ["why"]);
   const text = table!.text().join("\n");
-  assertMatch(text, /iperf throughput, Gb\/s +kvm +8\.91 ±0\.05 +9\.00 +10 s +1 +\+1\.0 %, within 8 %/);
+  assertMatch(text, /iperf throughput, Gb\/s +kvm +8\.91 ±0\.05 +9\.00 +10\.0 s +1 +\+1\.0 %, within 8 %/);
   assertMatch(text, /iperf throughput, Gb\/s +rfc-v2 +11\.40 ±0\.05 +n\/a +n\/a +n\/a +not run/);
   assertMatch(text, /\nwhy$/);
   assertStringIncludes(bars!.figure!.body, ">n/a<");

@@ -29,10 +29,12 @@ export interface BarPanel {
 const LEFT = 132;
 const PANEL = 210;
 const BETWEEN = 46;
-const TOP = 62;
+const TOP = 66;
 const BAR = 30;
-const PITCH = 50;
+const PITCH = 56;
 const BOTTOM = 48;
+/** Room for a value beside its bar. */
+const NUMBER = 44;
 
 /** How a value is written beside its bar. */
 type NumberText = (value: number) => string;
@@ -48,14 +50,14 @@ export function barsFigure(
   const width = LEFT + panels.length * (PANEL + BETWEEN) - BETWEEN + 34;
   const floor = TOP + rows * PITCH;
   const pieces = [
-    lineFrom(LEFT, 14, LEFT, 26, "reading") + lineFrom(LEFT - 7, 20, LEFT + 7, 20, "reading"),
-    textAt(LEFT + 14, 24, "published, with the error of its reading", { classes: "small muted" }),
+    lineFrom(LEFT + 4, 11, LEFT + 4, 27, "reading") + lineFrom(LEFT, 19, LEFT + 8, 19, "reading"),
+    textAt(LEFT + 16, 23, "published, read off the talk's chart", { classes: "small muted" }),
   ];
   panels.forEach(({ title: heading, unit, bars }, i) => {
     const left = LEFT + i * (PANEL + BETWEEN);
     const most = Math.max(1e-9, ...bars.flatMap((bar) => [bar.modelled ?? 0, bar.published?.value ?? 0]));
     const { scale, ticks } = linear(0, most * 1.22, [left, left + PANEL], 4);
-    pieces.push(textAt(left, TOP - 14, `${heading}, ${unit}`, { classes: "strong" }));
+    pieces.push(textAt(left, TOP - 12, `${heading}, ${unit}`, { classes: "strong" }));
     for (const tick of ticks) pieces.push(lineFrom(scale(tick), TOP, scale(tick), floor, "grid"));
     bars.forEach(({ label, system, modelled, published }, row) => {
       const y = TOP + row * PITCH + (PITCH - BAR) / 2;
@@ -75,13 +77,16 @@ export function barsFigure(
       if (published !== undefined) {
         const { value, tolerance } = published;
         pieces.push(
-          lineFrom(scale(value), y - 5, scale(value), y + BAR + 5, "reading"),
+          lineFrom(scale(value), y - 3, scale(value), y + BAR + 3, "reading"),
           lineFrom(scale(value - tolerance), middle, scale(value + tolerance), middle, "reading"),
+          textAt(scale(value), y - 6, String(value), { classes: "tick", anchor: "middle" }),
         );
       }
       if (modelled !== undefined) {
-        const end = Math.max(scale(modelled), published === undefined ? 0 : scale(published.value));
-        pieces.push(textAt(end + 7, middle + 4, numberText(modelled), { classes: "small" }));
+        const end = scale(modelled), mark = published === undefined ? -Infinity : scale(published.value);
+        // Beside its bar, or beyond the talk's mark where that is in the way.
+        const at = mark > end - 4 && mark < end + NUMBER ? mark : end;
+        pieces.push(textAt(at + 7, middle + 4, numberText(modelled), { classes: `strong ${system}` }));
       }
     });
     pieces.push(

@@ -15,8 +15,9 @@ import { type FlowItem, flowOf } from "../../runtime/measure/flow.ts";
 import type { PublishedLatency } from "../../runtime/measure/published.ts";
 import type { Command } from "../commands/command.ts";
 import { example, EXAMPLES } from "../examples.ts";
+import { DeadlockError } from "../jobs.ts";
 import { narrator } from "../narrate.ts";
-import { Session } from "../session.ts";
+import { type ScriptWatcher, Session } from "../session.ts";
 import { guestLoadOf } from "../slide_table.ts";
 
 /** What all runs have in common. */
@@ -97,28 +98,28 @@ export class Bench {
    * @throws RunFailure if its status is not 0
    */
   run(script: string, name = script.split("\n", 1)[0]!): string {
-    this.#text = "";
-    const status = this.session.runScript(script, name);
-    this.runs.ran(this.session, name);
-    if (status !== 0) {
-      throw new RunFailure(`${this.where}: ${name}: status ${status}\n${this.#text}`.trimEnd());
-    }
-    return this.#text;
+    return this.#run(script, name);
   }
 
-  /** Runs a script and tells it: each command, its output, what it has changed. Answers the lines. */
+  /** The same, told: each command, its output, what it has changed. Answers the lines. */
   tell(script: string, name: string): string[] {
+    const watcher = narrator(this.session, (text) => void (this.#text += text));
+    return this.#run(script, name, watcher).trimEnd().split("\n");
+  }
+
+  #run(script: string, name: string, watcher?: ScriptWatcher): string {
     this.#text = "";
-    const status = this.session.runScript(
-      script,
-      name,
-      narrator(this.session, (text) => void (this.#text += text)),
-    );
-    this.runs.ran(this.session, name);
-    if (status !== 0) {
-      throw new RunFailure(`${this.where}: ${name}: status ${status}\n${this.#text}`.trimEnd());
+    let problem: string | undefined;
+    try {
+      const status = this.session.runScript(script, name, watcher);
+      if (status !== 0) problem = `status ${status}\n${this.#text}`;
+    } catch (error) {
+      if (!(error instanceof DeadlockError)) throw error;
+      problem = error.message;
     }
-    return this.#text.trimEnd().split("\n");
+    this.runs.ran(this.session, name);
+    if (problem !== undefined) throw new RunFailure(`${this.where}: ${name}: ${problem}`.trimEnd());
+    return this.#text;
   }
 
   /** Lets one event after the other happen, until `holds`. @throws RunFailure if it does not come true */
