@@ -40,7 +40,9 @@ export const SLIDES: readonly SlideEntry[] = [
     by: "the rows of slide 25: mean latency and VM exits a period",
     scripts: ["slide25_row.rtk"],
   }),
-  text(6, "Why KVM, and neither an RTOS as host nor a partitioning hypervisor", "motivation"),
+  executed(6, "Why KVM: among others, it shares and overcommits cores", {
+    by: "cyclictest in a busy guest, alone and beside another one on its core",
+  }),
   executed(7, "A timer interrupt on stock KVM: three exits a period", {
     by: "the trace of a busy guest's tick on kvm",
   }),
@@ -123,7 +125,7 @@ function executed(
   title: string,
   how: { readonly by: string; readonly scripts?: readonly string[] },
 ): SlideEntry {
-  return { number, title, kind: "executed", scripts: [SETUP], ...how };
+  return { number, title, kind: "executed", ...how };
 }
 
 function derived(number: number, title: string, by: string): SlideEntry {

@@ -124,6 +124,7 @@ export function mechanisms(): Mechanism[] {
   });
   return [
     { label: "stock KVM", system: stock, classes: "bare-metal" },
+    { label: "CPU isolation", system: having("isolation", {}), classes: "bare-metal" },
     { label: "direct delivery", system: having("delivery", { delivery: true }), classes: "kvm" },
     { label: "direct EOI", system: having("delivery+eoi", { delivery: true, eoi: true }), classes: "eoi" },
     { label: "direct APIC timer", system: patched, classes: "rfc-v2" },
@@ -192,19 +193,25 @@ export function slide9(runs: Runs): Part[] {
   ];
 }
 
-/** Marks each exit of a stock period with the mechanism that is the first to remove exits of its cause, on any path. */
+/**
+ * Marks each exit of a stock period with the mechanism that is the first to remove exits of its cause, on any path. To
+ * remove is to make the path's exits fewer: an interrupt that comes as an NMI instead is not removed.
+ */
 function removalMarks(
   items: readonly FlowItem[],
   steps: readonly { readonly mechanism: Mechanism; readonly causes: Causes }[],
 ): FlowMark[] {
-  const causesIn = ({ timer, device }: Causes, cause: string) =>
-    [timer.items, device].map((path) => causesOf(path).filter((i) => path[i]!.text === cause).length);
+  const paths = ({ timer, device }: Causes) => [timer.items, device];
+  const count = (path: readonly FlowItem[], cause: string) =>
+    causesOf(path).filter((i) => path[i]!.text === cause).length;
   return causesOf(items).flatMap((from): FlowMark[] => {
     const to = items.findIndex(({ text }, i) => i > from && text === "VM entry");
     const cause = items[from]!.text;
     const by = steps.slice(1).find(({ causes }, i) => {
-      const before = causesIn(steps[i]!.causes, cause), after = causesIn(causes, cause);
-      return after.some((count, path) => count < before[path]!);
+      const before = paths(steps[i]!.causes);
+      return paths(causes).some((path, which) =>
+        exitsOf(path) < exitsOf(before[which]!) && count(path, cause) < count(before[which]!, cause)
+      );
     });
     if (by === undefined || to < 0) return [];
     const { label, classes } = by.mechanism;

@@ -8,6 +8,7 @@ import { type SlideEntry, standing } from "./catalogue.ts";
 import { slide18, slide20, slide22, slide7, slide9 } from "./flow_slides.ts";
 import { slide13, slide14, slide15, slide16, slide17 } from "./issue_slides.ts";
 import { latencyParts, slide5 } from "./latency_slides.ts";
+import { slide6 } from "./overcommit_slide.ts";
 import { paragraphs, type Part } from "./part.ts";
 import { slide12, slide19, slide21 } from "./register_slides.ts";
 import { RunFailure, type RunRecord, type Runs } from "./runs.ts";
@@ -17,6 +18,7 @@ import { slide27 } from "./traffic_slide.ts";
 
 const MAKERS: ReadonlyMap<number, (runs: Runs) => readonly Part[]> = new Map([
   [5, slide5],
+  [6, slide6],
   [7, slide7],
   [9, slide9],
   [10, slide10],
