@@ -114,7 +114,7 @@ interface Mechanism {
 }
 
 /** Slide 9: the mechanisms, each on top of those before it. Rows of capabilities; which exits go is counted. */
-export function mechanisms(): Mechanism[] {
+function mechanisms(): Mechanism[] {
   const [stock, patched] = [systemNamed("kvm")!, systemNamed("rfc-v2")!];
   const { capabilities: all } = patched;
   const having = (name: string, has: Partial<SystemRow["capabilities"]>): SystemRow => ({
@@ -125,7 +125,7 @@ export function mechanisms(): Mechanism[] {
   return [
     { label: "stock KVM", system: stock, classes: "bare-metal" },
     { label: "CPU isolation", system: having("isolation", {}), classes: "bare-metal" },
-    { label: "direct delivery", system: having("delivery", { delivery: true }), classes: "kvm" },
+    { label: "direct delivery", system: systemNamed("rfc-v1")!, classes: "kvm" },
     { label: "direct EOI", system: having("delivery+eoi", { delivery: true, eoi: true }), classes: "eoi" },
     { label: "direct APIC timer", system: patched, classes: "rfc-v2" },
   ];
@@ -188,14 +188,14 @@ export function slide9(runs: Runs): Part[] {
       })
     ),
     paragraphs(
-      "A mark says which mechanism is the first to remove exits of that cause, from one row of the table to the next.",
+      "A mark names the first mechanism with which a path, the timer's or a device's, has fewer exits than in the row before, and fewer of this cause than on stock KVM.",
     ),
   ];
 }
 
 /**
- * Marks each exit of a stock period with the mechanism that is the first to remove exits of its cause, on any path. To
- * remove is to make the path's exits fewer: an interrupt that comes as an NMI instead is not removed.
+ * Marks each exit of a stock period with the mechanism that removes it: the first with which a path, this one or a
+ * device's, has fewer exits than before, and fewer of this cause than on stock KVM.
  */
 function removalMarks(
   items: readonly FlowItem[],
@@ -204,13 +204,14 @@ function removalMarks(
   const paths = ({ timer, device }: Causes) => [timer.items, device];
   const count = (path: readonly FlowItem[], cause: string) =>
     causesOf(path).filter((i) => path[i]!.text === cause).length;
+  const stock = paths(steps[0]!.causes);
   return causesOf(items).flatMap((from): FlowMark[] => {
     const to = items.findIndex(({ text }, i) => i > from && text === "VM entry");
     const cause = items[from]!.text;
     const by = steps.slice(1).find(({ causes }, i) => {
       const before = paths(steps[i]!.causes);
       return paths(causes).some((path, which) =>
-        exitsOf(path) < exitsOf(before[which]!) && count(path, cause) < count(before[which]!, cause)
+        exitsOf(path) < exitsOf(before[which]!) && count(path, cause) < count(stock[which]!, cause)
       );
     });
     if (by === undefined || to < 0) return [];
