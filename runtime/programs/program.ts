@@ -10,6 +10,7 @@ import type { Kernel } from "../linux/kernel.ts";
 import type { KernelThreads } from "../linux/kthreads.ts";
 import type { PciCore } from "../linux/pci_bus.ts";
 import type { CpuMask, Task } from "../linux/task.ts";
+import type { Histogram } from "../measure/histogram.ts";
 import type { CyclictestResult } from "./cyclictest.ts";
 
 /** What a program finds of its computer beside the kernel. */
@@ -48,6 +49,8 @@ export interface ProgramProcess {
   stdout(text: string): void;
   /** Writes to descriptor 2. */
   stderr(text: string): void;
+  /** What thread `number` of a benchmark counts its latencies in; the thread numbered 0 asks first. */
+  histogram(number: number, bins: number): Histogram;
   /** Hands a measurement to the laboratory. */
   measured(result: CyclictestResult): void;
   /** Tells how far a long run has come, 0 … 1. */
