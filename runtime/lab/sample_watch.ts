@@ -58,7 +58,11 @@ export class SampleWatch {
   #situation: Situation | null = null;
 
   /** @param found told of each sample of `range`, at the instant at which it is taken */
-  constructor(readonly lab: Lab, readonly range: SampleRange, readonly found: (sample: WatchedSample) => void) {}
+  constructor(
+    readonly lab: Lab,
+    readonly range: SampleRange,
+    readonly found: (sample: WatchedSample) => void,
+  ) {}
 
   /** A histogram for thread `thread` of benchmark `run`; undefined: that one is not watched. */
   histogram(run: number, thread: number, bins: number): Histogram | undefined {

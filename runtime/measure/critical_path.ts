@@ -17,7 +17,14 @@
  */
 
 import type { TraceRecord } from "../../hw/sim/trace.ts";
-import { type Activity, type Handler, machineOf, type Slice, type Switch, TraceIndex } from "./trace_index.ts";
+import {
+  type Activity,
+  type Handler,
+  machineOf,
+  type Slice,
+  type Switch,
+  TraceIndex,
+} from "./trace_index.ts";
 import type { Situation } from "./trace_index.ts";
 
 /** What a part of a sample is made of. */
@@ -142,7 +149,9 @@ class Walk {
   #before({ cpu, world, index }: Switch): void {
     if (!this.#nearer(index)) return this.#rest(cpu);
     const activity = this.trace.activityAt(index); // as it was before the switch
-    if (activity?.handler && this.#lastSwitch(cpu, world, index) === undefined) return this.#handler(activity.handler);
+    if (activity?.handler && this.#lastSwitch(cpu, world, index) === undefined) {
+      return this.#handler(activity.handler);
+    }
     this.#task(cpu, world, index);
   }
 
@@ -197,7 +206,9 @@ class Walk {
       if (written !== undefined) {
         set = written;
         from = this.trace.cpuOf(written);
-        const exit = records.findLastIndex((record, i) => i < written && record.kind === "exit" && this.trace.cpuOf(i) === from);
+        const exit = records.findLastIndex((record, i) =>
+          i < written && record.kind === "exit" && this.trace.cpuOf(i) === from
+        );
         beginNs = exit < 0 ? records[written]!.timeNs : records[exit]!.timeNs;
       }
     }
@@ -232,7 +243,9 @@ class Walk {
   #readiness({ index, world, next }: Switch): { wake?: number; left?: Switch } {
     const { records, switches } = this.trace;
     const machine = machineOf(world);
-    const left = switches.findLast((s) => s.index < index && s.prev.pid === next.pid && machineOf(s.world) === machine);
+    const left = switches.findLast((s) =>
+      s.index < index && s.prev.pid === next.pid && machineOf(s.world) === machine
+    );
     const wake = this.trace.tracepoints("sched_wakeup").findLast((i) =>
       i < index && i > (left?.index ?? -1) && records[i]!.fields.pid === next.pid &&
       machineOf(this.trace.activityAt(i)?.world ?? "") === machine
@@ -265,7 +278,9 @@ class Walk {
   /** The virtual CPU that the processor of record `index` had entered last. */
   #worldEntered(index: number): string | null {
     const cpu = this.trace.cpuOf(index);
-    const entry = this.trace.tracepoints("kvm_entry").findLast((i) => i < index && this.trace.cpuOf(i) === cpu);
+    const entry = this.trace.tracepoints("kvm_entry").findLast((i) =>
+      i < index && this.trace.cpuOf(i) === cpu
+    );
     return entry === undefined ? this.#vcpu : String(this.trace.records[entry]!.fields.vcpu);
   }
 
@@ -298,7 +313,8 @@ class Walk {
     if (records[to]!.kind !== "request" && origin !== cpu) {
       const request = this.trace.requests.find((i) => {
         const sent = this.trace.alarmOf(records[i]!.cause);
-        return i < index && i > to && this.trace.cpuOf(i) === cpu && sent !== undefined && sent >= this.trace.alarmOf(this.#eventOf(to))! &&
+        return i < index && i > to && this.trace.cpuOf(i) === cpu && sent !== undefined &&
+          sent >= this.trace.alarmOf(this.#eventOf(to))! &&
           this.trace.cpuOf(sent) === origin && records[i]!.fields.by === "message";
       });
       if (request !== undefined) {
@@ -335,7 +351,9 @@ class Walk {
   /** The request that ended the sleep of `cpu` which ends now. */
   #wokenBy(cpu: number): number | undefined {
     const { records, requests } = this.trace;
-    return requests.findLast((i) => i < this.#index && records[i]!.timeNs === this.#atNs && this.trace.cpuOf(i) === cpu);
+    return requests.findLast((i) =>
+      i < this.#index && records[i]!.timeNs === this.#atNs && this.trace.cpuOf(i) === cpu
+    );
   }
 
   /** No further cause is known: the time before belongs to what the processor did. */

@@ -91,7 +91,9 @@ interface Reading {
   guestMode: boolean;
   vcpu: string | null;
   exit: Activity["exit"];
-  open: { name: string; layer: number; ns: number; address: number | null; startNs: number; index: number } | null;
+  open:
+    | { name: string; layer: number; ns: number; address: number | null; startNs: number; index: number }
+    | null;
   activity: Activity | null;
 }
 
@@ -141,7 +143,7 @@ export class TraceIndex {
       this.#read(index, record, alarm);
     }
     const last = records.at(-1);
-    if (last !== undefined) for (const cpu of this.slices.keys()) this.#close(cpu, last.timeNs);
+    if (last !== undefined) { for (const cpu of this.slices.keys()) this.#close(cpu, last.timeNs); }
   }
 
   /** The processor whose software, or whose hardware, made record `index`; -1: none did. */
@@ -161,7 +163,8 @@ export class TraceIndex {
 
   /** The task that is current in `world` when record `index` is made. */
   taskAt(world: string, index: number): TaskName | undefined {
-    return this.switches.findLast((s) => s.index < index && s.world === world)?.next ?? this.#first.get(world);
+    return this.switches.findLast((s) => s.index < index && s.world === world)?.next ??
+      this.#first.get(world);
   }
 
   /** Indices of the tracepoints of that name, in order. */
@@ -184,7 +187,14 @@ export class TraceIndex {
       case "instruction": {
         this.#close(cpu, timeNs);
         const address = kind === "instruction" ? Number(fields.address) : null;
-        reading.open = { name, layer: Number(fields.layer), ns: Number(fields.ns), address, startNs: timeNs, index };
+        reading.open = {
+          name,
+          layer: Number(fields.layer),
+          ns: Number(fields.ns),
+          address,
+          startNs: timeNs,
+          index,
+        };
         return;
       }
       case "entry":
