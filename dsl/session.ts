@@ -17,7 +17,7 @@ import type { ListItem, Script } from "./ast.ts";
 import type { Command } from "./commands/command.ts";
 import { attach, runList, startInteractive } from "./interpret.ts";
 import { type Coroutine, DeadlockError, type Job, JobScheduler } from "./jobs.ts";
-import { isPlainBoot, Journal, type JournalInput } from "./journal.ts";
+import { type Answer, isPlainBoot, Journal, type JournalInput } from "./journal.ts";
 import { parseScript } from "./parse.ts";
 import type { Environment, Io, Machine } from "./ports.ts";
 import { slideHook } from "./slide_mode.ts";
@@ -97,6 +97,8 @@ export class Session {
   readonly #profile: LabProfile;
   readonly #folder: ScriptFolder | undefined;
   #lab: Lab;
+  /** Answers of the run that is repeated which have been given again. */
+  #recalled = 0;
   /** Inputs that are being performed. */
   #inputs = 0;
   /** How many boots have come since the start of the run that is repeated. */
@@ -204,6 +206,11 @@ export class Session {
       };
       this.#perform(input, () => this.#enter(input, items.map(({ item }) => item), { check }));
     }
+  }
+
+  /** What `explain` said at this place of the run that is repeated; undefined: this run is the first one. */
+  recalled(): Answer | undefined {
+    return this.options.repeats?.journal.answers[this.#recalled++];
   }
 
   /** Runs the commands of an input's top level, each entered in the journal as it is come to. */

@@ -52,7 +52,7 @@ export interface Part {
   readonly cpu: number;
   /** Whose time it is; the hardware's (0) where no step is done. */
   readonly layer: number;
-  /** The step; "" where none is done. */
+  /** The step; of a message what it requests: `0xfd`, `NMI`; "" where the processor does nothing. */
   readonly name: string;
   /** An instruction's address operand. */
   readonly address: number | null;
@@ -180,13 +180,13 @@ class Walk {
   /** An interrupt was requested at record `index`: by a timer that was set, or a message that was sent. */
   #requested(index: number): void {
     const { records } = this.trace;
-    const { cause, fields } = records[index]!;
+    const { cause, fields, name } = records[index]!;
     const cpu = this.trace.cpuOf(index);
     const isTimer = fields.by === "timer";
     const sent = this.trace.alarmOf(cause);
     const sentNs = sent === undefined ? -Infinity : records[sent]!.timeNs;
     if (isTimer && sentNs <= this.expiryNs) return this.#late(cpu, sent);
-    this.#give(isTimer ? "timer" : "message", cpu, Math.max(sentNs, this.expiryNs), null);
+    this.#give(isTimer ? "timer" : "message", cpu, Math.max(sentNs, this.expiryNs), null, name);
     if (sent === undefined || this.#done) return;
     const sender = this.trace.cpuOf(sent);
     if (sender < 0) this.#rest(cpu); // a device
@@ -320,7 +320,7 @@ class Walk {
       if (request !== undefined) {
         if (!this.#occupy(cpu, records[request]!.timeNs)) return false;
         const sent = this.trace.alarmOf(records[request]!.cause)!;
-        this.#give("message", cpu, records[sent]!.timeNs, null);
+        this.#give("message", cpu, records[sent]!.timeNs, null, records[request]!.name);
         return !this.#done && this.#occupy(origin, toNs);
       }
     }
@@ -362,7 +362,7 @@ class Walk {
   }
 
   /** Gives the time from `fromNs`, not before the expiry, up to now. */
-  #give(kind: PartKind, cpu: number, fromNs: number, slice: Slice | null): void {
+  #give(kind: PartKind, cpu: number, fromNs: number, slice: Slice | null, name = ""): void {
     const startNs = Math.max(fromNs, this.expiryNs);
     const ns = this.#atNs - startNs;
     if (ns <= 0) return;
@@ -373,7 +373,7 @@ class Walk {
       ns,
       cpu,
       layer: slice?.layer ?? HARDWARE,
-      name: slice?.name ?? "",
+      name: slice?.name ?? name,
       address: slice?.address ?? null,
       activity: slice?.activity ?? null,
       event: slice === null || slice.index < 0 ? 0 : this.trace.records[slice.index]!.event,

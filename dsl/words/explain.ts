@@ -1,0 +1,184 @@
+import type { LabResult } from "../../runtime/lab/lab.ts";
+import type { WatchedSample } from "../../runtime/lab/sample_watch.ts";
+import { systemNamed, type SystemRow, SYSTEMS } from "../../runtime/lab/systems.ts";
+import { microseconds, sampleTable, sumText } from "../../runtime/lab/views/sample.ts";
+import type { Command, CommandContext } from "../commands/command.ts";
+import { timeText } from "../duration.ts";
+import { rerun, type SampleAddress } from "../rerun.ts";
+import { type OtherSystem, sampleJson } from "../sample_json.ts";
+import { RepetitionError, type Session } from "../session.ts";
+import { unknownName } from "../unknown_name.ts";
+
+/** `explain`. */
+export const doc = `Usage: explain max | min | N [thread T] [--with SYSTEM[,SYSTEM…]] [--alone] [--json]
+Effects: runs everything since the last boot again, in the background and without its output, up to one sample of the
+  last cyclictest: the largest, the smallest, or sample N; T is the thread's number, else the one that has the extreme, or 0.
+  Prints the latency as an exact sum over the layers, then its parts in order of time. Where the measuring processor
+  waited for another one, the part is what that one did. Nothing changes in the laboratory, and no time passes
+  --with   also the sample of the same number on these systems, each run again; without it on bare-metal, kvm, rfc-v1, rfc-v2
+  --alone  on no other system
+  --json   one line of JSON
+Exit status: 0; 1 if there is no such sample, or the run cannot be repeated; 2 for a word or system that is none
+Differs between systems: host disturbances come at the same times, but the set-up takes longer on one than on the other:
+  sample N is asked for at another time, and another sample is the one that is hit
+Examples: cyclictest -n -q -l 100; explain max
+  cyclictest -n -q -l 100; explain 42 --with rfc-v2
+  cyclictest -n -q -l 100 -t 2; explain min thread 1 --alone --json`;
+
+/** With which systems a sample is compared unless it is said. */
+const COMPARED = ["bare-metal", "kvm", "rfc-v1", "rfc-v2"];
+
+/** What the arguments ask for. */
+interface Request {
+  readonly which: "max" | "min" | number;
+  readonly thread: number | undefined;
+  readonly others: readonly SystemRow[] | undefined;
+  readonly json: boolean;
+}
+
+/** The word of a session. */
+export function explain(session: Session): Command {
+  return {
+    name: "explain",
+    kind: "laboratory",
+    doc,
+    run(context) {
+      const said = session.recalled();
+      if (said !== undefined) {
+        context.out(said.out);
+        context.err(said.err);
+        return said.status;
+      }
+      const answer = answerOf(session, context);
+      session.journal.answers.push(answer);
+      context.out(answer.out);
+      context.err(answer.err);
+      return answer.status;
+    },
+  };
+}
+
+function answerOf(session: Session, context: CommandContext): { out: string; err: string; status: number } {
+  const refused = (message: string, status: number) => ({
+    out: "",
+    err: `${context.shell.prefix()}explain: ${message}\n`,
+    status,
+  });
+  const request = parseExplain(context.args);
+  if (typeof request === "string") return refused(request, 2);
+  const at = addressOf(session, request);
+  if (typeof at === "string") return refused(at, 1);
+  try {
+    const sample = rerun(session, at);
+    if (typeof sample === "string") return refused(sample, 1);
+    const { system } = session.lab.options;
+    const others = request.others ?? COMPARED.flatMap((name) => systemNamed(name) ?? []);
+    const compared = others.filter((other) => other !== system)
+      .map((other): OtherSystem => ({ system: other.name, sample: rerun(session, at, other) }));
+    const out = request.json
+      ? `${sampleJson(at.result, at.thread, sample, compared, session.lab.options.profile.hash)}\n`
+      : explanationLines(at, sample, compared).map((line) => `${line}\n`).join("");
+    return { out, err: "", status: 0 };
+  } catch (error) {
+    if (error instanceof RepetitionError) return refused(`the run cannot be repeated: ${error.message}`, 1);
+    throw error;
+  }
+}
+
+/** Reads the arguments: what is asked for, or what is wrong with them. */
+export function parseExplain(args: readonly string[]): Request | string {
+  let which: Request["which"] | undefined;
+  let thread: number | undefined, others: readonly SystemRow[] | undefined;
+  let json = false;
+  for (let i = 0; i < args.length; i++) {
+    const [word = "", attached] = (args[i] ?? "").split("=", 2);
+    if (word === "--json") json = true;
+    else if (word === "--alone") others = [];
+    else if (word === "--with") {
+      const rows: SystemRow[] = [];
+      for (const name of (attached ?? args[++i] ?? "").split(",")) {
+        const row = systemNamed(name);
+        if (row === undefined) {
+          return `--with: ${unknownName("system", name, SYSTEMS.map((each) => each.name))}`;
+        }
+        rows.push(row);
+      }
+      others = rows;
+    } else if (word === "thread") {
+      const number = args[++i] ?? "";
+      if (!/^\d+$/.test(number)) return `thread "${number}": expected the number of a thread, from 0`;
+      thread = Number(number);
+    } else if (word.startsWith("-")) return unknownName("option", word, ["--with", "--alone", "--json"]);
+    else if (which !== undefined) return `"${word}": expected one sample`;
+    else if (word === "max" || word === "min") which = word;
+    else if (/^\d+$/.test(word) && Number(word) > 0) which = Number(word);
+    else return `"${word}": expected max, min, or the number of a sample, from 1`;
+  }
+  return which === undefined
+    ? "expected which sample: max, min, or its number"
+    : { which, thread, others, json };
+}
+
+/** Which sample of the last measurement is meant, or why there is none. */
+function addressOf(session: Session, { which, thread }: Request): SampleAddress | string {
+  const { results } = session.lab;
+  const result = results.at(-1);
+  if (result === undefined) {
+    return session.results.length === 0
+      ? "nothing has been measured: run cyclictest first"
+      : "nothing has been measured since the last boot, and what came before it cannot be gone back to";
+  }
+  if (session.options.io.read !== undefined) {
+    return "the run cannot be repeated: what was typed for its commands is not kept";
+  }
+  const { threads } = result.cyclictest;
+  const asked = thread === undefined ? threads : threads.filter(({ number }) => number === thread);
+  const of = typeof which === "number" ? asked[0] : extreme(asked, which);
+  if (of === undefined) return `thread ${thread}: cyclictest ran ${threads.length}, from 0`;
+  const { count, maxSample, minSample } = of.histogram;
+  const number = which === "max" ? maxSample : which === "min" ? minSample : which;
+  if (number < 1 || number > count) return `sample ${number}: thread ${of.number} has taken ${count}`;
+  return { result, thread: of.number, number };
+}
+
+function extreme(threads: LabResult["cyclictest"]["threads"], which: "max" | "min") {
+  const best = (a: typeof threads[number], b: typeof threads[number]) =>
+    (which === "max" ? b.histogram.maxNs > a.histogram.maxNs : b.histogram.minNs < a.histogram.minNs) ? b : a;
+  return threads.length === 0 ? undefined : threads.reduce(best);
+}
+
+function explanationLines(
+  { result, thread, number }: SampleAddress,
+  sample: WatchedSample,
+  others: readonly OtherSystem[],
+): string[] {
+  const { system, kernel, seed, cyclictest: { threads } } = result;
+  const count = threads.find((each) => each.number === thread)!.histogram.count;
+  const lines = [
+    `sample ${number} of ${count}${threads.length > 1 ? `, thread ${thread}` : ""}: ${sumText(sample)}`,
+    `${system}, ${kernel}, seed ${seed}; asked for ${
+      timeText(sample.expiryNs)
+    }, taken in event ${sample.event}`,
+    "",
+    ...sampleTable(sample),
+  ];
+  if (others.length === 0) return lines;
+  lines.push("", `sample ${number} of the same script and seed:`);
+  for (const { system: name, sample: other } of others) {
+    if (typeof other === "string") {
+      lines.push(`with ${name}: n/a: ${other}`);
+      continue;
+    }
+    const moved = other.expiryNs - sample.expiryNs;
+    const when = moved === 0
+      ? "at the same time"
+      : `${(Math.abs(moved) / 1e6).toFixed(3)} ms ${moved > 0 ? "later" : "earlier"}`;
+    lines.push(`with ${name}: ${sumText(other)}`);
+    lines.push(`     asked for ${when}; largest up to there ${microseconds(other.soFar.maxNs)} us`);
+  }
+  lines.push(
+    "Another path under the same host disturbances, which come at the same times; the samples do not, where the set-up",
+    "takes another time.",
+  );
+  return lines;
+}
