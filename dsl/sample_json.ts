@@ -38,7 +38,7 @@ export function sampleJson(
     host_load: hostLoad,
     thread,
     ...sampleFields(sample),
-    waits: waitsOf(sample.parts).map(({ what, layer, ns }) => ({ what, layer, ns })),
+    waits: waitsOf(sample.parts),
     parts: groupsOf(sample.parts).map(({ kind, startNs, ns, cpu, layer, what, cause, event }) => ({
       kind,
       start_ns: startNs,

@@ -208,9 +208,10 @@ export class Session {
     }
   }
 
-  /** What `explain` said at this place of the run that is repeated; undefined: this run is the first one. */
+  /** What `explain` said at this place of the run that is repeated, if it had; undefined: this run repeats none. */
   recalled(): Answer | undefined {
-    return this.options.repeats?.journal.answers[this.#recalled++];
+    const { repeats } = this.options;
+    return repeats && (repeats.journal.answers[this.#recalled++] ?? { out: "", err: "", status: 0 });
   }
 
   /** Runs the commands of an input's top level, each entered in the journal as it is come to. */

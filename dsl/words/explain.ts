@@ -2,8 +2,9 @@ import type { LabResult } from "../../runtime/lab/lab.ts";
 import type { WatchedSample } from "../../runtime/lab/sample_watch.ts";
 import { systemNamed, type SystemRow, SYSTEMS } from "../../runtime/lab/systems.ts";
 import { microseconds, sampleTable, sumText } from "../../runtime/lab/views/sample.ts";
-import type { Command, CommandContext } from "../commands/command.ts";
+import type { Command } from "../commands/command.ts";
 import { timeText } from "../duration.ts";
+import type { Answer } from "../journal.ts";
 import { rerun, type SampleAddress } from "../rerun.ts";
 import { type OtherSystem, sampleJson } from "../sample_json.ts";
 import { RepetitionError, type Session } from "../session.ts";
@@ -29,7 +30,7 @@ Examples: cyclictest -n -q -l 100; explain max
 const COMPARED = ["bare-metal", "kvm", "rfc-v1", "rfc-v2"];
 
 /** What the arguments ask for. */
-interface Request {
+export interface ExplainRequest {
   readonly which: "max" | "min" | number;
   readonly thread: number | undefined;
   readonly others: readonly SystemRow[] | undefined;
@@ -49,7 +50,10 @@ export function explain(session: Session): Command {
         context.err(said.err);
         return said.status;
       }
-      const answer = answerOf(session, context);
+      const request = parseExplain(context.args);
+      const answer = typeof request === "string"
+        ? { out: "", err: `${context.shell.prefix()}explain: ${request}\n`, status: 2 }
+        : explanation(session, request, `${context.shell.prefix()}explain: `);
       session.journal.answers.push(answer);
       context.out(answer.out);
       context.err(answer.err);
@@ -58,19 +62,14 @@ export function explain(session: Session): Command {
   };
 }
 
-function answerOf(session: Session, context: CommandContext): { out: string; err: string; status: number } {
-  const refused = (message: string, status: number) => ({
-    out: "",
-    err: `${context.shell.prefix()}explain: ${message}\n`,
-    status,
-  });
-  const request = parseExplain(context.args);
-  if (typeof request === "string") return refused(request, 2);
+/** Explains a sample of the session's last measurement. `prefix` begins messages. */
+export function explanation(session: Session, request: ExplainRequest, prefix: string): Answer {
+  const refused = (message: string): Answer => ({ out: "", err: `${prefix}${message}\n`, status: 1 });
   const at = addressOf(session, request);
-  if (typeof at === "string") return refused(at, 1);
+  if (typeof at === "string") return refused(at);
   try {
     const sample = rerun(session, at);
-    if (typeof sample === "string") return refused(sample, 1);
+    if (typeof sample === "string") return refused(sample);
     const { system } = session.lab.options;
     const others = request.others ?? COMPARED.flatMap((name) => systemNamed(name) ?? []);
     const compared = others.filter((other) => other !== system)
@@ -80,14 +79,14 @@ function answerOf(session: Session, context: CommandContext): { out: string; err
       : explanationLines(at, sample, compared).map((line) => `${line}\n`).join("");
     return { out, err: "", status: 0 };
   } catch (error) {
-    if (error instanceof RepetitionError) return refused(`the run cannot be repeated: ${error.message}`, 1);
+    if (error instanceof RepetitionError) return refused(`the run cannot be repeated: ${error.message}`);
     throw error;
   }
 }
 
 /** Reads the arguments: what is asked for, or what is wrong with them. */
-export function parseExplain(args: readonly string[]): Request | string {
-  let which: Request["which"] | undefined;
+export function parseExplain(args: readonly string[]): ExplainRequest | string {
+  let which: ExplainRequest["which"] | undefined;
   let thread: number | undefined, others: readonly SystemRow[] | undefined;
   let json = false;
   for (let i = 0; i < args.length; i++) {
@@ -120,7 +119,7 @@ export function parseExplain(args: readonly string[]): Request | string {
 }
 
 /** Which sample of the last measurement is meant, or why there is none. */
-function addressOf(session: Session, { which, thread }: Request): SampleAddress | string {
+function addressOf(session: Session, { which, thread }: ExplainRequest): SampleAddress | string {
   const { results } = session.lab;
   const result = results.at(-1);
   if (result === undefined) {

@@ -141,18 +141,10 @@ class Walk {
       if (this.#back(cpu, here.index, wake)) this.#software(this.trace.cpuOf(wake), wake);
     } else if (left !== undefined) {
       // It was preempted and has waited since: then it is what it did before that counts.
-      if (this.#back(cpu, here.index, left.index)) this.#before(left);
+      if (!this.#back(cpu, here.index, left.index)) return;
+      if (this.#nearer(left.index)) this.#task(left.cpu, left.world, left.index);
+      else this.#rest(left.cpu);
     } else this.#rest(cpu);
-  }
-
-  /** What ran on the processor before it was given away by `left`. */
-  #before({ cpu, world, index }: Switch): void {
-    if (!this.#nearer(index)) return this.#rest(cpu);
-    const activity = this.trace.activityAt(index); // as it was before the switch
-    if (activity?.handler && this.#lastSwitch(cpu, world, index) === undefined) {
-      return this.#handler(activity.handler);
-    }
-    this.#task(cpu, world, index);
   }
 
   /** A handler runs because its interrupt was requested, or injected after somebody had accepted it. */
@@ -264,6 +256,25 @@ class Walk {
     );
   }
 
+  /** What handles the interrupt that was requested at record `request`. */
+  #handlerOf(request: number): Handler | undefined {
+    const cpu = this.trace.cpuOf(request), { vector } = this.trace.records[request]!.fields;
+    return this.trace.handlers.find((h) =>
+      h.index > request && h.cpu === cpu && h.vector === vector && !h.injected
+    );
+  }
+
+  /** The first message to `cpu`, before record `index`, that `origin` has sent in event `event` or later. */
+  #messageFrom(origin: number, event: number, cpu: number, index: number): number | undefined {
+    const { records, requests } = this.trace;
+    return requests.find((i) => {
+      const { cause, fields } = records[i]!;
+      const sent = this.trace.alarmOf(cause);
+      return i < index && cause >= event && sent !== undefined && fields.by === "message" &&
+        this.trace.cpuOf(i) === cpu && this.trace.cpuOf(sent) === origin;
+    });
+  }
+
   /** When software accepted an injected interrupt for its virtual CPU: the first time since it was last injected. */
   #acceptedFor({ world, vector, index }: Handler): number | undefined {
     const before = this.trace.handlers.findLast((h) =>
@@ -311,13 +322,10 @@ class Walk {
     const { records } = this.trace;
     const origin = this.trace.cpuOf(to), toNs = records[to]!.timeNs;
     if (records[to]!.kind !== "request" && origin !== cpu) {
-      const request = this.trace.requests.find((i) => {
-        const sent = this.trace.alarmOf(records[i]!.cause);
-        return i < index && i > to && this.trace.cpuOf(i) === cpu && sent !== undefined &&
-          sent >= this.trace.alarmOf(this.#eventOf(to))! &&
-          this.trace.cpuOf(sent) === origin && records[i]!.fields.by === "message";
-      });
+      const request = this.#messageFrom(origin, this.#eventOf(to), cpu, index);
       if (request !== undefined) {
+        const handler = this.#handlerOf(request);
+        if (handler !== undefined) this.#handlers.add(handler);
         if (!this.#occupy(cpu, records[request]!.timeNs)) return false;
         const sent = this.trace.alarmOf(records[request]!.cause)!;
         this.#give("message", cpu, records[sent]!.timeNs, null, records[request]!.name);

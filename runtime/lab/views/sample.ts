@@ -67,13 +67,17 @@ export function layersOf(parts: readonly Part[]): [layer: string, ns: number][] 
     .filter(([, ns]) => ns > 0);
 }
 
-/** What a sample waited for, the longest first: what it was, whose it was, how long. */
-export function waitsOf(parts: readonly Part[]): { what: string; layer: string; ns: number }[] {
-  const waits = new Map<string, { what: string; layer: string; ns: number }>();
-  for (const { what, layer, ns } of groupsOf(parts.filter(({ kind }) => kind === "wait"))) {
-    const name = what.replace(/^waits: /, "");
-    const key = `${name} ${layer}`;
-    waits.set(key, { what: name, layer, ns: ns + (waits.get(key)?.ns ?? 0) });
+/** What a sample waited for, the longest first: which step, whose it was, how long, in how many pieces. */
+export function waitsOf(
+  parts: readonly Part[],
+): { what: string; layer: string; ns: number; pieces: number }[] {
+  const waits = new Map<string, { what: string; layer: string; ns: number; pieces: number }>();
+  for (const part of parts) {
+    if (part.kind !== "wait") continue;
+    const what = stepText(part), layer = LAYER_NAMES[part.layer] ?? String(part.layer);
+    const key = `${what}, ${layer}`;
+    const { ns, pieces } = waits.get(key) ?? { ns: 0, pieces: 0 };
+    waits.set(key, { what, layer, ns: ns + part.ns, pieces: pieces + 1 });
   }
   return [...waits.values()].sort((a, b) => b.ns - a.ns);
 }
@@ -84,9 +88,34 @@ export function sumText({ latencyNs, parts }: Pick<WatchedSample, "latencyNs" | 
   return `${microseconds(latencyNs)} us = ${sum}`;
 }
 
+/** So many rows of waiting without a break are shown one by one; more are summed up by step. */
+const WAIT_ROWS = 8;
+
+/** Groups as rows of a table: a long wait that was interrupted again and again is a row for each kind of step. */
+function folded(parts: readonly Part[]): PartGroup[] {
+  const rows: PartGroup[] = [];
+  for (let i = 0; i < parts.length;) {
+    let end = i;
+    const waits = parts[i]!.kind === "wait";
+    while (end < parts.length && (parts[end]!.kind === "wait") === waits) end++;
+    const run = parts.slice(i, end), groups = groupsOf(run);
+    if (!waits || groups.length <= WAIT_ROWS) rows.push(...groups);
+    else {
+      for (const { what, layer, ns, pieces } of waitsOf(run)) {
+        const first = run.find((part) => stepText(part) === what && LAYER_NAMES[part.layer] === layer)!;
+        const { startNs, cpu, event } = first;
+        const cause = pieces === 1 ? causeText(first) : `${pieces} times`;
+        rows.push({ kind: "wait", startNs, ns, cpu, layer, what: `waits: ${what}`, cause, event });
+      }
+    }
+    i = end;
+  }
+  return rows;
+}
+
 /** The parts as a table, then what each layer has, then what was waited for. */
 export function sampleTable({ latencyNs, parts }: WatchedSample): string[] {
-  const rows = groupsOf(parts).map(({ startNs, ns, cpu, layer, what, cause, event }) => [
+  const rows = folded(parts).map(({ startNs, ns, cpu, layer, what, cause, event }) => [
     microseconds(startNs),
     ns,
     `cpu${cpu}`,
