@@ -2,13 +2,15 @@
  * Runs a session's script again, in a laboratory of its own, up to one sample of a measurement.
  *
  * On the same system that leads to the same sample, event for event, and this time it is looked at. On another system it
- * leads to the sample of the same number.
+ * leads to the sample of the same number, under the same random numbers. That is not the same instant where the set-up
+ * takes another time; but what the host does by itself comes at the same instants, so what is sampled around that one is
+ * looked at too.
  *
  * @module
  */
 
 import type { LabResult } from "../runtime/lab/lab.ts";
-import { SampleWatch, type WatchedSample } from "../runtime/lab/sample_watch.ts";
+import { SampleWatch, type SampleWish, type WatchedSample } from "../runtime/lab/sample_watch.ts";
 import type { SystemRow } from "../runtime/lab/systems.ts";
 import { DeadlockError } from "./jobs.ts";
 import { Session } from "./session.ts";
@@ -23,19 +25,71 @@ export interface SampleAddress {
   readonly number: number;
 }
 
-/** Thrown out of the run once the sample has been taken: nobody wants the rest. */
-class Taken {
-  constructor(readonly sample: WatchedSample) {}
+/** What another system makes of it; a text says why there is no such sample. */
+export interface OtherSystem {
+  /** The system's name. */
+  readonly system: string;
+  /** The sample of the same number. */
+  readonly sample: WatchedSample | string;
+  /** The larger of the two samples that lie around the same instant. */
+  readonly around: WatchedSample | string;
 }
+
+/** Thrown out of the run once all that is wanted has been seen: nobody needs the rest. */
+class Seen {}
 
 /**
  * Runs again what `session` was given, up to the sample, and answers it; or why there is no such sample.
  *
- * @param system another system than the session's
  * @throws RepetitionError where the run cannot be repeated
  */
-export function rerun(session: Session, at: SampleAddress, system?: SystemRow): WatchedSample | string {
-  const { number, thread, result: { run, cyclictest } } = at;
+export function rerun(session: Session, at: SampleAddress): WatchedSample | string {
+  let seen: WatchedSample | undefined;
+  const problem = repeat(session, at, undefined, (number) => number === at.number, (sample) => {
+    seen = sample;
+    throw new Seen();
+  });
+  return seen ?? problem ?? `the run ends before sample ${at.number}`;
+}
+
+/** The same on another system: the sample of that number, and what was sampled when `sample` was asked for. */
+export function rerunOn(
+  session: Session,
+  at: SampleAddress,
+  system: SystemRow,
+  sample: WatchedSample,
+): OtherSystem {
+  const { expiryNs } = sample;
+  const intervalNs = 1000 *
+    at.result.cyclictest.threads.find((each) => each.number === at.thread)!.intervalUs;
+  let numbered: WatchedSample | undefined, around: WatchedSample | undefined;
+  const problem = repeat(
+    session,
+    at,
+    system,
+    (number, lastNs) => number === at.number || (lastNs < expiryNs && lastNs >= expiryNs - 2 * intervalNs),
+    (found) => {
+      if (found.number === at.number) numbered = found;
+      const isNear = Math.abs(found.expiryNs - expiryNs) < intervalNs;
+      if (isNear && (around === undefined || found.latencyNs > around.latencyNs)) around = found;
+      if (numbered !== undefined && found.expiryNs >= expiryNs) throw new Seen();
+    },
+  );
+  return {
+    system: system.name,
+    sample: numbered ?? problem ?? `the run ends before sample ${at.number}`,
+    around: around ?? problem ?? "nothing is measured then",
+  };
+}
+
+/** Runs it again, with samples looked at, until `found` throws; otherwise to its end, or to where it stands still. */
+function repeat(
+  session: Session,
+  { number, thread, result: { run, cyclictest } }: SampleAddress,
+  system: SystemRow | undefined,
+  wants: SampleWish["wants"],
+  found: (sample: WatchedSample) => void,
+): string | undefined {
   const { name } = system ?? session.lab.options.system;
   const repeated = new Session({
     ...session.options,
@@ -44,9 +98,7 @@ export function rerun(session: Session, at: SampleAddress, system?: SystemRow): 
       journal: session.journal,
       ...(system === undefined ? {} : { system }),
       prepare: (lab) => {
-        lab.watch = new SampleWatch(lab, { run, thread, first: number, last: number }, (sample) => {
-          throw new Taken(sample);
-        });
+        lab.watch = new SampleWatch(lab, { run, thread, wants }, found);
         lab.onProgress = (_, fraction) => {
           const share = Math.min(1, fraction * cyclictest.options.loops / number);
           session.onProgress(`explain: again on ${name}`, share);
@@ -57,9 +109,8 @@ export function rerun(session: Session, at: SampleAddress, system?: SystemRow): 
   try {
     repeated.repeat();
   } catch (reason) {
-    if (reason instanceof Taken) return reason.sample;
     if (reason instanceof DeadlockError) return `the run stands still: ${reason.message}`;
-    throw reason;
+    if (!(reason instanceof Seen)) throw reason;
   }
-  return `the run ends before sample ${number}`;
+  return undefined;
 }

@@ -6,16 +6,11 @@
 
 import type { LabResult } from "../runtime/lab/lab.ts";
 import type { WatchedSample } from "../runtime/lab/sample_watch.ts";
+import type { OtherSystem } from "./rerun.ts";
 import { groupsOf, layersOf, waitsOf } from "../runtime/lab/views/sample.ts";
 
 /** The version of the format; a field that changes its meaning raises it. */
 const FORMAT = 1;
-
-/** The same sample on another system, or why there is none. */
-export interface OtherSystem {
-  readonly system: string;
-  readonly sample: WatchedSample | string;
-}
 
 /**
  * `{"version":1,"explains":"cyclictest","sample":217304,…}`. All times are integer ns; the `ns` of `parts` sum up to
@@ -49,22 +44,27 @@ export function sampleJson(
       for: cause,
       event: event === 0 ? null : event,
     })),
-    with: others.map(({ system: name, sample: other }) =>
-      typeof other === "string"
-        ? { system: name, sample: null, problem: other }
-        : { system: name, ...sampleFields(other), later_ns: other.expiryNs - sample.expiryNs }
-    ),
+    with: others.map(({ system: name, sample: same, around }) => ({
+      system: name,
+      same_number: otherFields(same, sample),
+      same_instant: otherFields(around, sample),
+    })),
     profile,
   });
 }
 
-function sampleFields({ number, latencyNs, expiryNs, event, parts, soFar }: WatchedSample) {
+function otherFields(other: WatchedSample | string, sample: WatchedSample) {
+  if (typeof other === "string") return { sample: null, problem: other };
+  return { ...sampleFields(other), later_ns: other.expiryNs - sample.expiryNs };
+}
+
+function sampleFields({ number, latencyNs, expiryNs, event, parts, maxSoFarNs }: WatchedSample) {
   return {
     sample: number,
     latency_ns: latencyNs,
     expiry_ns: expiryNs,
     event,
-    max_so_far_ns: soFar.maxNs,
+    max_so_far_ns: maxSoFarNs,
     layers: Object.fromEntries(layersOf(parts)),
   };
 }

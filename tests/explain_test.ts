@@ -7,7 +7,7 @@
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { main } from "../dsl/cli.ts";
-import { rerun } from "../dsl/rerun.ts";
+import { rerun, rerunOn } from "../dsl/rerun.ts";
 import { Session } from "../dsl/session.ts";
 import type { TraceRecord } from "../hw/sim/trace.ts";
 import { defaultProfile } from "../runtime/lab/defaults.ts";
@@ -31,8 +31,8 @@ const [HARDWARE, HOST_KERNEL, KVM, , HOST_TASK, GUEST_KERNEL, GUEST_TASK] = [0, 
 function watched(options: RigOptions, script: string, count: number) {
   const rig = new SessionRig(options);
   const samples: WatchedSample[] = [];
-  const range = { run: 0, thread: 0, first: 1, last: count };
-  rig.lab.watch = new SampleWatch(rig.lab, range, (sample) => samples.push(sample));
+  const wish = { run: 0, thread: 0, wants: (number: number) => number <= count };
+  rig.lab.watch = new SampleWatch(rig.lab, wish, (sample) => samples.push(sample));
   rig.ok(script);
   return { rig, samples };
 }
@@ -282,8 +282,8 @@ for (const system of ["bare-metal", "kvm", "rfc-v1", "rfc-v2"]) {
       repeats: {
         journal: session.journal,
         prepare: (lab) => {
-          const range = { run: 0, thread: 0, first: sample.number, last: sample.number };
-          lab.watch = new SampleWatch(lab, range, (found) => event = found.event);
+          const wish = { run: 0, thread: 0, wants: (number: number) => number === sample.number };
+          lab.watch = new SampleWatch(lab, wish, (found) => event = found.event);
         },
       },
     });
@@ -303,17 +303,43 @@ Deno.test("a boot alone on its line is where a re-run begins; one inside a comma
   const rig = new SessionRig();
   rig.ok("n=30; f() { cyclictest -n -q -l $n; }; sleep 0.01\nboot kvm --seed 3\nf");
   assertEquals(rig.session.journal.inputs.flatMap(({ items }) => items.map(({ item }) => item.text)), ["f"]);
-  const single = rerun(rig.session, { result: rig.result, thread: 0, number: 30 });
+  const single = rerun(rig.session, { result: rig.result, thread: 0, number: rig.histogram.maxSample });
   assert(typeof single !== "string");
-  assertEquals(single.soFar.sumNs, rig.histogram.sumNs);
+  assertEquals(single.latencyNs, rig.histogram.maxNs);
 
   rig.ok("for s in bare-metal kvm rfc-v2; do boot $s; f; done > /dev/null");
   const { result } = rig;
-  const last = rerun(rig.session, { result, thread: 0, number: 30 });
+  const at = { result, thread: 0, number: rig.histogram.maxSample };
+  const last = rerun(rig.session, at);
   assert(typeof last !== "string");
-  assertEquals([result.system, last.soFar.sumNs], ["rfc-v2", rig.histogram.sumNs]);
-  const other = rerun(rig.session, { result, thread: 0, number: 30 }, systemNamed("bare-metal")!);
-  assert(typeof other !== "string");
+  assertEquals([result.system, last.latencyNs], ["rfc-v2", rig.histogram.maxNs]);
+  const other = rerunOn(rig.session, at, systemNamed("kvm")!, last);
+  assert(typeof other.sample !== "string", "the last of the three laboratories is the one that changes");
+});
+
+Deno.test("what the host does beside comes at the same instant on another system, and not on an isolated CPU", () => {
+  // Sections of 3 ms, a few a second: longer than the period, so that whoever samples on that CPU then is hit.
+  const changes = {
+    "host_background.heavy.rate": { value: 5, unit: "Hz" },
+    "host_background.heavy.scale": { value: 3, unit: "ms" },
+  };
+  const rig = new SessionRig({ system: "kvm", changes });
+  rig.ok(row(500));
+  const { maxNs, maxSample } = rig.histogram;
+  const at = { result: rig.result, thread: 0, number: maxSample };
+  const sample = rerun(rig.session, at);
+  assert(typeof sample !== "string");
+  const around = (system: string) => {
+    const other = rerunOn(rig.session, at, systemNamed(system)!, sample).around;
+    assert(typeof other !== "string");
+    return other;
+  };
+  const PERIOD_NS = 1_000_000, PATH_NS = 50_000;
+  assert(maxNs > 2 * PERIOD_NS);
+  const bare = around("bare-metal");
+  assert(Math.abs(bare.expiryNs - sample.expiryNs) < PERIOD_NS);
+  assert(bare.latencyNs > maxNs - PERIOD_NS - PATH_NS, "the same section");
+  assert(around("rfc-v2").latencyNs < PATH_NS);
 });
 
 Deno.test("a run in which something else than the shell has let time pass is not repeated", () => {
@@ -347,7 +373,7 @@ Deno.test("explain max says what cyclictest calls its maximum, as a sum, and wha
   let there = 0;
   elsewhere.lab.watch = new SampleWatch(
     elsewhere.lab,
-    { run: 0, thread: 0, first: histogram.maxSample, last: histogram.maxSample },
+    { run: 0, thread: 0, wants: (number) => number === histogram.maxSample },
     ({ latencyNs }) => there = latencyNs,
   );
   elsewhere.ok(row(200));

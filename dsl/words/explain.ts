@@ -5,8 +5,8 @@ import { microseconds, sampleTable, sumText } from "../../runtime/lab/views/samp
 import type { Command } from "../commands/command.ts";
 import { timeText } from "../duration.ts";
 import type { Answer } from "../journal.ts";
-import { rerun, type SampleAddress } from "../rerun.ts";
-import { type OtherSystem, sampleJson } from "../sample_json.ts";
+import { type OtherSystem, rerun, rerunOn, type SampleAddress } from "../rerun.ts";
+import { sampleJson } from "../sample_json.ts";
 import { RepetitionError, type Session } from "../session.ts";
 import { unknownName } from "../unknown_name.ts";
 
@@ -16,12 +16,13 @@ Effects: runs everything since the last boot again, in the background and withou
   last cyclictest: the largest, the smallest, or sample N; T is the thread's number, else the one that has the extreme, or 0.
   Prints the latency as an exact sum over the layers, then its parts in order of time. Where the measuring processor
   waited for another one, the part is what that one did. Nothing changes in the laboratory, and no time passes
-  --with   also the sample of the same number on these systems, each run again; without it on bare-metal, kvm, rfc-v1, rfc-v2
+  --with   what these systems make of it, each run again; without it bare-metal, kvm, rfc-v1 and rfc-v2
   --alone  on no other system
   --json   one line of JSON
 Exit status: 0; 1 if there is no such sample, or the run cannot be repeated; 2 for a word or system that is none
-Differs between systems: host disturbances come at the same times, but the set-up takes longer on one than on the other:
-  sample N is asked for at another time, and another sample is the one that is hit
+Other systems: the sample of the same number, which may be asked for at another instant, because the set-up takes another
+  time; and the larger of the two samples around the same instant. What the host does by itself comes at the same
+  instants everywhere
 Examples: cyclictest -n -q -l 100; explain max
   cyclictest -n -q -l 100; explain 42 --with rfc-v2
   cyclictest -n -q -l 100 -t 2; explain min thread 1 --alone --json`;
@@ -73,7 +74,7 @@ export function explanation(session: Session, request: ExplainRequest, prefix: s
     const { system } = session.lab.options;
     const others = request.others ?? COMPARED.flatMap((name) => systemNamed(name) ?? []);
     const compared = others.filter((other) => other !== system)
-      .map((other): OtherSystem => ({ system: other.name, sample: rerun(session, at, other) }));
+      .map((other) => rerunOn(session, at, other, sample));
     const out = request.json
       ? `${sampleJson(at.result, at.thread, sample, compared, session.lab.options.profile.hash)}\n`
       : explanationLines(at, sample, compared).map((line) => `${line}\n`).join("");
@@ -162,22 +163,29 @@ function explanationLines(
     ...sampleTable(sample),
   ];
   if (others.length === 0) return lines;
-  lines.push("", `sample ${number} of the same script and seed:`);
-  for (const { system: name, sample: other } of others) {
-    if (typeof other === "string") {
-      lines.push(`with ${name}: n/a: ${other}`);
-      continue;
+  lines.push("", "The same script and seed on other systems:");
+  for (const { system: name, sample: same, around } of others) {
+    const more = (other: WatchedSample) =>
+      `     sample ${other.number}, asked for ${moved(other.expiryNs - sample.expiryNs)}` +
+      `; largest up to there ${microseconds(other.maxSoFarNs)} us`;
+    lines.push(`with ${name}: ${typeof same === "string" ? `n/a: ${same}` : sumText(same)}`);
+    if (typeof same !== "string") lines.push(more(same));
+    if (typeof around === "string") lines.push(`  at that instant: n/a: ${around}`);
+    else if (typeof same === "string" || around.number !== same.number) {
+      lines.push(`  at that instant: ${sumText(around)}`, more(around));
     }
-    const moved = other.expiryNs - sample.expiryNs;
-    const when = moved === 0
-      ? "at the same time"
-      : `${(Math.abs(moved) / 1e6).toFixed(3)} ms ${moved > 0 ? "later" : "earlier"}`;
-    lines.push(`with ${name}: ${sumText(other)}`);
-    lines.push(`     asked for ${when}; largest up to there ${microseconds(other.soFar.maxNs)} us`);
   }
-  lines.push(
-    "Another path under the same host disturbances, which come at the same times; the samples do not, where the set-up",
-    "takes another time.",
-  );
-  return lines;
+  return [...lines, ...COMPARING];
+}
+
+/** What the comparison means. */
+const COMPARING = [
+  "The path is another one; what the host does by itself comes at the same instants everywhere. The sample of the same",
+  "number may be asked for at another instant, because the set-up takes another time: so the larger of the two samples",
+  "around the same instant stands beside it.",
+];
+
+function moved(ns: number): string {
+  if (ns === 0) return "at the same instant";
+  return `${(Math.abs(ns) / 1e6).toFixed(3)} ms ${ns > 0 ? "later" : "earlier"}`;
 }

@@ -14,15 +14,13 @@ import type { Situation, TaskName } from "../measure/trace_index.ts";
 import type { Lab } from "./lab.ts";
 
 /** Which samples are looked at. */
-export interface SampleRange {
+export interface SampleWish {
   /** Which of the laboratory's benchmarks, in order of their starts, from 0. */
   readonly run: number;
   /** Which of its threads. */
   readonly thread: number;
-  /** The first sample, counted from 1. */
-  readonly first: number;
-  /** The last one. */
-  readonly last: number;
+  /** Whether to look at the next sample: its number, from 1, and what the one before had asked for; -Infinity: none. */
+  wants(number: number, lastExpiryNs: number): boolean;
 }
 
 /** A sample that has been looked at. */
@@ -36,8 +34,8 @@ export interface WatchedSample {
   readonly event: number;
   /** What the latency is made of: the parts follow each other, and their sum is the latency. */
   readonly parts: readonly Part[];
-  /** The samples so far, this one included. */
-  readonly soFar: Histogram;
+  /** The largest latency of the thread up to there, this one included. */
+  readonly maxSoFarNs: number;
 }
 
 /** Counts samples as any histogram does, and tells of each. */
@@ -57,33 +55,31 @@ export class SampleWatch {
   #log = new TraceLog();
   #situation: Situation | null = null;
 
-  /** @param found told of each sample of `range`, at the instant at which it is taken */
+  /** @param found told of each sample that is looked at, at the instant at which it is taken */
   constructor(
     readonly lab: Lab,
-    readonly range: SampleRange,
+    readonly wish: SampleWish,
     readonly found: (sample: WatchedSample) => void,
   ) {}
 
   /** A histogram for thread `thread` of benchmark `run`; undefined: that one is not watched. */
   histogram(run: number, thread: number, bins: number): Histogram | undefined {
-    if (run !== this.range.run || thread !== this.range.thread) return undefined;
-    if (this.range.first === 1) this.#open();
+    if (run !== this.wish.run || thread !== this.wish.thread) return undefined;
+    if (this.wish.wants(1, -Infinity)) this.#open();
     const histogram: Histogram = new WatchedHistogram(bins, (latencyNs) => this.#taken(histogram, latencyNs));
     return histogram;
   }
 
-  #taken(soFar: Histogram, latencyNs: number): void {
+  #taken({ count: number, maxNs }: Histogram, latencyNs: number): void {
     const { engine } = this.lab;
-    const { first, last } = this.range;
-    const number = soFar.count;
-    if (number >= first && number <= last && this.#situation !== null) {
-      const { records } = this.#log;
-      const expiryNs = engine.nowNs - latencyNs;
+    const expiryNs = engine.nowNs - latencyNs;
+    if (this.#situation !== null) {
       engine.trace = null;
-      const parts = criticalPath(records, this.#situation, expiryNs);
-      this.found({ number, expiryNs, latencyNs, event: engine.event, parts, soFar });
+      const parts = criticalPath(this.#log.records, this.#situation, expiryNs);
+      this.#situation = null;
+      this.found({ number, expiryNs, latencyNs, event: engine.event, parts, maxSoFarNs: maxNs });
     }
-    if (number >= first - 1 && number < last) this.#open();
+    if (this.wish.wants(number + 1, expiryNs)) this.#open();
   }
 
   /** From here on everything is traced. */
