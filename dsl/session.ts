@@ -204,7 +204,12 @@ export class Session {
             "something else than the shell has let time pass",
         );
       };
-      this.#perform(input, () => this.#enter(input, items.map(({ item }) => item), { check }));
+      try {
+        this.#perform(input, () => this.#enter(input, items.map(({ item }) => item), { check }));
+      } catch (error) {
+        // At a prompt it ends the line: the next one goes on.
+        if (!(error instanceof DeadlockError) || kind === "script") throw error;
+      }
     }
   }
 

@@ -14,6 +14,7 @@ import { defaultProfile } from "../runtime/lab/defaults.ts";
 import { SampleWatch, type WatchedSample } from "../runtime/lab/sample_watch.ts";
 import { systemNamed } from "../runtime/lab/systems.ts";
 import { groupsOf } from "../runtime/lab/views/sample.ts";
+import { parametersOf } from "../runtime/lab/views/sample_parameters.ts";
 import { criticalPath, type Part } from "../runtime/measure/critical_path.ts";
 import type { Situation } from "../runtime/measure/trace_index.ts";
 import { EXAMPLES, FakeHost, type RigOptions, SessionRig } from "./session_rig.ts";
@@ -352,6 +353,21 @@ Deno.test("a run in which something else than the shell has let time pass is not
   assertMatch(err, /explain: the run cannot be repeated: x\.rtk: "cyclictest[^"]*" was come to at event \d+/);
 });
 
+Deno.test("a sample during which another word takes the trace is refused; all others have their sum", () => {
+  const rig = new SessionRig({ system: "bare-metal" });
+  rig.ok("cyclictest -n -q -l 12 > /dev/null & diagram 6ms > /dev/null; wait");
+  const answers = Array.from(
+    { length: 12 },
+    (_, i) => rerun(rig.session, { result: rig.result, thread: 0, number: i + 1 }),
+  );
+  const refused = answers.filter((answer) => typeof answer === "string");
+  assertEquals(refused.length, 1, "that in which the diagram ends");
+  assertStringIncludes(refused[0]!, "was taken while a word like step or diagram looked");
+  for (const answer of answers) {
+    if (typeof answer !== "string") assertEquals(sum(answer.parts), answer.latencyNs);
+  }
+});
+
 // ---- the word ----
 
 Deno.test("explain max says what cyclictest calls its maximum, as a sum, and what it was elsewhere", () => {
@@ -367,6 +383,7 @@ Deno.test("explain max says what cyclictest calls its maximum, as a sum, and wha
   assertEquals(terms.reduce((a, b) => a + b), histogram.maxNs);
   const others = [...out.matchAll(/^with (\S+): (\d+\.\d{3}) us/gm)].map(([, name]) => name);
   assertEquals(others, ["bare-metal", "rfc-v1", "rfc-v2"]);
+  assertMatch(out, /^rests on \d+ parameters: .*\d+ calibrated/m);
 
   // The one on rfc-v2 is the one that a run on rfc-v2 takes.
   const elsewhere = new SessionRig({ system: "rfc-v2" });
@@ -440,6 +457,24 @@ Deno.test("neighbours of one processor, layer and cause are one row, and rows ke
     const next = groups[i + 1];
     assert(next?.kind !== kind || next.cpu !== cpu || next.layer !== layer || next.cause !== cause);
   }
+});
+
+Deno.test("a sample rests on the parameters of its steps, each of which the profile has", () => {
+  const profile = defaultProfile();
+  const [sample] = undisturbed("rfc-v2");
+  const paths = parametersOf(sample!.parts, (path) => profile.list(path).length > 0).toSorted();
+  // The path of model.md, section 4, P2: idle guest, direct delivery, EOI and timer, two writes of the timer.
+  assertEquals(paths, [
+    "hw.path",
+    "hw.processor.c1_exit",
+    "hw.processor.interrupt_delivery",
+    "hw.processor.msr_access",
+    "linux.clock_read_kvmclock",
+    "linux.context_switch",
+    "linux.hrtimer_wake",
+    "linux.irq_entry",
+    "linux.nohz_restart",
+  ]);
 });
 
 // ---- the command line ----

@@ -1,7 +1,10 @@
+import type { LabProfile } from "../../runtime/lab/defaults.ts";
 import type { LabResult } from "../../runtime/lab/lab.ts";
 import type { WatchedSample } from "../../runtime/lab/sample_watch.ts";
 import { systemNamed, type SystemRow, SYSTEMS } from "../../runtime/lab/systems.ts";
 import { microseconds, sampleTable, sumText } from "../../runtime/lab/views/sample.ts";
+import { parametersOf } from "../../runtime/lab/views/sample_parameters.ts";
+import { provenanceText } from "../../runtime/measure/table.ts";
 import type { Command } from "../commands/command.ts";
 import { timeText } from "../duration.ts";
 import type { Answer } from "../journal.ts";
@@ -71,13 +74,13 @@ export function explanation(session: Session, request: ExplainRequest, prefix: s
   try {
     const sample = rerun(session, at);
     if (typeof sample === "string") return refused(sample);
-    const { system } = session.lab.options;
-    const others = request.others ?? COMPARED.flatMap((name) => systemNamed(name) ?? []);
-    const compared = others.filter((other) => other !== system)
-      .map((other) => rerunOn(session, at, other, sample));
+    const { profile, system } = session.lab.options;
+    const others = request.others ??
+      COMPARED.filter((name) => name !== system.name).flatMap((name) => systemNamed(name) ?? []);
+    const compared = others.map((other) => rerunOn(session, at, other, sample));
     const out = request.json
-      ? `${sampleJson(at.result, at.thread, sample, compared, session.lab.options.profile.hash)}\n`
-      : explanationLines(at, sample, compared).map((line) => `${line}\n`).join("");
+      ? `${sampleJson(at.result, at.thread, sample, compared, profile.hash)}\n`
+      : explanationLines(at, sample, compared, profile).map((line) => `${line}\n`).join("");
     return { out, err: "", status: 0 };
   } catch (error) {
     if (error instanceof RepetitionError) return refused(`the run cannot be repeated: ${error.message}`);
@@ -151,7 +154,9 @@ function explanationLines(
   { result, thread, number }: SampleAddress,
   sample: WatchedSample,
   others: readonly OtherSystem[],
+  profile: LabProfile,
 ): string[] {
+  const paths = parametersOf(sample.parts, (path) => profile.list(path).length > 0);
   const { system, kernel, seed, cyclictest: { threads } } = result;
   const count = threads.find((each) => each.number === thread)!.histogram.count;
   const lines = [
@@ -161,6 +166,8 @@ function explanationLines(
     }, taken in event ${sample.event}`,
     "",
     ...sampleTable(sample),
+    "",
+    `${provenanceText(profile.provenance(paths))} (profile ${profile.name}, ${profile.hash})`,
   ];
   if (others.length === 0) return lines;
   lines.push("", "The same script and seed on other systems:");

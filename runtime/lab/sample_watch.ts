@@ -32,7 +32,10 @@ export interface WatchedSample {
   readonly latencyNs: number;
   /** The event in which the task read the clock. */
   readonly event: number;
-  /** What the latency is made of: the parts follow each other, and their sum is the latency. */
+  /**
+   * What the latency is made of: the parts follow each other, and their sum is the latency. Empty where somebody else
+   * has taken the trace meanwhile.
+   */
   readonly parts: readonly Part[];
   /** The largest latency of the thread up to there, this one included. */
   readonly maxSoFarNs: number;
@@ -74,8 +77,9 @@ export class SampleWatch {
     const { engine } = this.lab;
     const expiryNs = engine.nowNs - latencyNs;
     if (this.#situation !== null) {
-      engine.trace = null;
-      const parts = criticalPath(this.#log.records, this.#situation, expiryNs);
+      const isMine = engine.trace === this.#log;
+      if (isMine) engine.trace = null;
+      const parts = isMine ? criticalPath(this.#log.records, this.#situation, expiryNs) : [];
       this.#situation = null;
       this.found({ number, expiryNs, latencyNs, event: engine.event, parts, maxSoFarNs: maxNs });
     }
