@@ -33,7 +33,7 @@ export function sampleJson(
     host_load: hostLoad,
     thread,
     ...sampleFields(sample),
-    waits: waitsOf(sample.parts),
+    waits: waitsOf(sample.parts).map(({ atSetting, ...wait }) => ({ ...wait, at_setting: atSetting })),
     parts: groupsOf(sample.parts).map(({ kind, startNs, ns, cpu, layer, what, cause, event }) => ({
       kind,
       start_ns: startNs,

@@ -35,6 +35,8 @@ export type PartKind =
   | "wait"
   /** A step that was done when the timer was set, and by which the timer rings late. */
   | "late"
+  /** A step of something else, for which the setting of the timer had to wait. */
+  | "late wait"
   /** A timer counts. */
   | "timer"
   /** A message is on its way between processors, or from a device. */
@@ -109,7 +111,9 @@ class Walk {
   /** The parts, oldest first. */
   inOrder(): Part[] {
     return this.#parts.reverse().map(({ slice, ...part }) =>
-      slice !== null && part.kind === "work" && this.#foreign(slice) ? { ...part, kind: "wait" } : part
+      slice !== null && this.#foreign(slice)
+        ? { ...part, kind: part.kind === "late" ? "late wait" : "wait" }
+        : part
     );
   }
 

@@ -67,19 +67,36 @@ export function layersOf(parts: readonly Part[]): [layer: string, ns: number][] 
     .filter(([, ns]) => ns > 0);
 }
 
-/** What a sample waited for, the longest first: which step, whose it was, how long, in how many pieces. */
-export function waitsOf(
-  parts: readonly Part[],
-): { what: string; layer: string; ns: number; pieces: number }[] {
-  const waits = new Map<string, { what: string; layer: string; ns: number; pieces: number }>();
+/** Something that a sample waited for. */
+export interface Wait {
+  /** The step. */
+  readonly what: string;
+  /** Whose time it was. */
+  readonly layer: string;
+  readonly ns: number;
+  /** In how many pieces. */
+  readonly pieces: number;
+  /** It came in between when the timer was set, which rings late by it. */
+  readonly atSetting: boolean;
+}
+
+/** What a sample waited for, the longest first. */
+export function waitsOf(parts: readonly Part[]): Wait[] {
+  const waits = new Map<string, Wait>();
   for (const part of parts) {
-    if (part.kind !== "wait") continue;
+    if (!isWait(part)) continue;
+    const atSetting = part.kind === "late wait";
     const what = stepText(part), layer = LAYER_NAMES[part.layer] ?? String(part.layer);
-    const key = `${what}, ${layer}`;
+    const key = `${what}, ${layer}, ${atSetting}`;
     const { ns, pieces } = waits.get(key) ?? { ns: 0, pieces: 0 };
-    waits.set(key, { what, layer, ns: ns + part.ns, pieces: pieces + 1 });
+    waits.set(key, { what, layer, ns: ns + part.ns, pieces: pieces + 1, atSetting });
   }
   return [...waits.values()].sort((a, b) => b.ns - a.ns);
+}
+
+/** Whether a part is somebody else's. */
+export function isWait({ kind }: Pick<Part, "kind">): boolean {
+  return kind === "wait" || kind === "late wait";
 }
 
 /** `152.031 us = 1.020 hardware + 136.900 host kernel + …`: whole ns, so the sum is exact. */
@@ -144,8 +161,8 @@ export function sampleTable({ latencyNs, parts }: WatchedSample): string[] {
       ((100 * ns) / latencyNs).toFixed(1),
     ]),
   );
-  const waits = waitsOf(parts).map(({ what, layer, ns }) =>
-    `waits: ${what} ${microseconds(ns)} us, ${layer}`
+  const waits = waitsOf(parts).map(({ what, layer, ns, atSetting }) =>
+    `waits: ${what} ${microseconds(ns)} us, ${layer}${atSetting ? ", when the timer was set" : ""}`
   );
   return [...lines, "", ...shares, ...(waits.length > 0 ? ["", ...waits] : [])];
 }
@@ -155,9 +172,15 @@ export function microseconds(ns: number): string {
   return (ns / 1000).toFixed(3);
 }
 
+/** What a row says, before its steps. */
+const BEFORE: Readonly<Partial<Record<PartKind, string>>> = {
+  "wait": "waits: ",
+  "late": "timer set late: ",
+  "late wait": "timer set late, waits: ",
+};
+
 function whatText(kind: PartKind, steps: readonly string[]): string {
-  const what = steps.join(", ");
-  return kind === "wait" ? `waits: ${what}` : kind === "late" ? `timer started late: ${what}` : what;
+  return (BEFORE[kind] ?? "") + steps.join(", ");
 }
 
 /** `hrtimerWake` → `hrtimer wake`; an instruction's register by its name. */
