@@ -45,7 +45,11 @@ class Seen {}
  */
 export function rerun(session: Session, at: SampleAddress): WatchedSample | string {
   let seen: WatchedSample | undefined;
-  const problem = repeat(session, at, undefined, (number) => number === at.number, (sample) => {
+  const wish = {
+    isNear: (number: number) => number === at.number || number === at.number - 1,
+    wants: (number: number) => number === at.number,
+  };
+  const problem = repeat(session, at, undefined, wish, (sample) => {
     seen = sample;
     throw new Seen();
   });
@@ -66,11 +70,17 @@ export function rerunOn(
   const intervalNs = 1000 *
     at.result.cyclictest.threads.find((each) => each.number === at.thread)!.intervalUs;
   let numbered: WatchedSample | undefined, around: WatchedSample | undefined;
+  const wish = {
+    isNear: (number: number, lastNs: number) =>
+      number === at.number || number === at.number - 1 ||
+      (lastNs < expiryNs && lastNs >= expiryNs - 3 * intervalNs),
+    wants: (number: number, atNs: number) => number === at.number || Math.abs(atNs - expiryNs) < intervalNs,
+  };
   const problem = repeat(
     session,
     at,
     system,
-    (number, lastNs) => number === at.number || (lastNs < expiryNs && lastNs >= expiryNs - 2 * intervalNs),
+    wish,
     (found) => {
       if (found.number === at.number) numbered = found;
       const isNear = Math.abs(found.expiryNs - expiryNs) < intervalNs;
@@ -90,7 +100,7 @@ function repeat(
   session: Session,
   { number, thread, result: { run, cyclictest } }: SampleAddress,
   system: SystemRow | undefined,
-  wants: SampleWish["wants"],
+  wish: Pick<SampleWish, "isNear" | "wants">,
   found: (sample: WatchedSample) => void,
 ): string | undefined {
   const { name } = system ?? session.lab.options.system;
@@ -101,7 +111,7 @@ function repeat(
       journal: session.journal,
       ...(system === undefined ? {} : { system }),
       prepare: (lab) => {
-        lab.watch = new SampleWatch(lab, { run, thread, wants }, found);
+        lab.watch = new SampleWatch(lab, { run, thread, ...wish }, found);
         lab.onProgress = (_, fraction) => {
           const share = Math.min(1, fraction * cyclictest.options.loops / number);
           session.onProgress(`explain: again on ${name}`, share);

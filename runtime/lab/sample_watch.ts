@@ -1,6 +1,5 @@
 /**
- * Looks at single samples of a benchmark while it runs: traces from the sample before to the sample, and says what it
- * waited for.
+ * Looks at single samples of a benchmark while it runs: traces two samples ahead, and says what the sample waited for.
  *
  * Nothing else of the run is traced, and the measuring program does not know: what it counts its samples in is watched.
  *
@@ -19,8 +18,13 @@ export interface SampleWish {
   readonly run: number;
   /** Which of its threads. */
   readonly thread: number;
-  /** Whether to look at the next sample: its number, from 1, and what the one before had asked for; -Infinity: none. */
-  wants(number: number, lastExpiryNs: number): boolean;
+  /**
+   * Whether the next sample, of that number from 1, or the one behind it is to be looked at. `lastExpiryNs` is what the
+   * one before had asked for; -Infinity: there is none.
+   */
+  isNear(number: number, lastExpiryNs: number): boolean;
+  /** Whether this sample, just taken, is to be looked at. */
+  wants(number: number, expiryNs: number): boolean;
 }
 
 /** A sample that has been looked at. */
@@ -53,10 +57,19 @@ class WatchedHistogram extends Histogram {
   }
 }
 
-/** Watches samples of one thread. */
+/** What has been traced from one sample to the next. */
+interface Piece {
+  readonly situation: Situation;
+  readonly log: TraceLog;
+}
+
+/**
+ * Watches samples of one thread. Of each it sees two pieces: its own, and the one before, in which the timer may have
+ * been set that began it.
+ */
 export class SampleWatch {
-  #log = new TraceLog();
-  #situation: Situation | null = null;
+  #before: Piece | null = null;
+  #piece: Piece | null = null;
 
   /** @param found told of each sample that is looked at, at the instant at which it is taken */
   constructor(
@@ -68,28 +81,38 @@ export class SampleWatch {
   /** A histogram for thread `thread` of benchmark `run`; undefined: that one is not watched. */
   histogram(run: number, thread: number, bins: number): Histogram | undefined {
     if (run !== this.wish.run || thread !== this.wish.thread) return undefined;
-    if (this.wish.wants(1, -Infinity)) this.#open();
     const histogram: Histogram = new WatchedHistogram(bins, (latencyNs) => this.#taken(histogram, latencyNs));
+    this.#goOn(1, -Infinity);
     return histogram;
   }
 
   #taken({ count: number, maxNs }: Histogram, latencyNs: number): void {
     const { engine } = this.lab;
     const expiryNs = engine.nowNs - latencyNs;
-    if (this.#situation !== null) {
-      const isMine = engine.trace === this.#log;
-      if (isMine) engine.trace = null;
-      const parts = isMine ? criticalPath(this.#log.records, this.#situation, expiryNs) : [];
-      this.#situation = null;
-      this.found({ number, expiryNs, latencyNs, event: engine.event, parts, maxSoFarNs: maxNs });
-    }
-    if (this.wish.wants(number + 1, expiryNs)) this.#open();
+    const parts = this.#piece !== null && this.wish.wants(number, expiryNs) ? this.#path(expiryNs) : null;
+    this.#goOn(number + 1, expiryNs);
+    if (parts === null) return;
+    this.found({ number, expiryNs, latencyNs, event: engine.event, parts, maxSoFarNs: maxNs });
   }
 
-  /** From here on everything is traced. */
-  #open(): void {
-    this.#situation = situationOf(this.lab);
-    this.lab.engine.trace = this.#log = new TraceLog();
+  #path(expiryNs: number): Part[] {
+    const before = this.#before, piece = this.#piece!;
+    if (this.lab.engine.trace !== piece.log) return [];
+    return before === null
+      ? criticalPath(piece.log.records, piece.situation, expiryNs)
+      : criticalPath([...before.log.records, ...piece.log.records], before.situation, expiryNs);
+  }
+
+  /** Sample `number` is the next one: from here on it is traced, or nothing is. */
+  #goOn(number: number, lastExpiryNs: number): void {
+    const { engine } = this.lab;
+    const isMine = this.#piece !== null && engine.trace === this.#piece.log;
+    this.#before = isMine ? this.#piece : null;
+    this.#piece = null;
+    if (this.wish.isNear(number, lastExpiryNs)) {
+      this.#piece = { situation: situationOf(this.lab), log: new TraceLog() };
+      engine.trace = this.#piece.log;
+    } else if (isMine) engine.trace = null;
   }
 }
 

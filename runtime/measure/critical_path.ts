@@ -84,6 +84,17 @@ export function criticalPath(
   return walk.inOrder();
 }
 
+/** Steps by which a timer was set. */
+interface Setting {
+  readonly cpu: number;
+  /** When the delay was computed. */
+  readonly beginNs: number;
+  /** From when on the timer counts. */
+  readonly endNs: number;
+  /** Software did it after an exit: others may have come in between. */
+  readonly emulated: boolean;
+}
+
 class Walk {
   /** From here on, in time, everything has been given to parts. */
   #atNs: number;
@@ -93,8 +104,12 @@ class Walk {
   readonly #tasks = new Set<string>();
   /** The virtual CPU whose timer is at the bottom of the path. */
   #vcpu: string | null = null;
+  /** Register writes that set the timer themselves. */
+  readonly #native = new Set<Slice>();
   /** Where the walk stands among the records: it must get nearer to their beginning. */
   #index: number;
+  /** Requests that ended a sleep and have been followed; each is once. */
+  readonly #followed = new Set<number>();
 
   constructor(readonly trace: TraceIndex, readonly expiryNs: number) {
     this.#index = trace.records.length;
@@ -111,7 +126,7 @@ class Walk {
   /** The parts, oldest first. */
   inOrder(): Part[] {
     return this.#parts.reverse().map(({ slice, ...part }) =>
-      slice !== null && this.#foreign(slice)
+      slice !== null && !(part.kind === "late" && this.#native.has(slice)) && this.#foreign(slice)
         ? { ...part, kind: part.kind === "late" ? "late wait" : "wait" }
         : part
     );
@@ -181,7 +196,16 @@ class Walk {
     const isTimer = fields.by === "timer";
     const sent = this.trace.alarmOf(cause);
     const sentNs = sent === undefined ? -Infinity : records[sent]!.timeNs;
-    if (isTimer && sentNs <= this.expiryNs) return this.#late(cpu, sent);
+    const write = sent === undefined ? undefined : this.#endingAt(cpu, sentNs);
+    if (isTimer) {
+      const virtual = this.#virtualWrite(index);
+      if (virtual !== undefined && virtual.beginNs <= this.expiryNs) {
+        // The processor's timer may have been set anew since; it rings when the virtual one says so.
+        const lateNs = virtual.endNs - virtual.beginNs + (write?.ns ?? 0);
+        if (sentNs <= this.expiryNs || this.#atNs - this.expiryNs <= lateNs) return this.#late(cpu, virtual);
+      }
+      if (sentNs <= this.expiryNs) return this.#late(cpu, write);
+    }
     this.#give(isTimer ? "timer" : "message", cpu, Math.max(sentNs, this.expiryNs), null, name);
     if (sent === undefined || this.#done) return;
     const sender = this.trace.cpuOf(sent);
@@ -189,38 +213,45 @@ class Walk {
     else this.#software(sender, sent);
   }
 
-  /** The timer of `cpu` was set before the sample began, by the event of record `sent`, and has rung late. */
-  #late(cpu: number, sent: number | undefined): void {
-    const { records } = this.trace;
-    let set = sent, from = cpu, beginNs = -Infinity;
-    if (this.#vcpu !== null) {
-      // A virtual timer counts from the end of the emulated write, which began with the exit.
-      const written = this.trace.tracepoints("kvm_apic").findLast((i) =>
-        records[i]!.timeNs <= this.expiryNs && records[i]!.fields.reg === TIMER_COUNT &&
-        this.#worldEntered(i) === this.#vcpu
-      );
-      if (written !== undefined) {
-        set = written;
-        from = this.trace.cpuOf(written);
-        const exit = records.findLastIndex((record, i) =>
-          i < written && record.kind === "exit" && this.trace.cpuOf(i) === from
-        );
-        beginNs = exit < 0 ? records[written]!.timeNs : records[exit]!.timeNs;
-      }
-    }
-    if (set !== undefined) {
-      const setNs = records[set]!.timeNs;
-      const slices = this.trace.slices[from] ?? [];
-      let last = slices.findLastIndex(({ startNs }) => startNs < setNs);
-      if (beginNs === -Infinity) beginNs = slices[last]?.startNs ?? setNs; // a native write: one instruction
-      const shift = this.#atNs - setNs;
+  /** The timer of `cpu` was set in time, by the steps `setting`, and has rung late. */
+  #late(cpu: number, setting: Setting | undefined): void {
+    if (setting !== undefined) {
+      const slices = this.trace.slices[setting.cpu] ?? [];
+      const shift = this.#atNs - setting.endNs;
+      let last = slices.findLastIndex(({ startNs }) => startNs < setting.endNs);
       for (; last >= 0 && !this.#done; last--) {
         const slice = slices[last]!;
-        if (slice.endNs <= beginNs) break;
-        this.#give("late", from, Math.max(slice.startNs, beginNs) + shift, slice);
+        if (slice.endNs <= setting.beginNs) break;
+        this.#give("late", setting.cpu, Math.max(slice.startNs, setting.beginNs) + shift, slice);
+        if (!setting.emulated) this.#native.add(slice);
       }
     }
     this.#give("timer", cpu, this.expiryNs, null);
+  }
+
+  /**
+   * The last emulated write of the virtual timer at the bottom of the path, before record `index`. The timer counts from
+   * the write's end; the guest had computed the delay before the exit.
+   */
+  #virtualWrite(index: number): Setting | undefined {
+    if (this.#vcpu === null) return undefined;
+    const { records } = this.trace;
+    const written = this.trace.tracepoints("kvm_apic").findLast((i) =>
+      i < index && records[i]!.fields.reg === TIMER_COUNT && this.#worldEntered(i) === this.#vcpu
+    );
+    if (written === undefined) return undefined;
+    const cpu = this.trace.cpuOf(written), endNs = records[written]!.timeNs;
+    const exit = records.findLastIndex((record, i) =>
+      i < written && record.kind === "exit" && this.trace.cpuOf(i) === cpu
+    );
+    return exit < 0 ? undefined : { cpu, beginNs: records[exit]!.timeNs, endNs, emulated: true };
+  }
+
+  /** The step of `cpu` that ends at `endNs`: a register write. */
+  #endingAt(cpu: number, endNs: number): (Setting & { ns: number }) | undefined {
+    const slice = this.trace.slices[cpu]?.find((each) => each.endNs === endNs);
+    if (slice === undefined) return undefined;
+    return { cpu, beginNs: slice.startNs, endNs, emulated: false, ns: endNs - slice.startNs };
   }
 
   // ---- look-ups ----
@@ -351,7 +382,9 @@ class Walk {
         continue;
       }
       const woken = this.#wokenBy(cpu);
-      if (woken !== undefined && this.#nearer(woken)) {
+      if (woken !== undefined && !this.#followed.has(woken)) {
+        this.#followed.add(woken);
+        this.#index = woken;
         this.#requested(woken);
         return false;
       }
@@ -363,9 +396,7 @@ class Walk {
   /** The request that ended the sleep of `cpu` which ends now. */
   #wokenBy(cpu: number): number | undefined {
     const { records, requests } = this.trace;
-    return requests.findLast((i) =>
-      i < this.#index && records[i]!.timeNs === this.#atNs && this.trace.cpuOf(i) === cpu
-    );
+    return requests.findLast((i) => records[i]!.timeNs === this.#atNs && this.trace.cpuOf(i) === cpu);
   }
 
   /** No further cause is known: the time before belongs to what the processor did. */
