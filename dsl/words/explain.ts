@@ -18,7 +18,8 @@ export const doc = `Usage: explain max | min | N [thread T] [--with SYSTEM[,SYST
 Effects: runs everything since the last boot again, in the background and without its output, up to one sample of the
   last cyclictest: the largest, the smallest, or sample N; T is the thread's number, else the one that has the extreme, or 0.
   Prints the latency as an exact sum over the layers, then its parts in order of time. Where the measuring processor
-  waited for another one, the part is what that one did. Nothing changes in the laboratory, and no time passes
+  waited for another one, the part is what that one did. timer set late: the write that set the timer began in time and
+  took so long, an exit and what came in between; waits: what is not the sample's own. Nothing changes in the laboratory
   --with   what these systems make of it, each run again; without it bare-metal, kvm, rfc-v1 and rfc-v2
   --alone  on no other system
   --json   one line of JSON

@@ -21,11 +21,11 @@ import {
   type Activity,
   type Handler,
   machineOf,
+  type Situation,
   type Slice,
   type Switch,
   TraceIndex,
 } from "./trace_index.ts";
-import type { Situation } from "./trace_index.ts";
 
 /** What a part of a sample is made of. */
 export type PartKind =
@@ -66,13 +66,15 @@ export interface Part {
 
 /** The hardware's own layer. */
 const HARDWARE = 0;
+/** What a kernel does beside the work at hand; such a step is waiting even inside a handler on the path. */
+const BESIDE = / section$|^slow handler$/;
 /** Initial count of the local APIC's timer, as KVM's tracepoint calls it. */
 const TIMER_COUNT = "APIC_TMICT";
 
 /**
  * The parts of the sample that asked for `expiryNs` and was taken in the last event of `records`, oldest first.
  *
- * @param records since the sample before it was taken @param situation at the first of them
+ * @param records from before the expiry; the earlier they begin, the more causes are known @param situation at the first
  */
 export function criticalPath(
   records: readonly TraceRecord[],
@@ -134,7 +136,7 @@ class Walk {
 
   /** Whether a slice stands in the sample's way: another's handler, another's task, or what a kernel does beside it. */
   #foreign({ name, activity: { handler, task, world } }: Slice): boolean {
-    if (/ section$|^slow handler$/.test(name)) return true;
+    if (BESIDE.test(name)) return true;
     if (handler !== null) return !this.#handlers.has(handler);
     return task !== null && task.pid !== 0 && !this.#tasks.has(`${machineOf(world)} ${task.pid}`);
   }
