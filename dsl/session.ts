@@ -135,8 +135,8 @@ export class Session {
       this.shell.set("PWD", this.shell.cwd);
     }
     for (const word of options.words(this)) words.set(word.name, word);
+    if (start) this.shell.become(start.shell); // before a boot, which may tell the machine of its shell
     if (start?.boot) this.boot(start.boot);
-    if (start) this.shell.become(start.shell);
   }
 
   /** The laboratory as it is now. */
