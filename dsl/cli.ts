@@ -47,13 +47,14 @@ export interface HostPort {
 const USAGE = 2;
 
 /** Options with a value, of all commands. */
-const VALUES = ["system", "kernel", "seed", "loops", "profile", "trace", "out"] as const;
+const VALUES = ["system", "kernel", "seed", "loops", "profile", "trace", "out", "with"] as const;
 /** Options without. */
-const FLAGS = ["strict", "json", "verbose", "help", "version"] as const;
+const FLAGS = ["strict", "json", "verbose", "alone", "help", "version"] as const;
 
 /** Which options a command takes. */
 const TAKES: Readonly<Record<string, readonly string[]>> = {
   run: ["system", "kernel", "seed", "strict", "json", "verbose", "profile", "trace", "help"],
+  explain: ["system", "kernel", "seed", "strict", "json", "profile", "with", "alone", "help"],
   repl: ["system", "kernel", "seed", "strict", "profile", "help"],
   demo: ["loops", "seed", "help"],
   slides: ["loops", "seed", "json", "profile", "out", "help"],
@@ -102,6 +103,7 @@ export async function main(args: readonly string[], host: HostPort): Promise<num
     }
     return await host.repl(options);
   }
+  if (command === "explain") return await explain(line, options, host);
   if (words.length === 0) {
     return wrong(host, "run: expected the file of a script, as in: run examples/talk_setup.rtk");
   }
@@ -126,6 +128,30 @@ async function runSlides(
     { what, ...numbers, profiles, json: flags.has("json"), ...(out === undefined ? {} : { out }) },
     host,
   );
+}
+
+/** `explain max SCRIPT`: runs the script, then explains a sample of what it has measured last. */
+async function explain(
+  { words, values, flags }: Line,
+  options: RunOptions,
+  host: HostPort,
+): Promise<number> {
+  const path = words.at(-1);
+  if (path === undefined || words.length < 2) {
+    return wrong(
+      host,
+      "explain: expected a sample and a script, as in: explain max examples/slide25_row.rtk",
+    );
+  }
+  const which = [...words.slice(0, -1)];
+  const others = values.get("with");
+  if (others !== undefined) which.push("--with", others);
+  which.push(...["alone", "json"].filter((name) => flags.has(name)).map((name) => `--${name}`));
+  const { parseExplain } = await import("./words/explain.ts");
+  const request = parseExplain(which);
+  if (typeof request === "string") return wrong(host, `explain: ${request}`);
+  const { runScripts } = await import("./run_scripts.ts");
+  return runScripts([path], { ...options, explain: request }, host);
 }
 
 function print(host: HostPort, text: string): number {

@@ -34,6 +34,23 @@ Exit status: the script's; the first that is not 0, of several. 2: wrong use or 
   ${RUN} run examples/talk_setup.rtk --verbose
   ${RUN} run examples/slide25_row.rtk --system kvm --json -- 1000`,
   }],
+  ["explain", {
+    usage: "explain max|min|N [thread T] SCRIPT [OPTIONS] [-- ARGUMENT…]",
+    does: "runs a script, then says what a sample of its last measurement is made of",
+    text:
+      `The largest, the smallest, or sample N of cyclictest, as an exact sum over the layers, its parts in order of time, and
+the sample of the same number on other systems. help explain at the prompt says more.
+
+  --with S,…      these systems; bare-metal, kvm, rfc-v1 and rfc-v2 if not given
+  --alone         no other system
+  --json          one line of JSON on standard output; the script's output goes to standard error
+  --system, --kernel, --seed, --strict, --profile: as of run
+
+Exit status: 0; the script's if that is not 0. 2: wrong use or a syntax error. 1: there is no such sample.
+
+  ${RUN} explain max examples/slide25_row.rtk --system kvm -- 1000
+  ${RUN} explain 42 examples/slide25_row.rtk --with rfc-v2 --json -- 1000`,
+  }],
   ["repl", {
     usage: "repl [--system S] [--kernel K] [--seed N] [--strict] [--profile FILE]",
     does: "the prompt; also without any word",

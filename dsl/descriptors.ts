@@ -286,6 +286,11 @@ export class DescriptorTable {
     before?.release();
   }
 
+  /** Whether nothing but the terminal is open. */
+  get onlyTerminal(): boolean {
+    return [...this.#table.values()].every((description) => description instanceof Terminal);
+  }
+
   /** A copy for a subshell. */
   clone(): DescriptorTable {
     const copy = new DescriptorTable();

@@ -40,13 +40,17 @@ export function* runScript(shell: Shell, script: Script): Coroutine {
 }
 
 /**
- * Runs one input of a prompt. Errors end the input, not the shell; `exit` ends it: then `onExit` is told the status.
+ * Runs one input of a prompt, as `run` says. Errors end the input, not the shell; `exit` ends it: then `onExit` is told the status.
  */
-export function* runInteractive(shell: Shell, script: Script, onExit: (status: number) => void): Coroutine {
+export function* runInteractive(
+  shell: Shell,
+  run: () => Coroutine,
+  onExit: (status: number) => void,
+): Coroutine {
   let left = false;
   const status = yield* catchExit(shell, function* () {
     try {
-      return yield* runList(shell, script.body);
+      return yield* run();
     } catch (reason) {
       if (reason instanceof ShellExit) left = reason.asked;
       throw reason;
@@ -106,11 +110,16 @@ export function startScript(shell: Shell, script: Script): Job {
 }
 
 /** Starts a job that runs one input of a prompt, as {@linkcode runInteractive} does. */
-export function startInteractive(shell: Shell, script: Script, onExit: (status: number) => void): Job {
-  return shell.scheduler.start(script.name, shell.machine, (job) => {
+export function startInteractive(
+  shell: Shell,
+  name: string,
+  run: () => Coroutine,
+  onExit: (status: number) => void,
+): Job {
+  return shell.scheduler.start(name, shell.machine, (job) => {
     job.pid = shell.pid;
     attach(shell, job);
-    return runInteractive(shell, script, onExit);
+    return runInteractive(shell, run, onExit);
   });
 }
 

@@ -15,6 +15,7 @@ import { ProgressLine, progressText } from "./progress.ts";
 import { resultJson } from "./result_json.ts";
 import { Session } from "./session.ts";
 import { ShellSyntaxError } from "./syntax_error.ts";
+import { type ExplainRequest, explanation } from "./words/explain.ts";
 import { laboratoryWords } from "./words/index.ts";
 
 /** What the command line says about a run. */
@@ -26,6 +27,8 @@ export interface RunOptions {
   readonly strict: boolean;
   readonly json: boolean;
   readonly verbose: boolean;
+  /** Which sample of the last measurement to explain afterwards; results are not printed then. */
+  readonly explain?: ExplainRequest;
   /** `$1 $2 …`. */
   readonly positional: readonly string[];
 }
@@ -108,7 +111,15 @@ function runOne({ path, text }: Source, options: RunOptions, host: HostPort): nu
     status = 1;
   }
   progress.clear();
-  if (options.json) {
+  if (options.explain !== undefined && status !== 0) {
+    err(`rtkvm: explain: ${path} has ended with status ${status}\n`);
+  } else if (options.explain !== undefined) {
+    const answer = explanation(session, options.explain, "rtkvm: explain: ");
+    progress.clear();
+    host.out(answer.out);
+    err(answer.err);
+    status = answer.status;
+  } else if (options.json) {
     for (const result of session.results) {
       host.out(`${resultJson(result, session.lab.options.profile.hash)}\n`);
     }

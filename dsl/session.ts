@@ -16,7 +16,8 @@ import { KERNEL_NAMES } from "../runtime/lab/kernels.ts";
 import type { ListItem, Script } from "./ast.ts";
 import type { Command } from "./commands/command.ts";
 import { attach, runList, startInteractive } from "./interpret.ts";
-import { DeadlockError, type Job, JobScheduler } from "./jobs.ts";
+import { type Coroutine, DeadlockError, type Job, JobScheduler } from "./jobs.ts";
+import { type Answer, isPlainBoot, Journal, type JournalInput } from "./journal.ts";
 import { parseScript } from "./parse.ts";
 import type { Environment, Io, Machine } from "./ports.ts";
 import { slideHook } from "./slide_mode.ts";
@@ -45,6 +46,24 @@ export interface SessionOptions {
   readonly folder?: ScriptFolder;
   /** Words of the laboratory. */
   readonly words: (session: Session) => readonly Command[];
+  /** Another session's run is to be repeated: by {@linkcode Session.repeat}. */
+  readonly repeats?: Repetition;
+}
+
+/** A run that is repeated. */
+export interface Repetition {
+  /** What that run was given. */
+  readonly journal: Journal;
+  /** Another system for the laboratory that was the last one there; the same one where absent. */
+  readonly system?: SystemRow;
+  /** Told of the laboratory that was the last one there, before anything happens to it but its boot. */
+  prepare(lab: Lab): void;
+}
+
+/** A run that is repeated has gone another way. */
+export class RepetitionError extends Error {
+  /** The name that a stack trace prints. */
+  override readonly name = "RepetitionError";
 }
 
 /** What `boot` may say. */
@@ -75,12 +94,22 @@ export class Session {
   readonly earlierResults: Lab["results"] = [];
   /** Their results of iperf and ping. */
   readonly earlierTraffic: Lab["traffic"] = [];
+  /** What it has been given. */
+  readonly journal: Journal = new Journal();
   readonly #profile: LabProfile;
   readonly #folder: ScriptFolder | undefined;
   #lab: Lab;
+  /** Answers of the run that is repeated which have been given again. */
+  #recalled = 0;
+  /** Inputs that are being performed. */
+  #inputs = 0;
+  /** How many boots have come since the start of the run that is repeated. */
+  #boots: number;
 
   /** @throws ProfileError where a profile does not fit */
-  constructor(options: SessionOptions) {
+  constructor(readonly options: SessionOptions) {
+    const start = options.repeats?.journal.start;
+    this.#boots = start?.boot ? -1 : 0; // the first laboratory makes way for the one that was booted
     this.io = options.io;
     this.#folder = options.folder;
     this.#profile = options.profiles === undefined ? defaultProfile() : profileWith(options.profiles);
@@ -108,6 +137,8 @@ export class Session {
       this.shell.set("PWD", this.shell.cwd);
     }
     for (const word of options.words(this)) words.set(word.name, word);
+    if (start) this.shell.become(start.shell); // before a boot, which may tell the machine of its shell
+    if (start?.boot) this.boot(start.boot);
   }
 
   /** The laboratory as it is now. */
@@ -131,6 +162,8 @@ export class Session {
     this.earlierResults.push(...this.#lab.results);
     this.earlierTraffic.push(...this.#lab.traffic);
     this.jobs.abandonOthers();
+    this.#boots++;
+    this.journal.boots++;
     this.#lab = this.#build({
       system: request.system ?? system,
       kernel: request.kernel ?? kernel,
@@ -138,6 +171,7 @@ export class Session {
       profile: request.profile ?? profile,
     });
     this.shell.machine = this.#host;
+    if (this.#inputs === 0) this.journal.begin(this.#lab.options, this.shell);
     return this.#lab;
   }
 
@@ -148,27 +182,87 @@ export class Session {
    */
   runScript(text: string, name: string, watcher?: ScriptWatcher): number {
     const script = parseScript(text, name);
-    const { shell } = this;
-    return this.#drive(this.jobs.start(name, this.#host, (job) => {
-      job.pid = shell.pid;
-      attach(shell, job);
-      return runToExit(shell, function* () {
-        if (watcher === undefined) return yield* runList(shell, script.body);
-        let status = 0;
-        for (const item of script.body.items) {
-          watcher.before(item, script);
-          status = yield* runList(shell, { items: [item] });
-          watcher.after(item, status);
-        }
-        return status;
-      });
-    }));
+    const input = this.journal.input("script", name, this.shell);
+    return this.#perform(input, () => this.#enter(input, script.body.items, { watcher, script }));
   }
 
   /** Runs one input of a prompt. @throws ShellSyntaxError; `incomplete` where more lines would help. */
   runLine(text: string, onExit: (status: number) => void): number {
-    const script = parseScript(text, "rtkvm", { interactive: true });
-    return this.#drive(startInteractive(this.shell, script, onExit));
+    const { name, body } = parseScript(text, "rtkvm", { interactive: true });
+    const input = this.journal.input("line", name, this.shell);
+    return this.#perform(input, () => this.#enter(input, body.items), onExit);
+  }
+
+  /**
+   * Gives it, input by input, what the session had been given whose run it repeats.
+   *
+   * @throws RepetitionError where it comes to a command at another event than that session did, on the same system
+   */
+  repeat(): void {
+    const { journal, system } = this.options.repeats!;
+    const { journal: own, shell } = this;
+    for (const { kind, name, items } of journal.inputs) {
+      const input = own.input(kind, name, shell);
+      const last = journal.boots;
+      const check = (at: number) => {
+        const { item, event } = items[at]!;
+        if (system !== undefined || own.boots !== last || event === this.#lab.engine.event) return;
+        throw new RepetitionError(
+          `${name}: "${item.text}" was come to at event ${event}, and in the re-run at ${this.#lab.engine.event}: ` +
+            "something else than the shell has let time pass",
+        );
+      };
+      try {
+        this.#perform(input, () => this.#enter(input, items.map(({ item }) => item), { check }));
+      } catch (error) {
+        // At a prompt it ends the line: the next one goes on.
+        if (!(error instanceof DeadlockError) || kind === "script") throw error;
+      }
+    }
+  }
+
+  /** What `explain` said at this place of the run that is repeated, if it had; undefined: this run repeats none. */
+  recalled(): Answer | undefined {
+    const { repeats } = this.options;
+    return repeats && (repeats.journal.answers[this.#recalled++] ?? { out: "", err: "", status: 0 });
+  }
+
+  /** Runs the commands of an input's top level, each entered in the journal as it is come to. */
+  *#enter(
+    input: JournalInput,
+    items: readonly ListItem[],
+    told: { watcher?: ScriptWatcher | undefined; script?: Script; check?: (at: number) => void } = {},
+  ): Coroutine {
+    const { shell, journal } = this;
+    let status = 0;
+    for (const [at, item] of items.entries()) {
+      told.check?.(at);
+      const { boots } = journal;
+      input.items.push({ item, event: this.#lab.engine.event });
+      told.watcher?.before(item, told.script!);
+      status = yield* runList(shell, { items: [item] });
+      if (journal.boots === boots + 1 && isPlainBoot(item) && shell.descriptors.onlyTerminal) {
+        journal.begin(this.#lab.options, shell);
+        input = journal.input(input.kind, input.name, shell);
+      }
+      told.watcher?.after(item, status);
+    }
+    return status;
+  }
+
+  #perform(input: JournalInput, run: () => Coroutine, onExit: (status: number) => void = () => {}): number {
+    const { shell, jobs } = this;
+    this.#inputs++;
+    try {
+      if (input.kind === "line") return this.#drive(startInteractive(shell, input.name, run, onExit));
+      return this.#drive(jobs.start(input.name, this.#host, (job) => {
+        job.pid = shell.pid;
+        attach(shell, job);
+        return runToExit(shell, run);
+      }));
+    } finally {
+      this.#inputs--;
+    }
   }
 
   get #host(): Machine {
@@ -176,8 +270,13 @@ export class Session {
   }
 
   #build(options: ConstructorParameters<typeof Lab>[0]): Lab {
-    const lab = new Lab(options);
+    const { repeats } = this.options;
+    const isLast = repeats !== undefined && this.#boots === repeats.journal.boots;
+    const lab = new Lab(
+      isLast && repeats.system !== undefined ? { ...options, system: repeats.system } : options,
+    );
     lab.onProgress = (name, fraction) => this.onProgress(name, fraction);
+    if (isLast) repeats.prepare(lab);
     // What the slides call vcpu[i]: descriptors that a typed ioctl takes.
     lab.onGuest = (guest) => {
       const array = this.shell.array("vcpu");

@@ -237,6 +237,23 @@ export class Shell {
     return copy;
   }
 
+  /**
+   * Becomes what `other` is, another shell of the same kind: variables, functions, options, traps, and where it stands.
+   * Descriptors, jobs and machine stay its own.
+   */
+  become(other: Shell): void {
+    this.variables.clear();
+    for (const [name, variable] of other.variables) this.variables.set(name, copyVariable(variable));
+    this.functions.clear();
+    for (const [name, body] of other.functions) this.functions.set(name, body);
+    this.traps.clear();
+    for (const [name, action] of other.traps) this.traps.set(name, action);
+    Object.assign(this.options, other.options);
+    const { zero, cwd, umask, status, pid, lastBackground, getoptsOffset } = other;
+    Object.assign(this, { zero, cwd, umask, status, pid, lastBackground, getoptsOffset });
+    this.positional = [...other.positional];
+  }
+
   /** The text of a variable; element 0 of an array; undefined if unset. */
   get(name: string): string | undefined {
     const value = this.variables.get(name)?.value;

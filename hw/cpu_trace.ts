@@ -1,5 +1,5 @@
 /**
- * What a logical processor tells a trace.
+ * What a logical processor and its local APIC tell a trace.
  *
  * @module
  */
@@ -7,6 +7,9 @@
 import { Op, type Step } from "./sim/activity.ts";
 import type { TraceRecord } from "./sim/trace.ts";
 import type { LogicalCpu } from "./cpu.ts";
+
+/** The vector of non-maskable interrupts. */
+const NMI = 2;
 
 /** Records something that happens on `cpu`. */
 export function traceCpu(
@@ -35,4 +38,17 @@ export function traceStep(cpu: LogicalCpu, step: Step, ns: number): void {
   if (op === Op.Transition) return traceCpu(cpu, "transition", name, { layer, ns, mode });
   const { address, value } = cpu.registers;
   traceCpu(cpu, "instruction", name, { layer, ns, address, value, mode });
+}
+
+/** Records that `vector` is requested of `cpu`'s local APIC, by its own timer or by a message from elsewhere. */
+export function traceRequest({ engine, id }: LogicalCpu, vector: number, by: "timer" | "message"): void {
+  engine.trace!.record({
+    event: engine.event,
+    cause: engine.cause,
+    timeNs: engine.nowNs,
+    where: `lapic${id}`,
+    kind: "request",
+    name: vector === NMI ? "NMI" : `0x${vector.toString(16)}`,
+    fields: { vector, by },
+  });
 }

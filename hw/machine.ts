@@ -11,6 +11,7 @@ import type { Alarm, Engine } from "./sim/engine.ts";
 import { NEVER } from "./sim/engine.ts";
 import type { StateHash } from "./sim/state_hash.ts";
 import { LogicalCpu } from "./cpu.ts";
+import { traceRequest } from "./cpu_trace.ts";
 import { type ProcessorBus, processorCosts } from "./cpu_bus.ts";
 import {
   type ApicEffect,
@@ -191,6 +192,7 @@ export class Machine implements ProcessorBus {
     this.#armTimer(cpu);
     const vector = cpu.apic.timerVector;
     if (vector < 0) return; // masked
+    if (this.engine.trace !== null) traceRequest(cpu, vector, "timer");
     if (cpu.apic.accept(vector)) cpu.signal();
     else this.droppedMessages++;
   }
@@ -231,6 +233,7 @@ export class Machine implements ProcessorBus {
   #arrived(message: Message): void {
     const { cpu, mode, vector, factor } = message;
     this.#idleMessages.push(message);
+    if (this.engine.trace !== null) traceRequest(cpu, mode === DeliveryMode.Nmi ? 2 : vector, "message");
     switch (mode) {
       case DeliveryMode.Fixed:
       case DeliveryMode.LowestPriority:

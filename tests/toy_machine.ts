@@ -4,7 +4,7 @@
  */
 import { type Activity, type Step, work } from "../hw/sim/activity.ts";
 import { drive, type Job, JobScheduler } from "../dsl/jobs.ts";
-import { startInteractive, startScript } from "../dsl/interpret.ts";
+import { runList, startInteractive, startScript } from "../dsl/interpret.ts";
 import { parseScript } from "../dsl/parse.ts";
 import type { CallHandler, Environment, Launch, Machine, Process, Program } from "../dsl/ports.ts";
 import { Shell } from "../dsl/state.ts";
@@ -158,7 +158,8 @@ export class ToyLab {
 
   /** Starts one input of a prompt. */
   start(text: string, onExit: (status: number) => void = () => {}): Job {
-    return startInteractive(this.shell, parseScript(text, "rtkvm", { interactive: true }), onExit);
+    const { name, body } = parseScript(text, "rtkvm", { interactive: true });
+    return startInteractive(this.shell, name, () => runList(this.shell, body), onExit);
   }
 
   /** Runs one input of a prompt to its end; output is collected. */

@@ -9,6 +9,7 @@ import type { Session } from "../session.ts";
 import { boot } from "./boot.ts";
 import { diagram } from "./diagram.ts";
 import { expect } from "./expect.ts";
+import { explain } from "./explain.ts";
 import { help } from "./help.ts";
 import { irq } from "./irq.ts";
 import { params } from "./params.ts";
@@ -19,7 +20,7 @@ import { step } from "./step.ts";
 
 /** Every word, bound to a session. */
 export function laboratoryWords(session: Session): readonly Command[] {
-  const words: Command[] = [boot, step, run, show, diagram, expect, slide, params, irq].map((word) =>
+  const words: Command[] = [boot, step, run, show, diagram, expect, explain, slide, params, irq].map((word) =>
     word(session)
   );
   words.push(help(session, () => words));

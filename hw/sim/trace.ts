@@ -15,7 +15,7 @@ export interface TraceRecord {
   readonly timeNs: number;
   /** Where: `cpu3`, `lapic3`, `nic0`. */
   readonly where: string;
-  /** What kind of thing: `alarm`, `work`, `interrupt`, `exit`, `entry`, or a tracepoint's name. */
+  /** What kind of thing: `alarm`, `work`, `request`, `interrupt`, `exit`, `entry`, `tracepoint`. */
   readonly kind: string;
   /** Its name: of the step, of the exit reason, of the vector. */
   readonly name: string;

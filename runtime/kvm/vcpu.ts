@@ -88,6 +88,11 @@ export class Vcpu {
     vm.kvm.host.engine.register(`${vm.name} vcpu${id}`, this);
   }
 
+  /** In traces: `vm0.0`. */
+  get name(): string {
+    return `${this.vm.name}.${this.id}`;
+  }
+
   /** Exits of all reasons. */
   get totalExits(): number {
     let sum = 0;
@@ -139,6 +144,7 @@ export class Vcpu {
       this.#inject(slave);
       physical.currentVmcs = this.vmcs;
       this.mode = "in guest";
+      if (cpu.kernel.engine.trace !== null) this.tracepoint("kvm_entry", { vcpu: this.name });
       const reason = yield VM_ENTRY;
       this.mode = "outside";
       this.exits[reason]!++;
@@ -188,6 +194,9 @@ export class Vcpu {
   interrupt(vector: number, from: KernelCpu): void {
     if (!this.apic.accept(vector)) return;
     this.apic.inheritedFactor[vector] = this.vm.kvm.physical(from).pathFactor; // caches as the cause has found them
+    if (from.kernel.engine.trace !== null) {
+      this.tracepoint("kvm_apic_accept_irq", { vcpu: this.name, apicid: this.apic.id, vec: vector });
+    }
     this.kick(from);
   }
 

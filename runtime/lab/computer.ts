@@ -9,6 +9,7 @@ import type { Kernel } from "../linux/kernel.ts";
 import type { Task } from "../linux/task.ts";
 import type { Vfs } from "../linux/vfs.ts";
 import { maskOf, type Program, type ProgramProcess, type SystemPort } from "../programs/program.ts";
+import { Histogram } from "../measure/histogram.ts";
 import type { CyclictestResult } from "../programs/cyclictest.ts";
 import type { Lab } from "./lab.ts";
 import type { Software } from "./software.ts";
@@ -119,6 +120,7 @@ export class Computer {
   #process(task: Task, launch: CommandLaunch): CommandProcess {
     const { lab } = this;
     const events = lab.engine.event, exits = lab.exits();
+    let run = -1;
     return {
       ...launch,
       pid: task.pid,
@@ -127,12 +129,17 @@ export class Computer {
       processors: this.processors,
       system: this.#system(),
       progress: (fraction) => lab.onProgress(launch.argv[0] ?? "", fraction),
+      histogram: (number, bins) => {
+        if (number === 0) run = lab.runs++;
+        return lab.watch?.histogram(run, number, bins) ?? new Histogram(bins);
+      },
       measured: (cyclictest: CyclictestResult) => {
         const { options, engine, results } = lab;
         results.push({
           system: options.system.name,
           kernel: `linux-${this.kernel.release.release}`,
           seed: options.seed,
+          run,
           cyclictest,
           events: engine.event - events,
           exits: lab.exits().map((count, reason) => count - exits[reason]!),

@@ -23,6 +23,7 @@ import { GUEST_NETWORK, qemuPrograms, ShellCalls } from "./guests.ts";
 import { userPrograms } from "./programs.ts";
 import type { Subnet } from "../linux/net/stack.ts";
 import { labSubnet, outsidePeer } from "./peer.ts";
+import type { SampleWatch } from "./sample_watch.ts";
 import { HOST_IDENTITY, hostBus, Software } from "./software.ts";
 import { DEDICATED_CPU, type SystemRow } from "./systems.ts";
 
@@ -46,6 +47,8 @@ export interface LabResult {
   readonly kernel: string;
   /** The run's seed. */
   readonly seed: number;
+  /** Which of the laboratory's benchmarks it was, in order of their starts, from 0. */
+  readonly run: number;
   /** The benchmark's own result. */
   readonly cyclictest: CyclictestResult;
   /** Events of the engine while it ran. */
@@ -115,6 +118,10 @@ export class Lab {
   readonly traffic: TrafficResult[] = [];
   /** Constants of C calls. */
   readonly constants: ReadonlyMap<string, number> = KvmCalls.constants;
+  /** Benchmarks started so far. */
+  runs = 0;
+  /** Looks at single samples of a benchmark; `null`: nobody does. */
+  watch: SampleWatch | null = null;
   /** Pseudo-terminals opened so far. */
   ptys = 0;
   /** C calls of the host's shell. */

@@ -22,6 +22,7 @@ import { LoadAverage } from "./loadavg.ts";
 import type { KernelCosts, KernelRelease } from "./release.ts";
 import { schedulerDefaults, type SchedulerTunables } from "./runqueue.ts";
 import { type CpuMask, Task } from "./task.ts";
+import { traceWakeup } from "./tracepoints.ts";
 
 /** The kernel's steps, made once from its costs. */
 export type KernelSteps = { readonly [Key in keyof KernelCosts]: Step };
@@ -283,6 +284,7 @@ export class Kernel {
     this.#updateCurrent(cpu);
     cpu.runQueue.enqueue(task, isNew ? "new" : "waking");
     this.resched(task, cpu, from);
+    if (this.engine.trace !== null) traceWakeup(cpu, task);
   }
 
   /** update_curr(): the queue's virtual time is that of now, before a task is placed by it. */

@@ -16,6 +16,7 @@ import { exceptionHandler, interruptHandler, nmiHandler } from "./interrupts.ts"
 import type { Kernel } from "./kernel.ts";
 import { RunQueue } from "./runqueue.ts";
 import { Task } from "./task.ts";
+import { traceSwitch } from "./tracepoints.ts";
 import { Vector } from "./vectors.ts";
 
 /** Timers of the wheel that nobody waits for are rounded to whole seconds (`round_jiffies()`). */
@@ -261,6 +262,7 @@ export class KernelCpu implements InterruptTable {
     if (next === current) return null;
     next.execStartNs = kernel.nowNs;
     this.current = next;
+    if (kernel.engine.trace !== null) traceSwitch(this, current, next);
     this.contextSwitches++;
     this.registers.next = next.context;
     return kernel.steps.contextSwitch;

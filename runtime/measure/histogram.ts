@@ -24,6 +24,10 @@ export class Histogram implements Hashed {
   minNs = Infinity;
   /** Largest latency in ns; `-Infinity` without samples. */
   maxNs = -Infinity;
+  /** Which sample was the smallest, counted from 1, the first of equal ones; 0 without samples. */
+  minSample = 0;
+  /** Which sample was the largest, likewise. */
+  maxSample = 0;
   /** The last latency in whole µs; 0 without samples. */
   lastUs = 0;
 
@@ -57,8 +61,14 @@ export class Histogram implements Hashed {
     this.sumUs += us;
     this.sumNs += latencyNs;
     this.lastUs = us;
-    if (latencyNs < this.minNs) this.minNs = latencyNs;
-    if (latencyNs > this.maxNs) this.maxNs = latencyNs;
+    if (latencyNs < this.minNs) {
+      this.minNs = latencyNs;
+      this.minSample = this.count;
+    }
+    if (latencyNs > this.maxNs) {
+      this.maxNs = latencyNs;
+      this.maxSample = this.count;
+    }
   }
 
   /** Adds the samples of another histogram, as if they had been counted here after our own. */
@@ -67,6 +77,8 @@ export class Histogram implements Hashed {
       throw new RangeError(`Cannot merge a histogram of ${other.bins} bins into one of ${this.bins}`);
     }
     for (let us = 0; us < this.bins; us++) this.counts[us]! += other.counts[us]!;
+    if (other.minNs < this.minNs) this.minSample = this.count + other.minSample;
+    if (other.maxNs > this.maxNs) this.maxSample = this.count + other.maxSample;
     this.count += other.count;
     this.overflows += other.overflows;
     this.sumUs += other.sumUs;

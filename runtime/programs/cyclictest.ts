@@ -13,7 +13,7 @@
 
 import type { Activity } from "../../hw/sim/activity.ts";
 import { type CyclictestThread, histogramLines, threadLine } from "../measure/cyclictest_format.ts";
-import { Histogram } from "../measure/histogram.ts";
+import type { Histogram } from "../measure/histogram.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import type { Task } from "../linux/task.ts";
 import type { Program, ProgramProcess } from "./program.ts";
@@ -214,12 +214,13 @@ function apply(options: CyclictestOptions, letter: string, value: string): strin
 
 /** One measuring thread. */
 class Thread {
-  readonly histogram: Histogram;
   task!: Task;
 
-  constructor(readonly number: number, readonly options: CyclictestOptions) {
-    this.histogram = new Histogram(Math.max(options.histogram, 1));
-  }
+  constructor(
+    readonly number: number,
+    readonly options: CyclictestOptions,
+    readonly histogram: Histogram,
+  ) {}
 
   get intervalUs(): number {
     return this.options.intervalUs + this.number * this.options.distanceUs;
@@ -294,7 +295,8 @@ export const cyclictest: Program = {
     const threads: Thread[] = [];
     let running = count;
     for (let number = 0; number < count; number++) {
-      const thread = new Thread(number, options);
+      const histogram = command.histogram(number, Math.max(options.histogram, 1));
+      const thread = new Thread(number, options, histogram);
       const at = options.affinity === "each" ? number % processors.length : options.affinity;
       const allowed = at === null ? main.allowed : 1 << processors[at]!;
       thread.task = kernel.createTask(

@@ -11,6 +11,7 @@ import type { KernelThreads } from "../linux/kthreads.ts";
 import type { NetStack } from "../linux/net/stack.ts";
 import type { PciCore } from "../linux/pci_bus.ts";
 import type { CpuMask, Task } from "../linux/task.ts";
+import type { Histogram } from "../measure/histogram.ts";
 import type { CyclictestResult } from "./cyclictest.ts";
 
 /** What a program finds of its computer beside the kernel. */
@@ -68,6 +69,8 @@ export interface ProgramProcess {
   stdout(text: string): void;
   /** Writes to descriptor 2. */
   stderr(text: string): void;
+  /** What thread `number` of a benchmark counts its latencies in; the thread numbered 0 asks first. */
+  histogram(number: number, bins: number): Histogram;
   /** Hands a measurement to the laboratory. */
   measured(result: CyclictestResult): void;
   /** Begins to measure traffic; what it answers ends that, and hands the figures to the laboratory. */
