@@ -11,6 +11,7 @@
  */
 
 import { parseArgs } from "@std/cli/parse-args";
+import { NAMED_PROFILES, profileWith } from "../runtime/lab/defaults.ts";
 import { KERNEL_NAMES } from "../runtime/lab/kernels.ts";
 import type { ProfileText } from "../runtime/lab/profile.ts";
 import { closest } from "../runtime/lab/spelling.ts";
@@ -37,6 +38,8 @@ export interface HostPort {
   err(text: string): void;
   /** Whether standard error is a terminal. */
   readonly errIsTerminal: boolean;
+  /** How many threads can run at a time; 1 where absent. */
+  readonly processors?: number;
   /** Runs the prompt until its user leaves; answers the exit status. */
   repl(options: RunOptions): Promise<number>;
 }
@@ -45,7 +48,12 @@ export interface HostPort {
 const USAGE = 2;
 
 /** Options with a value, of all commands. */
-const VALUES = ["system", "kernel", "seed", "loops", "profile", "trace"] as const;
+const VALUES = [
+  ...["system", "kernel", "seed", "loops", "profile", "trace"] as const,
+  ...["seeds", "set", "threads", "rate"] as const,
+];
+/** Those of them that may be given more than once. */
+const REPEATED = ["profile", "set"] as const;
 /** Options without. */
 const FLAGS = ["strict", "json", "verbose", "help", "version"] as const;
 
@@ -54,6 +62,8 @@ const TAKES: Readonly<Record<string, readonly string[]>> = {
   run: ["system", "kernel", "seed", "strict", "json", "verbose", "profile", "trace", "help"],
   repl: ["system", "kernel", "seed", "strict", "profile", "help"],
   demo: ["loops", "seed", "help"],
+  sweep: ["seeds", "system", "kernel", "set", "threads", "rate", "strict", "json", "profile", "help"],
+  merge: ["profile", "help"],
   help: ["help"],
   version: ["help"],
 };
@@ -64,6 +74,8 @@ interface Line {
   readonly words: readonly string[];
   readonly values: ReadonlyMap<string, string>;
   readonly profiles: readonly string[];
+  /** Of each `--set`. */
+  readonly set: readonly string[];
   readonly flags: ReadonlySet<string>;
   /** What follows `--`. */
   readonly positional: readonly string[];
@@ -88,6 +100,8 @@ export async function main(args: readonly string[], host: HostPort): Promise<num
       return demo({ loops, seed }, host);
     }
   }
+  if (command === "sweep") return await sweepLine(line, host);
+  if (command === "merge") return await mergeLine(line, host);
   const options = runOptions(line, host);
   if (typeof options === "string") return wrong(host, options);
   if (typeof options === "number") return options;
@@ -127,7 +141,7 @@ function readLine(args: readonly string[]): Line | string {
   const parsed = parseArgs(args, {
     string: [...VALUES, "_"],
     boolean: FLAGS,
-    collect: ["profile"],
+    collect: [...REPEATED],
     alias: { help: "h", verbose: "v" },
     "--": true,
     unknown(arg) {
@@ -150,7 +164,8 @@ function readLine(args: readonly string[]): Line | string {
   }
   const values = new Map<string, string>();
   for (const name of VALUES) {
-    const value = name === "profile" ? parsed.profile.at(-1) : parsed[name];
+    const given: string | readonly string[] | undefined = parsed[name];
+    const value = typeof given === "string" ? given : given?.at(-1);
     if (value === undefined) continue;
     if (!takes.includes(name)) return `${command}: takes no --${name}`;
     if (value === "") return `${command}: --${name}: expected a value`;
@@ -160,7 +175,8 @@ function readLine(args: readonly string[]): Line | string {
   for (const name of flags) {
     if (name !== "version" && !takes.includes(name)) return `${command}: takes no --${name}`;
   }
-  return { command, words, values, profiles: parsed.profile, flags, positional: parsed["--"] ?? [] };
+  const { profile: profiles, set } = parsed;
+  return { command, words, values, profiles, set, flags, positional: parsed["--"] ?? [] };
 }
 
 function integer({ command, values }: Line, name: string, otherwise: number, least: number): number | string {
@@ -185,15 +201,8 @@ function runOptions(line: Line, host: HostPort): RunOptions | string | number {
   if (values.has("trace")) return `${command}: --trace: not yet: traces cannot be written to files`;
   const seed = integer(line, "seed", 1, 0);
   if (typeof seed === "string") return seed;
-  const profiles: ProfileText[] = [];
-  for (const path of line.profiles) {
-    const file = host.read(path);
-    if ("problem" in file) {
-      host.err(`rtkvm: ${path}: ${file.problem}\n`);
-      return 1;
-    }
-    profiles.push({ file: path, text: file.text });
-  }
+  const profiles = profileTexts(line, host);
+  if (profiles === undefined) return 1;
   return {
     ...(row === undefined ? {} : { system: row }),
     ...(kernel === undefined ? {} : { kernel }),
@@ -204,6 +213,49 @@ function runOptions(line: Line, host: HostPort): RunOptions | string | number {
     verbose: flags.has("verbose"),
     positional: line.positional,
   };
+}
+
+/** The profiles on top of the default ones: by name, or from files; undefined where one cannot be read. */
+function profileTexts(line: Line, host: HostPort): ProfileText[] | undefined {
+  const profiles: ProfileText[] = [];
+  for (const path of line.profiles) {
+    const named = NAMED_PROFILES.get(path);
+    const file = named ?? host.read(path);
+    if ("problem" in file) {
+      host.err(`rtkvm: ${path}: ${file.problem}\n`);
+      return undefined;
+    }
+    profiles.push({ file: path, text: file.text });
+  }
+  return profiles;
+}
+
+async function sweepLine(line: Line, host: HostPort): Promise<number> {
+  const { words: [path, ...more], values, set, flags, positional } = line;
+  if (path === undefined || more.length > 0) {
+    return wrong(host, "sweep: expected the file of one script, as in: sweep examples/slide25_row.rtk");
+  }
+  const { planSweep, sweep } = await import("./sweep.ts");
+  const [seeds, system, kernel, threads, rate] = ["seeds", "system", "kernel", "threads", "rate"].map((
+    name,
+  ) => values.get(name));
+  const plan = planSweep({ seeds, system, kernel, threads, rate, set }, host.processors ?? 1);
+  if (typeof plan === "string") return wrong(host, `sweep: ${plan}`);
+  const profiles = profileTexts(line, host);
+  if (profiles === undefined) return 1;
+  const { readScript } = await import("./run_scripts.ts");
+  const script = readScript(path, host);
+  if (typeof script === "number") return script;
+  const options = { profiles, positional, strict: flags.has("strict"), json: flags.has("json") };
+  return await sweep(script, plan, options, host);
+}
+
+async function mergeLine(line: Line, host: HostPort): Promise<number> {
+  if (line.words.length === 0) return wrong(host, "merge: expected files that sweep --json has written");
+  const profiles = profileTexts(line, host);
+  if (profiles === undefined) return 1;
+  const { merge } = await import("./sweep.ts");
+  return merge(line.words, profileWith(profiles), host);
 }
 
 // ---- the real computer ----
@@ -228,6 +280,7 @@ export async function start(args: readonly string[]): Promise<number> {
     out,
     err,
     errIsTerminal: Deno.stderr.isTerminal(),
+    processors: navigator.hardwareConcurrency,
     async repl(options) {
       const { repl } = await import("./repl.ts");
       return await repl(options, out, err);

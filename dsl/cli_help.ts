@@ -27,7 +27,7 @@ under /root/FOLDER, so ". ./other.rtk" finds them. Nothing runs if one of the sc
   --strict        takes only what a real kernel takes, not what slides print
   --verbose       each command, and what it has changed
   --json          one line of JSON for each result on standard output; the script's output goes to standard error
-  --profile FILE  parameters on top of the default ones; may be given more than once
+  --profile FILE  parameters on top of the default ones, or idle-fit; may be given more than once
 
 Exit status: the script's; the first that is not 0, of several. 2: wrong use or a syntax error. 1: a bad profile.
 
@@ -49,6 +49,36 @@ Exit status: the script's; the first that is not 0, of several. 2: wrong use or 
 
   ${RUN} demo
   ${RUN} demo --loops 10000`,
+  }],
+  ["sweep", {
+    usage: "sweep SCRIPT [OPTIONS] [-- ARGUMENT…]",
+    does: "a script under many seeds, systems and parameter values, and what they say together",
+    text:
+      `Prints, for each system, kernel and setting: least minimum, average, mean with its 95 % interval over the seeds, the
+distribution of the runs' maxima with the talk's maximum in it, percentiles of all samples, and which rate of misses the
+length of the runs bounds.
+
+  --seeds LIST    1-50 or 1,5,10-20; 1-10 if not given
+  --system LIST   ${SYSTEMS.map(({ name }) => name).join(", ")}; rfc-v2 if not given
+  --kernel LIST   ${KERNEL_NAMES.join(", ")}; ${KERNEL_NAMES[1]} if not given
+  --set P=LIST    values of parameter P with their units; may be given more than once, for every combination
+  --rate LIST     rates of misses whose run length is told, like 1/hour,1/day
+  --threads N     runs at a time; the computer's processors if not given. The output is the same for any N
+  --json          instead of tables one line for each result, which merge reads
+  --strict, --profile FILE: as with run
+
+Exit status: 0, or that of the first run that has failed.
+
+  ${RUN} sweep examples/slide25_row.rtk --seeds 1-20 --system kvm,rfc-v2 -- 20000
+  ${RUN} sweep examples/slide25_row.rtk --set hw.processor.vm_exit=115ns,200ns --system kvm -- 5000`,
+  }],
+  ["merge", {
+    usage: "merge FILE…",
+    does: "the tables of several sweeps as of one",
+    text: `FILE has lines that sweep --json has written. A run that is there twice counts once.
+
+  ${RUN} sweep examples/slide25_row.rtk --seeds 1-5 --json -- 5000 > a.jsonl
+  ${RUN} merge a.jsonl`,
   }],
   ["help", {
     usage: "help [COMMAND]",

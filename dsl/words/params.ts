@@ -1,12 +1,14 @@
 import { provenanceText, tableLines } from "../../runtime/measure/table.ts";
+import { type Fit, fitRowsText } from "../../runtime/lab/calibration.ts";
 import type { Command } from "../commands/command.ts";
 import type { Session } from "../session.ts";
 import { unknownName } from "../unknown_name.ts";
 
 /** `params`. */
 export const doc = `Usage: params [PATH]
-Effects: prints the parameters of the model, all or those at and below PATH: value, kind and source of each, and how many
-  of each kind they are. published: by the talk; literature: from other work, or source code; calibrated: so that a
+Effects: prints the parameters of the model, all or those at and below PATH: value, kind and source of each, how many of
+  each kind they are, and of the calibrated ones which were fitted together, to which rows of the talk, and what in them
+  identifies them: * is the one that stands for its fit. published: by the talk; literature: from other work, or source code; calibrated: so that a
   published result comes out; assumed: nobody has checked it
 Exit status: 0; 1 if there is no such path
 Examples: params hw.processor
@@ -31,10 +33,19 @@ export function params(session: Session): Command {
         { title: "parameter", align: "left" },
         { title: "value" },
         { title: "kind", align: "left" },
+        { title: "fit", align: "left" },
         { title: "source", align: "left" },
       ] as const;
-      const rows = list.map((each) => [each.path, each.written, each.kind, each.source]);
+      const fits = profile.fits.filter(({ parameters }) =>
+        list.some((each) => parameters.includes(each.path))
+      );
+      const rows = list.map((each) => {
+        const fit = fits.find(({ parameters }) => parameters.includes(each.path));
+        const name = fit === undefined ? "-" : `${fit.name}${fit.free?.path === each.path ? "*" : ""}`;
+        return [each.path, each.written, each.kind, name, each.source];
+      });
       for (const line of tableLines(columns, rows)) context.out(`${line}\n`);
+      if (fits.length > 0) context.out(`\n${fitLines(fits).join("\n")}\n`);
       context.out(
         `\n${
           provenanceText(profile.provenance([path])).replace("rests on ", "")
@@ -43,4 +54,10 @@ export function params(session: Session): Command {
       return 0;
     },
   };
+}
+
+/** What was fitted together, to what, and why it can be. */
+function fitLines(fits: readonly Fit[]): string[] {
+  const columns = ["fit", "fitted to", "identified by"].map((title) => ({ title, align: "left" }) as const);
+  return tableLines(columns, fits.map((fit) => [fit.name, fitRowsText(fit.rows), fit.identifiedBy]));
 }
