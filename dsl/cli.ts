@@ -11,7 +11,7 @@
  */
 
 import { parseArgs } from "@std/cli/parse-args";
-import { NAMED_PROFILES, profileWith } from "../runtime/lab/defaults.ts";
+import { NAMED_PROFILES } from "../runtime/lab/defaults.ts";
 import { KERNEL_NAMES } from "../runtime/lab/kernels.ts";
 import type { ProfileText } from "../runtime/lab/profile.ts";
 import { closest } from "../runtime/lab/spelling.ts";
@@ -50,12 +50,12 @@ const USAGE = 2;
 /** Options with a value, of all commands. */
 const VALUES = [
   ...["system", "kernel", "seed", "loops", "profile", "trace"] as const,
-  ...["seeds", "set", "threads", "rate"] as const,
+  ...["seeds", "set", "threads", "rate", "on", "stage"] as const,
 ];
 /** Those of them that may be given more than once. */
 const REPEATED = ["profile", "set"] as const;
 /** Options without. */
-const FLAGS = ["strict", "json", "verbose", "help", "version"] as const;
+const FLAGS = ["strict", "json", "yaml", "verbose", "help", "version"] as const;
 
 /** Which options a command takes. */
 const TAKES: Readonly<Record<string, readonly string[]>> = {
@@ -64,12 +64,19 @@ const TAKES: Readonly<Record<string, readonly string[]>> = {
   demo: ["loops", "seed", "help"],
   sweep: ["seeds", "system", "kernel", "set", "threads", "rate", "strict", "json", "profile", "help"],
   merge: ["profile", "help"],
+  compare: ["on", "kernel", "seed", "strict", "json", "profile", "help"],
+  calibrate: ["stage", "loops", "seeds", "threads", "yaml", "profile", "help"],
+  residuals: ["loops", "seeds", "threads", "profile", "help"],
+  sensitivity: ["loops", "seeds", "threads", "profile", "help"],
   help: ["help"],
   version: ["help"],
 };
 
+/** The commands of `studies.ts`. */
+const STUDIES = ["sweep", "merge", "compare", "calibrate", "residuals", "sensitivity"];
+
 /** The command line, read. */
-interface Line {
+export interface Line {
   readonly command: string;
   readonly words: readonly string[];
   readonly values: ReadonlyMap<string, string>;
@@ -100,8 +107,10 @@ export async function main(args: readonly string[], host: HostPort): Promise<num
       return demo({ loops, seed }, host);
     }
   }
-  if (command === "sweep") return await sweepLine(line, host);
-  if (command === "merge") return await mergeLine(line, host);
+  if (STUDIES.includes(command)) {
+    const { study } = await import("./studies.ts");
+    return await study(line, host);
+  }
   const options = runOptions(line, host);
   if (typeof options === "string") return wrong(host, options);
   if (typeof options === "number") return options;
@@ -123,7 +132,8 @@ function print(host: HostPort, text: string): number {
   return 0;
 }
 
-function wrong(host: HostPort, message: string): number {
+/** Says what is wrong with the command line; answers the exit status. */
+export function wrong(host: HostPort, message: string): number {
   host.err(`rtkvm: ${message}\n`);
   return USAGE;
 }
@@ -179,7 +189,13 @@ function readLine(args: readonly string[]): Line | string {
   return { command, words, values, profiles, set, flags, positional: parsed["--"] ?? [] };
 }
 
-function integer({ command, values }: Line, name: string, otherwise: number, least: number): number | string {
+/** The integer that an option has; a text says that it has none. */
+export function integer(
+  { command, values }: Line,
+  name: string,
+  otherwise: number,
+  least: number,
+): number | string {
   const text = values.get(name);
   if (text === undefined) return otherwise;
   const value = Number(text.replaceAll("_", ""));
@@ -216,7 +232,7 @@ function runOptions(line: Line, host: HostPort): RunOptions | string | number {
 }
 
 /** The profiles on top of the default ones: by name, or from files; undefined where one cannot be read. */
-function profileTexts(line: Line, host: HostPort): ProfileText[] | undefined {
+export function profileTexts(line: Line, host: HostPort): ProfileText[] | undefined {
   const profiles: ProfileText[] = [];
   for (const path of line.profiles) {
     const named = NAMED_PROFILES.get(path);
@@ -228,34 +244,6 @@ function profileTexts(line: Line, host: HostPort): ProfileText[] | undefined {
     profiles.push({ file: path, text: file.text });
   }
   return profiles;
-}
-
-async function sweepLine(line: Line, host: HostPort): Promise<number> {
-  const { words: [path, ...more], values, set, flags, positional } = line;
-  if (path === undefined || more.length > 0) {
-    return wrong(host, "sweep: expected the file of one script, as in: sweep examples/slide25_row.rtk");
-  }
-  const { planSweep, sweep } = await import("./sweep.ts");
-  const [seeds, system, kernel, threads, rate] = ["seeds", "system", "kernel", "threads", "rate"].map((
-    name,
-  ) => values.get(name));
-  const plan = planSweep({ seeds, system, kernel, threads, rate, set }, host.processors ?? 1);
-  if (typeof plan === "string") return wrong(host, `sweep: ${plan}`);
-  const profiles = profileTexts(line, host);
-  if (profiles === undefined) return 1;
-  const { readScript } = await import("./run_scripts.ts");
-  const script = readScript(path, host);
-  if (typeof script === "number") return script;
-  const options = { profiles, positional, strict: flags.has("strict"), json: flags.has("json") };
-  return await sweep(script, plan, options, host);
-}
-
-async function mergeLine(line: Line, host: HostPort): Promise<number> {
-  if (line.words.length === 0) return wrong(host, "merge: expected files that sweep --json has written");
-  const profiles = profileTexts(line, host);
-  if (profiles === undefined) return 1;
-  const { merge } = await import("./sweep.ts");
-  return merge(line.words, profileWith(profiles), host);
 }
 
 // ---- the real computer ----

@@ -80,6 +80,57 @@ Exit status: 0, or that of the first run that has failed.
   ${RUN} sweep examples/slide25_row.rtk --seeds 1-5 --json -- 5000 > a.jsonl
   ${RUN} merge a.jsonl`,
   }],
+  ["compare", {
+    usage: "compare SCRIPT --on S1,S2,… [OPTIONS] [-- ARGUMENT…]",
+    does: "a script on several systems under one seed, and where they first part",
+    text:
+      `Prints latencies, exits per loop and the host's CPU time of each system beside what the talk prints; where it
+prints nothing, the row is a prediction. Then the first record of the trace in which a system differs from the first one.
+
+  --on LIST       two or more of ${SYSTEMS.map(({ name }) => name).join(", ")}
+  --kernel K, --seed N, --strict, --profile FILE: as with run
+  --json          instead of tables one line for each result, which merge reads
+
+  ${RUN} compare examples/slide25_row.rtk --on kvm,rfc-v1,rfc-v2 -- 5000`,
+  }],
+  ["calibrate", {
+    usage:
+      "calibrate [--stage idle|refit] [--loops N] [--seeds LIST] [--threads N] [--yaml] [--profile FILE]",
+    does: "fits the free parameters to the talk's rows, and says which of them the rows determine",
+    text:
+      `Stage idle begins with profile idle-fit and looks at slide 25 only, stage refit begins with the default profile and
+looks at slides 25 to 27. What is free, within which bounds, and what identifies it stands in
+runtime/profiles/calibration.yaml. Takes minutes.
+
+  --loops N       of cyclictest in each row; 30000 if not given
+  --seeds LIST    as with sweep; 1-2 if not given
+  --yaml          the fitted profile on standard output, all else on standard error
+
+  deno task calibrate --stage idle
+  deno run --allow-read=. mod.ts calibrate --stage idle --loops 3000 --seeds 1`,
+  }],
+  ["residuals", {
+    usage: "residuals [--loops N] [--seeds LIST] [--threads N] [--profile FILE]",
+    does: "the talk's numbers beside the model's, under the default profile and under idle-fit",
+    text: `Says of each row whether a profile was calibrated on it or predicts it.
+
+  --loops N       of cyclictest in each row; 300000 if not given
+  --seeds LIST    as with sweep; 1-3 if not given
+
+  ${RUN} residuals --loops 5000 --seeds 1`,
+  }],
+  ["sensitivity", {
+    usage: "sensitivity [PATH] [--loops N] [--seeds LIST] [--threads N] [--profile FILE]",
+    does: "which parameters move which of the talk's rows",
+    text:
+      `Raises each calibrated or assumed parameter, or those at and below PATH, by 20 % and prints how the rows' means move,
+where that is beyond the noise.
+
+  --loops N       of cyclictest in each row; 5000 if not given
+  --seeds LIST    as with sweep; 1-4 if not given
+
+  ${RUN} sensitivity hw.processor --loops 1000 --seeds 1-2`,
+  }],
   ["help", {
     usage: "help [COMMAND]",
     does: "this, or more about a command",

@@ -75,7 +75,7 @@ export function runJob(job: RunJob): RunOutcome {
 
 // ---- as a thread ----
 
-/** What a thread of {@linkcode runAll} is called. */
+/** What a thread of a pool is called. */
 export const THREAD_NAME = "rtkvm run";
 
 /** A thread, seen from inside. */

@@ -148,3 +148,9 @@ export function parseRecord(line: string): RunRecord | string {
   if (!strings || !whole) return "expected a line that sweep --json has written";
   return value as RunRecord;
 }
+
+/** Gb/s of iperf, the mean round trip of ping in µs. */
+export function valueOf(record: TrafficRecord): number | undefined {
+  if (record.bits_per_second !== null) return record.bits_per_second / 1e9;
+  return record.round_trip_ns === null ? undefined : record.round_trip_ns.mean / 1000;
+}

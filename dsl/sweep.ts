@@ -17,7 +17,7 @@ import { parseRate, type WishedRate } from "../runtime/measure/miss_rate.ts";
 import type { HostPort } from "./cli.ts";
 import { ProgressLine } from "./progress.ts";
 import type { RunJob } from "./run_job.ts";
-import { runAll } from "./run_pool.ts";
+import { RunPool } from "./run_pool.ts";
 import { parseRecord, type RunRecord, type Settings } from "./run_record.ts";
 import { MergeError, sweepLines } from "./sweep_table.ts";
 import { unknownName } from "./unknown_name.ts";
@@ -144,7 +144,8 @@ export async function sweep(
   showProgress(0);
   const records: RunRecord[] = [];
   let status = 0;
-  await runAll(jobs, threads, (outcome, job) => {
+  const pool = new RunPool(threads);
+  await pool.run(jobs, (outcome, job) => {
     if (outcome.status !== 0) {
       progress.clear();
       host.err(`rtkvm: sweep: ${job.system}, ${job.kernel}, seed ${job.seed}: status ${outcome.status}\n`);
@@ -156,6 +157,7 @@ export async function sweep(
       for (const record of outcome.records) host.out(`${JSON.stringify(record)}\n`);
     } else records.push(...outcome.records);
   }, showProgress);
+  pool.close();
   progress.clear();
   if (options.json) return status;
   const runs = `${jobs.length} ${jobs.length === 1 ? "run" : "runs"}`;

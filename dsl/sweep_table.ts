@@ -32,6 +32,7 @@ import {
   type RunRecord,
   type Settings,
   type TrafficRecord,
+  valueOf,
 } from "./run_record.ts";
 
 /** The runs that differ in nothing but their seed. */
@@ -272,12 +273,6 @@ function trafficBlock(rows: readonly Row<TrafficRecord>[]): string[] {
     }),
   );
   return ["Traffic over the seeds (slide 27 beside it)", ...lines];
-}
-
-/** Gb/s of iperf, the mean round trip of ping in µs. */
-export function valueOf(record: TrafficRecord): number | undefined {
-  if (record.bits_per_second !== null) return record.bits_per_second / 1e9;
-  return record.round_trip_ns === null ? undefined : record.round_trip_ns.mean / 1000;
 }
 
 /** Which rows were calibrated on, and the kinds of parameters. */

@@ -1,0 +1,142 @@
+/**
+ * The commands that run a script more than once: what their options say.
+ *
+ * @module
+ */
+
+import { profileWith } from "../runtime/lab/defaults.ts";
+import { KERNEL_NAMES } from "../runtime/lab/kernels.ts";
+import { ProfileError, type ProfileText } from "../runtime/lab/profile.ts";
+import { type HostPort, integer, type Line, profileTexts, wrong } from "./cli.ts";
+import { ProgressLine } from "./progress.ts";
+import { RowRunError } from "./published_runs.ts";
+import { RunPool } from "./run_pool.ts";
+import { readScript } from "./run_scripts.ts";
+import { merge, planSweep, sweep, type SweepPlan } from "./sweep.ts";
+import { unknownName } from "./unknown_name.ts";
+
+/** The commands that are read here. */
+export type Study = "sweep" | "merge" | "compare" | "calibrate" | "residuals" | "sensitivity";
+
+/** Runs one of them; answers the exit status. */
+export async function study(line: Line, host: HostPort): Promise<number> {
+  const profiles = profileTexts(line, host);
+  if (profiles === undefined) return 1;
+  try {
+    profileWith(profiles);
+  } catch (error) {
+    if (!(error instanceof ProfileError)) throw error;
+    host.err(`${error.message}\n`);
+    return 1;
+  }
+  switch (line.command as Study) {
+    case "merge":
+      if (line.words.length === 0) return wrong(host, "merge: expected files that sweep --json has written");
+      return merge(line.words, profileWith(profiles), host);
+    case "sweep":
+    case "compare":
+      return await scriptStudy(line, profiles, host);
+    default:
+      return await rowStudy(line, profiles, host);
+  }
+}
+
+function plan({ command, values, set }: Line, host: HostPort, seeds?: string): SweepPlan | string {
+  const [system, kernel, threads, rate] = ["system", "kernel", "threads", "rate"].map((name) =>
+    values.get(name)
+  );
+  const given = {
+    seeds: values.get("seeds") ?? seeds,
+    system: values.get("on") ?? system,
+    kernel,
+    threads,
+    rate,
+    set,
+  };
+  const found = planSweep(given, host.processors ?? 1);
+  return typeof found === "string" ? `${command}: ${found}` : found;
+}
+
+async function scriptStudy(line: Line, profiles: readonly ProfileText[], host: HostPort): Promise<number> {
+  const { command, words: [path, ...more], values, flags, positional } = line;
+  if (path === undefined || more.length > 0) {
+    return wrong(
+      host,
+      `${command}: expected the file of one script, as in: ${command} examples/slide25_row.rtk`,
+    );
+  }
+  const found = plan(line, host);
+  if (typeof found === "string") return wrong(host, found);
+  const options = { profiles, positional, strict: flags.has("strict"), json: flags.has("json") };
+  if (command === "sweep") {
+    const script = readScript(path, host);
+    return typeof script === "number" ? script : await sweep(script, found, options, host);
+  }
+  if (!values.has("on") || found.systems.length < 2) {
+    return wrong(host, "compare: --on: expected two systems or more, like --on kvm,rfc-v2");
+  }
+  const seed = integer(line, "seed", 1, 0);
+  if (typeof seed === "string") return wrong(host, seed);
+  const script = readScript(path, host);
+  if (typeof script === "number") return script;
+  const { compare } = await import("./compare.ts");
+  const kernel = values.get("kernel") ?? KERNEL_NAMES[1]!;
+  return compare(script, { ...options, systems: found.systems, kernel, seed }, host);
+}
+
+/** How the talk's rows are run where nothing else is said. */
+const ROW_DEFAULTS: Readonly<Record<string, { readonly loops: number; readonly seeds: string }>> = {
+  calibrate: { loops: 30_000, seeds: "1-2" },
+  residuals: { loops: 300_000, seeds: "1-3" },
+  sensitivity: { loops: 5_000, seeds: "1-4" },
+};
+
+async function rowStudy(line: Line, profiles: readonly ProfileText[], host: HostPort): Promise<number> {
+  const { command, words: [under = "", ...more], values, flags } = line;
+  if (more.length > 0 || (under !== "" && command !== "sensitivity")) {
+    return wrong(host, `${command}: unexpected word "${more[0] ?? under}"`);
+  }
+  const defaults = ROW_DEFAULTS[command]!;
+  const loops = integer(line, "loops", defaults.loops, 1);
+  if (typeof loops === "string") return wrong(host, loops);
+  const found = plan(line, host, defaults.seeds);
+  if (typeof found === "string") return wrong(host, found);
+  const { seeds, threads } = found;
+  const pool = new RunPool(threads);
+  const progress = new ProgressLine(host.errIsTerminal ? (part) => host.err(part) : undefined);
+  const cleared = (write: (text: string) => void) => (text: string) => {
+    progress.clear();
+    write(text);
+  };
+  const port = { out: cleared((text) => host.out(text)), err: cleared((text) => host.err(text)) };
+  const show = (ended: number, of: number) => progress.show(`${command}: ${ended} of ${of} runs`);
+  try {
+    switch (command) {
+      case "calibrate": {
+        const { calibrate, STAGES } = await import("./calibrate.ts");
+        const stage = values.get("stage") ?? "idle";
+        if (!STAGES.has(stage)) {
+          return wrong(host, `calibrate: ${unknownName("stage", stage, [...STAGES.keys()])}`);
+        }
+        return await calibrate({ stage, loops, seeds, profiles, yaml: flags.has("yaml") }, pool, port);
+      }
+      case "residuals": {
+        const { residuals } = await import("./residuals.ts");
+        return await residuals({ loops, seeds, profiles }, pool, port, show);
+      }
+    }
+    if (profileWith(profiles).list(under).length === 0) {
+      const known = profileWith(profiles).list().flatMap(({ path }) => [path, path.replace(/\.[^.]*$/, "")]);
+      return wrong(host, `sensitivity: ${unknownName("parameter", under, [...new Set(known)])}`);
+    }
+    const { sensitivity } = await import("./sensitivity.ts");
+    return await sensitivity({ loops, seeds, profiles, under }, pool, port, show);
+  } catch (error) {
+    if (!(error instanceof RowRunError)) throw error;
+    port.err(`rtkvm: ${command}: ${error.message}\n`);
+    return 1;
+  } finally {
+    pool.close();
+    progress.clear();
+  }
+}
