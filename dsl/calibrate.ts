@@ -21,6 +21,7 @@ import { measureRows, missingRows, runnableRows, targetsIn } from "./published_r
 import { residualLines } from "./residuals.ts";
 import type { RunPool } from "./run_pool.ts";
 import type { Settings } from "./run_record.ts";
+import { unknownName } from "./unknown_name.ts";
 
 /** A stage: where it begins, and the slides whose rows it may look at. */
 interface Stage {
@@ -40,6 +41,10 @@ export interface CalibrateOptions {
   readonly loops: number;
   readonly seeds: readonly number[];
   readonly profiles: readonly ProfileText[];
+  /** Names of the fits that are free; all of the stage where empty. */
+  readonly only: readonly string[];
+  /** The search ends after so many rounds, if not before. */
+  readonly rounds: number;
   /** The fitted profile on standard output, all else on standard error. */
   readonly yaml: boolean;
 }
@@ -59,7 +64,7 @@ export async function calibrate(
   pool: RunPool,
   port: CalibratePort,
 ): Promise<number> {
-  const { stage, loops, seeds, yaml } = options;
+  const { stage, loops, seeds, only, rounds, yaml } = options;
   const { profile: start, slides } = STAGES.get(stage)!;
   const missing = missingRows(slides);
   if (missing.length > 0) {
@@ -70,9 +75,15 @@ export async function calibrate(
   const profile = profileWith(profiles);
   const rows = runnableRows(slides);
   const targets = targetsIn(rows);
-  const free = profile.fits.filter((fit): fit is FreeFit =>
+  const staged = profile.fits.filter((fit): fit is FreeFit =>
     fit.free !== undefined && fit.rows.every((row) => rows.includes(row))
   );
+  const stranger = only.find((name) => !staged.some((fit) => fit.name === name));
+  if (stranger !== undefined) {
+    port.err(`rtkvm: calibrate: ${unknownName("free fit", stranger, staged.map(({ name }) => name))}\n`);
+    return 2;
+  }
+  const free = staged.filter(({ name }) => only.length === 0 || only.includes(name));
   if (free.length === 0) {
     port.err(
       `rtkvm: calibrate: no fit of ${profile.name} has a free parameter and rows of stage ${stage} only\n`,
@@ -81,7 +92,9 @@ export async function calibrate(
   }
   const say = (line: string) => yaml ? port.err(`${line}\n`) : port.out(`${line}\n`);
   say(
-    `stage ${stage}: ${rows.length} rows, ${targets.length} targets, ${free.length} free parameters; ${loops} loops, ` +
+    `stage ${stage}: ${rows.length} rows, ${targets.length} targets, ${free.length} free ${
+      free.length === 1 ? "parameter" : "parameters"
+    }; ${loops} loops, ` +
       `${seeds.length} ${
         seeds.length === 1 ? "seed" : "seeds"
       }; from profile ${profile.name}, ${profile.hash}`,
@@ -108,6 +121,7 @@ export async function calibrate(
       return (await measure(points)).map((measured) => misfit(targets, measured));
     },
     {
+      rounds,
       onRound: (round, value) =>
         say(`  round ${round}: misfit ${value.toFixed(3)} after ${evaluations} trials`),
     },

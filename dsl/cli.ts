@@ -50,7 +50,7 @@ const USAGE = 2;
 /** Options with a value, of all commands. */
 const VALUES = [
   ...["system", "kernel", "seed", "loops", "profile", "trace"] as const,
-  ...["seeds", "set", "threads", "rate", "on", "stage"] as const,
+  ...["seeds", "set", "threads", "rate", "on", "stage", "rounds"] as const,
 ];
 /** Those of them that may be given more than once. */
 const REPEATED = ["profile", "set"] as const;
@@ -65,7 +65,7 @@ const TAKES: Readonly<Record<string, readonly string[]>> = {
   sweep: ["seeds", "system", "kernel", "set", "threads", "rate", "strict", "json", "profile", "help"],
   merge: ["profile", "help"],
   compare: ["on", "kernel", "seed", "strict", "json", "profile", "help"],
-  calibrate: ["stage", "loops", "seeds", "threads", "yaml", "profile", "help"],
+  calibrate: ["stage", "rounds", "loops", "seeds", "threads", "yaml", "profile", "help"],
   residuals: ["loops", "seeds", "threads", "profile", "help"],
   sensitivity: ["loops", "seeds", "threads", "profile", "help"],
   help: ["help"],
@@ -217,7 +217,7 @@ function runOptions(line: Line, host: HostPort): RunOptions | string | number {
   if (values.has("trace")) return `${command}: --trace: not yet: traces cannot be written to files`;
   const seed = integer(line, "seed", 1, 0);
   if (typeof seed === "string") return seed;
-  const profiles = profileTexts(line, host);
+  const profiles = readProfiles(line, host);
   if (profiles === undefined) return 1;
   return {
     ...(row === undefined ? {} : { system: row }),
@@ -232,7 +232,7 @@ function runOptions(line: Line, host: HostPort): RunOptions | string | number {
 }
 
 /** The profiles on top of the default ones: by name, or from files; undefined where one cannot be read. */
-export function profileTexts(line: Line, host: HostPort): ProfileText[] | undefined {
+export function readProfiles(line: Line, host: HostPort): ProfileText[] | undefined {
   const profiles: ProfileText[] = [];
   for (const path of line.profiles) {
     const named = NAMED_PROFILES.get(path);

@@ -95,19 +95,20 @@ prints nothing, the row is a prediction. Then the first record of the trace in w
   }],
   ["calibrate", {
     usage:
-      "calibrate [--stage idle|refit] [--loops N] [--seeds LIST] [--threads N] [--yaml] [--profile FILE]",
+      "calibrate [FIT…] [--stage idle|refit] [--rounds N] [--loops N] [--seeds LIST] [--threads N] [--yaml] [--profile FILE]",
     does: "fits the free parameters to the talk's rows, and says which of them the rows determine",
     text:
       `Stage idle begins with profile idle-fit and looks at slide 25 only, stage refit begins with the default profile and
 looks at slides 25 to 27. What is free, within which bounds, and what identifies it stands in
-runtime/profiles/calibration.yaml. Takes minutes.
+runtime/profiles/calibration.yaml; with FITs of it only those are free. Takes minutes.
 
-  --loops N       of cyclictest in each row; 30000 if not given
-  --seeds LIST    as with sweep; 1-2 if not given
+  --rounds N      ends after so many rounds of the search, if not before
+  --loops N       of cyclictest in each row; 300000 as in the talk if not given: a minimum is that of so many samples
+  --seeds LIST    as with sweep; 1 if not given
   --yaml          the fitted profile on standard output, all else on standard error
 
   deno task calibrate --stage idle
-  deno run --allow-read=. mod.ts calibrate --stage idle --loops 3000 --seeds 1`,
+  deno run --allow-read=. mod.ts calibrate timer_write --loops 3000`,
   }],
   ["residuals", {
     usage: "residuals [--loops N] [--seeds LIST] [--threads N] [--profile FILE]",

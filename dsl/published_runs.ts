@@ -122,6 +122,7 @@ export interface MeasuredRows extends Measured {
 function gather(jobs: readonly RunJob[], outcomes: readonly RunOutcome[]): MeasuredRows {
   const latency = new Map<string, Histogram>();
   const means = new Map<string, number[]>();
+  const minima = new Map<string, number[]>();
   const traffic = new Map<string, number[]>();
   const hostCpu = new Map<string, number[]>();
   const add = (to: Map<string, number[]>, key: string, value: number) =>
@@ -140,6 +141,7 @@ function gather(jobs: readonly RunJob[], outcomes: readonly RunOutcome[]): Measu
         if (sum === undefined) latency.set(row, histogram);
         else sum.merge(histogram);
         add(means, row, record.histogram.sum_ns / record.n / 1000);
+        add(minima, row, record.histogram.min_ns);
         continue;
       }
       const measure = record.program === "iperf" ? "throughput" : "round trip";
@@ -151,10 +153,14 @@ function gather(jobs: readonly RunJob[], outcomes: readonly RunOutcome[]): Measu
       if (record.program === "iperf") add(hostCpu, system, record.host_cpu_percent);
     }
   }
-  const single = new Map([...traffic].map(([row, values]) => [row, mean(values)!]));
+  const single = meansOf(traffic);
   const [forwarding, direct] = ["kvm", "rfc-v2"].map((system) => mean(hostCpu.get(system) ?? []));
   if (forwarding !== undefined && direct !== undefined) single.set(HOST_CPU_ROW, forwarding - direct);
-  return { latency, traffic: single, means };
+  return { latency, minNs: meansOf(minima), traffic: single, means };
+}
+
+function meansOf(values: ReadonlyMap<string, readonly number[]>): Map<string, number> {
+  return new Map([...values].map(([row, each]) => [row, mean(each)!]));
 }
 
 /** Whether a profile with these fits was calibrated on a row, or predicts it. */

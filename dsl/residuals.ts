@@ -9,6 +9,7 @@ import { type Fit, fittedRows } from "../runtime/lab/calibration.ts";
 import { type LabProfile, NAMED_PROFILES, profileWith } from "../runtime/lab/defaults.ts";
 import type { ProfileText } from "../runtime/lab/profile.ts";
 import { provenanceLines } from "../runtime/lab/provenance.ts";
+import { PUBLISHED_SAMPLES } from "../runtime/measure/published.ts";
 import { tableLines } from "../runtime/measure/table.ts";
 import { type Measured, misfit } from "../runtime/measure/targets.ts";
 import {
@@ -103,6 +104,9 @@ export async function residuals(
   }
   const missing = missingRows(SLIDES);
   const { loops, seeds } = options;
+  if (loops < PUBLISHED_SAMPLES) {
+    port.out(`note: the talk's minima are of ${PUBLISHED_SAMPLES} samples, these of ${loops}\n`);
+  }
   port.out(`${loops} loops, seeds ${seeds.join(", ")}\n\n${residualLines(rows, columns).join("\n")}\n`);
   if (missing.length > 0) port.out(`not run, no example does it yet: ${missing.join(", ")}\n`);
   for (const { name, profile } of columns) {

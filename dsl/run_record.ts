@@ -4,7 +4,7 @@
  * @module
  */
 
-import { guestLoadOf, type Lab, type LabResult, type TrafficResult } from "../runtime/lab/lab.ts";
+import type { Lab, LabResult, TrafficResult } from "../runtime/lab/lab.ts";
 import { Histogram } from "../runtime/measure/histogram.ts";
 import { latencyRowId, type PublishedLatency, publishedRow } from "../runtime/measure/published.ts";
 import { type ResultFields, resultFields } from "./result_json.ts";
@@ -68,16 +68,28 @@ export function recordsOf(
   ];
 }
 
-function latencyRecord(result: LabResult, hash: string, origin: RunOrigin): LatencyRecord | undefined {
+/** What a result may tell beside. */
+interface Conditions {
+  /** What the guest's network did meanwhile. */
+  readonly guestLoad?: string;
+  readonly hostCpuPercent?: number;
+}
+
+function latencyRecord(
+  result: LabResult & Conditions,
+  hash: string,
+  origin: RunOrigin,
+): LatencyRecord | undefined {
   const histogram = result.cyclictest.threads[0]?.histogram;
   if (histogram === undefined || histogram.count === 0) return undefined;
+  const { guestLoad = "idle", hostCpuPercent } = result;
   const { bins, overflows, sumUs, sumNs, minNs, maxNs } = histogram;
   return {
     ...origin,
     program: "cyclictest",
     ...resultFields(result, hash),
-    guest_load: guestLoadOf(result),
-    host_cpu_percent: null,
+    guest_load: guestLoad,
+    host_cpu_percent: hostCpuPercent ?? null,
     histogram: {
       ...{ bins, overflows, sum_us: sumUs, sum_ns: sumNs, min_ns: minNs, max_ns: maxNs },
       counts: Object.fromEntries(histogram.entries()),

@@ -6,9 +6,8 @@
 
 import type { LabProfile } from "../runtime/lab/defaults.ts";
 import type { LabResult } from "../runtime/lab/lab.ts";
-import { provenanceLines } from "../runtime/lab/provenance.ts";
-import { latencyRowId, PUBLISHED_LATENCIES, type PublishedLatency } from "../runtime/measure/published.ts";
-import { latencyTableLines } from "../runtime/measure/table.ts";
+import { PUBLISHED_LATENCIES, type PublishedLatency } from "../runtime/measure/published.ts";
+import { latencyTableLines, provenanceText } from "../runtime/measure/table.ts";
 
 /** The row of a slide that a result belongs to: same system and kernel, and CPU load on the host as the slide had. */
 export function rowOf(result: LabResult, slide: number): PublishedLatency | undefined {
@@ -39,7 +38,7 @@ export function slide25Lines(results: readonly LabResult[], profile: LabProfile,
     "Slide 25: cyclictest -a 0 -m -q -p 99 -n, interval 1 ms, guest idle, endless loops on the host; us",
     ...latencyTableLines(rows),
     ...unusedLines(results),
-    ...provenanceLines(profile, rows.map(({ published }) => latencyRowId(published))),
+    `${provenanceText(profile.provenance())} (profile ${profile.name}, ${profile.hash})`,
   ];
 }
 

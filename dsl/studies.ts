@@ -7,7 +7,8 @@
 import { profileWith } from "../runtime/lab/defaults.ts";
 import { KERNEL_NAMES } from "../runtime/lab/kernels.ts";
 import { ProfileError, type ProfileText } from "../runtime/lab/profile.ts";
-import { type HostPort, integer, type Line, profileTexts, wrong } from "./cli.ts";
+import { PUBLISHED_SAMPLES } from "../runtime/measure/published.ts";
+import { type HostPort, integer, type Line, readProfiles, wrong } from "./cli.ts";
 import { ProgressLine } from "./progress.ts";
 import { RowRunError } from "./published_runs.ts";
 import { RunPool } from "./run_pool.ts";
@@ -20,7 +21,7 @@ export type Study = "sweep" | "merge" | "compare" | "calibrate" | "residuals" | 
 
 /** Runs one of them; answers the exit status. */
 export async function study(line: Line, host: HostPort): Promise<number> {
-  const profiles = profileTexts(line, host);
+  const profiles = readProfiles(line, host);
   if (profiles === undefined) return 1;
   try {
     profileWith(profiles);
@@ -86,16 +87,15 @@ async function scriptStudy(line: Line, profiles: readonly ProfileText[], host: H
 
 /** How the talk's rows are run where nothing else is said. */
 const ROW_DEFAULTS: Readonly<Record<string, { readonly loops: number; readonly seeds: string }>> = {
-  calibrate: { loops: 30_000, seeds: "1-2" },
-  residuals: { loops: 300_000, seeds: "1-3" },
+  calibrate: { loops: PUBLISHED_SAMPLES, seeds: "1" }, // a minimum is that of so many samples
+  residuals: { loops: PUBLISHED_SAMPLES, seeds: "1-3" },
   sensitivity: { loops: 5_000, seeds: "1-4" },
 };
 
 async function rowStudy(line: Line, profiles: readonly ProfileText[], host: HostPort): Promise<number> {
-  const { command, words: [under = "", ...more], values, flags } = line;
-  if (more.length > 0 || (under !== "" && command !== "sensitivity")) {
-    return wrong(host, `${command}: unexpected word "${more[0] ?? under}"`);
-  }
+  const { command, words, values, flags } = line;
+  const [stranger] = words.slice(command === "residuals" ? 0 : command === "sensitivity" ? 1 : words.length);
+  if (stranger !== undefined) return wrong(host, `${command}: unexpected word "${stranger}"`);
   const defaults = ROW_DEFAULTS[command]!;
   const loops = integer(line, "loops", defaults.loops, 1);
   if (typeof loops === "string") return wrong(host, loops);
@@ -118,13 +118,17 @@ async function rowStudy(line: Line, profiles: readonly ProfileText[], host: Host
         if (!STAGES.has(stage)) {
           return wrong(host, `calibrate: ${unknownName("stage", stage, [...STAGES.keys()])}`);
         }
-        return await calibrate({ stage, loops, seeds, profiles, yaml: flags.has("yaml") }, pool, port);
+        const rounds = integer(line, "rounds", 100, 1);
+        if (typeof rounds === "string") return wrong(host, rounds);
+        const options = { stage, loops, seeds, profiles, only: words, rounds, yaml: flags.has("yaml") };
+        return await calibrate(options, pool, port);
       }
       case "residuals": {
         const { residuals } = await import("./residuals.ts");
         return await residuals({ loops, seeds, profiles }, pool, port, show);
       }
     }
+    const [under = ""] = words;
     if (profileWith(profiles).list(under).length === 0) {
       const known = profileWith(profiles).list().flatMap(({ path }) => [path, path.replace(/\.[^.]*$/, "")]);
       return wrong(host, `sensitivity: ${unknownName("parameter", under, [...new Set(known)])}`);

@@ -55,11 +55,6 @@ export interface LabResult {
   readonly hostLoad: number;
 }
 
-/** What the guest's network was loaded with while a benchmark ran: `iperf`, or `idle`. */
-export function guestLoadOf(result: LabResult & { readonly guestLoad?: string }): string {
-  return result.guestLoad ?? "idle";
-}
-
 /** What iperf or ping has measured, and on what. */
 export interface TrafficResult {
   /** The system's name. */

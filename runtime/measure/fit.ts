@@ -30,19 +30,21 @@ export interface SearchOptions {
   readonly firstStep?: number;
   /** The search ends when the steps are smaller than this share of the first ones. */
   readonly lastStep?: number;
+  /** The search ends after so many rounds, if not before. */
+  readonly rounds?: number;
   /** Told of every round. */
   readonly onRound?: (round: number, value: number, point: readonly number[]) => void;
 }
 
 /**
- * Looks for the point within the bounds where a function is least, beginning at `start`. Both neighbours of a coordinate
- * are asked at once, so that they may be computed side by side.
+ * Looks for the point within the bounds where a function is least, beginning at `start`. The neighbours of a point
+ * along one coordinate are asked for at once, so that they may be computed side by side.
  */
 export async function patternSearch(
   parameters: readonly FreeParameter[],
   start: readonly number[],
   evaluate: (points: readonly (readonly number[])[]) => Promise<readonly number[]>,
-  { firstStep = 0.1, lastStep = 1 / 16, onRound = () => {} }: SearchOptions = {},
+  { firstStep = 0.1, lastStep = 1 / 16, rounds = Infinity, onRound = () => {} }: SearchOptions = {},
 ): Promise<SearchResult> {
   const known = new Map<string, number>();
   const ask = async (points: readonly (readonly number[])[]): Promise<number[]> => {
@@ -58,15 +60,17 @@ export async function patternSearch(
   let point = parameters.map((parameter, i) => fitting(parameter, start[i]!));
   let [value] = await ask([point]) as [number];
   let last = point;
-  for (let round = 1, share = 1; share >= lastStep; round++) {
+  for (let round = 1, share = 1; share >= lastStep && round <= rounds; round++) {
     const before = value;
+    // At first also far away: what is flat near by may fall off there.
+    const strides = share === 1 ? [1, -1, 2, -2, 4, -4] : [1, -1];
     for (const [i, parameter] of parameters.entries()) {
-      const around = [1, -1].map((sign) =>
-        point.map((x, at) => at === i ? fitting(parameter, x + sign * share * steps[i]!) : x)
+      const around = strides.map((stride) =>
+        point.map((x, at) => at === i ? fitting(parameter, x + stride * share * steps[i]!) : x)
       );
       const values = await ask(around);
-      const best = values[0]! <= values[1]! ? 0 : 1;
-      if (values[best]! < value) [point, value] = [around[best]!, values[best]!];
+      const least = Math.min(...values);
+      if (least < value) [point, value] = [around[values.indexOf(least)]!, least];
     }
     if (value < before) { // what has helped may help again
       const onward = point.map((x, i) => fitting(parameters[i]!, 2 * x - last[i]!));
