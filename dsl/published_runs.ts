@@ -7,7 +7,7 @@
 import type { Fit } from "../runtime/lab/calibration.ts";
 import { fittedRows } from "../runtime/lab/calibration.ts";
 import type { ProfileText } from "../runtime/lab/profile.ts";
-import { Histogram } from "../runtime/measure/histogram.ts";
+import type { Histogram } from "../runtime/measure/histogram.ts";
 import {
   HOST_CPU_ROW,
   latencyRowId,
