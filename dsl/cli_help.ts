@@ -103,7 +103,7 @@ looks at slides 25 to 27. What is free, within which bounds, and what identifies
 runtime/profiles/calibration.yaml; with FITs of it only those are free. Takes minutes.
 
   --rounds N      ends after so many rounds of the search, if not before
-  --loops N       of cyclictest in each row; 300000 as in the talk if not given: a minimum is that of so many samples
+  --loops N       of cyclictest in each row; 300000 as in the talk if not given; with fewer the minima are left out
   --seeds LIST    as with sweep; 1 if not given
   --yaml          the fitted profile on standard output, all else on standard error
 

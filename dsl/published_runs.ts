@@ -13,6 +13,7 @@ import {
   latencyRowId,
   PUBLISHED_LATENCIES,
   PUBLISHED_ROWS,
+  PUBLISHED_SAMPLES,
   PUBLISHED_TRAFFIC,
   trafficRowId,
 } from "../runtime/measure/published.ts";
@@ -141,7 +142,7 @@ function gather(jobs: readonly RunJob[], outcomes: readonly RunOutcome[]): Measu
         if (sum === undefined) latency.set(row, histogram);
         else sum.merge(histogram);
         add(means, row, record.histogram.sum_ns / record.n / 1000);
-        add(minima, row, record.histogram.min_ns);
+        if (record.n >= PUBLISHED_SAMPLES) add(minima, row, record.histogram.min_ns);
         continue;
       }
       const measure = record.program === "iperf" ? "throughput" : "round trip";

@@ -110,14 +110,26 @@ function heads<R extends RunRecord>(
   rows: readonly Row<R>[],
 ): { columns: Column[]; cells: (row: Row<R>) => Cell[] } {
   const paths = [...new Set(rows.flatMap(({ set }) => Object.keys(set)))];
+  const loads = new Set(rows.map(loadText)).size > 1; // a column that is the same everywhere says nothing
   return {
     columns: [
       ...paths.map((title) => ({ title, ...LEFT })),
       { title: "system", ...LEFT },
       { title: "kernel", ...LEFT },
+      ...(loads ? [{ title: "guest / host", ...LEFT }] : []),
     ],
-    cells: ({ set, system, kernel }) => [...paths.map((path) => set[path]), system, kernel],
+    cells: (row) => [
+      ...paths.map((path) => row.set[path]),
+      ...[row.system, row.kernel],
+      ...(loads ? [loadText(row)] : []),
+    ],
   };
+}
+
+/** What guest and host did beside: `iperf / idle`, `idle / busy`. */
+function loadText({ records: [record] }: Row<RunRecord>): string {
+  if (record!.program !== "cyclictest") return "-";
+  return `${record!.guest_load} / ${record!.host_load === 0 ? "idle" : "busy"}`;
 }
 
 function latencyBlocks(rows: readonly Row<LatencyRecord>[], rates: readonly WishedRate[]): string[][] {

@@ -112,6 +112,13 @@ Deno.test("a table ends with what was calibrated on, what is predicted, and the 
   );
 });
 
+Deno.test("runs under different loads are rows of their own and say so", async () => {
+  const both = { "both.rtk": `${files["bench.rtk"]}while :; do :; done &\n${files["bench.rtk"]}` };
+  const { out } = await run("sweep both.rtk --system bare-metal --seeds 1-2", both);
+  assertMatch(out, /^bare-metal +linux-3\.4\.0 +idle \/ idle +2 +80 /m);
+  assertMatch(out, /^bare-metal +linux-3\.4\.0 +idle \/ busy +2 +80 /m);
+});
+
 Deno.test("a run that fails is told with its seed, and gives the status", async () => {
   const { status, err } = await run(
     "sweep picky.rtk --seeds 5 --system bare-metal --kernel linux-3.5.0-rc6",

@@ -27,7 +27,10 @@ import {
 export interface Measured {
   /** Samples of all runs. */
   readonly latency: ReadonlyMap<string, Histogram>;
-  /** The minimum of a run, ns, as a mean over the runs: more runs do not make it smaller. */
+  /**
+   * The minimum of a run, ns, as a mean over the runs: more runs do not make it smaller. Only of runs with as many
+   * samples as the talk's, since more samples do.
+   */
   readonly minNs: ReadonlyMap<string, number>;
   /** Gb/s or µs; percent for the host's CPU time. */
   readonly traffic: ReadonlyMap<string, number>;
@@ -45,7 +48,7 @@ export interface Target {
   readonly smooth: boolean;
   /** What the model has there, as printed beside the published number; undefined where it was not run. */
   modelled(measured: Measured): string | undefined;
-  /** How far the model is from the middle of the interval, in half intervals; undefined where it was not run. */
+  /** How far the model is from the middle of the interval, in half intervals; undefined where it was not run, or not as long. */
   deviation(measured: Measured): number | undefined;
 }
 
@@ -63,14 +66,13 @@ function* latencyTargets(): Generator<Target> {
       text: string,
       middle: number,
       half: number,
-      look: (histogram: Histogram, minNs: number) => number,
+      look: (histogram: Histogram) => number,
       show: (value: number) => string,
       smooth = true,
     ): Target => {
-      const value = ({ latency, minNs }: Measured) => {
+      const value = ({ latency }: Measured) => {
         const histogram = latency.get(row);
-        if (histogram === undefined || histogram.count === 0) return undefined;
-        return look(histogram, minNs.get(row) ?? histogram.minNs);
+        return histogram === undefined || histogram.count === 0 ? undefined : look(histogram);
       };
       return {
         ...{ row, what, published: text, smooth },
@@ -80,7 +82,10 @@ function* latencyTargets(): Generator<Target> {
     };
     const { minUs, avgUs, mode, chart } = published;
     const twoDigits = (us: number) => us.toFixed(2);
-    yield target("min", String(minUs), minUs + 0.5, 0.5, (_, minNs) => minNs / 1000, twoDigits);
+    yield {
+      ...target("min", String(minUs), minUs + 0.5, 0.5, ({ minNs }) => minNs / 1000, twoDigits),
+      deviation: ({ minNs }) => mapped(minNs.get(row), (ns) => (ns / 1000 - (minUs + 0.5)) / 0.5),
+    };
     yield target("avg", String(avgUs), avgUs + 0.5, 0.5, ({ sumUs, count }) => sumUs / count, twoDigits);
     if (mode !== undefined) {
       const { us, toleranceUs } = mode;
