@@ -11,7 +11,8 @@
  */
 
 import type { Fit } from "../runtime/lab/calibration.ts";
-import { type LabProfile, NAMED_PROFILES, profileWith } from "../runtime/lab/defaults.ts";
+import { type LabProfile, profileWith } from "../runtime/lab/defaults.ts";
+import { NAMED_PROFILES } from "../runtime/lab/named_profiles.ts";
 import type { ProfileText } from "../runtime/lab/profile.ts";
 import { type Direction, directions, type FreeParameter, patternSearch } from "../runtime/measure/fit.ts";
 import { tableLines } from "../runtime/measure/table.ts";

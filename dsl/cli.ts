@@ -11,7 +11,7 @@
  */
 
 import { parseArgs } from "@std/cli/parse-args";
-import { NAMED_PROFILES } from "../runtime/lab/defaults.ts";
+import { NAMED_PROFILES } from "../runtime/lab/named_profiles.ts";
 import { KERNEL_NAMES } from "../runtime/lab/kernels.ts";
 import type { ProfileText } from "../runtime/lab/profile.ts";
 import { closest } from "../runtime/lab/spelling.ts";
@@ -238,7 +238,9 @@ export function readProfiles(line: Line, host: HostPort): ProfileText[] | undefi
     const named = NAMED_PROFILES.get(path);
     const file = named ?? host.read(path);
     if ("problem" in file) {
-      host.err(`rtkvm: ${path}: ${file.problem}\n`);
+      const meant = closest(path, NAMED_PROFILES.keys());
+      const hint = meant === undefined ? "" : `; did you mean ${meant}?`;
+      host.err(`rtkvm: ${path}: ${file.problem}${hint}\n`);
       return undefined;
     }
     profiles.push({ file: path, text: file.text });

@@ -88,7 +88,8 @@ Exit status: 0, or that of the first run that has failed.
 prints nothing, the row is a prediction. Then the first record of the trace in which a system differs from the first one.
 
   --on LIST       two or more of ${SYSTEMS.map(({ name }) => name).join(", ")}
-  --kernel K, --seed N, --strict, --profile FILE: as with run
+  --kernel LIST   ${KERNEL_NAMES.join(", ")}; ${KERNEL_NAMES[1]} if not given
+  --seed N, --strict, --profile FILE: as with run
   --json          instead of tables one line for each result, which merge reads
 
   ${RUN} compare examples/slide25_row.rtk --on kvm,rfc-v1,rfc-v2 -- 5000`,

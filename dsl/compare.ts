@@ -2,7 +2,8 @@
  * `compare`: one script on several systems under the same seed: latencies, exits, the host's CPU time, and the first
  * thing that two systems do differently.
  *
- * What the talk prints stands beside it; where the talk prints nothing, the row is a prediction and says so.
+ * What the talk prints stands beside it; where the talk prints nothing, the row is a prediction and says so. A script that
+ * boots machines of its own is watched up to its first `boot`.
  *
  * @module
  */
@@ -26,7 +27,7 @@ import { recordLine } from "./words/step.ts";
 /** What the command line says. */
 export interface CompareOptions {
   readonly systems: readonly string[];
-  readonly kernel: string;
+  readonly kernels: readonly string[];
   readonly seed: number;
   readonly profiles: readonly ProfileText[];
   readonly positional: readonly string[];
@@ -85,16 +86,18 @@ export function compare(script: Source, options: CompareOptions, port: ComparePo
   const partings: string[] = [];
   let reference: FirstRecords | undefined;
   let status = 0;
-  for (const system of options.systems) {
+  const variants = options.kernels.flatMap((kernel) => options.systems.map((system) => ({ system, kernel })));
+  const nameOf = ({ system, kernel }: Variant) => options.kernels.length > 1 ? `${system} ${kernel}` : system;
+  for (const variant of variants) {
     const sink = reference === undefined ? new FirstRecords() : new Comparison(reference.records);
-    const run = runOn(system, script, options, sink);
+    const run = runOn(variant, script, options, sink);
     if (run.status !== 0) {
-      port.err(`rtkvm: compare: ${system}: status ${run.status}\n${run.stderr}`);
+      port.err(`rtkvm: compare: ${nameOf(variant)}: status ${run.status}\n${run.stderr}`);
       if (status === 0) status = run.status;
     }
     records.push(...run.records);
     if (sink instanceof FirstRecords) reference = sink;
-    else partings.push(...partingLines(options.systems[0]!, system, sink));
+    else partings.push(...partingLines(nameOf(variants[0]!), nameOf(variant), sink));
   }
   if (options.json) {
     for (const record of records) port.out(`${JSON.stringify(record)}\n`);
@@ -108,16 +111,22 @@ export function compare(script: Source, options: CompareOptions, port: ComparePo
     const row = record.program === "cyclictest" ? publishedRowOf(record) : undefined;
     return row === undefined ? [] : [latencyRowId(row)];
   });
-  port.out(`${script.path} on ${options.systems.length} systems, seed ${options.seed}\n\n`);
+  port.out(`${script.path} on ${variants.length} systems and kernels, seed ${options.seed}\n\n`);
   port.out(`${compareLines(records).join("\n")}\n\n${partings.join("\n")}\n`);
   port.out(`\n${provenanceLines(profile, [...new Set(rows)]).join("\n")}\n`);
   return status;
 }
 
+/** What is run. */
+interface Variant {
+  readonly system: string;
+  readonly kernel: string;
+}
+
 function runOn(
-  system: string,
+  { system, kernel }: Variant,
   { path, text, folder }: Source,
-  { kernel, seed, profiles, positional, strict }: CompareOptions,
+  { seed, profiles, positional, strict }: CompareOptions,
   sink: FirstRecords | Comparison,
 ): { readonly status: number; readonly stderr: string; readonly records: readonly RunRecord[] } {
   let stderr = "";

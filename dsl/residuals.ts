@@ -6,7 +6,8 @@
  */
 
 import { type Fit, fittedRows } from "../runtime/lab/calibration.ts";
-import { type LabProfile, NAMED_PROFILES, profileWith } from "../runtime/lab/defaults.ts";
+import { type LabProfile, profileWith } from "../runtime/lab/defaults.ts";
+import { NAMED_PROFILES } from "../runtime/lab/named_profiles.ts";
 import type { ProfileText } from "../runtime/lab/profile.ts";
 import { provenanceLines } from "../runtime/lab/provenance.ts";
 import { PUBLISHED_SAMPLES } from "../runtime/measure/published.ts";

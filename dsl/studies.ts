@@ -5,7 +5,6 @@
  */
 
 import { profileWith } from "../runtime/lab/defaults.ts";
-import { KERNEL_NAMES } from "../runtime/lab/kernels.ts";
 import { ProfileError, type ProfileText } from "../runtime/lab/profile.ts";
 import { PUBLISHED_SAMPLES } from "../runtime/measure/published.ts";
 import { type HostPort, integer, type Line, readProfiles, wrong } from "./cli.ts";
@@ -81,8 +80,8 @@ async function scriptStudy(line: Line, profiles: readonly ProfileText[], host: H
   const script = readScript(path, host);
   if (typeof script === "number") return script;
   const { compare } = await import("./compare.ts");
-  const kernel = values.get("kernel") ?? KERNEL_NAMES[1]!;
-  return compare(script, { ...options, systems: found.systems, kernel, seed }, host);
+  const { systems, kernels } = found;
+  return compare(script, { ...options, systems, kernels, seed }, host);
 }
 
 /** How the talk's rows are run where nothing else is said. */

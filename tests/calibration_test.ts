@@ -3,7 +3,8 @@ import { assert, assertEquals, assertMatch, assertStringIncludes, assertThrows }
 import { type HostPort, main } from "../dsl/cli.ts";
 import { loadProfile, ProfileError } from "../runtime/lab/profile.ts";
 import { calibrationText, fitRowsText } from "../runtime/lab/calibration.ts";
-import { defaultProfile, NAMED_PROFILES, profileWith } from "../runtime/lab/defaults.ts";
+import { defaultProfile, profileWith } from "../runtime/lab/defaults.ts";
+import { NAMED_PROFILES } from "../runtime/lab/named_profiles.ts";
 import { provenanceLines } from "../runtime/lab/provenance.ts";
 import { Histogram } from "../runtime/measure/histogram.ts";
 import { PUBLISHED_LATENCIES, PUBLISHED_ROWS } from "../runtime/measure/published.ts";

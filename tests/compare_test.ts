@@ -51,6 +51,18 @@ Deno.test("the first thing done differently is shown from both sides, at one tim
   assert(stock!.replace(/^ +\S+ +/, "") !== direct!.replace(/^ +\S+ +/, ""));
 });
 
+Deno.test("several kernels are compared in one table", async () => {
+  const { out } = await run(
+    "compare examples/slide25_row.rtk --on kvm,rfc-v2 --kernel linux-3.4.0,linux-3.4.4-rt14 -- 20",
+  );
+  for (const system of ["kvm", "rfc-v2"]) {
+    for (const kernel of ["linux-3.4.0", "linux-3.4.4-rt14"]) {
+      assertMatch(out, new RegExp(`^${system} +${kernel.replaceAll(".", "\\.")} +\\d`, "m"));
+    }
+  }
+  assertMatch(out, /^rfc-v2 linux-3\.4\.4-rt14 first differs from kvm linux-3\.4\.0 at /m);
+});
+
 Deno.test("watching a run for its first difference changes no result", async () => {
   const { out } = await run("compare examples/slide25_row.rtk --on rfc-v2,talk --json -- 50");
   const [direct, talk] = out.trimEnd().split("\n").map((line) => JSON.parse(line));

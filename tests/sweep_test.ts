@@ -157,7 +157,7 @@ Deno.test("wrong use says what would be right", async () => {
     ["merge", 2, "expected files"],
     ["merge nope.jsonl", 1, "No such file"],
     ["merge bench.rtk", 1, "bench.rtk:1: no JSON"],
-    ["sweep bench.rtk --profile idle-fitt", 1, "No such file"],
+    ["sweep bench.rtk --profile idle-fitt", 1, "did you mean idle-fit?"],
   ];
   for (const [args, status, says] of cases) {
     const ran = await run(args, files);

@@ -12,7 +12,6 @@ import { backgroundParameters } from "../linux/background.ts";
 import { pciCosts } from "../linux/pci_costs.ts";
 import { kernelCosts } from "../linux/release.ts";
 import calibration from "../profiles/calibration.yaml" with { type: "text" };
-import idleFit from "../profiles/idle-fit.yaml" with { type: "text" };
 import linux from "../profiles/linux-3.yaml" with { type: "text" };
 import kvm from "../profiles/kvm-3.5.yaml" with { type: "text" };
 import qemu from "../profiles/qemu-1.1.yaml" with { type: "text" };
@@ -46,11 +45,6 @@ export function defaultProfile(): LabProfile {
   ]);
   return defaults;
 }
-
-/** Profiles that come with the program, by the name by which `--profile` takes them. */
-export const NAMED_PROFILES: ReadonlyMap<string, ProfileText> = new Map([
-  ["idle-fit", { file: "runtime/profiles/idle-fit.yaml", text: idleFit }],
-]);
 
 /** The default profile with a user's files on top. */
 export function profileWith(overlays: readonly ProfileText[]): LabProfile {
