@@ -19,7 +19,7 @@ import { tableLines } from "../runtime/measure/table.ts";
 import { type Measured, misfit, type Target } from "../runtime/measure/targets.ts";
 import { fitYaml } from "./fit_yaml.ts";
 import { measureRows, missingRows, runnableRows, targetsIn } from "./published_runs.ts";
-import { residualLines } from "./residuals.ts";
+import { foreignFits, residualLines } from "./residuals.ts";
 import type { RunPool } from "./run_pool.ts";
 import type { Settings } from "./run_record.ts";
 import { unknownName } from "./unknown_name.ts";
@@ -140,7 +140,16 @@ export async function calibrate(
   say("");
   const slopes = await slopesAt(result.point, parameters, targets, after!, measure);
   for (const line of directionLines(directions(slopes), parameters)) say(line);
-  if (yaml) port.out(fitYaml(stage, profile, free.map(({ free: { path } }) => path), result.point));
+  const foreign = foreignFits(profile, slides);
+  if (foreign.length > 0) {
+    say(`fitted to other slides, so ${start ?? "the profile"} has to give a prior: ${foreign.join(", ")}`);
+  }
+  if (yaml) {
+    const fits = profile.fits.filter((fit) => fit.rows.every((row) => rows.includes(row)));
+    const fitted = new Map(parameters.map(({ name }, i) => [name, result.point[i]!]));
+    const overlay = start === undefined ? undefined : NAMED_PROFILES.get(start)!.file;
+    port.out(fitYaml({ stage, profile, fits, fitted, overlay }));
+  }
   return 0;
 }
 

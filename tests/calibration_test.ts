@@ -1,6 +1,7 @@
 /** Fits in profiles, targets of the talk, and the commands that run its rows; few loops. */
 import { assert, assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";
 import { type HostPort, main } from "../dsl/cli.ts";
+import { fitYaml } from "../dsl/fit_yaml.ts";
 import { loadProfile, ProfileError } from "../runtime/lab/profile.ts";
 import { calibrationText, fitRowsText } from "../runtime/lab/calibration.ts";
 import { defaultProfile, profileWith } from "../runtime/lab/defaults.ts";
@@ -193,6 +194,24 @@ Deno.test("a calibration of few loops fits, says what is determined, and writes 
   const calibrated = defaultProfile().list().filter(({ kind }) => kind === "calibrated");
   for (const { path } of calibrated) assertEquals(profile.list(path)[0]!.file, "fitted.yaml", path);
   assertEquals(profile.fits.map(({ name }) => name), defaultProfile().fits.map(({ name }) => name));
+});
+
+Deno.test("a written profile has what was fitted, and keeps the priors of the profile it began with", () => {
+  const text = "hw: { msi_latency: { value: 500, unit: ns, kind: assumed, source: a prior } }";
+  const start = profileWith([{ file: "start.yaml", text }]);
+  const yaml = fitYaml({
+    ...{ stage: "idle", profile: start, fits: start.fits.filter(({ name }) => name !== "host_tail") },
+    ...{ fitted: new Map([["kvm.unblock", 3000]]), overlay: "start.yaml" },
+  });
+  const written = profileWith([{ file: "written.yaml", text: yaml }]);
+  const get = (path: string) => {
+    const [record] = written.list(path);
+    return [record!.value, record!.kind, record!.file];
+  };
+  assertEquals(get("kvm.unblock"), [3000, "calibrated", "written.yaml"]);
+  assertEquals(get("hw.msi_latency"), [500, "assumed", "written.yaml"]);
+  assertEquals(get("host_background.heavy.rate")[2], "runtime/profiles/linux-3.yaml"); // not of these fits
+  assertEquals(written.name.split(" + ").at(-1), "idle-fit");
 });
 
 Deno.test("the timer write moves KVM's rows and no other", async () => {
