@@ -150,7 +150,7 @@ function latencyBlocks(rows: readonly Row<LatencyRecord>[], rates: readonly Wish
         ...cells(row),
         row.records.length,
         merged[i]!.count,
-        merged[i]!.minUs,
+        rangeText(row.records.map(({ min_us }) => min_us!)),
         rangeText(row.records.map(({ avg_us }) => avg_us!)),
         interval.mean.toFixed(3),
         interval.halfWidth === undefined ? undefined : `±${interval.halfWidth.toFixed(3)}`,
