@@ -48,30 +48,30 @@ export interface HostPort {
 const USAGE = 2;
 
 /** Options with a value, of all commands. */
-const VALUES = [
-  ...["system", "kernel", "seed", "loops", "profile", "trace"] as const,
-  ...["seeds", "set", "threads", "rate", "on", "stage", "rounds"] as const,
-];
-/** Those of them that may be given more than once. */
-const REPEATED = ["profile", "set"] as const;
+const VALUES = ["system", "kernel", "seed", "loops", "profile", "trace"] as const;
 /** Options without. */
-const FLAGS = ["strict", "json", "yaml", "verbose", "help", "version"] as const;
+const FLAGS = ["strict", "json", "verbose", "help", "version"] as const;
 
 /** Which options a command takes. */
 const TAKES: Readonly<Record<string, readonly string[]>> = {
   run: ["system", "kernel", "seed", "strict", "json", "verbose", "profile", "trace", "help"],
   repl: ["system", "kernel", "seed", "strict", "profile", "help"],
   demo: ["loops", "seed", "help"],
+  help: ["help"],
+  version: ["help"],
   sweep: ["seeds", "system", "kernel", "set", "threads", "rate", "strict", "json", "profile", "help"],
   merge: ["profile", "help"],
   compare: ["on", "kernel", "seed", "strict", "json", "profile", "help"],
   calibrate: ["stage", "rounds", "loops", "seeds", "threads", "yaml", "profile", "help"],
   residuals: ["loops", "seeds", "threads", "profile", "help"],
   sensitivity: ["loops", "seeds", "threads", "profile", "help"],
-  help: ["help"],
-  version: ["help"],
 };
 
+/** Options that only the studies take: with a value, and without. */
+const STUDY_VALUES = ["seeds", "set", "threads", "rate", "on", "stage", "rounds"] as const;
+const STUDY_FLAGS = ["yaml"] as const;
+/** Options that may be given more than once. */
+const REPEATED = ["profile", "set"] as const;
 /** The commands of `studies.ts`. */
 const STUDIES = ["sweep", "merge", "compare", "calibrate", "residuals", "sensitivity"];
 
@@ -149,8 +149,8 @@ function help([topic, ...more]: readonly string[], host: HostPort): number {
 function readLine(args: readonly string[]): Line | string {
   const unknown: string[] = [];
   const parsed = parseArgs(args, {
-    string: [...VALUES, "_"],
-    boolean: FLAGS,
+    string: [...VALUES, ...STUDY_VALUES, "_"],
+    boolean: [...FLAGS, ...STUDY_FLAGS],
     collect: [...REPEATED],
     alias: { help: "h", verbose: "v" },
     "--": true,
@@ -173,7 +173,7 @@ function readLine(args: readonly string[]): Line | string {
     return `${command}: unknown option ${stranger}` + (meant === undefined ? "" : `: did you mean ${meant}?`);
   }
   const values = new Map<string, string>();
-  for (const name of VALUES) {
+  for (const name of [...VALUES, ...STUDY_VALUES]) {
     const given: string | readonly string[] | undefined = parsed[name];
     const value = typeof given === "string" ? given : given?.at(-1);
     if (value === undefined) continue;
@@ -181,7 +181,7 @@ function readLine(args: readonly string[]): Line | string {
     if (value === "") return `${command}: --${name}: expected a value`;
     values.set(name, value);
   }
-  const flags = new Set<string>(FLAGS.filter((name) => parsed[name]));
+  const flags = new Set<string>([...FLAGS, ...STUDY_FLAGS].filter((name) => parsed[name]));
   for (const name of flags) {
     if (name !== "version" && !takes.includes(name)) return `${command}: takes no --${name}`;
   }

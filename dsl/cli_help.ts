@@ -40,6 +40,7 @@ Exit status: the script's; the first that is not 0, of several. 2: wrong use or 
   deno run mod.ts
   echo 'cyclictest -n -q -l 1000' | deno run mod.ts repl --system bare-metal`,
   }],
+  ...STUDY_HELP,
   ["demo", {
     usage: "demo [--loops N] [--seed N]",
     does: "the talk's set-up, then slide 25's five rows",
@@ -48,7 +49,6 @@ Exit status: the script's; the first that is not 0, of several. 2: wrong use or 
   ${RUN} demo
   ${RUN} demo --loops 10000`,
   }],
-  ...STUDY_HELP,
   ["help", {
     usage: "help [COMMAND]",
     does: "this, or more about a command",
