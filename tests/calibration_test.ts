@@ -1,6 +1,6 @@
 /** Fits in profiles, targets of the talk, and the commands that run its rows; few loops. */
 import { assert, assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";
-import { type HostPort, main } from "../dsl/cli.ts";
+import { main } from "../dsl/cli.ts";
 import { fitYaml } from "../dsl/fit_yaml.ts";
 import { loadProfile, ProfileError } from "../runtime/lab/profile.ts";
 import { calibrationText, fitRowsText } from "../runtime/lab/calibration.ts";
@@ -14,11 +14,12 @@ import { ns, parameters } from "../hw/parameters.ts";
 
 async function run(...args: string[]): Promise<{ status: number; out: string; err: string }> {
   let out = "", err = "";
-  const host: HostPort = {
+  const host = {
     read: () => ({ problem: "No such file or directory" }),
     list: () => [],
-    out: (text) => void (out += text),
-    err: (text) => void (err += text),
+    write: () => "nothing is written here",
+    out: (text: string) => void (out += text),
+    err: (text: string) => void (err += text),
     errIsTerminal: false,
     repl: () => Promise.resolve(0),
   };

@@ -1,6 +1,6 @@
 /** `compare`: one script on several systems; few loops. */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { type HostPort, main } from "../dsl/cli.ts";
+import { main } from "../dsl/cli.ts";
 
 const examples = new Map(
   [...Deno.readDirSync(new URL("../examples/", import.meta.url))].map(({ name }) => [
@@ -13,17 +13,18 @@ examples.set("failing.rtk", "exit 4\n");
 
 async function run(args: string): Promise<{ status: number; out: string; err: string }> {
   let out = "", err = "";
-  const host: HostPort = {
-    read: (path) => {
+  const host = {
+    read: (path: string) => {
       const text = examples.get(path);
       return text === undefined ? { problem: "No such file or directory" } : { text };
     },
-    list: (folder) =>
+    list: (folder: string) =>
       [...examples.keys()].flatMap((path) =>
         path.startsWith(`${folder}/`) ? [path.slice(folder.length + 1)] : []
       ),
-    out: (text) => void (out += text),
-    err: (text) => void (err += text),
+    write: () => "nothing is written here",
+    out: (text: string) => void (out += text),
+    err: (text: string) => void (err += text),
     errIsTerminal: false,
     repl: () => Promise.resolve(0),
   };

@@ -1,6 +1,6 @@
 /** `sweep` and `merge`, on short runs: determinism, the tables, and what is wrong use. */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { type HostPort, main } from "../dsl/cli.ts";
+import { main } from "../dsl/cli.ts";
 
 interface Ran {
   readonly status: number;
@@ -10,14 +10,15 @@ interface Ran {
 
 async function run(args: string, files: Record<string, string> = {}, terminal = false): Promise<Ran> {
   let out = "", err = "";
-  const host: HostPort = {
-    read: (path) => {
+  const host = {
+    read: (path: string) => {
       const text = files[path];
       return text === undefined ? { problem: "No such file or directory" } : { text };
     },
     list: () => [],
-    out: (text) => void (out += text),
-    err: (text) => void (err += text),
+    write: () => "nothing is written here",
+    out: (text: string) => void (out += text),
+    err: (text: string) => void (err += text),
     errIsTerminal: terminal,
     repl: () => Promise.resolve(0),
   };
