@@ -121,7 +121,7 @@ Deno.test("idle-fit was fitted to slide 25 alone: slides 26 and 27 under it are 
 Deno.test("a calibrated number that does not say what it was fitted to makes no row a prediction", () => {
   const text = "hw: { msi_latency: { value: 1, unit: ns, kind: calibrated, source: mine } }";
   const [first] = provenanceLines(profileWith([{ file: "mine.yaml", text }]), PUBLISHED_ROWS);
-  assertEquals(first, "no telling what is predicted: no fit says what it was made to for hw.msi_latency");
+  assertMatch(first!, /^no telling what is predicted: no fit says what it was made to for .*hw\.msi_latency/);
 });
 
 Deno.test("rows are named as shortly as they can be", () => {
@@ -192,9 +192,13 @@ Deno.test("a calibration of few loops fits, says what is determined, and writes 
   assertMatch(err, /^kvm\.timer_write_handle +300 to 4000 +\d+ +\d+ /m);
   assertStringIncludes(err, "Directions, best determined first");
   const profile = profileWith([{ file: "fitted.yaml", text: out }]);
-  const calibrated = defaultProfile().list().filter(({ kind }) => kind === "calibrated");
-  for (const { path } of calibrated) assertEquals(profile.list(path)[0]!.file, "fitted.yaml", path);
-  assertEquals(profile.fits.map(({ name }) => name), defaultProfile().fits.map(({ name }) => name));
+  const { fits } = profileWith([NAMED_PROFILES.get("idle-fit")!]);
+  const own = fits.filter(({ rows }) => rows.every((row) => row.startsWith("slide25/")));
+  assert(own.length > 0);
+  for (const path of own.flatMap(({ parameters }) => parameters)) {
+    assertEquals(profile.list(path)[0]!.file, "fitted.yaml", path);
+  }
+  assertEquals(profile.fits.slice(-own.length).map(({ name }) => name), own.map(({ name }) => name));
 });
 
 Deno.test("a written profile has what was fitted, and keeps the priors of the profile it began with", () => {
@@ -223,7 +227,7 @@ Deno.test("the timer write moves KVM's rows and no other", async () => {
   const [line] = out.match(/^kvm\.timer_write_handle.*$/m)!;
   const [, , , kind, bare, direct, rt14, kvm, kvmRt14] = line.split(/ +/);
   assertEquals([kind, bare, direct, rt14], ["calibrated", ".", ".", "."]);
-  assert(Number(kvm) > 0 && Number(kvmRt14) > 0 && Number(kvm) > 1.5 * Number(kvmRt14), line); // two writes, one write
+  assert(Number(kvm) > 0 && Number(kvmRt14) > 0 && Number(kvm) > 1.3 * Number(kvmRt14), line); // it is written once more
   assertStringIncludes(out, "0 others move no row beyond the noise");
 });
 
