@@ -59,6 +59,7 @@ const TAKES: Readonly<Record<string, readonly string[]>> = {
   demo: ["loops", "seed", "help"],
   help: ["help"],
   version: ["help"],
+  params: ["profile", "help"],
   sweep: ["seeds", "system", "kernel", "set", "threads", "rate", "strict", "json", "profile", "help"],
   merge: ["profile", "help"],
   compare: ["on", "kernel", "seed", "strict", "json", "profile", "help"],
@@ -73,7 +74,7 @@ const STUDY_FLAGS = ["yaml"] as const;
 /** Options that may be given more than once. */
 const REPEATED = ["profile", "set"] as const;
 /** The commands of `studies.ts`. */
-const STUDIES = ["sweep", "merge", "compare", "calibrate", "residuals", "sensitivity"];
+const STUDIES = ["params", "sweep", "merge", "compare", "calibrate", "residuals", "sensitivity"];
 
 /** The command line, read. */
 export interface Line {

@@ -1,10 +1,10 @@
 /**
- * The commands that run a script more than once: what their options say.
+ * The commands that study the model: what their options say. Most run a script more than once.
  *
  * @module
  */
 
-import { profileWith } from "../runtime/lab/defaults.ts";
+import { type LabProfile, profileWith } from "../runtime/lab/defaults.ts";
 import { ProfileError, type ProfileText } from "../runtime/lab/profile.ts";
 import { PUBLISHED_SAMPLES } from "../runtime/measure/published.ts";
 import { type HostPort, integer, type Line, readProfiles, wrong } from "./cli.ts";
@@ -14,9 +14,10 @@ import { RunPool } from "./run_pool.ts";
 import { readScript } from "./run_scripts.ts";
 import { merge, planSweep, sweep, type SweepPlan } from "./sweep.ts";
 import { unknownName } from "./unknown_name.ts";
+import { parameterLines } from "./words/params.ts";
 
 /** The commands that are read here. */
-export type Study = "sweep" | "merge" | "compare" | "calibrate" | "residuals" | "sensitivity";
+export type Study = "params" | "sweep" | "merge" | "compare" | "calibrate" | "residuals" | "sensitivity";
 
 /** Runs one of them; answers the exit status. */
 export async function study(line: Line, host: HostPort): Promise<number> {
@@ -30,6 +31,8 @@ export async function study(line: Line, host: HostPort): Promise<number> {
     return 1;
   }
   switch (line.command as Study) {
+    case "params":
+      return params(line, profileWith(profiles), host);
     case "merge":
       if (line.words.length === 0) return wrong(host, "merge: expected files that sweep --json has written");
       return merge(line.words, profileWith(profiles), host);
@@ -39,6 +42,19 @@ export async function study(line: Line, host: HostPort): Promise<number> {
     default:
       return await rowStudy(line, profiles, host);
   }
+}
+
+/** Prints parameters; answers the exit status. */
+function params({ words: [path = "", ...more] }: Line, profile: LabProfile, host: HostPort): number {
+  if (more.length > 0) return wrong(host, `params: unexpected word "${more[0]}"`);
+  if (profile.list(path).length === 0) return wrong(host, `params: ${unknownParameter(profile, path)}`);
+  host.out(`${parameterLines(profile, path).join("\n")}\n`);
+  return 0;
+}
+
+function unknownParameter(profile: LabProfile, path: string): string {
+  const known = profile.list().flatMap((each) => [each.path, each.path.replace(/\.[^.]*$/, "")]);
+  return unknownName("parameter", path, [...new Set(known)]);
 }
 
 function plan({ command, values, set }: Line, host: HostPort, seeds?: string): SweepPlan | string {
@@ -129,8 +145,7 @@ async function rowStudy(line: Line, profiles: readonly ProfileText[], host: Host
     }
     const [under = ""] = words;
     if (profileWith(profiles).list(under).length === 0) {
-      const known = profileWith(profiles).list().flatMap(({ path }) => [path, path.replace(/\.[^.]*$/, "")]);
-      return wrong(host, `sensitivity: ${unknownName("parameter", under, [...new Set(known)])}`);
+      return wrong(host, `sensitivity: ${unknownParameter(profileWith(profiles), under)}`);
     }
     const { sensitivity } = await import("./sensitivity.ts");
     return await sensitivity({ loops, seeds, profiles, under }, pool, port, show);

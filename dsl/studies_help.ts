@@ -16,8 +16,16 @@ export interface CommandHelp {
 
 const RUN = "deno run --allow-read=. mod.ts";
 
-/** The commands that run a script more than once. */
+/** The commands that study the model. */
 export const STUDY_HELP: readonly (readonly [name: string, help: CommandHelp])[] = [
+  ["params", {
+    usage: "params [PATH] [--profile FILE]",
+    does: "every parameter with value, kind and source, and what was fitted to what",
+    text: `All of them, or those at and below PATH. * marks the one that stands for its fit.
+
+  ${RUN} params hw.path
+  ${RUN} params --profile idle-fit`,
+  }],
   ["sweep", {
     usage: "sweep SCRIPT [OPTIONS] [-- ARGUMENT…]",
     does: "a script under many seeds, systems and parameter values, and what they say together",

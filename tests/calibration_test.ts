@@ -172,6 +172,18 @@ Deno.test("what prints as the talk does deviates by at most 1, the next whole nu
 
 // --- Commands -------------------------------------------------------------------------------------------------------
 
+Deno.test("params prints every parameter, its fit, and what identifies that", async () => {
+  const { status, out } = await run("params");
+  assertEquals(status, 0);
+  for (const { path } of defaultProfile().list()) {
+    assertMatch(out, new RegExp(`^${path.replaceAll(".", "\\.")} `, "m"));
+  }
+  const { out: path } = await run("params", "kvm.timer_write_handle");
+  assertMatch(path, /^kvm\.timer_write_handle +\d+ ns +calibrated +timer_write\* +slide 25/m);
+  assertMatch(path, /^timer_write +slide25\/kvm +KVM on 3\.4\.0, which writes the timer once more/m);
+  assertMatch(path, /^1 parameters: 1 calibrated \(profile /m);
+});
+
 Deno.test("residuals tell for each profile what was fitted and what is predicted", async () => {
   const { status, out, err } = await run("residuals", "--loops", "30", "--seeds", "1");
   assertEquals([status, err], [0, ""]);
@@ -237,6 +249,8 @@ Deno.test("wrong use of these commands says what would be right", async () => {
     ["calibrate --loops 0", 2, "expected an integer, 1 or more"],
     ["calibrate timer_wite", 2, "did you mean timer_write?"],
     ["calibrate --rounds 0", 2, "expected an integer, 1 or more"],
+    ["params hw.procesor", 2, "did you mean hw.processor?"],
+    ["params hw linux", 2, 'unexpected word "linux"'],
     ["residuals now", 2, 'unexpected word "now"'],
     ["residuals --stage idle", 2, "takes no --stage"],
     ["sensitivity hw.procesor", 2, "did you mean hw.processor?"],
