@@ -60,7 +60,19 @@ const TAKES: Readonly<Record<string, readonly string[]>> = {
   help: ["help"],
   version: ["help"],
   params: ["profile", "help"],
-  sweep: ["seeds", "system", "kernel", "set", "threads", "rate", "strict", "json", "profile", "help"],
+  sweep: [
+    "seeds",
+    "resume",
+    "system",
+    "kernel",
+    "set",
+    "threads",
+    "rate",
+    "strict",
+    "json",
+    "profile",
+    "help",
+  ],
   merge: ["profile", "help"],
   compare: ["on", "kernel", "seed", "strict", "json", "profile", "help"],
   calibrate: ["stage", "rounds", "loops", "seeds", "threads", "yaml", "profile", "help"],
@@ -69,7 +81,7 @@ const TAKES: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Options that only the studies take: with a value, and without. */
-const STUDY_VALUES = ["seeds", "set", "threads", "rate", "on", "stage", "rounds"] as const;
+const STUDY_VALUES = ["seeds", "set", "threads", "rate", "on", "stage", "rounds", "resume"] as const;
 const STUDY_FLAGS = ["yaml"] as const;
 /** Options that may be given more than once. */
 const REPEATED = ["profile", "set"] as const;

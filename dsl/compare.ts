@@ -18,6 +18,7 @@ import { latencyRowId } from "../runtime/measure/published.ts";
 import { type Cell, tableLines } from "../runtime/measure/table.ts";
 import { timeText } from "./duration.ts";
 import { DeadlockError } from "./jobs.ts";
+import { bootedText } from "./run_job.ts";
 import { publishedRowOf, recordsOf, type RunRecord, valueOf } from "./run_record.ts";
 import type { Source } from "./run_scripts.ts";
 import { Session } from "./session.ts";
@@ -147,7 +148,7 @@ function runOn(
     stderr += `${error.message}\n`;
     status = 1;
   }
-  const origin = { script: path, set: {} };
+  const origin = { script: path, args: positional, booted: bootedText({ system, kernel }), set: {} };
   const records = recordsOf(session.results, session.lab.traffic, options.profile.hash, origin);
   return { status, stderr, records };
 }

@@ -69,8 +69,13 @@ export function runJob(job: RunJob): RunOutcome {
     status = 1;
   }
   const { profile } = session.lab.options;
-  const origin = { script: job.path, set: job.set };
+  const origin = { script: job.path, args: job.positional, booted: bootedText(job), set: job.set };
   return { status, stderr, records: recordsOf(session.results, session.lab.traffic, profile.hash, origin) };
+}
+
+/** What is booted first, as records say it. */
+export function bootedText({ system, kernel }: Pick<RunJob, "system" | "kernel">): string {
+  return `${system} ${kernel}`;
 }
 
 // ---- as a thread ----

@@ -15,6 +15,10 @@ export type Settings = Readonly<Record<string, string>>;
 /** Where a record comes from: what `sweep` varies. */
 export interface RunOrigin {
   readonly script: string;
+  /** `$1 $2 …`. */
+  readonly args: readonly string[];
+  /** System and kernel that were booted first: `kvm linux-3.4.0`. */
+  readonly booted: string;
   readonly set: Settings;
   /** Which result of its program the run has had, from 1: a script may run one several times. */
   readonly nth: number;
@@ -152,9 +156,9 @@ export function parseRecord(line: string): RunRecord | string {
     throw error;
   }
   const fields = (typeof value === "object" && value !== null ? value : {}) as Partial<LatencyRecord>;
-  const { version, program, system, kernel, seed, set, script } = fields;
+  const { version, program, system, kernel, seed, set, script, booted } = fields;
   if (version !== 1) return `expected a record of version 1, found ${version ?? "none"}`;
-  const strings = [program, system, kernel, script].every((field) => typeof field === "string");
+  const strings = [program, system, kernel, script, booted].every((field) => typeof field === "string");
   const whole = typeof seed === "number" && typeof set === "object" &&
     (program !== "cyclictest" || typeof fields.histogram?.counts === "object");
   if (!strings || !whole) return "expected a line that sweep --json has written";

@@ -86,7 +86,9 @@ async function scriptStudy(line: Line, profiles: readonly ProfileText[], host: H
   const options = { profiles, positional, strict: flags.has("strict"), json: flags.has("json") };
   if (command === "sweep") {
     const script = readScript(path, host);
-    return typeof script === "number" ? script : await sweep(script, found, options, host);
+    if (typeof script === "number") return script;
+    const resume = values.get("resume")?.split(",") ?? [];
+    return await sweep(script, found, { ...options, resume }, host);
   }
   if (!values.has("on") || found.systems.length < 2) {
     return wrong(host, "compare: --on: expected two systems or more, like --on kvm,rfc-v2");

@@ -41,6 +41,7 @@ length of the runs bounds.
   --rate LIST     rates of misses whose run length is told, like 1/hour,1/day
   --threads N     runs at a time; the computer's processors if not given. The output is the same for any N
   --json          instead of tables one line for each result, which merge reads
+  --resume FILES  records that --json has written: these runs are not repeated, and --json prints only the others
   --strict, --profile FILE: as with run
 
 Exit status: 0, or that of the first run that has failed.

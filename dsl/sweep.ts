@@ -16,7 +16,7 @@ import { SYSTEMS } from "../runtime/lab/systems.ts";
 import { parseRate, type WishedRate } from "../runtime/measure/miss_rate.ts";
 import type { HostPort } from "./cli.ts";
 import { ProgressLine } from "./progress.ts";
-import type { RunJob } from "./run_job.ts";
+import { bootedText, type RunJob, type RunOutcome } from "./run_job.ts";
 import { RunPool } from "./run_pool.ts";
 import { parseRecord, type RunRecord, type Settings } from "./run_record.ts";
 import { MergeError, sweepLines } from "./sweep_table.ts";
@@ -118,34 +118,55 @@ export async function sweep(
     readonly positional: readonly string[];
     readonly strict: boolean;
     readonly json: boolean;
+    /** Files with records of runs that need not be repeated. */
+    readonly resume: readonly string[];
   },
   host: HostPort,
 ): Promise<number> {
   const { seeds, systems, kernels, settings, threads } = plan;
   let profile: LabProfile;
+  const hashes = new Map<Settings, string>();
   try {
     profile = profileWith(options.profiles);
-    for (const set of settings) profileWith([...options.profiles, ...parameterSettings(set)]);
+    for (const set of settings) {
+      hashes.set(set, profileWith([...options.profiles, ...parameterSettings(set)]).hash);
+    }
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     host.err(`${error instanceof ProfileError ? "" : "rtkvm: sweep: --set "}${error.message}\n`);
     return 1;
   }
   const { profiles, positional, strict } = options;
-  const jobs: RunJob[] = settings.flatMap((set) =>
+  const earlier = readRecords(options.resume, host);
+  if (earlier === undefined) return 1;
+  const planned: RunJob[] = settings.flatMap((set) =>
     systems.flatMap((system) =>
       kernels.flatMap((kernel) =>
         seeds.map((seed) => ({ ...script, positional, system, kernel, seed, profiles, set, strict }))
       )
     )
   );
+  const known = new Map<string, RunRecord[]>();
+  for (const record of earlier) {
+    const key = keyOf(record);
+    known.set(key, [...known.get(key) ?? [], record]);
+  }
+  const key = (job: RunJob) =>
+    keyOf({
+      ...job,
+      script: job.path,
+      args: positional,
+      booted: bootedText(job),
+      profile: hashes.get(job.set)!,
+    });
+  const jobs = planned.filter((job) => !known.has(key(job)));
   const progress = new ProgressLine(host.errIsTerminal ? (part) => host.err(part) : undefined);
   const showProgress = (ended: number) => progress.show(`sweep: ${ended} of ${jobs.length} runs`);
   showProgress(0);
-  const records: RunRecord[] = [];
+  const fresh = new Map<RunJob, readonly RunRecord[]>();
   let status = 0;
   const pool = new RunPool(threads);
-  await pool.run(jobs, (outcome, job) => {
+  const told = (outcome: RunOutcome, job: RunJob) => {
     if (outcome.status !== 0) {
       progress.clear();
       host.err(`rtkvm: sweep: ${job.system}, ${job.kernel}, seed ${job.seed}: status ${outcome.status}\n`);
@@ -155,12 +176,17 @@ export async function sweep(
     if (options.json) {
       progress.clear();
       for (const record of outcome.records) host.out(`${JSON.stringify(record)}\n`);
-    } else records.push(...outcome.records);
-  }, showProgress);
-  pool.close();
-  progress.clear();
+    } else fresh.set(job, outcome.records);
+  };
+  try {
+    await pool.run(jobs, told, showProgress);
+  } finally {
+    pool.close();
+    progress.clear();
+  }
   if (options.json) return status;
-  const runs = `${jobs.length} ${jobs.length === 1 ? "run" : "runs"}`;
+  const records = planned.flatMap((job) => fresh.get(job) ?? known.get(key(job)) ?? []);
+  const runs = `${planned.length} ${planned.length === 1 ? "run" : "runs"}`;
   host.out(`${script.path}: ${runs}, ${seeds.length === 1 ? "seed" : "seeds"} ${seedsText(seeds)}\n\n`);
   if (records.length === 0) {
     host.err("rtkvm: sweep: no run has measured anything: the script runs no cyclictest, iperf or ping\n");
@@ -177,25 +203,42 @@ function seedsText(seeds: readonly number[]): string {
   return isRange ? `${seeds[0]} to ${seeds.at(-1)}` : seeds.join(", ");
 }
 
-/** Prints the tables of records that `sweep --json` has written to files; answers the exit status. */
-export function merge(paths: readonly string[], profile: LabProfile, host: HostPort): number {
+/** Which run a record is of. */
+function keyOf(
+  { script, args, booted, set, seed, profile }: Pick<
+    RunRecord,
+    "script" | "args" | "booted" | "set" | "seed" | "profile"
+  >,
+): string {
+  return JSON.stringify([script, args, booted, set, seed, profile]);
+}
+
+/** The records that files have; undefined where one cannot be read, which has been said. */
+function readRecords(paths: readonly string[], host: HostPort): RunRecord[] | undefined {
   const records: RunRecord[] = [];
   for (const path of paths) {
     const file = host.read(path);
     if ("problem" in file) {
       host.err(`rtkvm: ${path}: ${file.problem}\n`);
-      return 1;
+      return undefined;
     }
     for (const [i, line] of file.text.split("\n").entries()) {
       if (line.trim() === "") continue;
       const record = parseRecord(line);
       if (typeof record === "string") {
         host.err(`rtkvm: ${path}:${i + 1}: ${record}\n`);
-        return 1;
+        return undefined;
       }
       records.push(record);
     }
   }
+  return records;
+}
+
+/** Prints the tables of records that `sweep --json` has written to files; answers the exit status. */
+export function merge(paths: readonly string[], profile: LabProfile, host: HostPort): number {
+  const records = readRecords(paths, host);
+  if (records === undefined) return 1;
   if (records.length === 0) {
     host.err(`rtkvm: merge: no record in ${paths.join(", ")}\n`);
     return 1;

@@ -56,11 +56,11 @@ export class MergeError extends RangeError {
 function rowsOf<R extends RunRecord>(records: readonly R[]): Row<R>[] {
   const rows = new Map<string, Map<number, R>>();
   for (const record of records) {
-    const { script, set, nth, program, system, kernel, seed } = record;
+    const { script, args, booted, set, nth, program, system, kernel, seed } = record;
     const load = record.program === "cyclictest"
       ? [record.guest_load, record.host_load > 0, record.n, record.interval_us]
       : [];
-    const key = JSON.stringify([script, set, nth, program, system, kernel, load]);
+    const key = JSON.stringify([script, args, booted, set, nth, program, system, kernel, load]);
     const seeds = rows.get(key) ?? new Map<number, R>();
     const other = seeds.get(seed);
     if (other !== undefined && JSON.stringify(other) !== JSON.stringify(record)) {

@@ -58,6 +58,22 @@ Deno.test("merging the records of two halves gives the tables of the whole", asy
   assertMatch(whole.out, /^bare-metal +linux-3\.4\.0 +4 +240 /m);
 });
 
+Deno.test("a sweep that was interrupted goes on where it ended, and says the same in the end", async () => {
+  const options = "--kernel linux-3.4.0,linux-3.5.0-rc6";
+  const whole = (await run(`${RUNS} --seeds 1-3 ${options} --json`, files)).out;
+  const begun = { ...files, "a.jsonl": whole.split("\n").slice(0, 4).join("\n") };
+  const rest = await run(`${RUNS} --seeds 1-3 ${options} --json --resume a.jsonl`, begun);
+  assertEquals([rest.status, rest.out], [0, whole.split("\n").slice(4).join("\n")]);
+  const [table, resumed] = [
+    await run(`${RUNS} --seeds 1-3 ${options}`, files),
+    await run(`${RUNS} --seeds 1-3 ${options} --resume a.jsonl`, begun),
+  ];
+  assertEquals(resumed, table);
+  // Other arguments or another profile are other runs.
+  const others = await run(`${RUNS} --seeds 1 --json --resume a.jsonl --set linux.tick=3us -- 30`, begun);
+  assertEquals(others.out.trimEnd().split("\n").length, 1);
+});
+
 Deno.test("two different results under one seed are no sweep", async () => {
   const line = (await run(`${RUNS} --seeds 1 --json`, files)).out;
   const other = line.replace(/"sum_ns":\d+/, '"sum_ns":1');
@@ -155,6 +171,7 @@ Deno.test("wrong use says what would be right", async () => {
     [`${RUNS} --set hw.processor.vm_exit=fast`, 1, "expected a number with its unit"],
     [`${RUNS} --set hw.processor.vm_exit=1Hz`, 1, "does not measure a duration"],
     ["sweep nope.rtk", 127, "No such file"],
+    [`${RUNS} --resume nope.jsonl`, 1, "nope.jsonl: No such file"],
     ["merge", 2, "expected files"],
     ["merge nope.jsonl", 1, "No such file"],
     ["merge bench.rtk", 1, "bench.rtk:1: no JSON"],
