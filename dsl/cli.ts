@@ -11,6 +11,7 @@
  */
 
 import { parseArgs } from "@std/cli/parse-args";
+import { NAMED_PROFILES } from "../runtime/lab/named_profiles.ts";
 import { KERNEL_NAMES } from "../runtime/lab/kernels.ts";
 import type { ProfileText } from "../runtime/lab/profile.ts";
 import { closest } from "../runtime/lab/spelling.ts";
@@ -39,6 +40,8 @@ export interface HostPort {
   err(text: string): void;
   /** Whether standard error is a terminal. */
   readonly errIsTerminal: boolean;
+  /** How many threads can run at a time; 1 where absent. */
+  readonly processors?: number;
   /** Runs the prompt until its user leaves; answers the exit status. */
   repl(options: RunOptions): Promise<number>;
 }
@@ -60,14 +63,43 @@ const TAKES: Readonly<Record<string, readonly string[]>> = {
   slides: ["loops", "seed", "json", "profile", "out", "help"],
   help: ["help"],
   version: ["help"],
+  params: ["profile", "help"],
+  sweep: [
+    "seeds",
+    "resume",
+    "system",
+    "kernel",
+    "set",
+    "threads",
+    "rate",
+    "strict",
+    "json",
+    "profile",
+    "help",
+  ],
+  merge: ["profile", "help"],
+  compare: ["on", "kernel", "seed", "strict", "json", "profile", "help"],
+  calibrate: ["stage", "rounds", "loops", "seeds", "threads", "yaml", "profile", "help"],
+  residuals: ["loops", "seeds", "threads", "profile", "help"],
+  sensitivity: ["loops", "seeds", "threads", "profile", "help"],
 };
 
+/** Options that only the studies take: with a value, and without. */
+const STUDY_VALUES = ["seeds", "set", "threads", "rate", "on", "stage", "rounds", "resume"] as const;
+const STUDY_FLAGS = ["yaml"] as const;
+/** Options that may be given more than once. */
+const REPEATED = ["profile", "set"] as const;
+/** The commands of `studies.ts`. */
+const STUDIES = ["params", "sweep", "merge", "compare", "calibrate", "residuals", "sensitivity"];
+
 /** The command line, read. */
-interface Line {
+export interface Line {
   readonly command: string;
   readonly words: readonly string[];
   readonly values: ReadonlyMap<string, string>;
   readonly profiles: readonly string[];
+  /** Of each `--set`. */
+  readonly set: readonly string[];
   readonly flags: ReadonlySet<string>;
   /** What follows `--`. */
   readonly positional: readonly string[];
@@ -93,6 +125,10 @@ export async function main(args: readonly string[], host: HostPort): Promise<num
       const { demo } = await import("./demo.ts");
       return demo({ loops, seed }, host);
     }
+  }
+  if (STUDIES.includes(command)) {
+    const { study } = await import("./studies.ts");
+    return await study(line, host);
   }
   const options = runOptions(line, host);
   if (typeof options === "string") return wrong(host, options);
@@ -159,7 +195,8 @@ function print(host: HostPort, text: string): number {
   return 0;
 }
 
-function wrong(host: HostPort, message: string): number {
+/** Says what is wrong with the command line; answers the exit status. */
+export function wrong(host: HostPort, message: string): number {
   host.err(`rtkvm: ${message}\n`);
   return USAGE;
 }
@@ -175,9 +212,9 @@ function help([topic, ...more]: readonly string[], host: HostPort): number {
 function readLine(args: readonly string[]): Line | string {
   const unknown: string[] = [];
   const parsed = parseArgs(args, {
-    string: [...VALUES, "_"],
-    boolean: FLAGS,
-    collect: ["profile"],
+    string: [...VALUES, ...STUDY_VALUES, "_"],
+    boolean: [...FLAGS, ...STUDY_FLAGS],
+    collect: [...REPEATED],
     alias: { help: "h", verbose: "v" },
     "--": true,
     unknown(arg) {
@@ -199,21 +236,29 @@ function readLine(args: readonly string[]): Line | string {
     return `${command}: unknown option ${stranger}` + (meant === undefined ? "" : `: did you mean ${meant}?`);
   }
   const values = new Map<string, string>();
-  for (const name of VALUES) {
-    const value = name === "profile" ? parsed.profile.at(-1) : parsed[name];
+  for (const name of [...VALUES, ...STUDY_VALUES]) {
+    const given: string | readonly string[] | undefined = parsed[name];
+    const value = typeof given === "string" ? given : given?.at(-1);
     if (value === undefined) continue;
     if (!takes.includes(name)) return `${command}: takes no --${name}`;
     if (value === "") return `${command}: --${name}: expected a value`;
     values.set(name, value);
   }
-  const flags = new Set<string>(FLAGS.filter((name) => parsed[name]));
+  const flags = new Set<string>([...FLAGS, ...STUDY_FLAGS].filter((name) => parsed[name]));
   for (const name of flags) {
     if (name !== "version" && !takes.includes(name)) return `${command}: takes no --${name}`;
   }
-  return { command, words, values, profiles: parsed.profile, flags, positional: parsed["--"] ?? [] };
+  const { profile: profiles, set } = parsed;
+  return { command, words, values, profiles, set, flags, positional: parsed["--"] ?? [] };
 }
 
-function integer({ command, values }: Line, name: string, otherwise: number, least: number): number | string {
+/** The integer that an option has; a text says that it has none. */
+export function integer(
+  { command, values }: Line,
+  name: string,
+  otherwise: number,
+  least: number,
+): number | string {
   const text = values.get(name);
   if (text === undefined) return otherwise;
   const value = Number(text.replaceAll("_", ""));
@@ -249,13 +294,16 @@ function runOptions(line: Line, host: HostPort): RunOptions | string | number {
   };
 }
 
-/** Reads the profiles; undefined if one could not be read, which has been said. */
-function readProfiles(line: Line, host: HostPort): ProfileText[] | undefined {
+/** The profiles on top of the default ones: by name, or from files; undefined where one cannot be read. */
+export function readProfiles(line: Line, host: HostPort): ProfileText[] | undefined {
   const profiles: ProfileText[] = [];
   for (const path of line.profiles) {
-    const file = host.read(path);
+    const named = NAMED_PROFILES.get(path);
+    const file = named ?? host.read(path);
     if ("problem" in file) {
-      host.err(`rtkvm: ${path}: ${file.problem}\n`);
+      const meant = closest(path, NAMED_PROFILES.keys());
+      const hint = meant === undefined ? "" : `; did you mean ${meant}?`;
+      host.err(`rtkvm: ${path}: ${file.problem}${hint}\n`);
       return undefined;
     }
     profiles.push({ file: path, text: file.text });
@@ -286,6 +334,7 @@ export async function start(args: readonly string[]): Promise<number> {
     out,
     err,
     errIsTerminal: Deno.stderr.isTerminal(),
+    processors: navigator.hardwareConcurrency,
     async repl(options) {
       const { repl } = await import("./repl.ts");
       return await repl(options, out, err);

@@ -6,14 +6,12 @@
 
 import { KERNEL_NAMES } from "../runtime/lab/kernels.ts";
 import { SYSTEMS } from "../runtime/lab/systems.ts";
+import { type CommandHelp, STUDY_HELP } from "./studies_help.ts";
 
 const RUN = "deno run --allow-read=. mod.ts";
 
 /** The commands: usage, what they do, examples that run. */
-export const COMMANDS: ReadonlyMap<
-  string,
-  { readonly usage: string; readonly does: string; readonly text: string }
-> = new Map([
+export const COMMANDS: ReadonlyMap<string, CommandHelp> = new Map([
   ["run", {
     usage: "run SCRIPT… [OPTIONS] [-- ARGUMENT…]",
     does: "runs scripts; the exit status is the script's",
@@ -27,7 +25,7 @@ under /root/FOLDER, so ". ./other.rtk" finds them. Nothing runs if one of the sc
   --strict        takes only what a real kernel takes, not what slides print
   --verbose       each command, and what it has changed
   --json          one line of JSON for each result on standard output; the script's output goes to standard error
-  --profile FILE  parameters on top of the default ones; may be given more than once
+  --profile FILE  parameters on top of the default ones, or idle-fit; may be given more than once
 
 Exit status: the script's; the first that is not 0, of several. 2: wrong use or a syntax error. 1: a bad profile.
 
@@ -59,6 +57,7 @@ Exit status: 0; the script's if that is not 0. 2: wrong use or a syntax error. 1
   deno run mod.ts
   echo 'cyclictest -n -q -l 1000' | deno run mod.ts repl --system bare-metal`,
   }],
+  ...STUDY_HELP,
   ["demo", {
     usage: "demo [--loops N] [--seed N]",
     does: "the talk's set-up, then slide 25's five rows",
@@ -99,7 +98,7 @@ export function overview(): string {
   return [
     "rtkvm rehearses real-time KVM in a shell, on a deterministic model.",
     "",
-    ...[...COMMANDS.values()].map(({ usage, does }) => `  ${usage.split(" ")[0]!.padEnd(8)} ${does}`),
+    ...[...COMMANDS.values()].map(({ usage, does }) => `  ${usage.split(" ")[0]!.padEnd(11)} ${does}`),
     "",
     "help COMMAND says more; help at the prompt lists the words of the language.",
     "",

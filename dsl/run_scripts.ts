@@ -33,32 +33,38 @@ export interface RunOptions {
   readonly positional: readonly string[];
 }
 
-/** A script, read. */
-interface Source {
+/** A script that parses. */
+export interface Source {
   readonly path: string;
   readonly text: string;
+  /** The scripts that lie beside it. */
+  readonly folder: ScriptFolder;
+}
+
+/** Reads a script and sees whether it parses; a number is the exit status of what is wrong with it. */
+export function readScript(path: string, host: HostPort): Source | number {
+  const file = host.read(path);
+  if ("problem" in file) {
+    host.err(`rtkvm: ${path}: ${file.problem}\n`);
+    return 127; // as a shell says of a script that is not there
+  }
+  try {
+    parseScript(file.text, path);
+  } catch (error) {
+    if (!(error instanceof ShellSyntaxError)) throw error;
+    host.err(`${syntaxErrorText(error)}\n`);
+    return 2;
+  }
+  return { path, text: file.text, folder: folderOf(path, host) };
 }
 
 /** Runs each script on a machine of its own; answers the first exit status that is not 0. */
 export function runScripts(paths: readonly string[], options: RunOptions, host: HostPort): number {
   const sources: Source[] = [];
-  for (const path of paths) {
-    const file = host.read(path);
-    if ("problem" in file) {
-      host.err(`rtkvm: ${path}: ${file.problem}\n`);
-      return 127; // as a shell says of a script that is not there
-    }
-    sources.push({ path, text: file.text });
-  }
-  // All are parsed before the first runs.
-  for (const { path, text } of sources) {
-    try {
-      parseScript(text, path);
-    } catch (error) {
-      if (!(error instanceof ShellSyntaxError)) throw error;
-      host.err(`${syntaxErrorText(error)}\n`);
-      return 2;
-    }
+  for (const path of paths) { // all are parsed before the first runs
+    const source = readScript(path, host);
+    if (typeof source === "number") return source;
+    sources.push(source);
   }
   let first = 0;
   for (const source of sources) {
@@ -73,7 +79,7 @@ export function syntaxErrorText({ file, line, column, problem, excerpt }: ShellS
   return `${file}:${line}:${column}: ${problem}\n${excerpt}`;
 }
 
-function runOne({ path, text }: Source, options: RunOptions, host: HostPort): number {
+function runOne({ path, text, folder }: Source, options: RunOptions, host: HostPort): number {
   const progress = new ProgressLine(host.errIsTerminal ? (part) => host.err(part) : undefined);
   const err = (part: string) => {
     progress.clear();
@@ -89,7 +95,7 @@ function runOne({ path, text }: Source, options: RunOptions, host: HostPort): nu
       ...options,
       io: { out, err },
       name: path,
-      folder: folderOf(path, host),
+      folder,
       words: laboratoryWords,
     });
   } catch (error) {

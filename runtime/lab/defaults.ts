@@ -12,6 +12,7 @@ import { backgroundParameters } from "../linux/background.ts";
 import { netCosts } from "../linux/net/costs.ts";
 import { pciCosts } from "../linux/pci_costs.ts";
 import { kernelCosts } from "../linux/release.ts";
+import calibration from "../profiles/calibration.yaml" with { type: "text" };
 import linux from "../profiles/linux-3.yaml" with { type: "text" };
 import kvm from "../profiles/kvm-3.5.yaml" with { type: "text" };
 import qemu from "../profiles/qemu-1.1.yaml" with { type: "text" };
@@ -42,6 +43,7 @@ export function defaultProfile(): LabProfile {
     { file: "runtime/profiles/linux-3.yaml", text: linux },
     { file: "runtime/profiles/kvm-3.5.yaml", text: kvm },
     { file: "runtime/profiles/qemu-1.1.yaml", text: qemu },
+    { file: "runtime/profiles/calibration.yaml", text: calibration },
   ]);
   return defaults;
 }
@@ -49,4 +51,25 @@ export function defaultProfile(): LabProfile {
 /** The default profile with a user's files on top. */
 export function profileWith(overlays: readonly ProfileText[]): LabProfile {
   return overlays.length === 0 ? defaultProfile() : defaultProfile().merge(...overlays);
+}
+
+/**
+ * Single parameters as profiles, one for each: `{ "hw.processor.vm_exit": "200ns" }`. What is wrong with a value or a
+ * path is found when they are loaded.
+ *
+ * @throws RangeError for a text that is no number with a unit
+ */
+export function parameterSettings(settings: Readonly<Record<string, string>>): ProfileText[] {
+  return Object.entries(settings).map(([path, text]) => {
+    const [, number, unit] = /^([-+\d.][-+\d.eE]*)\s*([A-Za-z]+)?$/.exec(text) ?? [];
+    const value = Number(number);
+    if (number === undefined || Number.isNaN(value)) {
+      throw new RangeError(
+        `${path}=${text}: expected a number with its unit, like 200ns, 0.5us or 0.03ratio`,
+      );
+    }
+    const record = { value, unit: unit ?? "ratio", kind: "assumed", source: `set to ${text}` };
+    const tree = path.split(".").reduceRight<unknown>((inner, key) => ({ [key]: inner }), record);
+    return { file: `${path}=${text}`, text: JSON.stringify(tree) };
+  });
 }

@@ -26,6 +26,7 @@ import {
   PROVENANCES,
   type Values,
 } from "../../hw/parameters.ts";
+import { type Fit, isMapping, readFits, withoutParameters } from "./calibration.ts";
 import { LazyPositions, type Position, type Positions } from "./profile_positions.ts";
 import { closest } from "./spelling.ts";
 
@@ -100,6 +101,8 @@ export class Profile<S extends ParameterTree> {
     records: ReadonlyMap<string, ParameterRecord>,
     /** The `profile:` lines of the texts, joined by ` + `. */
     readonly name: string,
+    /** Which parameters were fitted to which rows. */
+    readonly fits: readonly Fit[],
   ) {
     this.#schema = schema;
     this.#records = records;
@@ -135,15 +138,17 @@ export class Profile<S extends ParameterTree> {
   merge(...overlays: readonly ProfileText[]): Profile<S> {
     const records = new Map(this.#records);
     const names = [this.name];
+    let fits = this.fits;
     const problems: ProfileProblem[] = [];
     for (const overlay of overlays) {
       const read = readText(this.#schema, overlay);
       problems.push(...read.problems);
       for (const record of read.records) records.set(record.path, record);
+      fits = [...withoutParameters(fits, new Set(read.records.map(({ path }) => path))), ...read.fits];
       if (read.name !== undefined) names.push(read.name);
     }
     if (problems.length > 0) throw new ProfileError(problems);
-    return new Profile(this.#schema, records, names.join(" + "));
+    return new Profile(this.#schema, records, names.join(" + "), fits);
   }
 
   /**
@@ -179,7 +184,8 @@ export class Profile<S extends ParameterTree> {
       }
     }
     if (problems.length > 0) throw new ProfileError(problems);
-    return new Profile(this.#schema, records, this.name);
+    const fits = withoutParameters(this.fits, new Set(Object.keys(changes)));
+    return new Profile(this.#schema, records, this.name, fits);
   }
 }
 
@@ -216,7 +222,7 @@ export function loadProfile<S extends ParameterTree>(
   }
   if (problems.length > 0) throw new ProfileError(problems);
   const name = texts.flatMap((text) => text.name ?? []).join(" + ");
-  const profile = new Profile(schema, records, name);
+  const profile = new Profile(schema, records, name, texts.flatMap(({ fits }) => fits));
   return overlays.length === 0 ? profile : profile.merge(...overlays);
 }
 
@@ -226,6 +232,7 @@ export function loadProfile<S extends ParameterTree>(
 interface ReadText {
   readonly file: string;
   readonly name: string | undefined;
+  readonly fits: readonly Fit[];
   readonly records: ParameterRecord[];
   readonly problems: ProfileProblem[];
   readonly positions: Positions;
@@ -247,6 +254,7 @@ function readText(schema: ParameterTree, { file, text }: ProfileText): ReadText 
     return {
       file,
       name: undefined,
+      fits: [],
       records: [],
       problems,
       positions: new Map<string, never>(),
@@ -256,20 +264,26 @@ function readText(schema: ParameterTree, { file, text }: ProfileText): ReadText 
   }
   const reader = new DocumentReader(file, new LazyPositions(text));
   let name: string | undefined;
+  let fits: Fit[] = [];
   if (document === null || document === undefined) document = {};
   if (!isMapping(document)) {
     reader.problem("", "key", `expected keys and values, found ${found(document)}`);
   } else {
-    const { profile, ...groups } = document;
+    const { profile, calibration, ...groups } = document;
     if (typeof profile === "string") name = profile;
     else if (profile !== undefined) {
       reader.problem("profile", "value", `expected the profile's name, found ${found(profile)}`);
     }
     reader.group(schema, groups, "");
+    fits = readFits(calibration, {
+      problem: (...problem) => reader.problem(...problem),
+      parameterAt: (path) => parameterAt(schema, path),
+    });
   }
   return {
     file,
     name,
+    fits,
     records: reader.records,
     problems: reader.problems,
     positions: reader.positions,
@@ -415,10 +429,6 @@ function unknownKey(key: string, known: Iterable<string>): string {
 
 function units(parameter: Parameter): string {
   return parameter.units.join(" | ");
-}
-
-function isMapping(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Date);
 }
 
 function isProvenance(value: unknown): value is Provenance {

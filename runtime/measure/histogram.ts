@@ -8,6 +8,18 @@
  */
 import type { Hashed, StateHash } from "../../hw/sim/state_hash.ts";
 
+/** What a histogram consists of, in a form that can be written down. */
+export interface HistogramParts {
+  readonly bins: number;
+  /** The bins that are not empty: whole µs and samples. */
+  readonly counts: Iterable<readonly [us: number, samples: number]>;
+  readonly overflows: number;
+  readonly sumUs: number;
+  readonly sumNs: number;
+  readonly minNs: number;
+  readonly maxNs: number;
+}
+
 /** Latencies of one thread or run. */
 export class Histogram implements Hashed {
   /** Samples by whole microsecond; a latency of `bins` µs or more is in {@linkcode overflows} only. */
@@ -43,6 +55,18 @@ export class Histogram implements Hashed {
       );
     }
     this.counts = new Uint32Array(bins);
+  }
+
+  /** A histogram out of its parts, as another one had them. Its last latency is not known: 0. */
+  static of({ bins, counts, overflows, sumUs, sumNs, minNs, maxNs }: HistogramParts): Histogram {
+    const histogram = new Histogram(bins);
+    histogram.count = histogram.overflows = overflows;
+    for (const [us, samples] of counts) {
+      if (!(us in histogram.counts)) throw new RangeError(`There is no bin of ${us} us in ${bins} bins`);
+      histogram.counts[us] = samples;
+      histogram.count += samples;
+    }
+    return Object.assign(histogram, { sumUs, sumNs, minNs, maxNs });
   }
 
   /**

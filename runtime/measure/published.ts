@@ -207,3 +207,36 @@ export function publishedLatency(
     row.slide === slide && row.system === system && row.kernel === kernel
   );
 }
+
+/** The name of a row of slides 25 and 26 in profiles and reports: `slide25/kvm/linux-3.4.0`. */
+export function latencyRowId({ slide, system, kernel }: PublishedLatency): string {
+  return `slide${slide}/${system}/${kernel}`;
+}
+
+/** The name of a bar of slide 27: `slide27/kvm/throughput`, `slide27/rfc-v2/round-trip`. */
+export function trafficRowId({ system, measure }: PublishedTraffic): string {
+  return `slide27/${system}/${measure.replace(" ", "-")}`;
+}
+
+/** The name of slide 27's third comparison: how much less of the host's CPU time direct delivery takes. */
+export const HOST_CPU_ROW = "slide27/host-cpu";
+
+/** The names of everything that the talk has measured, in the order of the slides. */
+export const PUBLISHED_ROWS: readonly string[] = [
+  ...PUBLISHED_LATENCIES.map(latencyRowId),
+  ...PUBLISHED_TRAFFIC.map(trafficRowId),
+  HOST_CPU_ROW,
+];
+
+/** The row that was measured under these conditions, or undefined if the talk prints none. */
+export function publishedRow(
+  conditions: Pick<PublishedLatency, "guestLoad" | "hostLoad"> & {
+    readonly system: string;
+    readonly kernel: string;
+  },
+): PublishedLatency | undefined {
+  const { system, kernel, guestLoad, hostLoad } = conditions;
+  return PUBLISHED_LATENCIES.find((row) =>
+    row.system === system && row.kernel === kernel && row.guestLoad === guestLoad && row.hostLoad === hostLoad
+  );
+}
