@@ -160,8 +160,9 @@ Deno.test("what the host does beside is waiting, with its name and its layer", (
   assertMatch(longest.name, /section$|^slow handler$/);
   const others = samples.filter(({ parts }) => !parts.some(isWait));
   const typical = others.reduce((ns, { latencyNs }) => ns + latencyNs, 0) / others.length;
-  // Without its waiting it is one like the others: a path's own cost is at most 1.2 % above 1.
-  assert(worst.latencyNs - sum(worst.parts, isWait) < 1.2 * typical);
+  // Without its waiting, and what the guest's interrupted work takes longer for the exit, it is one like the others.
+  const indirect = rig.lab.options.profile.values.hw.processor.vmExitIndirect;
+  assert(worst.latencyNs - sum(worst.parts, isWait) - indirect < 1.2 * typical);
 });
 
 Deno.test("what came in between when the timer was set is paid at its expiry, and named for it", () => {
