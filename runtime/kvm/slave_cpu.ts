@@ -81,10 +81,10 @@ function* slaveCpuUp(kvm: Kvm, slave: KernelCpu, cpu: KernelCpu): Activity {
         host.wake(caller, slave);
       }),
     ));
-  yield cpu.apicWrite(Apic.ICR, slave.id * 0x1_0000_0000 + (DeliveryMode.Init << 8));
+  yield cpu.sendMessage(slave.id, DeliveryMode.Init << 8);
   yield host.steps.cpuUp;
   const here = host.cpus[caller.cpu]!;
-  yield here.apicWrite(Apic.ICR, slave.id * 0x1_0000_0000 + (DeliveryMode.Startup << 8) + 0x99);
+  yield here.sendMessage(slave.id, (DeliveryMode.Startup << 8) + 0x99);
   while (!up) yield* host.cpus[caller.cpu]!.sleep();
   kvm.booting.delete(slave.id);
 }

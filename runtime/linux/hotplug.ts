@@ -165,13 +165,9 @@ export class CpuHotplug {
         kernel.wake(by, cpu);
       },
     };
-    const destination = id * 0x1_0000_0000;
-    yield kernel.cpus[by.cpu]!.apicWrite(Apic.ICR, destination + (DeliveryMode.Init << 8));
+    yield kernel.cpus[by.cpu]!.sendMessage(id, DeliveryMode.Init << 8);
     yield kernel.steps.cpuUp;
-    yield kernel.cpus[by.cpu]!.apicWrite(
-      Apic.ICR,
-      destination + (DeliveryMode.Startup << 8) + TRAMPOLINE_PAGE,
-    );
+    yield kernel.cpus[by.cpu]!.sendMessage(id, (DeliveryMode.Startup << 8) + TRAMPOLINE_PAGE);
     while (!online) yield* kernel.cpus[by.cpu]!.sleep();
     this.#starting = null;
     const here = kernel.cpus[by.cpu]!;

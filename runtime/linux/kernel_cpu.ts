@@ -22,6 +22,8 @@ import { Vector } from "./vectors.ts";
 const WHEEL_NS = 1_000_000_000;
 /** Where the xAPIC's registers are mapped. */
 const APIC_BASE = 0xfee0_0000;
+/** ICR bit 14: the level that a message other than INIT is sent with. */
+const ICR_ASSERT = 0x4000;
 /** The kernel divides the timer's clock by 16 (`APIC_DIVISOR`); TDCR 0x3. */
 const TDCR_DIVIDE_BY_16 = 0x3;
 
@@ -167,7 +169,26 @@ export class KernelCpu implements InterruptTable {
 
   /** `yield cpu.sendIpi(cpu, vector)`: fixed delivery to the CPU of that number. */
   sendIpi(destination: number, vector: number): Step {
-    return this.apicWrite(Apic.ICR, destination * 0x1_0000_0000 + 0x4000 + vector);
+    return this.sendMessage(destination, ICR_ASSERT + vector);
+  }
+
+  /**
+   * `yield cpu.sendMessage(cpu, command)`: an interprocessor message to the CPU of that number. One write in x2APIC
+   * form. In xAPIC form the destination has a register of its own, which is written first.
+   */
+  sendMessage(destination: number, command: number): Step {
+    if (this.x2apic) return this.apicWrite(Apic.ICR, destination * 0x1_0000_0000 + command);
+    return this.registers.call(this.#sendXapic(destination, command));
+  }
+
+  /** default_send_IPI_mask_sequence_phys(): with interrupts off, because a handler may send a message too. */
+  *#sendXapic(destination: number, command: number): Activity {
+    const { registers } = this;
+    const flag = registers.interruptFlag;
+    registers.interruptFlag = false;
+    yield this.apicWrite(Apic.ICR2, (destination << 24) >>> 0);
+    yield this.apicWrite(Apic.ICR, command);
+    registers.interruptFlag = flag;
   }
 
   /**
@@ -287,7 +308,7 @@ export class KernelCpu implements InterruptTable {
     while (this.nmiMask !== 0) {
       const target = 31 - Math.clz32(this.nmiMask & -this.nmiMask);
       this.nmiMask &= ~(1 << target);
-      yield this.apicWrite(Apic.ICR, target * 0x1_0000_0000 + 0x4000 + (DeliveryMode.Nmi << 8));
+      yield this.sendMessage(target, ICR_ASSERT + (DeliveryMode.Nmi << 8));
     }
     while (this.rescheduleMask !== 0) {
       const target = 31 - Math.clz32(this.rescheduleMask & -this.rescheduleMask);
