@@ -31,7 +31,8 @@ const STOCK: DirectCapabilities = {
   divideConfiguration: false,
   enableAt: "each",
 };
-const RFC_V1: DirectCapabilities = { ...STOCK, slaveCpu: true, delivery: true };
+const ISOLATION: DirectCapabilities = { ...STOCK, slaveCpu: true };
+const RFC_V1: DirectCapabilities = { ...ISOLATION, delivery: true };
 const RFC_V2: DirectCapabilities = { ...RFC_V1, eoi: true, timer: true };
 const TALK: DirectCapabilities = { ...RFC_V2, divideConfiguration: true, enableAt: "last" };
 
@@ -52,9 +53,30 @@ export const SYSTEMS: readonly SystemRow[] = [
     dedicated: "pinned",
   },
   {
+    name: "isolation",
+    title: "CPU isolation alone: the vCPU has cpu3 for itself, and every interrupt exits",
+    capabilities: ISOLATION,
+    vm0: "guest",
+    dedicated: "offline",
+  },
+  {
     name: "rfc-v1",
     title: "the patches of June 2012: CPU isolation and direct interrupt delivery",
     capabilities: RFC_V1,
+    vm0: "guest",
+    dedicated: "offline",
+  },
+  {
+    name: "delivery+eoi",
+    title: "rfc-v1 and direct EOI: devices without an exit, the timer virtual",
+    capabilities: { ...RFC_V1, eoi: true },
+    vm0: "guest",
+    dedicated: "offline",
+  },
+  {
+    name: "delivery+timer",
+    title: "rfc-v1 and the direct local APIC timer: every EOI exits",
+    capabilities: { ...RFC_V1, timer: true },
     vm0: "guest",
     dedicated: "offline",
   },
