@@ -128,6 +128,7 @@ export class CpuHotplug {
     while (cpu.inSoftirq) yield* kernel.sleepUntil(stopper, again, kernel.nowNs + kernel.tickPeriodNs);
     registers.interruptFlag = false;
     cpu.state = "offline";
+    kernel.retune();
     for (const timer of [...hrtimers.timers()]) if (timer.pinned) hrtimers.cancel(timer);
     yield cpu.apicWrite(Apic.TMICT, 0);
     hrtimers.programmedNs = Infinity;

@@ -20,7 +20,7 @@ import type { BackgroundParameters } from "./background.ts";
 import { type IrqAction, KernelCpu } from "./kernel_cpu.ts";
 import { LoadAverage } from "./loadavg.ts";
 import type { KernelCosts, KernelRelease } from "./release.ts";
-import { schedulerDefaults, type SchedulerTunables } from "./runqueue.ts";
+import { rescale, schedulerDefaults, type SchedulerTunables } from "./sched_tunables.ts";
 import { type CpuMask, Task } from "./task.ts";
 
 /** The kernel's steps, made once from its costs. */
@@ -70,7 +70,8 @@ export class Kernel {
   /** Layer of the kernel's own work. */
   readonly kernelLayer: Layer;
   /** Scheduler tunables, shared by all CPUs. */
-  readonly tunables: SchedulerTunables;
+  readonly tunables: SchedulerTunables = schedulerDefaults(1);
+  #tunedFor = 1;
   /** 1 / CONFIG_HZ, ns. */
   readonly tickPeriodNs: number;
   /** See the option. */
@@ -105,7 +106,6 @@ export class Kernel {
     this.kernelLayer = options.kernelLayer;
     this.taskLayer = options.taskLayer;
     this.booksSteadyCpus = options.booksSteadyCpus ?? false;
-    this.tunables = schedulerDefaults(options.cpus);
     this.tickPeriodNs = Math.round(1e9 / options.release.hz);
     this.tickPhaseNs = Math.floor(engine.random.stream(`${options.name}.tick`).uniform() * this.tickPeriodNs);
     const userSpace = new Set<keyof KernelCosts>(["clockReadVdso", "shellBuiltin"]);
@@ -181,6 +181,13 @@ export class Kernel {
     const task = self();
     const status = yield this.cpus[task.cpu]!.registers.call(body(task));
     yield* this.lastWords(task, status);
+  }
+
+  /** A CPU has come online, or goes: the scheduler's tunables follow. */
+  retune(): void {
+    const online = this.cpus.filter(({ state }) => state === "online").length;
+    rescale(this.tunables, this.#tunedFor, online);
+    this.#tunedFor = online;
   }
 
   /** A process id that nobody has. */
@@ -281,7 +288,7 @@ export class Kernel {
     }
     task.runnable = true;
     this.#updateCurrent(cpu);
-    cpu.runQueue.enqueue(task, isNew ? "new" : "waking");
+    cpu.runQueue.enqueue(task, isNew ? "new" : "waking", cpu.current);
     this.resched(task, cpu, from);
   }
 

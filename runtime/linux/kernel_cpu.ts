@@ -14,6 +14,7 @@ import { HrTimer, HrTimerBase } from "./hrtimer.ts";
 import { idleLoop } from "./idle.ts";
 import { exceptionHandler, interruptHandler, nmiHandler } from "./interrupts.ts";
 import type { Kernel } from "./kernel.ts";
+import { balance, pull } from "./load_balance.ts";
 import { RunQueue } from "./runqueue.ts";
 import { Task } from "./task.ts";
 import { Vector } from "./vectors.ts";
@@ -82,6 +83,8 @@ export class KernelCpu implements InterruptTable {
   nonMaskableInterrupts = 0;
   /** Context switches. */
   contextSwitches = 0;
+  /** From when on it may give tasks to other busy CPUs. */
+  nextBalanceNs = 0;
   /** Tells who takes the CPU down that it plays dead. */
   onDead: (() => void) | null = null;
   /** What the kernel does here beside the work at hand. */
@@ -239,6 +242,7 @@ export class KernelCpu implements InterruptTable {
   *boot(): Activity {
     yield* this.setupApic(this.kernel.calibration);
     this.state = "online";
+    this.kernel.retune();
     this.startTick();
     this.background?.start();
     yield this.programTimer();
@@ -262,7 +266,7 @@ export class KernelCpu implements InterruptTable {
         else runQueue.requeue(current);
       }
     }
-    const next = runQueue.take() ?? idle;
+    const next = runQueue.take() ?? pull(this) ?? idle;
     next.sliceStartNs = next.cpuTimeNs;
     next.turnOver = false;
     if (next === current) return null;
@@ -385,7 +389,8 @@ export class KernelCpu implements InterruptTable {
 
   #tick(timer: HrTimer): void {
     this.kernel.loadAverage.update();
-    const current = this.current;
+    const { current } = this;
+    if (this.runQueue.fairLength > 0) balance(this);
     if (current !== this.idle) {
       this.runQueue.account(current, this.kernel.nowNs);
       if (current.policy === "SCHED_RR") this.runQueue.countSlice(current, 1, this.kernel.tickPeriodNs);
@@ -397,7 +402,7 @@ export class KernelCpu implements InterruptTable {
   /** Adds its state, and that of its tasks, to `hash`. */
   hashInto(hash: StateHash): void {
     hash.text(this.state).flag(this.needResched).word(this.rescheduleMask).word(this.current.pid);
-    hash.number(this.steadySinceNs).number(this.stolenNs);
+    hash.number(this.steadySinceNs).number(this.stolenNs).number(this.nextBalanceNs);
     hash.number(this.localTimerInterrupts).number(this.rescheduleInterrupts).flag(this.x2apic);
     hash.number(this.callFunctionInterrupts).number(this.nonMaskableInterrupts).number(this.contextSwitches);
     this.hrtimers.hashInto(hash);
