@@ -65,7 +65,7 @@ export class KvmProcess {
     done?: (status: number) => void,
   ): Activity<Task> {
     const { host } = this.kvm;
-    const thread = host.createTask(name, affinity ?? by.allowed, body, done);
+    const thread = host.createTask(name, affinity ?? by.allowed, body, done, by);
     thread.policy = by.policy; // as clone() does
     thread.rtPriority = by.rtPriority;
     thread.onKill = (from) => this.onKill(from);

@@ -84,22 +84,28 @@ export class Computer {
     launch: CommandLaunch,
   ): number {
     const { kernel, lab } = this;
+    const { cpusets } = this.software;
+    const { shellGroup } = cpusets;
+    const inRoot = shellGroup === cpusets.root;
     const task = kernel.createTask(
       name,
-      maskOf(this.processors),
+      inRoot ? maskOf(this.processors) : cpusets.cpusOf(shellGroup),
       (created) => body(this.#process(created, launch)),
       (status) => {
         done(status);
         lab.engine.stop();
       },
     );
+    if (!inRoot) task.cpuset = shellGroup;
     kernel.whenUp(() => lab.type(kernel, (cpu) => kernel.wake(task, cpu)));
     return task.pid;
   }
 
   /** A pid for a shell, which is no simulated task. */
   newPid(): number {
-    return this.kernel.takePid();
+    const pid = this.kernel.takePid();
+    this.software.cpusets.shells.add(pid);
+    return pid;
   }
 
   /** Sends a signal; signal 0 only asks. False: no such process. */
@@ -113,7 +119,17 @@ export class Computer {
   #system(): SystemPort {
     const { pci, threads, identity, bootTime, isGuest } = this.software;
     const { hostname, programs } = this;
-    return { hostname, identity, hypervisor: isGuest ? "KVM" : null, bootTime, pci, threads, programs };
+    return {
+      hostname,
+      identity,
+      hypervisor: isGuest ? "KVM" : null,
+      bootTime,
+      pci,
+      threads,
+      programs,
+      vfs: this.vfs,
+      fileSystem: (type, options) => this.software.fileSystem(type, options),
+    };
   }
 
   #process(task: Task, launch: CommandLaunch): CommandProcess {

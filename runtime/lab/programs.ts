@@ -10,6 +10,7 @@ import { dmesg } from "../programs/dmesg.ts";
 import { free } from "../programs/free.ts";
 import { lscpu } from "../programs/lscpu.ts";
 import { lspci } from "../programs/lspci.ts";
+import { mount } from "../programs/mount.ts";
 import { nproc } from "../programs/nproc.ts";
 import type { Program } from "../programs/program.ts";
 import { ps } from "../programs/ps.ts";
@@ -20,5 +21,5 @@ import { uptime } from "../programs/uptime.ts";
 
 /** Programs of every computer. */
 export function userPrograms(): Program[] {
-  return [cyclictest, stress, chrt, dmesg, free, lscpu, lspci, nproc, ps, taskset, uname, uptime];
+  return [cyclictest, stress, chrt, dmesg, free, lscpu, lspci, mount, nproc, ps, taskset, uname, uptime];
 }

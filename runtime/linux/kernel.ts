@@ -162,17 +162,20 @@ export class Kernel {
    *
    * @param body its life; the task ends when it returns
    * @param done called when it has ended, with the body's result
+   * @param parent whose cpuset it inherits; the root where absent
    */
   createTask(
     name: string,
     allowed: CpuMask,
     body: (task: Task) => Activity<number>,
     done?: (status: number) => void,
+    parent?: Task,
   ): Task {
     const pid = this.takePid();
     const mask = (allowed & this.onlineMask) || this.onlineMask;
     const cpu = this.#leastLoaded(mask);
     const task: Task = new Task(pid, name, cpu.id, allowed, this.#life(() => task, body), done);
+    task.cpuset = parent?.cpuset ?? null;
     this.tasks.set(pid, task);
     return task;
   }

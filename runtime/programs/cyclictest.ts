@@ -305,6 +305,7 @@ export const cyclictest: Program = {
           running--;
           kernel.wake(main, kernel.cpus[thread.task.cpu]!);
         },
+        main,
       );
       if (thread.priority > 0) {
         thread.task.policy = "SCHED_FIFO";

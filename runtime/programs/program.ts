@@ -10,6 +10,7 @@ import type { Kernel } from "../linux/kernel.ts";
 import type { KernelThreads } from "../linux/kthreads.ts";
 import type { PciCore } from "../linux/pci_bus.ts";
 import type { CpuMask, Task } from "../linux/task.ts";
+import type { FileSystem, Node, Vfs } from "../linux/vfs.ts";
 import type { CyclictestResult } from "./cyclictest.ts";
 
 /** What a program finds of its computer beside the kernel. */
@@ -28,6 +29,10 @@ export interface SystemPort {
   readonly threads: KernelThreads;
   /** The programs that it has, by name. */
   readonly programs: ReadonlyMap<string, Program>;
+  /** Its files. */
+  readonly vfs: Vfs;
+  /** What can be mounted; `undefined`: the kernel has no file system of that type with these options. */
+  fileSystem(type: string, options: readonly string[]): { node: Node; fileSystem: FileSystem } | undefined;
 }
 
 /** A process, as its program sees it. */
@@ -36,6 +41,8 @@ export interface ProgramProcess {
   readonly pid: number;
   /** Its name and arguments. */
   readonly argv: readonly string[];
+  /** The directory it was started in. */
+  readonly cwd: string;
   /** The kernel it runs on. */
   readonly kernel: Kernel;
   /** Its first thread. */

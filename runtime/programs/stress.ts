@@ -56,6 +56,7 @@ export const stress: Program = {
           running--;
           kernel.wake(task, kernel.cpus[hog.cpu]!);
         },
+        task,
       );
       hog.policy = task.policy; // as fork() does
       hog.rtPriority = task.rtPriority;
