@@ -378,7 +378,7 @@ Deno.test("boot of an unknown system: which one was meant; the machine stays", (
   });
   assertStringIncludes(
     rig.run("boot jailhouse").err,
-    "expected one of bare-metal, kvm, isolation, rfc-v1, delivery+eoi, delivery+timer, rfc-v2, talk",
+    "expected one of bare-metal, kvm, kvm-tuned, isolation, rfc-v1, delivery+eoi, delivery+timer, rfc-v2, talk",
   );
   assert(rig.lab === lab);
 });

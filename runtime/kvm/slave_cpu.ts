@@ -174,9 +174,21 @@ export function* kvmRun(vcpu: Vcpu): Activity<RunExit> {
       if (away !== null) yield away;
       return result;
     }
+    if (vcpu.faulted) yield* readPage(vcpu);
     while (!vcpu.runnable) yield* kvm.host.cpus[thread.cpu]!.sleep();
     vcpu.halted = false;
   }
+}
+
+/** get_user_pages(): the page is on the disk; its thread sleeps until it has been read, whoever else wakes it. */
+function* readPage(vcpu: Vcpu): Activity {
+  const { host } = vcpu.vm.kvm;
+  const thread = vcpu.thread!;
+  const timer = host.sleepTimer(thread);
+  const readNs = host.nowNs + host.memory.readPageNs;
+  while (host.nowNs < readNs) yield* host.sleepUntil(thread, timer, readNs);
+  vcpu.vm.ept.mapped = true;
+  vcpu.faulted = false;
 }
 
 /** Ships the vCPU to its slave CPU and sleeps until it comes back. */

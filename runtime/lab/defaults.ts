@@ -9,6 +9,7 @@ import { parameters } from "../../hw/parameters.ts";
 import i7 from "../../hw/profiles/i7-3770.yaml" with { type: "text" };
 import { kvmCosts } from "../kvm/costs.ts";
 import { backgroundParameters } from "../linux/background.ts";
+import { memoryParameters } from "../linux/memory.ts";
 import { pciCosts } from "../linux/pci_costs.ts";
 import { kernelCosts } from "../linux/release.ts";
 import linux from "../profiles/linux-3.yaml" with { type: "text" };
@@ -23,6 +24,7 @@ export const labParameters = parameters({
   linux: kernelCosts,
   hostBackground: backgroundParameters,
   guestBackground: backgroundParameters,
+  memory: memoryParameters,
   pci: pciCosts,
   kvm: kvmCosts,
   qemu: qemuCosts,

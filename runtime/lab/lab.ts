@@ -22,6 +22,7 @@ import { GUEST_NETWORK, qemuPrograms, ShellCalls } from "./guests.ts";
 import { userPrograms } from "./programs.ts";
 import { HOST_IDENTITY, hostBus, Software } from "./software.ts";
 import { DEDICATED_CPU, type SystemRow } from "./systems.ts";
+import { tuneHost } from "./tuning.ts";
 
 /** What a laboratory is booted with. */
 export interface BootOptions {
@@ -94,6 +95,8 @@ export interface Guest {
 
 /** How long the host's boot is given, ns. */
 const BOOT_NS = 100_000_000;
+/** Slide 24: 16 GB. */
+const HOST_MEMORY_MIB = 16_384;
 /** The keyboard's line. */
 const KEYBOARD = { irq: 1, name: "i8042" };
 
@@ -147,6 +150,7 @@ export class Lab {
       taskLayer: Layers.HostTask,
       consoleIrq: KEYBOARD,
       background: values.hostBackground,
+      memory: { mib: HOST_MEMORY_MIB, costs: values.memory },
       booksSteadyCpus: true,
     });
     this.kvm = new Kvm(this.host, this.machine, values.kvm, system.capabilities);
@@ -162,6 +166,7 @@ export class Lab {
     this.engine.runUntil(BOOT_NS);
     this.software.startPci();
     this.interruptSources = interruptSources(this.software, nic);
+    if (system.tuned) tuneHost(this.software);
     this.kvm.devices = { pci: this.software.pci, irqs: this.software.irqs };
     this.calls = new ShellCalls(this);
     this.#computers.set(

@@ -19,6 +19,7 @@ import { HrTimer } from "./hrtimer.ts";
 import type { BackgroundParameters } from "./background.ts";
 import { type IrqAction, KernelCpu } from "./kernel_cpu.ts";
 import { LoadAverage } from "./loadavg.ts";
+import { Memory, type MemoryCosts } from "./memory.ts";
 import type { KernelCosts, KernelRelease } from "./release.ts";
 import { rescale, schedulerDefaults, type SchedulerTunables } from "./sched_tunables.ts";
 import { type CpuMask, Task } from "./task.ts";
@@ -47,6 +48,8 @@ export interface KernelOptions {
   readonly booksSteadyCpus?: boolean;
   /** What it does on each CPU beside the work at hand; nothing where absent. */
   readonly background?: BackgroundParameters;
+  /** Its computer's memory, MiB, and what shortage costs; without it memory is never short. */
+  readonly memory?: { readonly mib: number; readonly costs: MemoryCosts };
   /** The interrupt by which commands reach it: `{ irq: 1, name: "i8042" }`. */
   readonly consoleIrq: { readonly irq: number; readonly name: string };
 }
@@ -69,6 +72,8 @@ export class Kernel {
   readonly taskLayer: Layer;
   /** Layer of the kernel's own work. */
   readonly kernelLayer: Layer;
+  /** Its memory. */
+  readonly memory: Memory;
   /** Scheduler tunables, shared by all CPUs. */
   readonly tunables: SchedulerTunables = schedulerDefaults(1);
   #tunedFor = 1;
@@ -116,6 +121,7 @@ export class Kernel {
           ? contextSwitch(name, options.kernelLayer, ns)
           : work(name, userSpace.has(name) ? options.taskLayer : options.kernelLayer, ns),
     );
+    this.memory = new Memory(this, options.memory?.mib ?? Infinity, options.memory?.costs);
     this.consoleAction = {
       irq: options.consoleIrq.irq,
       name: options.consoleIrq.name,
