@@ -130,6 +130,7 @@ export class Session {
       profile: request.profile ?? profile,
     });
     this.shell.machine = this.#host;
+    this.#lab.computer("host")!.adoptShell(this.shell.pid);
     return this.#lab;
   }
 

@@ -108,6 +108,11 @@ export class Computer {
     return pid;
   }
 
+  /** A shell that was here before the computer: it keeps the pid that it had on another. */
+  adoptShell(pid: number): void {
+    this.software.cpusets.shells.add(pid);
+  }
+
   /** Sends a signal; signal 0 only asks. False: no such process. */
   kill(pid: number, signal: number): boolean {
     const task = this.kernel.tasks.get(pid);
