@@ -51,6 +51,22 @@ Deno.test("SCHED_RR: a host loop on the vCPU's CPU no longer takes turns with a 
   assert(measured("kvm", QEMU, loop, `chrt -r -p 1 ${thread}`).maxUs < 100);
 });
 
+Deno.test("a kworker on CPU 3 delays a vCPU's thread that is a fair task, and not one that is SCHED_RR", () => {
+  // 500 a second of 100 us: one in twenty wake-ups finds it running, and both have slept: neither is far behind.
+  const changes = {
+    "host_background.kworker.rate": { value: 500, unit: "Hz" },
+    "host_background.kworker.mean": { value: 100_000, unit: "ns" },
+  };
+  const late = (system: string) => {
+    const rig = new SessionRig({ system, changes });
+    rig.ok(`${QEMU}; ssh vm0 cyclictest -a 0 -q -p 99 -n -l 1000 -h 30 > /dev/null`);
+    return rig.histogram.overflows;
+  };
+  const [fair, roundRobin] = [late("kvm"), late("kvm-tuned")];
+  assert(fair >= 10 && fair <= 50, `fair: ${fair} of 1000 later than 30 us`);
+  assertEquals(roundRobin, 0, `SCHED_RR: ${roundRobin} of 1000`);
+});
+
 Deno.test("kvm-tuned: an exclusive cpuset, SCHED_RR 1, locked memory; threads bound to CPU 3 remain there", () => {
   const rig = new SessionRig({ system: "kvm-tuned" });
   rig.ok(`${QEMU}; ssh vm0 true; stress -q -c 8 & ${SHORTAGE} sleep 1`);

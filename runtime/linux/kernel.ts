@@ -89,6 +89,8 @@ export class Kernel {
   readonly spinning = new Set<Task>();
   /** NMI handlers in order of registration; one that returns true ends the search. */
   readonly nmiHandlers: ((cpu: KernelCpu) => boolean)[] = [];
+  /** queue_work_on(): `ns` of work for the kworker of `cpu`, asked for there; null before there are threads. */
+  queueWork: ((cpu: KernelCpu, ns: number) => void) | null = null;
   /** Interrupts at a vector that no device has. */
   spuriousVectors = 0;
   /** How many tasks want a CPU. */
