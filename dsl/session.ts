@@ -73,6 +73,8 @@ export class Session {
   onProgress: (name: string, fraction: number) => void = () => {};
   /** Results of laboratories that `boot` has replaced, oldest first. */
   readonly earlierResults: Lab["results"] = [];
+  /** The same of what sysbench has measured. */
+  readonly earlierComputed: Lab["computed"] = [];
   readonly #profile: LabProfile;
   readonly #folder: ScriptFolder | undefined;
   #lab: Lab;
@@ -118,10 +120,16 @@ export class Session {
     return [...this.earlierResults, ...this.#lab.results];
   }
 
+  /** How long computing took in all laboratories of the session. */
+  get computed(): Lab["computed"] {
+    return [...this.earlierComputed, ...this.#lab.computed];
+  }
+
   /** Replaces the laboratory by a fresh one; what is not said stays as it was. Background jobs end. */
   boot(request: BootRequest): Lab {
     const { system, kernel, seed, profile } = this.#lab.options;
     this.earlierResults.push(...this.#lab.results);
+    this.earlierComputed.push(...this.#lab.computed);
     this.jobs.abandonOthers();
     this.#lab = this.#build({
       system: request.system ?? system,

@@ -11,6 +11,8 @@ import type { Vfs } from "../linux/vfs.ts";
 import { maskOf, type Program, type ProgramProcess, type SystemPort } from "../programs/program.ts";
 import type { CyclictestResult } from "../programs/cyclictest.ts";
 import type { Lab } from "./lab.ts";
+import { DEDICATED_CPU } from "./systems.ts";
+import { totalExits } from "./views/exits.ts";
 import type { Software } from "./software.ts";
 
 /** How a command is started: fixed before its task exists. */
@@ -132,6 +134,7 @@ export class Computer {
       pci,
       threads,
       programs,
+      costs: this.lab.options.profile.values.programs,
       vfs: this.vfs,
       fileSystem: (type, options) => this.software.fileSystem(type, options),
     };
@@ -140,6 +143,8 @@ export class Computer {
   #process(task: Task, launch: CommandLaunch): CommandProcess {
     const { lab } = this;
     const events = lab.engine.event, exits = lab.exits();
+    let before = { layerNs: [] as number[], exits: 0 };
+    const soFar = () => ({ layerNs: lab.timeByLayer(DEDICATED_CPU), exits: totalExits(lab.exits()) });
     return {
       ...launch,
       pid: task.pid,
@@ -148,6 +153,19 @@ export class Computer {
       processors: this.processors,
       system: this.#system(),
       progress: (fraction) => lab.onProgress(launch.argv[0] ?? "", fraction),
+      computing: (what) => {
+        if (what === "begins") return void (before = soFar());
+        const { options } = lab, after = soFar();
+        lab.computed.push({
+          system: options.system.name,
+          kernel: `linux-${this.kernel.release.release}`,
+          seed: options.seed,
+          sysbench: what,
+          layerNs: after.layerNs.map((ns, layer) => ns - before.layerNs[layer]!),
+          exits: after.exits - before.exits,
+          hostLoad: lab.host.spinning.size,
+        });
+      },
       measured: (cyclictest: CyclictestResult) => {
         const { options, engine, results } = lab;
         results.push({

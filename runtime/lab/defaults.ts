@@ -12,6 +12,7 @@ import { backgroundParameters } from "../linux/background.ts";
 import { memoryParameters } from "../linux/memory.ts";
 import { pciCosts } from "../linux/pci_costs.ts";
 import { kernelCosts } from "../linux/release.ts";
+import { programCosts } from "../programs/costs.ts";
 import linux from "../profiles/linux-3.yaml" with { type: "text" };
 import kvm from "../profiles/kvm-3.5.yaml" with { type: "text" };
 import qemu from "../profiles/qemu-1.1.yaml" with { type: "text" };
@@ -26,6 +27,7 @@ export const labParameters = parameters({
   guestBackground: backgroundParameters,
   memory: memoryParameters,
   pci: pciCosts,
+  programs: programCosts,
   kvm: kvmCosts,
   qemu: qemuCosts,
 });

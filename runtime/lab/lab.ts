@@ -11,10 +11,11 @@ import { Kvm } from "../kvm/kvm.ts";
 import { KvmCalls } from "../kvm/device.ts";
 import { Kernel } from "../linux/kernel.ts";
 import type { KernelCpu } from "../linux/kernel_cpu.ts";
-import { Layers } from "../linux/layers.ts";
+import { LAYER_NAMES, Layers } from "../linux/layers.ts";
 import type { Nic82599 } from "../../hw/nic_82599.ts";
 import type { QemuMachine } from "../qemu/machine.ts";
 import type { CyclictestResult } from "../programs/cyclictest.ts";
+import type { SysbenchResult } from "../programs/sysbench.ts";
 import { Computer } from "./computer.ts";
 import type { LabProfile } from "./defaults.ts";
 import { type InterruptSource, interruptSources } from "./interrupt_sources.ts";
@@ -81,6 +82,24 @@ export interface TrafficResult {
   readonly hostCpuPercent: number;
 }
 
+/** How long a fixed amount of computing took, and where the time of the dedicated CPU went meanwhile. */
+export interface ComputeResult {
+  /** The system's name. */
+  readonly system: string;
+  /** The kernel on which it ran. */
+  readonly kernel: string;
+  /** The run's seed. */
+  readonly seed: number;
+  /** The benchmark's own result. */
+  readonly sysbench: SysbenchResult;
+  /** Time of the dedicated CPU by layer while it ran, ns. */
+  readonly layerNs: readonly number[];
+  /** VM exits of vm0 while it ran. */
+  readonly exits: number;
+  /** CPU-bound tasks on the host while it ran. */
+  readonly hostLoad: number;
+}
+
 /** A guest that has been started. */
 export interface Guest {
   /** As `ssh` takes it. */
@@ -120,6 +139,8 @@ export class Lab {
   readonly interruptSources: Map<string, InterruptSource>;
   /** What benchmarks have measured, oldest first. */
   readonly results: LabResult[] = [];
+  /** What sysbench has measured, oldest first. */
+  readonly computed: ComputeResult[] = [];
   /** What iperf and ping have measured, oldest first. */
   readonly traffic: TrafficResult[] = [];
   /** Constants of C calls. */
@@ -231,6 +252,14 @@ export class Lab {
     const guest = [...this.guests.values()].find((candidate) => candidate.kernel === kernel);
     if (guest === undefined) return;
     this.type(this.host, (cpu) => guest.machine.file.vm.raiseLine(GUEST_NETWORK.irq, cpu));
+  }
+
+  /** Time of processor `id` by layer so far, ns. The step in flight is counted without being booked: nothing changes. */
+  timeByLayer(id: number): number[] {
+    const { layerNs, inFlight } = this.machine.cpus[id]!;
+    return LAYER_NAMES.map((_, layer) =>
+      layerNs[layer]! + (inFlight?.layer === layer ? this.engine.nowNs - inFlight.sinceNs : 0)
+    );
   }
 
   /** Exits of vm0 by basic reason so far. */

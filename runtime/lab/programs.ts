@@ -15,11 +15,27 @@ import { nproc } from "../programs/nproc.ts";
 import type { Program } from "../programs/program.ts";
 import { ps } from "../programs/ps.ts";
 import { stress } from "../programs/stress.ts";
+import { sysbench } from "../programs/sysbench.ts";
 import { taskset } from "../programs/taskset.ts";
 import { uname } from "../programs/uname.ts";
 import { uptime } from "../programs/uptime.ts";
 
 /** Programs of every computer. */
 export function userPrograms(): Program[] {
-  return [cyclictest, stress, chrt, dmesg, free, lscpu, lspci, mount, nproc, ps, taskset, uname, uptime];
+  return [
+    cyclictest,
+    stress,
+    chrt,
+    dmesg,
+    free,
+    lscpu,
+    lspci,
+    mount,
+    nproc,
+    ps,
+    sysbench,
+    taskset,
+    uname,
+    uptime,
+  ];
 }

@@ -11,7 +11,9 @@ import type { KernelThreads } from "../linux/kthreads.ts";
 import type { PciCore } from "../linux/pci_bus.ts";
 import type { CpuMask, Task } from "../linux/task.ts";
 import type { FileSystem, Node, Vfs } from "../linux/vfs.ts";
+import type { ProgramCosts } from "./costs.ts";
 import type { CyclictestResult } from "./cyclictest.ts";
+import type { SysbenchResult } from "./sysbench.ts";
 
 /** What a program finds of its computer beside the kernel. */
 export interface SystemPort {
@@ -29,6 +31,8 @@ export interface SystemPort {
   readonly threads: KernelThreads;
   /** The programs that it has, by name. */
   readonly programs: ReadonlyMap<string, Program>;
+  /** What work of programs costs here. */
+  readonly costs: ProgramCosts;
   /** Its files. */
   readonly vfs: Vfs;
   /** What can be mounted; `undefined`: the kernel has no file system of that type with these options. */
@@ -57,6 +61,8 @@ export interface ProgramProcess {
   stderr(text: string): void;
   /** Hands a measurement to the laboratory. */
   measured(result: CyclictestResult): void;
+  /** Tells that a fixed amount of computing begins, and what came out. */
+  computing(what: "begins" | SysbenchResult): void;
   /** Tells how far a long run has come, 0 … 1. */
   progress(fraction: number): void;
 }
