@@ -7,6 +7,7 @@
  */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { cyclictestJson } from "../runtime/measure/cyclictest_json.ts";
 import { SessionRig } from "./session_rig.ts";
 
 const bare = () => new SessionRig({ system: "bare-metal" });
@@ -155,6 +156,20 @@ ${bins.join(",\n")}
     "machine",
     "realtime",
   ]);
+});
+
+Deno.test("--json: dates are those of the calendar", () => {
+  const at = (startTime: number) => {
+    const system = { nodename: "", release: "", version: "", machine: "", realtime: false };
+    const run = { commandLine: "", version: "", startTime, endTime: startTime, returnCode: 0, system };
+    return JSON.parse(cyclictestJson(run, [], [])).start_time;
+  };
+  // As date -u -R prints them.
+  assertEquals(at(0), "Thu, 01 Jan 1970 00:00:00 +0000");
+  assertEquals(at(951_782_399), "Mon, 28 Feb 2000 23:59:59 +0000");
+  assertEquals(at(951_782_400), "Tue, 29 Feb 2000 00:00:00 +0000");
+  assertEquals(at(1_346_889_600 + 3661), "Thu, 06 Sep 2012 01:01:01 +0000");
+  assertEquals(at(1_356_998_399), "Mon, 31 Dec 2012 23:59:59 +0000");
 });
 
 Deno.test("--json without a histogram has an empty one; a file that cannot be written ends with its errno", () => {
