@@ -30,7 +30,7 @@ const KEPT_OUT_NS = 500_000_000;
 
 /** idle_balance(): `cpu` is about to idle; a task that waits elsewhere, now its own, or `undefined`. */
 export function pull(cpu: KernelCpu): Task | undefined {
-  if (cpu.state !== "online") return undefined;
+  if (cpu.kernel.cpus.length === 1 || cpu.state !== "online") return undefined;
   let busiest: KernelCpu | undefined, task: Task | undefined;
   for (const other of cpu.kernel.cpus) {
     // One task alone is about to run there.
