@@ -38,3 +38,19 @@ Deno.test("show results lists every run of the session, with its exits for each 
   assertEquals(second!.slice(0, 5), ["2", "bare-metal", "linux-3.4.0", "0", "50"]);
   assertEquals(second!.at(-2), "0.00");
 });
+
+Deno.test("vCPU threads that may run anywhere are balanced apart, and their guests go on where they were", () => {
+  const rig = new SessionRig({ system: "kvm" });
+  rig.ok(`for name in vm0 vm1 vm2; do
+      qemu-kvm -m 512 -cpu qemu64,+x2apic -nographic -name $name; ssh $name true
+      ssh $name 'while :; do :; done' &
+    done
+    for tid in $(ps -eLo tid,psr,comm | awk '$2 == 3 && $3 == "qemu-kvm" { print $1 }'); do taskset -p f $tid; done
+    sleep 0.3`);
+  const threads = [...rig.lab.guests.values()].map(({ machine }) => machine.threads[0]!.task!);
+  assertEquals(new Set(threads.map(({ cpu }) => cpu)).size, 3, "three busy guests on three CPUs");
+  for (const name of ["vm0", "vm1", "vm2"]) {
+    rig.ok(`ssh ${name} cyclictest -a 0 -q -p 99 -n -l 200`);
+    assert(rig.histogram.maxUs! < 100, `${name}: ${rig.histogram.maxUs} us`);
+  }
+});

@@ -245,7 +245,7 @@ export class Vcpu {
   hashInto(hash: StateHash): void {
     this.apic.hashInto(hash);
     this.vmcs.hashInto(hash);
-    hash.text(this.mode).flag(this.halted).flag(this.signalPending).word(this.slaveCpu);
+    hash.text(this.mode).flag(this.halted).flag(this.signalPending).flag(this.faulted).word(this.slaveCpu);
     hash.flag(this.registers.interruptFlag).flag(this.registers.halted);
     this.registers.context.hashInto(hash);
     for (const count of this.exits) hash.number(count);

@@ -463,6 +463,8 @@ export class Kernel {
     this.settle();
     for (const cpu of this.cpus) cpu.hashInto(hash);
     this.loadAverage.hashInto(hash);
+    this.memory.hashInto(hash);
+    for (const value of Object.values(this.tunables)) hash.number(value);
     for (const task of this.tasks.values()) task.hashInto(hash);
     hash.number(this.spuriousVectors).word(this.dmesg.length).word(this.consoleInput.length);
   }

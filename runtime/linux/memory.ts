@@ -14,6 +14,7 @@
 
 import { ns, parameters, perSecond, type Values } from "../../hw/parameters.ts";
 import { type Step, work } from "../../hw/sim/activity.ts";
+import type { StateHash } from "../../hw/sim/state_hash.ts";
 import type { RandomStream } from "../../hw/sim/random.ts";
 import type { Kernel } from "./kernel.ts";
 import type { KernelCpu } from "./kernel_cpu.ts";
@@ -76,6 +77,12 @@ export class Memory {
   /** How long a process allocates until it has to take a page, ns. */
   untilReclaimNs(): number {
     return Math.ceil((this.#draws.exponential() * 1e9) / this.#rate);
+  }
+
+  /** Adds who has how much to `hash`. */
+  hashInto(hash: StateHash): void {
+    hash.word(this.#users.size);
+    for (const { mib, locked } of this.#users) hash.number(mib).flag(locked);
   }
 
   /** Takes a page from one of those whose memory is not locked. */
