@@ -35,8 +35,6 @@ export interface CyclictestResult {
   readonly options: CyclictestOptions;
   /** A row for each thread. */
   readonly threads: readonly CyclictestThread[];
-  /** The kernel it ran on. */
-  readonly kernel: Kernel;
 }
 
 /** What the threads of one run share. */
@@ -188,7 +186,7 @@ export const cyclictest: Program = {
     if (options.quiet && !options.verbose) yield* waitQuietly(command, run, endNs, () => running > 0);
     else yield* waitPrinting(command, run, endNs, threads, () => running > 0);
     const rows = threads.map(({ row }) => row);
-    command.measured({ options, threads: rows, kernel });
+    command.measured({ options, threads: rows });
     if (options.json !== "") {
       const cpus = threads.map(({ task }) => processors.indexOf(task.cpu));
       const status = yield* writeJson(command, options.json, startNs, rows, cpus);

@@ -13,7 +13,7 @@
  * @module
  */
 
-import { type Activity, type Step, work } from "../../hw/sim/activity.ts";
+import { type Activity, type Layer, type Step, work } from "../../hw/sim/activity.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import type { Task } from "../linux/task.ts";
 import type { Program, ProgramProcess } from "./program.ts";
@@ -31,8 +31,8 @@ export interface SysbenchResult {
   readonly requests: number;
   /** From the first request to the end of the last, ns. */
   readonly totalNs: number;
-  /** The kernel it ran on. */
-  readonly kernel: Kernel;
+  /** Layer of the program's work. */
+  readonly layer: Layer;
 }
 
 const VERSION = "sysbench 0.4.12:  multi-threaded system evaluation benchmark";
@@ -177,7 +177,7 @@ export const sysbench: Program = {
     }
     while (running > 0) yield* kernel.cpus[main.cpu]!.sleep();
     const totalNs = kernel.nowNs - startNs;
-    command.computing({ maxPrime, requests, totalNs, kernel });
+    command.computing({ maxPrime, requests, totalNs, layer: kernel.taskLayer });
     command.stdout(
       `Done.\n\nMaximum prime number checked in CPU test: ${maxPrime}\n\n\n${summary(totalNs, workers)}`,
     );

@@ -37,7 +37,7 @@ export function computeLines(results: readonly ComputeResult[]): string[] {
       const { totalNs, requests } = sysbench, bare = reference(result);
       const layer = (number: number) => layerNs[number] ?? 0;
       const percent = (ns: number) => ((100 * ns) / totalNs).toFixed(2);
-      const isGuest = sysbench.kernel.taskLayer === Layers.GuestTask;
+      const isGuest = sysbench.layer === Layers.GuestTask;
       return [
         system,
         kernel,
@@ -46,7 +46,7 @@ export function computeLines(results: readonly ComputeResult[]): string[] {
         (totalNs / 1e9).toFixed(4),
         bare === undefined ? undefined : (totalNs / bare).toFixed(4),
         isGuest ? percent(layer(Layers.GuestKernel) + layer(Layers.GuestTask)) : undefined,
-        percent(layer(sysbench.kernel.taskLayer)),
+        percent(layer(sysbench.layer)),
         isGuest ? ((exits * 1e9) / totalNs).toFixed(0) : undefined,
         seed,
       ];
