@@ -20,16 +20,16 @@ const VCPU_PRIORITY = 1;
 
 /** Gives the dedicated CPU to group `rt` and the others to group `system`, with every task that can be moved. */
 export function tuneHost({ kernel, cpusets, vfs }: Software): void {
-  const group = (name: string, cpus: number) => {
+  const group = (name: string, cpus: number, exclusive: boolean) => {
     const made = new Cpuset(cpusets.root);
     made.cpus = cpus;
     made.mems = cpusets.root.mems;
-    made.cpuExclusive = true;
+    made.cpuExclusive = exclusive;
     cpusets.root.children.set(name, made);
     return made;
   };
-  group("rt", 1 << DEDICATED_CPU);
-  const system = group("system", kernel.possibleMask & ~(1 << DEDICATED_CPU));
+  group("rt", 1 << DEDICATED_CPU, true);
+  const system = group("system", kernel.possibleMask & ~(1 << DEDICATED_CPU), false);
   for (const task of kernel.tasks.values()) {
     if (task.bound || task.name === "kthreadd") continue;
     task.cpuset = system;
