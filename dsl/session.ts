@@ -96,6 +96,8 @@ export class Session {
   readonly earlierTraffic: Lab["traffic"] = [];
   /** What it has been given. */
   readonly journal: Journal = new Journal();
+  /** The same of what sysbench has measured. */
+  readonly earlierComputed: Lab["computed"] = [];
   readonly #profile: LabProfile;
   readonly #folder: ScriptFolder | undefined;
   #lab: Lab;
@@ -156,11 +158,17 @@ export class Session {
     return [...this.earlierTraffic, ...this.#lab.traffic];
   }
 
+  /** How long computing took in all laboratories of the session. */
+  get computed(): Lab["computed"] {
+    return [...this.earlierComputed, ...this.#lab.computed];
+  }
+
   /** Replaces the laboratory by a fresh one; what is not said stays as it was. Background jobs end. */
   boot(request: BootRequest): Lab {
     const { system, kernel, seed, profile } = this.#lab.options;
     this.earlierResults.push(...this.#lab.results);
     this.earlierTraffic.push(...this.#lab.traffic);
+    this.earlierComputed.push(...this.#lab.computed);
     this.jobs.abandonOthers();
     this.#boots++;
     this.journal.boots++;
@@ -171,6 +179,7 @@ export class Session {
       profile: request.profile ?? profile,
     });
     this.shell.machine = this.#host;
+    this.#lab.computer("host")!.adoptShell(this.shell.pid);
     if (this.#inputs === 0) this.journal.begin(this.#lab.options, this.shell);
     return this.#lab;
   }

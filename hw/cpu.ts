@@ -451,6 +451,7 @@ export class LogicalCpu {
       }
     }
     if (preempted) return this.#exitGuest(ExitReason.PreemptionTimer, 0, 0); // before the first instruction
+    if (!vmcs.ept.mapped) return this.#exitGuest(ExitReason.EptViolation, 0, 0);
     this.#attention = this.#pending();
     if (this.#attention && this.#recognisable()) return this.#recognise();
     return guest.halted ? Action.Wait : Action.Resume; // activity state HLT or active

@@ -49,6 +49,7 @@ export const ExitReason = {
   MsrWrite: 32,
   InvalidGuestState: 33,
   ApicAccess: 44,
+  EptViolation: 48,
   EptMisconfig: 49,
   PreemptionTimer: 52,
 } as const;
@@ -113,6 +114,15 @@ export class MsrBitmap {
   }
 }
 
+/**
+ * The extended page tables, as far as faults go. One page is modelled: the one that the guest touches next. What the
+ * processor has cached of the tables it goes on using until an exit (the software below flushes at exits only).
+ */
+export class Ept {
+  /** The page has an entry. Where it has none, the guest's first instruction after an entry exits. */
+  mapped = true;
+}
+
 /** A virtual-machine control structure. */
 export class Vmcs {
   /** Pin-based controls, bits of {@linkcode Pin}. */
@@ -121,6 +131,8 @@ export class Vmcs {
   primary: number = Primary.HltExiting | Primary.UseMsrBitmaps;
   /** What the MSR-bitmap address points to. */
   msrBitmap: MsrBitmap;
+  /** What the EPT pointer points to. */
+  ept: Ept = new Ept();
   /** VM-entry interruption-information field: the event to be injected; cleared by the entry. */
   entryInterruptionInfo = 0;
   /** The random factor of the path that the injected event begins; 0: the processor's goes on. */
@@ -191,7 +203,9 @@ export class Vmcs {
   /** Adds the control fields to `hash`. */
   hashInto(hash: StateHash): void {
     hash.word(this.pinBased).word(this.primary).text(this.msrBitmap.name).word(this.entryInterruptionInfo);
-    hash.word(this.exitReason).number(this.exitQualification).word(this.exitInterruptionInfo);
+    hash.flag(this.ept.mapped).word(this.exitReason).number(this.exitQualification).word(
+      this.exitInterruptionInfo,
+    );
     this.msrBitmap.hashInto(hash);
   }
 }

@@ -7,38 +7,8 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
-import type { DirectCapabilities } from "../runtime/kvm/direct.ts";
-import type { Vcpu } from "../runtime/kvm/vcpu.ts";
-import type { AssignedDevice } from "../runtime/kvm/assigned_device.ts";
-import { RFC_V1, RFC_V2, Rig, startQemu, STOCK } from "./kvm_rig.ts";
-
-const COMMAND = "qemu-kvm.patched -cpu qemu64,+x2apic -no-kvm-pit -device pci-assign,host=05:00.0";
-
-/** A guest that runs and has loaded ixgbevf for the assigned virtual function. */
-function running(
-  capabilities: DirectCapabilities,
-): { rig: Rig; vcpu: Vcpu; device: AssignedDevice; irqs: () => number } {
-  const rig = new Rig(capabilities, { offline: capabilities.slaveCpu ? [3] : [] });
-  const { status, guest } = startQemu(rig, COMMAND);
-  assertEquals(status, 0);
-  rig.pass(100_000_000);
-  const vm = rig.kvm.vms[0]!;
-  const device = vm.assigned[0]!;
-  assert(device.irqsAssigned, "the guest's driver has switched MSI-X on");
-  if (!capabilities.slaveCpu) {
-    for (const { irq } of device.interrupts()) assertEquals(rig.irqs.setAffinity(irq, 1 << 3), undefined);
-  }
-  const irq = rig.irqsOf(guest!).list().find(({ name }) => name === "eth0-TxRx-0")!;
-  return { rig, vcpu: vm.vcpus[0]!, device, irqs: () => guest!.interruptCounts(irq.irq)[0]! };
-}
-
-/** One interrupt of queue 0: what happens, and the exits. */
-function oneInterrupt(capabilities: DirectCapabilities) {
-  const { rig, vcpu, device, irqs } = running(capabilities);
-  const before = vcpu.totalExits;
-  const boxes = rig.boxes(200_000, () => assert(device.raise(0)));
-  return { boxes, exits: vcpu.totalExits - before, taken: irqs(), device, rig, vcpu };
-}
+import { oneInterrupt, runningWithDevice } from "./exit_rig.ts";
+import { RFC_V1, RFC_V2, STOCK } from "./kvm_rig.ts";
 
 const WITHOUT_DIRECT_EOI = [
   "interrupt",
@@ -96,7 +66,7 @@ Deno.test("direct delivery and direct EOI: slide 20's figure, without an exit", 
 });
 
 Deno.test("a virtual interrupt under direct mode: slide 20's figure, with two exits", () => {
-  const { rig, vcpu } = running(RFC_V2);
+  const { rig, vcpu } = runningWithDevice(RFC_V2);
   const before = vcpu.totalExits;
   const boxes = rig.boxes(200_000, () => rig.type((cpu) => vcpu.vm.raiseLine(11, cpu)));
   assertEquals(boxes, [
@@ -118,7 +88,7 @@ Deno.test("a virtual interrupt under direct mode: slide 20's figure, with two ex
 
 /** The guest's vector arrives while its vCPU is out, because user space serves an access. */
 function whileOut(registered: boolean) {
-  const { rig, vcpu, device, irqs } = running(RFC_V2);
+  const { rig, vcpu, device, irqs } = runningWithDevice(RFC_V2);
   const { guestVector } = device.interrupts()[0]!;
   const { vectorIrq } = rig.host.cpus[3]!;
   assert(vectorIrq.has(guestVector), "the guest's vector is registered on the slave");
@@ -145,7 +115,7 @@ Deno.test("slide 17: without the registration it is lost, with a line in the hos
 });
 
 Deno.test("while direct mode is off a device's interrupt exits, and goes through host and thread", () => {
-  const { rig, vcpu, device, irqs } = running(RFC_V2);
+  const { rig, vcpu, device, irqs } = runningWithDevice(RFC_V2);
   rig.type((cpu) => vcpu.vm.raiseLine(11, cpu));
   rig.until(() => vcpu.vmcs.externalInterruptExiting && vcpu.mode === "in guest");
   const before = vcpu.exits[1]!;
@@ -156,7 +126,7 @@ Deno.test("while direct mode is off a device's interrupt exits, and goes through
 });
 
 Deno.test("an interrupt may be moved from the slave to an online CPU and back: the vector goes with it", () => {
-  const { rig, device } = running(RFC_V2);
+  const { rig, device } = runningWithDevice(RFC_V2);
   const { irq, guestVector } = device.interrupts()[0]!;
   rig.irqs.setAffinity(irq, 1 << 0);
   assert(device.interrupts()[0]!.hostVector !== guestVector);

@@ -8,7 +8,8 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { type Activity, work } from "../hw/sim/activity.ts";
-import { RunQueue, schedulerDefaults } from "../runtime/linux/runqueue.ts";
+import { RunQueue } from "../runtime/linux/runqueue.ts";
+import { schedulerDefaults } from "../runtime/linux/sched_tunables.ts";
 import { Task } from "../runtime/linux/task.ts";
 import { HARDWARE_NS, KERNEL_NS, MS, SchedulerRig } from "./scheduler_rig.ts";
 
@@ -180,7 +181,12 @@ Deno.test("a waking task preempts when it is more than the wake-up granularity b
 });
 
 Deno.test("exactly the wake-up granularity behind is not enough; real-time preempts by priority; idle yields always", () => {
-  const queue = new RunQueue({ latencyNs: LATENCY_NS, minGranularityNs: 750_000, wakeupGranularityNs: MS });
+  const queue = new RunQueue({
+    latencyNs: LATENCY_NS,
+    minGranularityNs: 750_000,
+    wakeupGranularityNs: MS,
+    migrationCostNs: MS / 2,
+  });
   const task = (vruntimeNs: number, rtPriority = 0) => {
     const made = new Task(
       1,
@@ -214,6 +220,7 @@ Deno.test("the defaults of the tunables grow with 1 + log2(CPUs), from 8 CPUs on
       latencyNs: 6 * MS * factor,
       minGranularityNs: 750_000 * factor,
       wakeupGranularityNs: MS * factor,
+      migrationCostNs: MS / 2, // does not scale
     });
   }
 });

@@ -41,6 +41,7 @@ import { readonlyCommand } from "./readonly.ts";
 import { refused } from "./refused.ts";
 import { returnCommand } from "./return.ts";
 import { rm } from "./rm.ts";
+import { rmdir } from "./rmdir.ts";
 import { seq } from "./seq.ts";
 import { set } from "./set.ts";
 import { sed } from "./sed.ts";
@@ -106,6 +107,7 @@ export const commands: ReadonlyMap<string, Command> = new Map(
       readonlyCommand,
       returnCommand,
       rm,
+      rmdir,
       seq,
       set,
       sh,

@@ -1,3 +1,5 @@
+import { computeLines } from "../../runtime/lab/views/compute.ts";
+import { resultLines } from "../../runtime/lab/views/results.ts";
 import { LabViews } from "../../runtime/lab/views/lab_views.ts";
 import type { Command } from "../commands/command.ts";
 import { timeText } from "../duration.ts";
@@ -6,7 +8,7 @@ import { unknownName } from "../unknown_name.ts";
 
 /** `show`. */
 export const doc =
-  `Usage: show cpu [N] | lapic [N|VM[.VCPU]] | vmcs [VM[.VCPU]] | events | tasks [MACHINE] | stats [VM]
+  `Usage: show cpu [N] | lapic [N|VM[.VCPU]] | vmcs [VM[.VCPU]] | events | tasks [MACHINE] | stats [VM] | results | time
 Effects: prints state as it is at this instant; changes nothing, costs no time
   cpu     the host's processors: hotplug state, guest or root mode, what is in flight, time by layer
   lapic   local APICs, of processors or of virtual CPUs, in the layout of QEMU's info lapic
@@ -14,6 +16,8 @@ Effects: prints state as it is at this instant; changes nothing, costs no time
   events  what is pending in the engine, next first
   tasks   the tasks of a machine: host, vm0
   stats   VM exits by reason as kvm_stat lists them, since the guest's start and for each period of the last benchmark
+  results what cyclictest has measured in this session, on all systems booted
+  time    how long sysbench's computing took on them, against bare metal, and the time in guest mode
 Exit status: 0; 1 if there is no such thing now; 2 for a word that is none
 Not yet: ioapic, msi, idt, vectors, irqs
 Examples: show cpu
@@ -23,7 +27,7 @@ Examples: show cpu
 
 /** What the language has and the laboratory cannot yet show. */
 const NOT_YET = ["ioapic", "msi", "idt", "vectors", "irqs"];
-const WHAT = ["cpu", "lapic", "vmcs", "events", "tasks", "stats"];
+const WHAT = ["cpu", "lapic", "vmcs", "events", "tasks", "stats", "results", "time"];
 
 /** The word of a session. */
 export function show(session: Session): Command {
@@ -60,6 +64,20 @@ export function show(session: Session): Command {
           break;
         case "stats":
           lines = views.exits(which);
+          break;
+        case "results":
+          lines = which !== undefined
+            ? `results has no parts: "${which}"`
+            : session.results.length === 0
+            ? "nothing has been measured"
+            : resultLines(session.results);
+          break;
+        case "time":
+          lines = which !== undefined
+            ? `time has no parts: "${which}"`
+            : session.computed.length === 0
+            ? "nothing has been computed: sysbench --test=cpu run"
+            : computeLines(session.computed);
           break;
         default:
           return context.complain(unknownName("word", what, [...WHAT, ...NOT_YET]), 2);

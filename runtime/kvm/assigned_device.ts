@@ -198,9 +198,9 @@ export class AssignedDevice {
 
   /** Patches 13 and 18: the guest's vectors, on the machine's slave CPUs. */
   #leadToSlaves(): void {
-    const { host, devices } = this.vm.kvm;
+    const { host, devices, capabilities } = this.vm.kvm;
     const slaves = this.vm.slaves();
-    if (slaves.length === 0) return;
+    if (slaves.length === 0 || !capabilities.delivery) return; // the host's CPUs take it, and kick the slave
     const mask = slaves.reduce((bits, cpu) => bits | (1 << cpu), 0);
     for (const { descriptor: { irq }, route } of this.#entries.values()) {
       for (const cpu of slaves) devices!.irqs.remapSlaveVector(irq, route.vector, host.cpus[cpu]!);

@@ -29,6 +29,25 @@ export interface DirectCapabilities {
   readonly enableAt: "each" | "last";
 }
 
+/**
+ * Which capability needs which, and why a register setting without the other makes no sense.
+ *
+ * @returns what is wrong with `capabilities`; `undefined`: nothing
+ */
+export function contradiction(capabilities: DirectCapabilities): string | undefined {
+  const { slaveCpu, delivery, eoi, timer, divideConfiguration } = capabilities;
+  if (delivery && !slaveCpu) {
+    return "direct delivery without CPU isolation: the host's interrupts on that CPU would go to the guest";
+  }
+  if (eoi && !delivery) {
+    return "direct EOI without direct delivery: the host has taken and ended the interrupt, the guest would end another";
+  }
+  if (timer && !delivery) {
+    return "direct timer without direct delivery: its interrupt would exit, and every virtual one is emulated anyway";
+  }
+  if (divideConfiguration && !timer) return "TDCR exposed without the timer that it divides";
+}
+
 /** The bitmap that is used while no vCPU is in direct mode: everything exits. */
 export function normalBitmap(): MsrBitmap {
   return new MsrBitmap("normal");

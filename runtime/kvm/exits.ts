@@ -49,6 +49,8 @@ export function exitCost(vcpu: Vcpu, reason: number): Step {
       return steps.mmioHandle;
     case ExitReason.Cpuid:
       return steps.cpuidHandle;
+    case ExitReason.EptViolation:
+      return steps.pageFaultHandle;
     case ExitReason.InterruptWindow:
       return steps.interruptWindowHandle;
     default:
@@ -90,6 +92,10 @@ export function completeExit(vcpu: Vcpu, cpu: KernelCpu, reason: number): Step |
       return memoryMapped(vcpu, cpu);
     case ExitReason.Cpuid:
       vmcs.skipInstruction();
+      return null;
+    case ExitReason.EptViolation: // the thread waits for the page; patch 07: also that of a slave, on its online CPU
+      vcpu.faulted = true;
+      vcpu.left = "online";
       return null;
     case ExitReason.InterruptWindow: // the guest can take an interrupt now: the next entry brings it
       return null;

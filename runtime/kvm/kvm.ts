@@ -14,7 +14,7 @@ import type { Kernel } from "../linux/kernel.ts";
 import type { KernelCpu } from "../linux/kernel_cpu.ts";
 import type { PciCore } from "../linux/pci_bus.ts";
 import { type KvmCosts, type KvmSteps, kvmSteps } from "./costs.ts";
-import { type DirectCapabilities, normalBitmap, slaveBitmap } from "./direct.ts";
+import { contradiction, type DirectCapabilities, normalBitmap, slaveBitmap } from "./direct.ts";
 import type { Vcpu } from "./vcpu.ts";
 import { Vm } from "./vm.ts";
 
@@ -47,13 +47,19 @@ export class Kvm {
   /** The host's devices; `null` where it has none to assign. */
   devices: HostDevices | null = null;
 
-  /** Loads the module into `host`, which runs on `machine`. */
+  /**
+   * Loads the module into `host`, which runs on `machine`.
+   *
+   * @throws {RangeError} if the capabilities contradict each other
+   */
   constructor(
     readonly host: Kernel,
     readonly machine: Machine,
     costs: KvmCosts,
     readonly capabilities: DirectCapabilities,
   ) {
+    const wrong = contradiction(capabilities);
+    if (wrong !== undefined) throw new RangeError(wrong);
     this.steps = kvmSteps(costs);
     this.slaveBitmap = slaveBitmap(capabilities);
     this.tscRatio = machine.cpus[0]!.apic.timer.tsc;

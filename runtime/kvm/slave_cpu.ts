@@ -81,10 +81,10 @@ function* slaveCpuUp(kvm: Kvm, slave: KernelCpu, cpu: KernelCpu): Activity {
         host.wake(caller, slave);
       }),
     ));
-  yield cpu.apicWrite(Apic.ICR, slave.id * 0x1_0000_0000 + (DeliveryMode.Init << 8));
+  yield cpu.sendMessage(slave.id, DeliveryMode.Init << 8);
   yield host.steps.cpuUp;
   const here = host.cpus[caller.cpu]!;
-  yield here.apicWrite(Apic.ICR, slave.id * 0x1_0000_0000 + (DeliveryMode.Startup << 8) + 0x99);
+  yield here.sendMessage(slave.id, (DeliveryMode.Startup << 8) + 0x99);
   while (!up) yield* host.cpus[caller.cpu]!.sleep();
   kvm.booting.delete(slave.id);
 }
@@ -174,9 +174,21 @@ export function* kvmRun(vcpu: Vcpu): Activity<RunExit> {
       if (away !== null) yield away;
       return result;
     }
+    if (vcpu.faulted) yield* readPage(vcpu);
     while (!vcpu.runnable) yield* kvm.host.cpus[thread.cpu]!.sleep();
     vcpu.halted = false;
   }
+}
+
+/** get_user_pages(): the page is on the disk; its thread sleeps until it has been read, whoever else wakes it. */
+function* readPage(vcpu: Vcpu): Activity {
+  const { host } = vcpu.vm.kvm;
+  const thread = vcpu.thread!;
+  const timer = host.sleepTimer(thread);
+  const readNs = host.nowNs + host.memory.readPageNs;
+  while (host.nowNs < readNs) yield* host.sleepUntil(thread, timer, readNs);
+  vcpu.vm.ept.mapped = true;
+  vcpu.faulted = false;
 }
 
 /** Ships the vCPU to its slave CPU and sleeps until it comes back. */

@@ -11,6 +11,7 @@ import { bdfOf } from "../../hw/pci.ts";
 import { errnoOf } from "../linux/errno.ts";
 import { Layers } from "../linux/layers.ts";
 import type { KernelCpu } from "../linux/kernel_cpu.ts";
+import type { MemoryUser } from "../linux/memory.ts";
 import type { CpuMask, Task } from "../linux/task.ts";
 import { AssignedFunction, type FunctionOwner } from "./assigned_function.ts";
 import type { CallValue } from "./descriptors.ts";
@@ -31,6 +32,8 @@ export class KvmProcess {
   readonly calls: KvmCalls;
   /** Takes a fatal signal to any of its threads. */
   onKill: (from: KernelCpu) => void = () => {};
+
+  readonly #memory: MemoryUser[] = [];
 
   /** @param kvm what is behind `/dev/kvm` */
   constructor(readonly kvm: Kvm) {
@@ -65,7 +68,7 @@ export class KvmProcess {
     done?: (status: number) => void,
   ): Activity<Task> {
     const { host } = this.kvm;
-    const thread = host.createTask(name, affinity ?? by.allowed, body, done);
+    const thread = host.createTask(name, affinity ?? by.allowed, body, done, by);
     thread.policy = by.policy; // as clone() does
     thread.rtPriority = by.rtPriority;
     thread.onKill = (from) => this.onKill(from);
@@ -74,6 +77,17 @@ export class KvmProcess {
     host.wake(thread, here);
     yield* here.sendPendingIpis();
     return thread;
+  }
+
+  /** Memory that the process has from now on. */
+  useMemory(user: MemoryUser): void {
+    this.#memory.push(user);
+    this.kvm.host.memory.add(user);
+  }
+
+  /** Gives it back. */
+  freeMemory(): void {
+    for (const user of this.#memory.splice(0)) this.kvm.host.memory.remove(user);
   }
 
   /** Sleeps, as thread `task`, until `ready` says so; whoever changes that calls {@linkcode wake}. */

@@ -64,6 +64,8 @@ export class Vcpu {
   readonly timer: HrTimer;
   /** The CPU on which that was last started. */
   timerHome: KernelCpu | null = null;
+  /** It waits for a page of its memory. */
+  faulted = false;
   /** What an exit handler wants done outside of the loop; `null`: enter again. */
   left: LoopResult | null = null;
   /** Why the loop was left. */
@@ -80,6 +82,7 @@ export class Vcpu {
     // APIC_BUS_CYCLE_NS is 1 in KVM's emulation: a bus clock of 1 GHz.
     this.apic = new LocalApic(id, { ticks: 1, ns: 1 }, vm.kvm.tscRatio);
     this.vmcs = new Vmcs(registers, vm.kvm.normalBitmap);
+    this.vmcs.ept = vm.ept;
     this.timer = new HrTimer(
       `kvm timer ${vm.name}.${id}`,
       vm.kvm.steps.timerFunction,
@@ -190,6 +193,14 @@ export class Vcpu {
     if (this.mode === "in guest" && cpu !== null && cpu !== from) from.rescheduleMask |= 1 << cpu.id;
   }
 
+  /** kvm_flush_remote_tlbs(): makes it leave guest mode, and with that forget what it has cached of the page tables. */
+  flushTlb(from: KernelCpu): void {
+    const cpu = this.loadedOn;
+    if (this.mode !== "in guest" || cpu === null) return;
+    if (cpu.state === "slave") this.vm.kvm.kickSlave(this, from); // patch 21: by NMI
+    else if (cpu !== from) from.rescheduleMask |= 1 << cpu.id;
+  }
+
   /** A virtual interrupt for it: into the virtual APIC, and a kick. */
   interrupt(vector: number, from: KernelCpu): void {
     if (!this.apic.accept(vector)) return;
@@ -249,7 +260,7 @@ export class Vcpu {
   hashInto(hash: StateHash): void {
     this.apic.hashInto(hash);
     this.vmcs.hashInto(hash);
-    hash.text(this.mode).flag(this.halted).flag(this.signalPending).word(this.slaveCpu);
+    hash.text(this.mode).flag(this.halted).flag(this.signalPending).flag(this.faulted).word(this.slaveCpu);
     hash.flag(this.registers.interruptFlag).flag(this.registers.halted);
     this.registers.context.hashInto(hash);
     for (const count of this.exits) hash.number(count);

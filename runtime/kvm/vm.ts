@@ -5,6 +5,7 @@
  */
 
 import type { RegisterFile } from "../../hw/register_file.ts";
+import { Ept } from "../../hw/vmx.ts";
 import type { StateHash } from "../../hw/sim/state_hash.ts";
 import type { KernelCpu } from "../linux/kernel_cpu.ts";
 import { Vector } from "../linux/vectors.ts";
@@ -21,6 +22,8 @@ export class Vm {
   irqchip = false;
   /** The PIT that the kernel emulates (`KVM_CREATE_PIT2`); `null`: none. */
   pit: Pit | null = null;
+  /** Its page tables. */
+  readonly ept = new Ept();
   /** Devices of the host that belong to it. */
   readonly assigned: AssignedDevice[] = [];
   /** Times an emulated interrupt line was raised. */
@@ -64,6 +67,12 @@ export class Vm {
   /** A message-signalled interrupt of the guest's: `vector` for the vCPU whose APIC id is `destination`. */
   signalMsi(destination: number, vector: number, from: KernelCpu): void {
     this.vcpus.find(({ apic }) => apic.id === destination)?.interrupt(vector, from);
+  }
+
+  /** kvm_mmu_notifier_invalidate_page(): the host takes a page back. @param from the CPU whose software does */
+  unmapPage(from: KernelCpu): void {
+    this.ept.mapped = false;
+    for (const vcpu of this.vcpus) vcpu.flushTlb(from);
   }
 
   /** Adds lines, PIT and assigned devices to `hash`; the vCPUs add themselves. */

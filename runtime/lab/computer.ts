@@ -12,6 +12,8 @@ import { maskOf, type Program, type ProgramProcess, type SystemPort } from "../p
 import { Histogram } from "../measure/histogram.ts";
 import type { CyclictestResult } from "../programs/cyclictest.ts";
 import type { Lab } from "./lab.ts";
+import { DEDICATED_CPU } from "./systems.ts";
+import { totalExits } from "./views/exits.ts";
 import type { Software } from "./software.ts";
 
 /** How a command is started: fixed before its task exists. */
@@ -85,22 +87,33 @@ export class Computer {
     launch: CommandLaunch,
   ): number {
     const { kernel, lab } = this;
+    const { cpusets } = this.software;
+    const { shellGroup } = cpusets;
+    const inRoot = shellGroup === cpusets.root;
     const task = kernel.createTask(
       name,
-      maskOf(this.processors),
+      inRoot ? maskOf(this.processors) : cpusets.cpusOf(shellGroup),
       (created) => body(this.#process(created, launch)),
       (status) => {
         done(status);
         lab.engine.stop();
       },
     );
+    if (!inRoot) task.cpuset = shellGroup;
     kernel.whenUp(() => lab.type(kernel, (cpu) => kernel.wake(task, cpu)));
     return task.pid;
   }
 
   /** A pid for a shell, which is no simulated task. */
   newPid(): number {
-    return this.kernel.takePid();
+    const pid = this.kernel.takePid();
+    this.software.cpusets.shells.add(pid);
+    return pid;
+  }
+
+  /** A shell that was here before the computer: it keeps the pid that it had on another. */
+  adoptShell(pid: number): void {
+    this.software.cpusets.shells.add(pid);
   }
 
   /** Sends a signal; signal 0 only asks. False: no such process. */
@@ -114,13 +127,27 @@ export class Computer {
   #system(): SystemPort {
     const { net, pci, threads, identity, bootTime, isGuest } = this.software;
     const { hostname, programs } = this;
-    return { hostname, identity, hypervisor: isGuest ? "KVM" : null, bootTime, net, pci, threads, programs };
+    return {
+      hostname,
+      identity,
+      hypervisor: isGuest ? "KVM" : null,
+      bootTime,
+      net,
+      pci,
+      threads,
+      programs,
+      costs: this.lab.options.profile.values.programs,
+      vfs: this.vfs,
+      fileSystem: (type, options) => this.software.fileSystem(type, options),
+    };
   }
 
   #process(task: Task, launch: CommandLaunch): CommandProcess {
     const { lab } = this;
     const events = lab.engine.event, exits = lab.exits();
     let run = -1;
+    let before = { layerNs: [] as number[], exits: 0 };
+    const soFar = () => ({ layerNs: lab.timeByLayer(DEDICATED_CPU), exits: totalExits(lab.exits()) });
     return {
       ...launch,
       pid: task.pid,
@@ -132,6 +159,19 @@ export class Computer {
       histogram: (number, bins) => {
         if (number === 0) run = lab.runs++;
         return lab.watch?.histogram(run, number, bins) ?? new Histogram(bins);
+      },
+      computing: (what) => {
+        if (what === "begins") return void (before = soFar());
+        const { options } = lab, after = soFar();
+        lab.computed.push({
+          system: options.system.name,
+          kernel: `linux-${this.kernel.release.release}`,
+          seed: options.seed,
+          sysbench: what,
+          layerNs: after.layerNs.map((ns, layer) => ns - before.layerNs[layer]!),
+          exits: after.exits - before.exits,
+          hostLoad: lab.host.spinning.size,
+        });
       },
       measured: (cyclictest: CyclictestResult) => {
         const { options, engine, results } = lab;

@@ -9,9 +9,11 @@ import { parameters } from "../../hw/parameters.ts";
 import i7 from "../../hw/profiles/i7-3770.yaml" with { type: "text" };
 import { kvmCosts } from "../kvm/costs.ts";
 import { backgroundParameters } from "../linux/background.ts";
+import { memoryParameters } from "../linux/memory.ts";
 import { netCosts } from "../linux/net/costs.ts";
 import { pciCosts } from "../linux/pci_costs.ts";
 import { kernelCosts } from "../linux/release.ts";
+import { programCosts } from "../programs/costs.ts";
 import calibration from "../profiles/calibration.yaml" with { type: "text" };
 import linux from "../profiles/linux-3.yaml" with { type: "text" };
 import kvm from "../profiles/kvm-3.5.yaml" with { type: "text" };
@@ -26,7 +28,9 @@ export const labParameters = parameters({
   hostBackground: backgroundParameters,
   guestBackground: backgroundParameters,
   net: netCosts,
+  memory: memoryParameters,
   pci: pciCosts,
+  programs: programCosts,
   kvm: kvmCosts,
   qemu: qemuCosts,
 });

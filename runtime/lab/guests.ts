@@ -17,6 +17,7 @@ import { qemu } from "../qemu/qemu.ts";
 import type { Lab } from "./lab.ts";
 import { GUEST_IDENTITY, Software } from "./software.ts";
 import { DEDICATED_CPU } from "./systems.ts";
+import { tuneVcpu } from "./tuning.ts";
 
 /** The line of the emulated network card by which commands reach a guest. */
 export const GUEST_NETWORK = { irq: 11, name: "eth0" };
@@ -44,6 +45,8 @@ function qemuProgram(lab: Lab, name: string): Program {
       pending.set(request.name, software);
       return software.kernel;
     },
+    memoryLocked: options.system.tuned ?? false,
+    vcpuStarted: (thread) => options.system.tuned && tuneVcpu(lab.software, thread),
     vcpuAffinity: () => options.system.dedicated === "pinned" ? 1 << DEDICATED_CPU : undefined,
     started: (machine: QemuMachine) => {
       const software = pending.get(machine.name)!;

@@ -11,11 +11,12 @@ import { Kvm } from "../kvm/kvm.ts";
 import { KvmCalls } from "../kvm/device.ts";
 import { Kernel } from "../linux/kernel.ts";
 import type { KernelCpu } from "../linux/kernel_cpu.ts";
-import { Layers } from "../linux/layers.ts";
+import { LAYER_NAMES, Layers } from "../linux/layers.ts";
 import type { Nic82599 } from "../../hw/nic_82599.ts";
 import type { QemuMachine } from "../qemu/machine.ts";
 import type { CyclictestResult } from "../programs/cyclictest.ts";
 import type { TrafficFigures } from "../programs/program.ts";
+import type { SysbenchResult } from "../programs/sysbench.ts";
 import { Computer } from "./computer.ts";
 import type { LabProfile } from "./defaults.ts";
 import { type InterruptSource, interruptSources } from "./interrupt_sources.ts";
@@ -26,6 +27,7 @@ import { labSubnet, outsidePeer } from "./peer.ts";
 import type { SampleWatch } from "./sample_watch.ts";
 import { HOST_IDENTITY, hostBus, Software } from "./software.ts";
 import { DEDICATED_CPU, type SystemRow } from "./systems.ts";
+import { tuneHost } from "./tuning.ts";
 
 /** What a laboratory is booted with. */
 export interface BootOptions {
@@ -75,6 +77,24 @@ export interface TrafficResult extends TrafficFigures {
   readonly hostCpuPercent: number;
 }
 
+/** How long a fixed amount of computing took, and where the time of the dedicated CPU went meanwhile. */
+export interface ComputeResult {
+  /** The system's name. */
+  readonly system: string;
+  /** The kernel on which it ran. */
+  readonly kernel: string;
+  /** The run's seed. */
+  readonly seed: number;
+  /** The benchmark's own result. */
+  readonly sysbench: SysbenchResult;
+  /** Time of the dedicated CPU by layer while it ran, ns. */
+  readonly layerNs: readonly number[];
+  /** VM exits of vm0 while it ran. */
+  readonly exits: number;
+  /** CPU-bound tasks on the host while it ran. */
+  readonly hostLoad: number;
+}
+
 /** A guest that has been started. */
 export interface Guest {
   /** As `ssh` takes it. */
@@ -89,6 +109,8 @@ export interface Guest {
 
 /** How long the host's boot is given, ns. */
 const BOOT_NS = 100_000_000;
+/** Slide 24: 16 GB. */
+const HOST_MEMORY_MIB = 16_384;
 /** The keyboard's line. */
 const KEYBOARD = { irq: 1, name: "i8042" };
 
@@ -114,6 +136,8 @@ export class Lab {
   readonly interruptSources: Map<string, InterruptSource>;
   /** What benchmarks have measured, oldest first. */
   readonly results: LabResult[] = [];
+  /** What sysbench has measured, oldest first. */
+  readonly computed: ComputeResult[] = [];
   /** What iperf and ping have measured, oldest first. */
   readonly traffic: TrafficResult[] = [];
   /** Constants of C calls. */
@@ -148,6 +172,7 @@ export class Lab {
       taskLayer: Layers.HostTask,
       consoleIrq: KEYBOARD,
       background: values.hostBackground,
+      memory: { mib: HOST_MEMORY_MIB, costs: values.memory },
       booksSteadyCpus: true,
     });
     this.kvm = new Kvm(this.host, this.machine, values.kvm, system.capabilities);
@@ -167,6 +192,7 @@ export class Lab {
     this.engine.runUntil(BOOT_NS);
     this.software.startPci();
     this.interruptSources = interruptSources(this.software, nic);
+    if (system.tuned) tuneHost(this.software);
     this.kvm.devices = { pci: this.software.pci, irqs: this.software.irqs };
     this.calls = new ShellCalls(this);
     this.#computers.set(
@@ -253,6 +279,14 @@ export class Lab {
       sum += cpu.layerNs[Layers.HostKernel]! + cpu.layerNs[Layers.Kvm]! + cpu.exits * (vmExit + vmEntry);
     }
     return sum;
+  }
+
+  /** Time of processor `id` by layer so far, ns. The step in flight is counted without being booked: nothing changes. */
+  timeByLayer(id: number): number[] {
+    const { layerNs, inFlight } = this.machine.cpus[id]!;
+    return LAYER_NAMES.map((_, layer) =>
+      layerNs[layer]! + (inFlight?.layer === layer ? this.engine.nowNs - inFlight.sinceNs : 0)
+    );
   }
 
   /** Exits of vm0 by basic reason so far. */

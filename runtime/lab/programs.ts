@@ -11,11 +11,13 @@ import { free } from "../programs/free.ts";
 import { iperf } from "../programs/iperf.ts";
 import { lscpu } from "../programs/lscpu.ts";
 import { lspci } from "../programs/lspci.ts";
+import { mount } from "../programs/mount.ts";
 import { nproc } from "../programs/nproc.ts";
 import { ping } from "../programs/ping.ts";
 import type { Program } from "../programs/program.ts";
 import { ps } from "../programs/ps.ts";
 import { stress } from "../programs/stress.ts";
+import { sysbench } from "../programs/sysbench.ts";
 import { taskset } from "../programs/taskset.ts";
 import { uname } from "../programs/uname.ts";
 import { uptime } from "../programs/uptime.ts";
@@ -32,8 +34,10 @@ export function userPrograms(): Program[] {
     free,
     lscpu,
     lspci,
+    mount,
     nproc,
     ps,
+    sysbench,
     taskset,
     uname,
     uptime,

@@ -19,7 +19,8 @@ import { Ixgbevf } from "../linux/drivers/ixgbevf.ts";
 import { NetDeviceNames } from "../linux/drivers/net_device_names.ts";
 import { PciStub } from "../linux/drivers/pci_stub.ts";
 import { Errno } from "../linux/errno.ts";
-import { PROCFS, SYSCTL, SYSFS } from "../linux/file_systems.ts";
+import { Cpusets } from "../linux/cpuset.ts";
+import { CPUSET, PROCFS, SYSCTL, SYSFS } from "../linux/file_systems.ts";
 import { CpuHotplug } from "../linux/hotplug.ts";
 import { IO_APIC_EDGE, type IrqDescriptor, Irqs, pciInterrupts } from "../linux/irq.ts";
 import type { Kernel } from "../linux/kernel.ts";
@@ -33,7 +34,7 @@ import { pciSysfs } from "../linux/sysfs_pci.ts";
 import type { NetCosts } from "../linux/net/costs.ts";
 import { NetStack, type Subnet } from "../linux/net/stack.ts";
 import { thisCpu } from "../linux/this_cpu.ts";
-import { Vfs } from "../linux/vfs.ts";
+import { type FileSystem, type Node, Vfs } from "../linux/vfs.ts";
 
 /** 6 September 2012, the day of the second series of patches: what the model takes for the time of boot. */
 const BOOT_TIME = 1_346_889_600;
@@ -66,6 +67,8 @@ export class Software {
   readonly threads: KernelThreads;
   /** CPU hotplug; `null` in a guest, whose INIT and SIPI are not modelled. */
   readonly hotplug: CpuHotplug | null;
+  /** Its cpusets, mounted or not. */
+  readonly cpusets: Cpusets;
   /** Its PCI core. */
   readonly pci: PciCore;
   /** The interrupt by which commands reach it. */
@@ -98,6 +101,8 @@ export class Software {
     this.irqs = new Irqs(kernel, options.slaveAffinity);
     this.threads = new KernelThreads(kernel);
     this.hotplug = isGuest ? null : new CpuHotplug(kernel, machine, this.irqs, this.threads);
+    this.cpusets = new Cpusets(kernel, this.threads, () => thisCpu(kernel, machine));
+    if (this.hotplug !== null) this.hotplug.onOffline = (cpu) => this.cpusets.cpuGone(cpu);
     const { irq, name, handler } = kernel.consoleAction;
     const console = this.irqs.request({ irq, name, chip: IO_APIC_EDGE, handler });
     if (console instanceof Errno) throw new Error(`The console's interrupt ${irq}: ${console.message}`);
@@ -121,6 +126,15 @@ export class Software {
       PCI_QUIRKS["3.5"],
     );
     this.#mount(options);
+  }
+
+  /** What `mount -t TYPE -o OPTIONS` finds; `undefined`: the kernel has no such file system. */
+  fileSystem(type: string, options: readonly string[]): { node: Node; fileSystem: FileSystem } | undefined {
+    if (type === "cpuset") return { node: this.cpusets.directory(""), fileSystem: CPUSET };
+    if (type === "cgroup" && options.includes("cpuset")) {
+      const prefix = options.includes("noprefix") ? "" : "cpuset.";
+      return { node: this.cpusets.directory(prefix), fileSystem: { ...CPUSET, name: "cgroup" } };
+    }
   }
 
   /** Enumerates PCI and loads the drivers. */

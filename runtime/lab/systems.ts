@@ -18,6 +18,11 @@ export interface SystemRow {
   readonly vm0: "guest" | "host";
   /** Whether the dedicated CPU is taken from Linux when a script says so, or stays online with the vCPU's thread on it. */
   readonly dedicated: "offline" | "pinned";
+  /**
+   * Whether the host is set up as slide 7 advises (see `tuning.ts`); examples/tuned.rtk types what this row has done
+   * already.
+   */
+  readonly tuned?: boolean;
 }
 
 /** The CPU that slide 24 calls core #4: measured on bare metal, the vCPU's in all other systems. */
@@ -31,7 +36,8 @@ const STOCK: DirectCapabilities = {
   divideConfiguration: false,
   enableAt: "each",
 };
-const RFC_V1: DirectCapabilities = { ...STOCK, slaveCpu: true, delivery: true };
+const ISOLATION: DirectCapabilities = { ...STOCK, slaveCpu: true };
+const RFC_V1: DirectCapabilities = { ...ISOLATION, delivery: true };
 const RFC_V2: DirectCapabilities = { ...RFC_V1, eoi: true, timer: true };
 const TALK: DirectCapabilities = { ...RFC_V2, divideConfiguration: true, enableAt: "last" };
 
@@ -52,9 +58,39 @@ export const SYSTEMS: readonly SystemRow[] = [
     dedicated: "pinned",
   },
   {
+    name: "kvm-tuned",
+    title:
+      "unpatched KVM tuned as slide 7 says: memory locked, vCPU thread SCHED_RR, alone in an exclusive cpuset",
+    capabilities: STOCK,
+    vm0: "guest",
+    dedicated: "pinned",
+    tuned: true,
+  },
+  {
+    name: "isolation",
+    title: "CPU isolation alone: the vCPU has cpu3 for itself, and every interrupt exits",
+    capabilities: ISOLATION,
+    vm0: "guest",
+    dedicated: "offline",
+  },
+  {
     name: "rfc-v1",
     title: "the patches of June 2012: CPU isolation and direct interrupt delivery",
     capabilities: RFC_V1,
+    vm0: "guest",
+    dedicated: "offline",
+  },
+  {
+    name: "delivery+eoi",
+    title: "rfc-v1 and direct EOI: devices without an exit, the timer virtual",
+    capabilities: { ...RFC_V1, eoi: true },
+    vm0: "guest",
+    dedicated: "offline",
+  },
+  {
+    name: "delivery+timer",
+    title: "rfc-v1 and the direct local APIC timer: every EOI exits",
+    capabilities: { ...RFC_V1, timer: true },
     vm0: "guest",
     dedicated: "offline",
   },

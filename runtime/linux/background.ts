@@ -4,7 +4,8 @@
  * them at the same times.
  *
  * They are timers of the CPU, as the kernel's own are: each comes as an interrupt, so it exits where interrupts exit,
- * delays what its masks delay, and is gone from a CPU that is taken from the kernel.
+ * delays what its masks delay, and is gone from a CPU that is taken from the kernel. What is thread work is done by the
+ * CPU's kworker, which the scheduler places among other tasks.
  *
  * @module
  */
@@ -30,6 +31,10 @@ export const backgroundParameters = parameters({
     scale: ns("Scale of their length; generalised Pareto"),
     shape: ratio("Shape of their length", { min: 0.01, max: 0.95 }),
     cap: ns("Longest possible"),
+  },
+  kworker: {
+    rate: perSecond("Work items that a kworker thread does"),
+    mean: ns("Their mean length; exponential"),
   },
   slowHandler: {
     share: ratio("Share of timer interrupts whose handler finds more to do"),
@@ -60,20 +65,26 @@ export class Background {
 
   /** For `cpu`. */
   constructor(readonly cpu: KernelCpu, parameters: BackgroundParameters) {
-    const { irqOff, preemptOff, heavy, slowHandler } = parameters;
+    const { irqOff, preemptOff, heavy, kworker, slowHandler } = parameters;
     const { engine, name, kernelLayer } = cpu.kernel;
     this.#slowShare = slowHandler.share;
     this.#slowMeanNs = slowHandler.mean;
     this.#slowDraws = engine.random.stream(`${name}.cpu${cpu.id}.slow handler`);
     this.#slowSection = new Step(Op.Work, "slow handler", kernelLayer, 0, false);
-    this.#source("irqoff", irqOff.rate, false, (stream) => irqOff.mean * stream.exponential());
-    this.#source("preemptoff", preemptOff.rate, true, (stream) => preemptOff.mean * stream.exponential());
+    this.#source("irqoff", irqOff.rate, "handler", (stream) => irqOff.mean * stream.exponential());
+    this.#source(
+      "preemptoff",
+      preemptOff.rate,
+      "softirq",
+      (stream) => preemptOff.mean * stream.exponential(),
+    );
     this.#source(
       "heavy",
       heavy.rate,
-      true,
+      "softirq",
       (stream) => Math.min(heavy.cap, stream.pareto(heavy.scale, heavy.shape)),
     );
+    this.#source("kworker", kworker.rate, "thread", (stream) => kworker.mean * stream.exponential());
   }
 
   /** Queues the first arrival of every kind. */
@@ -103,10 +114,15 @@ export class Background {
   }
 
   /**
-   * @param softirq whether the section is a softirq that the interrupt raises, or the interrupt's handler itself
+   * @param by who does the section: the interrupt's handler itself, a softirq that it raises, a thread that it wakes
    * @param draw its length, ns
    */
-  #source(name: string, rate: number, softirq: boolean, draw: (stream: RandomStream) => number): void {
+  #source(
+    name: string,
+    rate: number,
+    by: "handler" | "softirq" | "thread",
+    draw: (stream: RandomStream) => number,
+  ): void {
     if (rate === 0) return;
     const { cpu } = this;
     const { engine, kernelLayer, steps } = cpu.kernel;
@@ -115,10 +131,12 @@ export class Background {
     const section = new Step(Op.Work, `${name} section`, kernelLayer, 0, false);
     const length = () => 1 + Math.floor(draw(lengths));
     section.ns = length();
-    const timer = new HrTimer(prefix, softirq ? steps.raiseSoftirq : section, () => {
+    const cost = by === "handler" ? section : by === "softirq" ? steps.raiseSoftirq : steps.wakeUp;
+    const timer = new HrTimer(prefix, cost, () => {
       // Either raises the softirq now, or has just been paid as the handler: then this is the next one's length.
       section.ns = length();
-      if (softirq) cpu.softirqs.push(section);
+      if (by === "softirq") cpu.softirqs.push(section);
+      else if (by === "thread") cpu.kernel.queueWork?.(cpu, section.ns);
       this.#queue(source, timer.expiresNs);
     }, true);
     const source: Source = {

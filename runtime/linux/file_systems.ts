@@ -57,6 +57,17 @@ export const PROCFS: FileSystem = {
 /** `/proc/sys`: has its own permission check, which binds root. */
 export const SYSCTL: FileSystem = { ...PROCFS, modeBindsRoot: true };
 
+/** cpusets: directories are made and removed, their files come with them. */
+export const CPUSET: FileSystem = {
+  name: "cpuset",
+  modeBindsRoot: false,
+  createErrno: EACCES,
+  mkdirErrno: EPERM,
+  removeErrno: EPERM,
+  attributeSize: 0,
+  directorySize: 0,
+};
+
 /** Memory: the root file system, `/tmp`, `/dev`. */
 export const TMPFS: FileSystem = {
   name: "tmpfs",

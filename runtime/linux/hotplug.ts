@@ -47,6 +47,8 @@ const TRAMPOLINE_PAGE = 0x99;
 export class CpuHotplug {
   /** The last change, for whoever wants to tell about it; a write to sysfs does not return it. */
   lastReport: HotplugReport | null = null;
+  /** Told of each CPU that has gone offline. */
+  onOffline: (cpu: number) => void = () => {};
   /** The CPU whose start-up message is on its way, and what to call when it is online. */
   #starting: { readonly cpu: KernelCpu; readonly online: () => void } | null = null;
   /** cpu_maps_update_begin(): one change at a time. */
@@ -114,6 +116,7 @@ export class CpuHotplug {
     yield* here.sendPendingIpis();
     while (!dead) yield* kernel.cpus[by.cpu]!.sleep();
     yield* this.#takeTimers(cpu, kernel.cpus[by.cpu]!);
+    this.onOffline(id);
     kernel.log(`smpboot: CPU ${id} is now offline`);
     const names = (threads: boolean) => there.filter((t) => t.kernelThread === threads).map((t) => t.name);
     return this.#report({ cpu: id, online: false, threads: names(true), tasks: names(false), irqs });
@@ -128,6 +131,7 @@ export class CpuHotplug {
     while (cpu.inSoftirq) yield* kernel.sleepUntil(stopper, again, kernel.nowNs + kernel.tickPeriodNs);
     registers.interruptFlag = false;
     cpu.state = "offline";
+    kernel.retune();
     for (const timer of [...hrtimers.timers()]) if (timer.pinned) hrtimers.cancel(timer);
     yield cpu.apicWrite(Apic.TMICT, 0);
     hrtimers.programmedNs = Infinity;
@@ -165,13 +169,9 @@ export class CpuHotplug {
         kernel.wake(by, cpu);
       },
     };
-    const destination = id * 0x1_0000_0000;
-    yield kernel.cpus[by.cpu]!.apicWrite(Apic.ICR, destination + (DeliveryMode.Init << 8));
+    yield kernel.cpus[by.cpu]!.sendMessage(id, DeliveryMode.Init << 8);
     yield kernel.steps.cpuUp;
-    yield kernel.cpus[by.cpu]!.apicWrite(
-      Apic.ICR,
-      destination + (DeliveryMode.Startup << 8) + TRAMPOLINE_PAGE,
-    );
+    yield kernel.cpus[by.cpu]!.sendMessage(id, (DeliveryMode.Startup << 8) + TRAMPOLINE_PAGE);
     while (!online) yield* kernel.cpus[by.cpu]!.sleep();
     this.#starting = null;
     const here = kernel.cpus[by.cpu]!;

@@ -19,8 +19,9 @@ import { HrTimer } from "./hrtimer.ts";
 import type { BackgroundParameters } from "./background.ts";
 import { type IrqAction, KernelCpu } from "./kernel_cpu.ts";
 import { LoadAverage } from "./loadavg.ts";
+import { Memory, type MemoryCosts } from "./memory.ts";
 import type { KernelCosts, KernelRelease } from "./release.ts";
-import { schedulerDefaults, type SchedulerTunables } from "./runqueue.ts";
+import { rescale, schedulerDefaults, type SchedulerTunables } from "./sched_tunables.ts";
 import { type CpuMask, Task } from "./task.ts";
 import { traceWakeup } from "./tracepoints.ts";
 
@@ -48,6 +49,8 @@ export interface KernelOptions {
   readonly booksSteadyCpus?: boolean;
   /** What it does on each CPU beside the work at hand; nothing where absent. */
   readonly background?: BackgroundParameters;
+  /** Its computer's memory, MiB, and what shortage costs; without it memory is never short. */
+  readonly memory?: { readonly mib: number; readonly costs: MemoryCosts };
   /** The interrupt by which commands reach it: `{ irq: 1, name: "i8042" }`. */
   readonly consoleIrq: { readonly irq: number; readonly name: string };
 }
@@ -70,8 +73,11 @@ export class Kernel {
   readonly taskLayer: Layer;
   /** Layer of the kernel's own work. */
   readonly kernelLayer: Layer;
+  /** Its memory. */
+  readonly memory: Memory;
   /** Scheduler tunables, shared by all CPUs. */
-  readonly tunables: SchedulerTunables;
+  readonly tunables: SchedulerTunables = schedulerDefaults(1);
+  #tunedFor = 1;
   /** 1 / CONFIG_HZ, ns. */
   readonly tickPeriodNs: number;
   /** See the option. */
@@ -84,6 +90,8 @@ export class Kernel {
   readonly spinning = new Set<Task>();
   /** NMI handlers in order of registration; one that returns true ends the search. */
   readonly nmiHandlers: ((cpu: KernelCpu) => boolean)[] = [];
+  /** queue_work_on(): `ns` of work for the kworker of `cpu`, asked for there; null before there are threads. */
+  queueWork: ((cpu: KernelCpu, ns: number) => void) | null = null;
   /** Interrupts at a vector that no device has. */
   spuriousVectors = 0;
   /** How many tasks want a CPU. */
@@ -106,7 +114,6 @@ export class Kernel {
     this.kernelLayer = options.kernelLayer;
     this.taskLayer = options.taskLayer;
     this.booksSteadyCpus = options.booksSteadyCpus ?? false;
-    this.tunables = schedulerDefaults(options.cpus);
     this.tickPeriodNs = Math.round(1e9 / options.release.hz);
     this.tickPhaseNs = Math.floor(engine.random.stream(`${options.name}.tick`).uniform() * this.tickPeriodNs);
     const userSpace = new Set<keyof KernelCosts>(["clockReadVdso", "shellBuiltin"]);
@@ -117,6 +124,7 @@ export class Kernel {
           ? contextSwitch(name, options.kernelLayer, ns)
           : work(name, userSpace.has(name) ? options.taskLayer : options.kernelLayer, ns),
     );
+    this.memory = new Memory(this, options.memory?.mib ?? Infinity, options.memory?.costs);
     this.consoleAction = {
       irq: options.consoleIrq.irq,
       name: options.consoleIrq.name,
@@ -163,17 +171,20 @@ export class Kernel {
    *
    * @param body its life; the task ends when it returns
    * @param done called when it has ended, with the body's result
+   * @param parent whose cpuset it inherits; the root where absent
    */
   createTask(
     name: string,
     allowed: CpuMask,
     body: (task: Task) => Activity<number>,
     done?: (status: number) => void,
+    parent?: Task,
   ): Task {
     const pid = this.takePid();
     const mask = (allowed & this.onlineMask) || this.onlineMask;
     const cpu = this.#leastLoaded(mask);
     const task: Task = new Task(pid, name, cpu.id, allowed, this.#life(() => task, body), done);
+    task.cpuset = parent?.cpuset ?? null;
     this.tasks.set(pid, task);
     return task;
   }
@@ -182,6 +193,13 @@ export class Kernel {
     const task = self();
     const status = yield this.cpus[task.cpu]!.registers.call(body(task));
     yield* this.lastWords(task, status);
+  }
+
+  /** A CPU has come online, or goes: the scheduler's tunables follow. */
+  retune(): void {
+    const online = this.cpus.filter(({ state }) => state === "online").length;
+    rescale(this.tunables, this.#tunedFor, online);
+    this.#tunedFor = online;
   }
 
   /** A process id that nobody has. */
@@ -282,7 +300,7 @@ export class Kernel {
     }
     task.runnable = true;
     this.#updateCurrent(cpu);
-    cpu.runQueue.enqueue(task, isNew ? "new" : "waking");
+    cpu.runQueue.enqueue(task, isNew ? "new" : "waking", cpu.current);
     this.resched(task, cpu, from);
     if (this.engine.trace !== null) traceWakeup(cpu, task);
   }
@@ -456,6 +474,8 @@ export class Kernel {
     this.settle();
     for (const cpu of this.cpus) cpu.hashInto(hash);
     this.loadAverage.hashInto(hash);
+    this.memory.hashInto(hash);
+    for (const value of Object.values(this.tunables)) hash.number(value);
     for (const task of this.tasks.values()) task.hashInto(hash);
     hash.number(this.spuriousVectors).word(this.dmesg.length).word(this.consoleInput.length);
   }

@@ -14,6 +14,7 @@ import { HrTimer, HrTimerBase } from "./hrtimer.ts";
 import { idleLoop } from "./idle.ts";
 import { exceptionHandler, interruptHandler, nmiHandler } from "./interrupts.ts";
 import type { Kernel } from "./kernel.ts";
+import { balance, pull } from "./load_balance.ts";
 import { RunQueue } from "./runqueue.ts";
 import { Task } from "./task.ts";
 import { traceSwitch } from "./tracepoints.ts";
@@ -23,6 +24,8 @@ import { Vector } from "./vectors.ts";
 const WHEEL_NS = 1_000_000_000;
 /** Where the xAPIC's registers are mapped. */
 const APIC_BASE = 0xfee0_0000;
+/** ICR bit 14: the level that a message other than INIT is sent with. */
+const ICR_ASSERT = 0x4000;
 /** The kernel divides the timer's clock by 16 (`APIC_DIVISOR`); TDCR 0x3. */
 const TDCR_DIVIDE_BY_16 = 0x3;
 
@@ -95,6 +98,8 @@ export class KernelCpu implements InterruptTable {
   nonMaskableInterrupts = 0;
   /** Context switches. */
   contextSwitches = 0;
+  /** From when on it may give tasks to other busy CPUs. */
+  nextBalanceNs = 0;
   /** Tells who takes the CPU down that it plays dead. */
   onDead: (() => void) | null = null;
   /** What the kernel does here beside the work at hand. */
@@ -182,7 +187,26 @@ export class KernelCpu implements InterruptTable {
 
   /** `yield cpu.sendIpi(cpu, vector)`: fixed delivery to the CPU of that number. */
   sendIpi(destination: number, vector: number): Step {
-    return this.apicWrite(Apic.ICR, destination * 0x1_0000_0000 + 0x4000 + vector);
+    return this.sendMessage(destination, ICR_ASSERT + vector);
+  }
+
+  /**
+   * `yield cpu.sendMessage(cpu, command)`: an interprocessor message to the CPU of that number. One write in x2APIC
+   * form. In xAPIC form the destination has a register of its own, which is written first.
+   */
+  sendMessage(destination: number, command: number): Step {
+    if (this.x2apic) return this.apicWrite(Apic.ICR, destination * 0x1_0000_0000 + command);
+    return this.registers.call(this.#sendXapic(destination, command));
+  }
+
+  /** default_send_IPI_mask_sequence_phys(): with interrupts off, because a handler may send a message too. */
+  *#sendXapic(destination: number, command: number): Activity {
+    const { registers } = this;
+    const flag = registers.interruptFlag;
+    registers.interruptFlag = false;
+    yield this.apicWrite(Apic.ICR2, (destination << 24) >>> 0);
+    yield this.apicWrite(Apic.ICR, command);
+    registers.interruptFlag = flag;
   }
 
   /**
@@ -233,6 +257,7 @@ export class KernelCpu implements InterruptTable {
   *boot(): Activity {
     yield* this.setupApic(this.kernel.calibration);
     this.state = "online";
+    this.kernel.retune();
     this.startTick();
     this.background?.start();
     yield this.programTimer();
@@ -256,7 +281,7 @@ export class KernelCpu implements InterruptTable {
         else runQueue.requeue(current);
       }
     }
-    const next = runQueue.take() ?? idle;
+    const next = runQueue.take() ?? pull(this) ?? idle;
     next.sliceStartNs = next.cpuTimeNs;
     next.turnOver = false;
     if (next === current) return null;
@@ -303,7 +328,7 @@ export class KernelCpu implements InterruptTable {
     while (this.nmiMask !== 0) {
       const target = 31 - Math.clz32(this.nmiMask & -this.nmiMask);
       this.nmiMask &= ~(1 << target);
-      yield this.apicWrite(Apic.ICR, target * 0x1_0000_0000 + 0x4000 + (DeliveryMode.Nmi << 8));
+      yield this.sendMessage(target, ICR_ASSERT + (DeliveryMode.Nmi << 8));
     }
     while (this.rescheduleMask !== 0) {
       const target = 31 - Math.clz32(this.rescheduleMask & -this.rescheduleMask);
@@ -392,7 +417,8 @@ export class KernelCpu implements InterruptTable {
 
   #tick(timer: HrTimer): void {
     this.kernel.loadAverage.update();
-    const current = this.current;
+    const { current } = this;
+    if (this.runQueue.fairLength > 0) balance(this);
     if (current !== this.idle) {
       this.runQueue.account(current, this.kernel.nowNs);
       if (current.policy === "SCHED_RR") this.runQueue.countSlice(current, 1, this.kernel.tickPeriodNs);
@@ -404,7 +430,7 @@ export class KernelCpu implements InterruptTable {
   /** Adds its state, and that of its tasks, to `hash`. */
   hashInto(hash: StateHash): void {
     hash.text(this.state).flag(this.needResched).word(this.rescheduleMask).word(this.current.pid);
-    hash.number(this.steadySinceNs).number(this.stolenNs);
+    hash.number(this.steadySinceNs).number(this.stolenNs).number(this.nextBalanceNs);
     hash.number(this.localTimerInterrupts).number(this.rescheduleInterrupts).flag(this.x2apic);
     hash.number(this.callFunctionInterrupts).number(this.nonMaskableInterrupts).number(this.contextSwitches);
     this.hrtimers.hashInto(hash);

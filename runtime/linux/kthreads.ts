@@ -12,7 +12,7 @@
  * @module
  */
 
-import type { Activity } from "../../hw/sim/activity.ts";
+import { type Activity, type Step, work } from "../../hw/sim/activity.ts";
 import type { Kernel } from "./kernel.ts";
 import type { KernelCpu, Softirq } from "./kernel_cpu.ts";
 import type { Task } from "./task.ts";
@@ -55,6 +55,11 @@ export class KernelThread {
   }
 }
 
+/** One work item. */
+function* doWork(item: Step): Activity {
+  yield item;
+}
+
 /** Real-time priority of the stop class: above every SCHED_FIFO task. `ps` shows 99. */
 const STOP_PRIORITY = 100;
 
@@ -62,6 +67,7 @@ const STOP_PRIORITY = 100;
 export class KernelThreads {
   readonly #bound = new Map<number, KernelThread[]>();
   readonly #stoppers: KernelThread[] = [];
+  readonly #kworkers: KernelThread[] = [];
 
   /** Makes them all; none of them runs yet. */
   constructor(readonly kernel: Kernel) {
@@ -85,7 +91,11 @@ export class KernelThreads {
       });
       if (id === 0) new KernelThread(kernel, "kworker/u:0", null);
       this.#bound.set(id, threads);
+      this.#kworkers[id] = threads[1]!; // second on every CPU
     }
+    kernel.queueWork = (cpu, ns) => {
+      this.#kworkers[cpu.id]!.run(doWork(work("kworker item", kernel.kernelLayer, ns)), cpu);
+    };
   }
 
   /** The threads bound to CPU `id`. */

@@ -3,7 +3,7 @@
  *
  * *Document*: Linux 3.5 `kernel/sysctl.c`; `Documentation/sysctl/kernel.txt`.
  *
- * *Modelled*: the fair scheduler's three granularities, `ostype`, `osrelease`.
+ * *Modelled*: the fair scheduler's three granularities, `sched_migration_cost`, `ostype`, `osrelease`.
  *
  * *Not modelled*: every other entry; it is absent, so a script that sets one fails.
  *
@@ -15,6 +15,8 @@ import type { Kernel } from "./kernel.ts";
 import type { AttributeNode, DirectoryNode, Node } from "./vfs.ts";
 
 const NS_PER_SECOND = 1_000_000_000;
+/** What an integer of the kernel holds. */
+const INT_MAX = 0x7fff_ffff;
 /** `min_sched_granularity_ns`. */
 const GRANULARITY_MIN_NS = 100_000;
 
@@ -31,6 +33,15 @@ export function procSys(kernel: Kernel): DirectoryNode {
         (value) => tunables.latencyNs = value,
         GRANULARITY_MIN_NS,
         NS_PER_SECOND,
+      ),
+    ],
+    [
+      "sched_migration_cost",
+      integer(
+        () => tunables.migrationCostNs,
+        (value) => tunables.migrationCostNs = value,
+        0,
+        INT_MAX,
       ),
     ],
     [

@@ -1,34 +1,22 @@
 /**
  * The run queue of one CPU: real-time tasks by priority, all others by virtual run time.
  *
- * Modelled after `kernel/sched/` of Linux 3.4: FIFO and round robin by priority; CFS with sleeper credit
- * (GENTLE_FAIR_SLEEPERS) and wake-up preemption by granularity. All tasks have nice level 0.
+ * *Document*: Linux 3.4 `kernel/sched/rt.c`; `kernel/sched/fair.c` (`place_entity`, `sched_slice`,
+ * `check_preempt_tick`, `wakeup_preempt_entity`, `update_min_vruntime`) with its default features.
+ *
+ * *Modelled*: FIFO and round robin by priority; CFS with sleeper credit (GENTLE_FAIR_SLEEPERS), a newcomer's debit
+ * (START_DEBIT), slices, wake-up preemption by granularity. All tasks have nice level 0.
+ *
+ * *Not modelled*: weights, groups, SCHED_BATCH and SCHED_IDLE; buddies, which matter from eight runnable tasks on.
+ *
+ * *Deviations*: a new task is placed by the queue that it joins, in Linux by its parent's.
  *
  * @module
  */
 
 import type { StateHash } from "../../hw/sim/state_hash.ts";
+import type { SchedulerTunables } from "./sched_tunables.ts";
 import type { Task } from "./task.ts";
-
-/** `/proc/sys/kernel/sched_*`, ns; the defaults are 6, 0.75 and 1 ms, times 1 + log2(CPUs) (here 4). */
-export interface SchedulerTunables {
-  /** sched_latency_ns: within it every runnable task shall run once. */
-  latencyNs: number;
-  /** sched_min_granularity_ns: shortest slice. */
-  minGranularityNs: number;
-  /** sched_wakeup_granularity_ns: by how much a waking task must be behind to preempt. */
-  wakeupGranularityNs: number;
-}
-
-/** The kernel's defaults on `cpus` processors. */
-export function schedulerDefaults(cpus: number): SchedulerTunables {
-  const factor = 1 + Math.floor(Math.log2(Math.min(cpus, 8)));
-  return {
-    latencyNs: 6_000_000 * factor,
-    minGranularityNs: 750_000 * factor,
-    wakeupGranularityNs: 1_000_000 * factor,
-  };
-}
 
 /** SCHED_RR's slice (RR_TIMESLICE). */
 const RR_TIMESLICE_NS = 100_000_000;
@@ -50,11 +38,18 @@ export class RunQueue {
     return this.#realTime.length + this.#fair.length;
   }
 
+  /** Tasks waiting that are no real-time ones. */
+  get fairLength(): number {
+    return this.#fair.length;
+  }
+
   /**
-   * Puts `task` on the queue. One that wakes up gets a sleeper's credit (`place_entity()`); a new one has to wait for its
-   * first slice (START_DEBIT).
+   * Puts `task` on the queue; place_entity(): one that wakes up gets a sleeper's credit of half the latency, a new one
+   * has to wait for its first slice. Neither gains time by it.
+   *
+   * @param running the task that has the CPU; needed for new ones
    */
-  enqueue(task: Task, placement: "waking" | "new" | "as it is"): void {
+  enqueue(task: Task, placement: "waking" | "new" | "as it is", running?: Task): void {
     if (task.realTime) {
       const queue = this.#realTime;
       let i = queue.length;
@@ -62,7 +57,9 @@ export class RunQueue {
       return insertAt(queue, i, task);
     }
     if (placement === "new") {
-      task.vruntimeNs = this.minVruntimeNs + Math.floor(this.tunables.latencyNs / (this.#fair.length + 2));
+      const others = this.#fair.length +
+        (running === undefined || running.realTime || running.pid === 0 ? 0 : 1);
+      task.vruntimeNs = Math.max(task.vruntimeNs, this.minVruntimeNs + this.#slice(others + 1));
     } else if (placement === "waking") {
       task.vruntimeNs = Math.max(task.vruntimeNs, this.minVruntimeNs - this.tunables.latencyNs / 2);
     }
@@ -95,6 +92,11 @@ export class RunQueue {
     const task = queue[0];
     if (task !== undefined) removeAt(queue, 0);
     return task;
+  }
+
+  /** The last waiting task, of those that are no real-time ones, for which `which` holds. */
+  lastFair(which: (task: Task) => boolean): Task | undefined {
+    return this.#fair.findLast(which);
   }
 
   /** All waiting tasks, next first. */
@@ -137,13 +139,23 @@ export class RunQueue {
 
   /** At the tick: whether `running` has used up its slice. */
   sliceOver(running: Task): boolean {
-    const used = running.cpuTimeNs - running.sliceStartNs;
     if (running.policy === "SCHED_FIFO") return false;
     if (running.policy === "SCHED_RR") return running.turnOver;
-    const waiting = this.#fair.length;
-    if (waiting === 0) return false;
+    const first = this.#fair[0];
+    if (first === undefined) return false;
+    // check_preempt_tick(). A task that has just missed preempting at its wake-up need not wait for the whole slice.
+    const slice = this.#slice(this.#fair.length + 1);
+    const used = running.cpuTimeNs - running.sliceStartNs;
+    if (used > slice) return true;
+    return used >= this.tunables.minGranularityNs && running.vruntimeNs - first.vruntimeNs > slice;
+  }
+
+  /** sched_slice(): the part of the period of each of `runnable` tasks; from sched_nr_latency on the period grows. */
+  #slice(runnable: number): number {
     const { latencyNs, minGranularityNs } = this.tunables;
-    return used >= Math.max(minGranularityNs, Math.floor(latencyNs / (waiting + 1)));
+    return runnable > Math.ceil(latencyNs / minGranularityNs)
+      ? minGranularityNs
+      : Math.floor(latencyNs / runnable);
   }
 
   /** Adds the queue's order to `hash`. */

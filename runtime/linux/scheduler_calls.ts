@@ -40,10 +40,21 @@ export function* setAffinity(
   mask: CpuMask,
   by: Task,
 ): Activity<Errno | void> {
-  const allowed = mask & kernel.onlineMask; // cpuset_cpus_allowed()
+  const allowed = mask & (task.cpuset?.cpus ?? kernel.possibleMask) & kernel.onlineMask; // cpuset_cpus_allowed()
   if (allowed === 0) return EINVAL;
   if (task.allowed === allowed) return;
   if (task.bound) return EINVAL;
+  yield* setCpusAllowed(kernel, threads, task, allowed, by);
+}
+
+/** set_cpus_allowed_ptr(): `task` may run on the CPUs `allowed`, and goes to one of them. Arguments as above. */
+export function* setCpusAllowed(
+  kernel: Kernel,
+  threads: KernelThreads,
+  task: Task,
+  allowed: CpuMask,
+  by: Task,
+): Activity {
   task.allowed = allowed;
   if ((allowed & (1 << task.cpu)) !== 0) return;
   const cpu = kernel.cpus[task.cpu]!, here = kernel.cpus[by.cpu]!;

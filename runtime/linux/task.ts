@@ -8,6 +8,7 @@ import type { Activity } from "../../hw/sim/activity.ts";
 import type { StateHash } from "../../hw/sim/state_hash.ts";
 import { Context } from "../../hw/register_file.ts";
 import type { LongCall } from "./long_call.ts";
+import type { Cpuset } from "./cpuset.ts";
 import type { KernelCpu } from "./kernel_cpu.ts";
 
 /** Scheduling policies, by the names that `ps` and `chrt` use. */
@@ -54,6 +55,8 @@ export class Task {
   atEnd: (() => void) | null = null;
   /** A wake-up that came before the task slept: the next sleep returns at once. */
   wakePending = false;
+  /** Its cpuset; null: the root. */
+  cpuset: Cpuset | null = null;
   /** It is a thread of the kernel and has no user space. */
   kernelThread = false;
   /** It is bound to its CPU for good: PF_THREAD_BOUND. */

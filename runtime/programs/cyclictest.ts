@@ -4,45 +4,30 @@
  * Each measuring thread sleeps to absolute points in time with clock_nanosleep() and compares the clock with the
  * point it asked for. Latencies are cut to whole microseconds; so is the average.
  *
- * *Modelled*: -a -d -h -H -i -l -m -n -p -q -t, long options likewise.
+ * *Modelled*: -a -b -d -D -h -H -i -l -m -n -p -q -S -t -u -v -y, long options likewise; --json of version 2.
  *
- * *Not modelled*: signal timers (without -n), tracing options, -D, -v; they are refused by name.
+ * *Not modelled*: signal timers (without -n), tracing, -N, -o, -r; they are refused by name. With -b nothing is traced: it
+ * only ends.
+ *
+ * As in the tool, threads of longer intervals end with the first that has done its loops.
  *
  * @module
  */
 
 import type { Activity } from "../../hw/sim/activity.ts";
-import { type CyclictestThread, histogramLines, threadLine } from "../measure/cyclictest_format.ts";
+import {
+  type CyclictestThread,
+  DMA_LATENCY_LINE,
+  histogramLines,
+  threadLine,
+} from "../measure/cyclictest_format.ts";
+import { cyclictestJson } from "../measure/cyclictest_json.ts";
 import type { Histogram } from "../measure/histogram.ts";
+import { Errno } from "../linux/errno.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import type { Task } from "../linux/task.ts";
-import type { Program, ProgramProcess } from "./program.ts";
-
-/** The options of one run. */
-export interface CyclictestOptions {
-  /** `-t`: measuring threads. */
-  threads: number;
-  /** `-a`: processor of all threads; `"each"`: thread N on processor N; `null`: anywhere. */
-  affinity: number | "each" | null;
-  /** `-p`: SCHED_FIFO priority of the first thread; 0: SCHED_OTHER. */
-  priority: number;
-  /** `-i`: interval of the first thread, µs. */
-  intervalUs: number;
-  /** `-d`: by how much each further thread's interval is longer, µs. */
-  distanceUs: number;
-  /** `-l`: loops; 0: without end. */
-  loops: number;
-  /** `-h` or `-H`: bins of the histogram; 0: none. */
-  histogram: number;
-  /** `-H`: with a column for the sum. */
-  histogramSum: boolean;
-  /** `-q`: prints at the end only. */
-  quiet: boolean;
-  /** `-n`: clock_nanosleep(). */
-  nanosleep: boolean;
-  /** `-m`: memory locked. */
-  locked: boolean;
-}
+import { type CyclictestOptions, parseCyclictest, USAGE } from "./cyclictest_options.ts";
+import type { Program, ProgramProcess, SystemPort } from "./program.ts";
 
 /** What a run has measured. */
 export interface CyclictestResult {
@@ -50,170 +35,23 @@ export interface CyclictestResult {
   readonly options: CyclictestOptions;
   /** A row for each thread. */
   readonly threads: readonly CyclictestThread[];
-  /** The kernel it ran on. */
-  readonly kernel: Kernel;
 }
 
-/** Long names of the options, and whether they take a value. */
-const LONG: Readonly<Record<string, string>> = {
-  affinity: "a",
-  distance: "d",
-  histogram: "h",
-  histofall: "H",
-  interval: "i",
-  loops: "l",
-  mlockall: "m",
-  nanosleep: "n",
-  prio: "p",
-  quiet: "q",
-  threads: "t",
-};
-const WITH_VALUE = "dhHilp";
-const OPTIONAL_VALUE = "at";
-const FLAGS = "mnq";
-/** Options of the real tool that are known and refused. */
-const NOT_MODELLED = "bBcCDEfgIMoOPrRsSTuUvwWxyX";
-
-/** Why a command line is not run, and what the tool ends with. */
-export interface CyclictestRefusal {
-  /** A line for descriptor 2. */
-  readonly message: string;
-  /** The exit status. */
-  readonly status: number;
-  /** Whether the usage follows on descriptor 1: for what the real tool refuses, not for what is not modelled here. */
-  readonly usage?: boolean;
-}
-
-/** What the real tool prints for an option it does not have, shortened to the options that are modelled. */
-const USAGE = `cyclictest V 0.83
-Usage:
-cyclictest <options>
-
--a [NUM] --affinity        thread N on processor N, or all threads on processor NUM
--d DIST  --distance=DIST   each further thread's interval is longer by DIST us, default 500
--h US    --histogram=US    print a histogram of latencies below US at the end
--H US    --histofall=US    likewise, with a column for all threads together
--i INTV  --interval=INTV   interval of the first thread, us, default 1000
--l LOOPS --loops=LOOPS     end after LOOPS loops
--m       --mlockall        lock memory
--n       --nanosleep       sleep by clock_nanosleep
--p PRIO  --prio=PRIO       SCHED_FIFO priority of the first thread, 0 to 99
--q       --quiet           print at the end only
--t [NUM] --threads=NUM     NUM threads; without NUM one for each processor
-`;
-
-/** Reads the command line. Returns the options, or why it is refused. */
-export function parseCyclictest(argv: readonly string[]): CyclictestOptions | CyclictestRefusal {
-  const options: CyclictestOptions = {
-    threads: 1,
-    affinity: null,
-    priority: 0,
-    intervalUs: 1000,
-    distanceUs: 500,
-    loops: 0,
-    histogram: 0,
-    histogramSum: false,
-    quiet: false,
-    nanosleep: false,
-    locked: false,
-  };
-  const args = argv.slice(1);
-  const isNumber = (text: string | undefined): text is string => text !== undefined && /^\d+$/.test(text);
-  for (let i = 0; i < args.length; i++) {
-    let word = args[i]!;
-    let value: string | undefined;
-    if (word.startsWith("--")) {
-      const [name, given] = word.slice(2).split("=", 2) as [string, string | undefined];
-      const short = LONG[name];
-      if (short === undefined) {
-        return { message: `cyclictest: unrecognized option '${word}'`, status: 0, usage: true }; // as 0.83 ends
-      }
-      word = `-${short}`;
-      value = given;
-    }
-    if (!/^-[A-Za-z]/.test(word)) return { message: `cyclictest: unexpected argument '${word}'`, status: 1 };
-    const letters = word.slice(1);
-    for (let k = 0; k < letters.length; k++) {
-      const letter = letters[k]!;
-      if (NOT_MODELLED.includes(letter)) {
-        return { message: `cyclictest: option -${letter} is not modelled`, status: 1 };
-      }
-      if (FLAGS.includes(letter)) {
-        apply(options, letter, "");
-        continue;
-      }
-      if (!WITH_VALUE.includes(letter) && !OPTIONAL_VALUE.includes(letter)) {
-        return { message: `cyclictest: invalid option -- '${letter}'`, status: 0, usage: true };
-      }
-      const rest = letters.slice(k + 1);
-      if (rest !== "") value = rest;
-      else if (value === undefined && isNumber(args[i + 1])) value = args[++i];
-      if (value === undefined && WITH_VALUE.includes(letter)) {
-        return {
-          message: `cyclictest: option requires an argument -- '${letter}'`,
-          status: 0,
-          usage: true,
-        };
-      }
-      if (value !== undefined && !isNumber(value)) {
-        return { message: `cyclictest: -${letter}: '${value}' is not a number`, status: 1 };
-      }
-      const complaint = apply(options, letter, value ?? "");
-      if (complaint !== null) return { message: complaint, status: 1, usage: true };
-      break;
-    }
-  }
-  if (!options.nanosleep) {
-    return { message: "cyclictest: signal timers are not modelled: use -n (clock_nanosleep)", status: 1 };
-  }
-  if (options.loops === 0) {
-    return { message: "cyclictest: a run without end is not modelled: use -l LOOPS", status: 1 };
-  }
-  return options;
-}
-
-/** Sets one option. Returns a complaint, or null. */
-function apply(options: CyclictestOptions, letter: string, value: string): string | null {
-  const number = Number(value);
-  switch (letter) {
-    case "a":
-      options.affinity = value === "" ? "each" : number;
-      return null;
-    case "t":
-      options.threads = value === "" ? 0 : number;
-      return null;
-    case "m":
-      options.locked = true;
-      return null;
-    case "n":
-      options.nanosleep = true;
-      return null;
-    case "q":
-      options.quiet = true;
-      return null;
-    case "d":
-      options.distanceUs = number;
-      return null;
-    case "i":
-      options.intervalUs = number;
-      return number > 0 ? null : "cyclictest: interval must be at least 1 us";
-    case "l":
-      options.loops = number;
-      return null;
-    case "p":
-      options.priority = number;
-      return number <= 99 ? null : `cyclictest: priority ${number} is out of range, must be 0 ... 99`;
-    default:
-      options.histogram = number;
-      options.histogramSum = letter === "H";
-      return number > 0 && number <= 1_000_000
-        ? null
-        : `cyclictest: histogram of ${number} us is out of range, must be 1 ... 1000000`;
-  }
+/** What the threads of one run share. */
+interface Run {
+  readonly options: CyclictestOptions;
+  /** No thread goes on. */
+  stopped: boolean;
+  /** The thread whose latency was longer than `-b` allows, and how long, µs. */
+  broken: { readonly thread: Thread; readonly us: number } | null;
 }
 
 /** One measuring thread. */
 class Thread {
+  /** `-v`: latencies that have not been printed, µs. */
+  readonly values: number[] = [];
+  /** `-v`: how many have been. */
+  printed = 0;
   task!: Task;
 
   constructor(
@@ -222,18 +60,28 @@ class Thread {
     readonly histogram: Histogram,
   ) {}
 
+  /** The threads of a histogram have one interval and one priority. */
   get intervalUs(): number {
-    return this.options.intervalUs + this.number * this.options.distanceUs;
+    const { intervalUs, distanceUs, histogram } = this.options;
+    return histogram > 0 ? intervalUs : intervalUs + this.number * distanceUs;
   }
 
   get priority(): number {
-    return Math.max(0, this.options.priority - this.number);
+    const { priority, histogram, smp } = this.options;
+    return histogram > 0 || smp ? priority : Math.max(0, priority - this.number);
+  }
+
+  /** As `print_stat()` takes it. */
+  get row(): CyclictestThread {
+    const { number, priority, intervalUs, histogram } = this;
+    return { number, tid: this.task.pid, priority, intervalUs, histogram };
   }
 }
 
 /** The measuring thread's life: `timerthread()` of cyclictest.c. */
 function* measure(
   thread: Thread,
+  run: Run,
   kernel: Kernel,
   command: ProgramProcess,
 ): Activity<number> {
@@ -241,11 +89,12 @@ function* measure(
   const { clockRead } = kernel;
   const timer = kernel.sleepTimer(task);
   const intervalNs = thread.intervalUs * 1000;
-  const loops = thread.options.loops;
+  const loops = thread.options.loops || Infinity;
   const part = Math.max(1, Math.floor(loops / 100));
+  const watches = thread.options.verbose || thread.options.breakUs > 0;
   yield clockRead;
   let nextNs = kernel.nowNs + intervalNs;
-  for (let loop = 1; loop <= loops; loop++) {
+  for (let loop = 1; loop <= loops && !run.stopped; loop++) {
     // clock_nanosleep(), spelled out as in Kernel.sleepUntil: no step of the measured loop passes through another activity.
     yield kernel.enterSleep(task);
     const program = kernel.armSleep(task, timer, nextNs);
@@ -257,6 +106,7 @@ function* measure(
     yield clockRead;
     const nowNs = kernel.nowNs;
     histogram.record(nowNs - nextNs);
+    if (watches) watch(thread, run);
     nextNs += intervalNs;
     while (nextNs < nowNs) nextNs += intervalNs; // the points that have passed are given up
     if (loop % part === 0) command.progress(loop / loops);
@@ -264,12 +114,28 @@ function* measure(
   return 0;
 }
 
+/** What `-v` and `-b` do with the latency that has just been counted. */
+function watch(thread: Thread, run: Run): void {
+  const { lastUs } = thread.histogram;
+  if (run.options.verbose) thread.values.push(lastUs);
+  if (run.options.breakUs === 0 || lastUs <= run.options.breakUs || run.stopped) return;
+  run.stopped = true;
+  run.broken = { thread, us: lastUs };
+}
+
 const doc =
-  `Usage: cyclictest -n -l LOOPS [-a [NUM]] [-d DIST] [-h US | -H US] [-i INTV] [-m] [-p PRIO] [-q] [-t [NUM]]
-Effects: sleeps LOOPS times for INTV us (1000) and prints how late it woke, us: minimum, last, average, maximum; -h with a
-         histogram. -a: on processor NUM; -t: NUM threads, each with DIST us (500) more; -p: SCHED_FIFO priority
-Exit status: 0; 1 on a value out of range or an option that is not modelled; 0 after the usage, as version 0.83 ends
-Differs from the real one: -n and -l are needed; no signal timers, tracing options, -D, -v; nothing is printed before the end`;
+  `Usage: cyclictest -n -l LOOPS | -D TIME [-a [NUM]] [-b USEC] [-d DIST] [-h US | -H US] [-i INTV] [-m] [-p PRIO]
+       [-q] [-S] [-t [NUM]] [-v] [-y fifo|rr] [--json=FILE]
+Effects: sleeps LOOPS times, or for TIME seconds (m, h, d: other units), for INTV us (1000) and prints how late it woke, us:
+         minimum, last, average, maximum, each 10 ms or with -q once; -v every value, -h a histogram, --json a file.
+         -a: on processor NUM; -t: NUM threads, each with DIST us (500) more; -p: SCHED_FIFO priority; -b: ends when it woke
+         later than USEC; -S: -a -t -n
+Exit status: 0; 1 after the usage on a value out of range, or on an option that is not modelled; 0 after the usage on an
+         option that there is not, as version 0.83 ends; the errno if FILE cannot be written
+Differs from the real one: -n and one of -l, -D, -b are needed; no signal timers, no tracing; --json is of version 2`;
+
+/** How often the tool looks at its threads. */
+const LOOK_NS = 10_000_000;
 
 /** The program. */
 export const cyclictest: Program = {
@@ -277,21 +143,17 @@ export const cyclictest: Program = {
   summary: "measures how late a task is woken by a timer",
   doc,
   *main(command: ProgramProcess): Activity<number> {
-    const options = parseCyclictest(command.argv);
+    const { kernel, processors, task: main } = command;
+    const options = parseCyclictest(command.argv, processors.length);
     if ("message" in options) {
-      command.stderr(`${options.message}\n`);
+      command.stderr(options.message);
       if (options.usage) command.stdout(USAGE);
       return options.status;
     }
-    const { kernel, processors, task: main } = command;
     const count = options.threads === 0 ? processors.length : options.threads;
-    if (typeof options.affinity === "number" && options.affinity >= processors.length) {
-      command.stderr(
-        `cyclictest: processor ${options.affinity} does not exist, there are ${processors.length}\n`,
-      );
-      return 1;
-    }
-    command.stdout("# /dev/cpu_dma_latency set to 0us\n");
+    const startNs = kernel.nowNs;
+    command.stdout(`${DMA_LATENCY_LINE}\n`);
+    const run: Run = { options, stopped: false, broken: null };
     const threads: Thread[] = [];
     let running = count;
     for (let number = 0; number < count; number++) {
@@ -302,34 +164,164 @@ export const cyclictest: Program = {
       thread.task = kernel.createTask(
         "cyclictest",
         allowed,
-        () => measure(thread, kernel, command),
+        () => measure(thread, run, kernel, command),
         () => {
           running--;
           kernel.wake(main, kernel.cpus[thread.task.cpu]!);
         },
+        main,
       );
       if (thread.priority > 0) {
-        thread.task.policy = "SCHED_FIFO";
+        thread.task.policy = options.policy;
         thread.task.rtPriority = thread.priority;
       }
       threads.push(thread);
+      if (options.verbose) {
+        const longer = options.histogram > 0 ? 0 : options.distanceUs; // the tool prints the next thread's
+        command.stdout(`Thread ${number} Interval: ${thread.intervalUs + longer}\n`);
+      }
       const here = kernel.cpus[main.cpu]!;
       kernel.wake(thread.task, here);
       yield* here.sendPendingIpis();
     }
-    while (running > 0) yield* kernel.cpus[main.cpu]!.sleep();
-    const rows: CyclictestThread[] = threads.map((thread) => ({
-      number: thread.number,
-      tid: thread.task.pid,
-      priority: thread.priority,
-      intervalUs: thread.intervalUs,
-      histogram: thread.histogram,
-    }));
-    command.measured({ options, threads: rows, kernel });
+    const endNs = options.durationSeconds === 0 ? Infinity : startNs + options.durationSeconds * 1e9;
+    if (options.quiet && !options.verbose) yield* waitQuietly(command, run, endNs, () => running > 0);
+    else yield* waitPrinting(command, run, endNs, threads, () => running > 0);
+    const rows = threads.map(({ row }) => row);
+    command.measured({ options, threads: rows });
+    if (options.json !== "") {
+      const cpus = threads.map(({ task }) => processors.indexOf(task.cpu));
+      const status = yield* writeJson(command, options.json, startNs, rows, cpus);
+      if (status !== 0) return status;
+    }
+    if (options.quiet && options.histogram === 0) {
+      for (const row of rows) command.stdout(`${threadLine(row)}\n`);
+    }
     if (options.histogram > 0) {
-      const lines = [...histogramLines(rows, { withSum: options.histogramSum })];
+      const lines = [...histogramLines(rows, { withSum: options.histogramSum && count > 1 })];
       command.stdout(`${lines.join("\n")}\n`); // tens of thousands, written at once as stdio does
-    } else for (const row of rows) command.stdout(`${threadLine(row)}\n`);
+    }
+    if (options.breakUs > 0) {
+      command.stdout(`# Thread Ids:${rows.map(({ tid }) => ` ${String(tid).padStart(5, "0")}`).join("")}\n`);
+      if (run.broken !== null) {
+        const { thread, us } = run.broken;
+        command.stdout(`# Break thread: ${thread.task.pid}\n# Break value: ${us}\n`);
+      }
+    }
     return 0;
   },
 };
+
+/**
+ * The main thread with `-q`: sleeps until a thread has ended, or the time is over. (The tool looks each 10 ms, and disturbs
+ * what it measures; here it wakes at those times only when there is something to see.)
+ */
+function* waitQuietly(
+  { kernel, task }: ProgramProcess,
+  run: Run,
+  endNs: number,
+  isRunning: () => boolean,
+): Activity {
+  const timer = kernel.sleepTimer(task);
+  const startNs = kernel.nowNs;
+  let untilNs = endNs;
+  while (isRunning()) {
+    if (untilNs === Infinity || run.stopped) yield* kernel.cpus[task.cpu]!.sleep();
+    else {
+      yield* kernel.sleepUntil(task, timer, untilNs);
+      timer.base?.cancel(timer);
+      run.stopped ||= kernel.nowNs >= untilNs;
+    }
+    // One has ended: the others end when the tool has seen it.
+    untilNs = Math.min(untilNs, startNs + Math.ceil((kernel.nowNs - startNs) / LOOK_NS) * LOOK_NS);
+  }
+}
+
+/** The main thread without `-q`, or with `-v`: prints each 10 ms, over what it has printed. */
+function* waitPrinting(
+  command: ProgramProcess,
+  run: Run,
+  endNs: number,
+  threads: readonly Thread[],
+  isRunning: () => boolean,
+): Activity {
+  const { kernel, task, system } = command;
+  const { quiet, verbose, loops } = run.options;
+  const timer = kernel.sleepTimer(task);
+  for (;;) {
+    if (verbose) { for (const thread of threads) printValues(thread, command); }
+    else if (!quiet) {
+      command.stdout(
+        `policy: ${policies(threads, run.options)}: loadavg: ${yield* loadAverage(system)}          \n\n`,
+      );
+      for (const { row } of threads) command.stdout(`${threadLine(row)}\n`);
+    }
+    const done = loops > 0 && threads.some(({ histogram }) => histogram.count >= loops);
+    const lookNs = kernel.nowNs + LOOK_NS;
+    while (kernel.nowNs < lookNs) yield* kernel.sleepUntil(task, timer, lookNs); // an ending thread wakes it early
+    run.stopped ||= kernel.nowNs >= endNs;
+    if (run.stopped || done) break;
+    if (!verbose && !quiet) command.stdout(`\x1b[${threads.length + 2}A`);
+  }
+  run.stopped = true;
+  while (isRunning()) yield* kernel.cpus[task.cpu]!.sleep();
+  if (verbose) { for (const thread of threads) printValues(thread, command); }
+}
+
+/** `fifo`, or `fifo/other` where a thread has no priority left. */
+function policies(threads: readonly Thread[], { priority, policy }: CyclictestOptions): string {
+  const first = priority === 0 ? "other" : policy === "SCHED_RR" ? "rr" : "fifo";
+  return threads.some((thread) => thread.priority === 0) ? `${first}/other` : first;
+}
+
+/** Thread, cycle from 0, latency. */
+function printValues(thread: Thread, command: ProgramProcess): void {
+  const column = (value: number) => String(value).padStart(8);
+  for (const us of thread.values.splice(0)) {
+    command.stdout(`${column(thread.number)}:${column(thread.printed++)}:${column(us)}\n`);
+  }
+}
+
+/** `/proc/loadavg` without its end of line. */
+function* loadAverage({ vfs }: SystemPort): Activity<string> {
+  const file = vfs.open("/proc/loadavg", { read: true });
+  const text = file instanceof Errno ? file : yield* file.read();
+  return text instanceof Errno ? "" : text.trimEnd();
+}
+
+/** Writes the file of `--json`. Returns the exit status. */
+function* writeJson(
+  command: ProgramProcess,
+  name: string,
+  startNs: number,
+  rows: readonly CyclictestThread[],
+  cpus: readonly number[],
+): Activity<number> {
+  const { kernel, system, cwd } = command;
+  const path = name.startsWith("/") ? name : `${cwd}/${name}`;
+  const { release, realTime } = kernel.release;
+  const seconds = (ns: number) => system.bootTime + Math.floor(ns / 1e9);
+  const file = system.vfs.open(path, { write: true, create: true, truncate: true });
+  const written = file instanceof Errno ? file : yield* file.write(cyclictestJson(
+    {
+      commandLine: command.argv.join(" "),
+      version: "0.83",
+      startTime: seconds(startNs),
+      endTime: seconds(kernel.nowNs),
+      returnCode: 0,
+      system: {
+        nodename: system.hostname,
+        release,
+        version: `#1 SMP${realTime ? " PREEMPT RT" : ""}`,
+        machine: "x86_64",
+        realtime: realTime,
+      },
+    },
+    rows,
+    cpus,
+  ));
+  if (!(file instanceof Errno)) file.close();
+  if (!(written instanceof Errno)) return 0;
+  command.stderr(`Failed to open '${name}'\n: ${written.message}\n`);
+  return written.number;
+}

@@ -12,7 +12,10 @@ import type { NetStack } from "../linux/net/stack.ts";
 import type { PciCore } from "../linux/pci_bus.ts";
 import type { CpuMask, Task } from "../linux/task.ts";
 import type { Histogram } from "../measure/histogram.ts";
+import type { FileSystem, Node, Vfs } from "../linux/vfs.ts";
+import type { ProgramCosts } from "./costs.ts";
 import type { CyclictestResult } from "./cyclictest.ts";
+import type { SysbenchResult } from "./sysbench.ts";
 
 /** What a program finds of its computer beside the kernel. */
 export interface SystemPort {
@@ -32,6 +35,12 @@ export interface SystemPort {
   readonly threads: KernelThreads;
   /** The programs that it has, by name. */
   readonly programs: ReadonlyMap<string, Program>;
+  /** What work of programs costs here. */
+  readonly costs: ProgramCosts;
+  /** Its files. */
+  readonly vfs: Vfs;
+  /** What can be mounted; `undefined`: the kernel has no file system of that type with these options. */
+  fileSystem(type: string, options: readonly string[]): { node: Node; fileSystem: FileSystem } | undefined;
 }
 
 /** What iperf or ping has measured. */
@@ -57,6 +66,8 @@ export interface ProgramProcess {
   readonly pid: number;
   /** Its name and arguments. */
   readonly argv: readonly string[];
+  /** The directory it was started in. */
+  readonly cwd: string;
   /** The kernel it runs on. */
   readonly kernel: Kernel;
   /** Its first thread. */
@@ -75,6 +86,8 @@ export interface ProgramProcess {
   measured(result: CyclictestResult): void;
   /** Begins to measure traffic; what it answers ends that, and hands the figures to the laboratory. */
   measureTraffic(): (figures: TrafficFigures) => void;
+  /** Tells that a fixed amount of computing begins, and what came out. */
+  computing(what: "begins" | SysbenchResult): void;
   /** Tells how far a long run has come, 0 … 1. */
   progress(fraction: number): void;
 }

@@ -41,6 +41,10 @@ export interface MachineContext {
   createGuest(request: GuestRequest): GuestKernel;
   /** Where the thread of vCPU `index` may run; `undefined`: where its process may. */
   vcpuAffinity(index: number): CpuMask | undefined;
+  /** Whether the guest's memory is locked although the command line does not say so. */
+  readonly memoryLocked?: boolean;
+  /** The thread of a vCPU has begun. */
+  vcpuStarted?(thread: Task): void;
   /** The machine is made, and runs unless it is stopped. */
   started(machine: QemuMachine): void;
   /** The process has ended, and everything that it had is given back. */
@@ -156,6 +160,12 @@ export class QemuMachine implements VcpuThreadOwner {
     const address = process.calls.map({ start: (id) => guest.cpus[id]!.prepareStart() });
     const bytes = options.memoryMiB * 2 ** 20;
     yield* process.ioctl(task, this.vm, "KVM_SET_USER_MEMORY_REGION", 0, 0, 0, bytes, address);
+    const { vm } = this.file;
+    process.useMemory({
+      mib: options.memoryMiB,
+      locked: options.memoryLocked || this.context.memoryLocked === true,
+      unmapPage: (from) => vm.unmapPage(from),
+    });
     yield* this.#startThreads(task, kvm, steps);
     this.context.started(this);
     return [];
@@ -186,6 +196,7 @@ export class QemuMachine implements VcpuThreadOwner {
   }
 
   *#thread(thread: VcpuThread, own: Task, creator: Task): Activity<number> {
+    this.context.vcpuStarted?.(own);
     const status = yield* thread.life(own, creator);
     this.#alive--;
     yield* this.process.wake([this.#main!], own);
@@ -196,6 +207,7 @@ export class QemuMachine implements VcpuThreadOwner {
   *#wait(main: Task): Activity<number> {
     const { process } = this;
     yield* process.waitUntil(main, () => this.killed && this.#alive === 0);
+    process.freeMemory();
     yield* process.calls.descriptors.closeAll(main);
     this.context.ended(this);
     return 0;

@@ -3,8 +3,8 @@
  *
  * *Document*: `qemu-options.hx` and the manual page of qemu-kvm 1.1.
  *
- * Options of other years (`-accel`, `-realtime`, `-overcommit`, `-object`, …) are not in the table: they are invalid
- * here, as they were.
+ * Options of other years (`-accel`, `-overcommit`, `-object`, …) are not in the table: they are invalid here, as they
+ * were. One is: `-realtime mlock=on` of QEMU 1.5, because slide 7 has mlock(2); the program says so.
  *
  * @module
  */
@@ -27,7 +27,11 @@ function rows(treatment: Treatment, hasArgument: boolean, names: string): [strin
 
 /** Every option by its name without dashes. */
 export const OPTIONS: ReadonlyMap<string, OptionRow> = new Map([
-  ...rows("used", true, "m smp cpu M machine drive hda hdb hdc hdd cdrom device serial monitor vga name"),
+  ...rows(
+    "used",
+    true,
+    "m smp cpu M machine drive hda hdb hdc hdd cdrom device serial monitor vga name realtime",
+  ),
   ...rows(
     "used",
     false,
@@ -55,3 +59,13 @@ export const OPTIONS: ReadonlyMap<string, OptionRow> = new Map([
       "daemonize xen-attach enable-nesting",
   ),
 ]);
+
+/** Device models of 1.1 that QEMU would build and we cannot. */
+export const UNMODELLED_DEVICES = new Set(
+  ("virtio-blk-pci virtio-net-pci virtio-balloon-pci virtio-serial-pci virtio-9p-pci virtio-scsi-pci virtserialport " +
+    "virtconsole e1000 rtl8139 ne2k_pci pcnet i82551 i82557b i82559er ide-drive ide-hd ide-cd scsi-disk scsi-hd " +
+    "scsi-cd lsi53c895a ahci ich9-ahci piix3-usb-uhci piix4-usb-uhci usb-ehci nec-usb-xhci usb-tablet usb-mouse " +
+    "usb-kbd usb-storage usb-hub usb-host isa-serial isa-parallel isa-debugcon isa-fdc ivshmem i6300esb ib700 VGA " +
+    "cirrus-vga isa-vga qxl qxl-vga vmware-svga intel-hda hda-duplex hda-output AC97 ES1370 sb16 hpet pci-bridge")
+    .split(" "),
+);

@@ -17,7 +17,7 @@
  */
 import { CPU_MODELS, CPU_PROPERTIES, cpuFeature } from "./cpu_models.ts";
 import { parseKeyValues } from "./key_values.ts";
-import { OPTIONS } from "./option_table.ts";
+import { OPTIONS, UNMODELLED_DEVICES } from "./option_table.ts";
 
 /** A disk. */
 export interface QemuDrive {
@@ -66,6 +66,8 @@ export interface QemuOptions {
   readonly devices: readonly QemuDevice[];
   /** `-S`: the vCPUs are created but do not run yet. */
   readonly stopped: boolean;
+  /** `-realtime mlock=on`. */
+  readonly memoryLocked: boolean;
   /** `-name`; undefined if not given. */
   readonly name: string | undefined;
   /** Options that were accepted although nothing in the model depends on them, as typed. */
@@ -129,16 +131,6 @@ const PCI_ASSIGN_PROPERTIES = new Set(
   ("host prefer_msi share_intx configfd bootindex romfile rombar addr multifunction command_serr_enable id bus")
     .split(" "),
 );
-/** Device models of 1.1 that QEMU would build and we cannot. */
-const UNMODELLED_DEVICES = new Set(
-  ("virtio-blk-pci virtio-net-pci virtio-balloon-pci virtio-serial-pci virtio-9p-pci virtio-scsi-pci virtserialport " +
-    "virtconsole e1000 rtl8139 ne2k_pci pcnet i82551 i82557b i82559er ide-drive ide-hd ide-cd scsi-disk scsi-hd " +
-    "scsi-cd lsi53c895a ahci ich9-ahci piix3-usb-uhci piix4-usb-uhci usb-ehci nec-usb-xhci usb-tablet usb-mouse " +
-    "usb-kbd usb-storage usb-hub usb-host isa-serial isa-parallel isa-debugcon isa-fdc ivshmem i6300esb ib700 VGA " +
-    "cirrus-vga isa-vga qxl qxl-vga vmware-svga intel-hda hda-duplex hda-output AC97 ES1370 sb16 hpet pci-bridge")
-    .split(" "),
-);
-
 /**
  * Reads a command line; `argv[0]` is the program as typed.
  *
@@ -209,6 +201,12 @@ class CommandLine {
       case "name":
         for (const key of parseKeyValues(given.argument, "guest").keys()) {
           this.#checkKey(key, ["guest", "process", "debug-threads"], given);
+        }
+        break;
+      case "realtime":
+        for (const [key, value] of parseKeyValues(given.argument)) {
+          this.#checkKey(key, ["mlock"], given);
+          if (!/^(on|off)$/.test(value)) this.#fail(`Parameter '${key}' expects 'on' or 'off'`, given);
         }
         break;
       case "M":
@@ -312,6 +310,7 @@ class CommandLine {
       drives,
       devices,
       stopped: this.#has("S"),
+      memoryLocked: parseKeyValues(this.#last("realtime")?.argument ?? "").get("mlock") === "on",
       name: name === undefined ? undefined : parseKeyValues(name.argument, "guest").get("guest"),
       withoutEffect: this.#given
         .filter(({ option }) => OPTIONS.get(option)?.treatment === "cosmetic")

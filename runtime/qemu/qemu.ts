@@ -105,6 +105,9 @@ export function qemu(context: QemuContext): QemuProgram {
       const failed = yield* machine.make(task, deviceWords(options.program, argv));
       for (const line of failed) command.stderr(`${line}\n`);
       if (failed.length > 0) return 1;
+      if (options.memoryLocked) {
+        command.stderr("note: -realtime came with QEMU 1.5; it stands here for the mlock(2) of slide 7\n");
+      }
       for (const line of machine.cautions()) command.stderr(`note: ${line}\n`); // the laboratory's, not QEMU's
       if (!options.stopped) yield* machine.cont(task);
       return 0;
@@ -116,7 +119,7 @@ function docOf({ name, patched }: QemuContext): string {
   const effects = patched
     ? "starts a guest; its vCPUs get the CPUs that are offline, highest first"
     : "starts a guest";
-  return `Usage: ${name} [-enable-kvm] [-m MIB] [-smp N] [-cpu MODEL[,+FEATURE]...] [-name NAME] [-S] [-no-kvm-pit]
+  return `Usage: ${name} [-enable-kvm] [-m MIB] [-smp N] [-cpu MODEL[,+FEATURE]...] [-name NAME] [-S] [-no-kvm-pit] [-realtime mlock=on]
        [-nographic] [-serial BACKEND] [-monitor BACKEND] [-drive KEY=VALUE,...] [-device pci-assign,host=BUS:DEVICE.FUNCTION]
 Effects: ${effects}; ssh NAME COMMAND (vm0, vm1, ...) then runs there.
          -S: the vCPUs wait, and vcpu[i] can be given to ioctl. Other options of qemu-kvm 1.1 are taken without effect, or refused

@@ -44,7 +44,10 @@ export function vcpuStatus(index: number, { vcpu }: VcpuFile): VcpuStatus {
   const slave = vcpu.slaveCpu >= 0;
   const off = (reason: string): Feature => ({ on: false, reason });
   const noSlave = "no slave CPU";
-  const switchedOff = "direct mode is off until KVM has emulated the EOI of a virtual interrupt";
+  // A slave begins in direct mode, where KVM has one.
+  const switchedOff = vcpu.directSwitches === 0
+    ? "this KVM has no direct delivery: every interrupt exits"
+    : "direct mode is off until KVM has emulated the EOI of a virtual interrupt";
   const access = (msr: number): Feature => {
     if (!slave) return off(noSlave);
     if (!apic.x2apic) {

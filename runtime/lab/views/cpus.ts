@@ -56,12 +56,6 @@ export function layerLines(lab: Lab, only?: number): string[] {
   const cpus = lab.machine.cpus.filter(({ id }) => only === undefined || id === only);
   return tableLines(
     [{ title: "ms in", align: "left" }, ...LAYER_NAMES.map((title) => ({ title }))],
-    cpus.map((cpu) => {
-      // The step in flight is not booked yet, and looking must not book it: that would change the state.
-      const { inFlight } = cpu;
-      const soFar = (layer: number) =>
-        cpu.layerNs[layer]! + (inFlight?.layer === layer ? lab.engine.nowNs - inFlight.sinceNs : 0);
-      return [`cpu${cpu.id}`, ...LAYER_NAMES.map((_, layer) => (soFar(layer) / 1e6).toFixed(3))];
-    }),
+    cpus.map(({ id }) => [`cpu${id}`, ...lab.timeByLayer(id).map((ns) => (ns / 1e6).toFixed(3))]),
   );
 }

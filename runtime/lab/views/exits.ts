@@ -22,6 +22,7 @@ const NAMES: ReadonlyMap<number, string> = new Map<number, string>([
   [ExitReason.MsrWrite, "MSR_WRITE"],
   [ExitReason.InvalidGuestState, "INVALID_STATE"],
   [ExitReason.ApicAccess, "APIC_ACCESS"],
+  [ExitReason.EptViolation, "EPT_VIOLATION"],
   [ExitReason.EptMisconfig, "EPT_MISCONFIG"],
   [ExitReason.PreemptionTimer, "PREEMPTION_TIMER"],
 ]);
