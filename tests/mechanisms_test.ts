@@ -54,7 +54,7 @@ Deno.test("an idle guest's average hangs on the direct timer, its tail on isolat
   const mean = (name: string) => of(name).sumNs / of(name).count;
   for (const name of ["kvm-tuned", "isolation", "rfc-v1", "delivery+eoi"]) {
     const share = mean(name) / mean("kvm");
-    assert(share > 0.85 && share < 1.15, `${name}: ${share} of kvm's average`);
+    assert(share > 0.7 && share < 1.15, `${name}: ${share} of kvm's average`);
   }
   for (const name of ["delivery+timer", "rfc-v2"]) {
     assert(mean(name) < mean("kvm") / 3, `${name}: ${mean(name)} ns on average`);

@@ -145,6 +145,7 @@ export class Computer {
   #process(task: Task, launch: CommandLaunch): CommandProcess {
     const { lab } = this;
     const events = lab.engine.event, exits = lab.exits();
+    const beganNs = lab.engine.nowNs, hostNs = lab.hostNs();
     let run = -1;
     let before = { layerNs: [] as number[], exits: 0 };
     const soFar = () => ({ layerNs: lab.timeByLayer(DEDICATED_CPU), exits: totalExits(lab.exits()) });
@@ -185,6 +186,7 @@ export class Computer {
           exits: lab.exits().map((count, reason) => count - exits[reason]!),
           hash: engine.stateHash(),
           hostLoad: lab.host.spinning.size,
+          hostCpuPercent: (100 * (lab.hostNs() - hostNs)) / (engine.nowNs - beganNs),
           guestLoad: this.software.net.receiving.size > 0 ? "iperf" : "idle",
         });
       },

@@ -61,6 +61,8 @@ export interface LabResult {
   readonly hash: string;
   /** CPU-bound tasks on the host while it ran. */
   readonly hostLoad: number;
+  /** Time that the host's CPUs spent in the host's kernel and KVM meanwhile, in percent of one CPU. */
+  readonly hostCpuPercent: number;
   /** What the measured kernel did beside: nothing, or it received what iperf sent. */
   readonly guestLoad: "idle" | "iperf";
 }
