@@ -17,11 +17,11 @@
  */
 
 import type { Alarm, Engine } from "./sim/engine.ts";
-import { type Activity, Op, type Step } from "./sim/activity.ts";
+import { type Activity, Op, type Routine, type Step } from "./sim/activity.ts";
 import type { StateHash } from "./sim/state_hash.ts";
 import type { TraceRecord } from "./sim/trace.ts";
 import type { LocalApic } from "./lapic.ts";
-import { Action, atomic, GENERAL_PROTECTION, resume } from "./cpu_sequencer.ts";
+import { Action, atomic, GENERAL_PROTECTION } from "./cpu_sequencer.ts";
 import { access, type ProcessorBus, type ProcessorCosts } from "./cpu_bus.ts";
 import { type Context, type Frame, FrameKind, type RegisterFile } from "./register_file.ts";
 import { traceCpu, traceStep } from "./cpu_trace.ts";
@@ -182,21 +182,19 @@ export class LogicalCpu {
         action = this.#recognise();
         continue;
       }
-      const { activity } = frame;
-      let next = resume.call(activity, this.#result);
+      let step = frame.next(this.#result);
       // Most often work follows work, with nothing due or pending in between.
-      while (next.done !== true && next.value.op === Op.Work && !this.#attention) {
-        const { layer } = next.value;
-        const ns = this.#scaled(next.value);
+      while (step !== null && step.op === Op.Work && !this.#attention) {
+        const { layer } = step;
+        const ns = this.#scaled(step);
         if (!engine.passTo(engine.nowNs + ns)) break;
         this.layerNs[layer]! += ns;
-        next = resume.call(activity, 0);
+        step = frame.next(0);
       }
-      if (next.done === true) {
-        action = this.#return(context, frame, next.value);
+      if (step === null) {
+        action = this.#return(context, frame);
         continue;
       }
-      const step = next.value;
       switch (step.op) {
         case Op.Work:
           frame.remainingNs = this.#scaled(step);
@@ -305,13 +303,13 @@ export class LogicalCpu {
   }
 
   /** The running activity has ended: removes its frame; a handler's ends with IRET. */
-  #return(context: Context, frame: Frame, value: unknown): Action {
+  #return(context: Context, frame: Frame): Action {
     if (context.depth === 0) {
       throw new Error(`Activity "${context.name}" ended and nobody switched away from it`);
     }
     context.depth--;
     if (frame.kind === FrameKind.Call) {
-      this.#result = typeof value === "number" ? value : 0;
+      this.#result = frame.result;
       return Action.Go;
     }
     this.registers.interruptFlag = frame.savedInterruptFlag;
@@ -399,7 +397,7 @@ export class LogicalCpu {
     return this.vmcs !== null && (this.vmcs.pinBased & Pin.NmiExiting) !== 0;
   }
 
-  #pushHandler(activity: Activity<unknown>, kind: number): void {
+  #pushHandler(activity: Activity<unknown> | Routine, kind: number): void {
     const registers = this.registers;
     const below = registers.context.top;
     below.address = registers.address;

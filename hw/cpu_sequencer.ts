@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type Activity, HARDWARE, Op, Step } from "./sim/activity.ts";
+import { HARDWARE, Op, Step } from "./sim/activity.ts";
 
 /** What the processor does next. */
 export const Action = {
@@ -17,9 +17,6 @@ export const Action = {
 } as const;
 /** One of {@linkcode Action}. */
 export type Action = typeof Action[keyof typeof Action];
-
-/** The `next` of all activities, taken once: every generator function has a prototype of its own to look it up in. */
-export const resume: Activity<unknown>["next"] = Object.getPrototypeOf(function* () {}.prototype).next;
 
 /** #GP. */
 export const GENERAL_PROTECTION = 13;

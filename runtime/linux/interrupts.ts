@@ -7,125 +7,232 @@
  * @module
  */
 
-import { type Activity, Step } from "../../hw/sim/activity.ts";
+import { type Activity, Routine, Step } from "../../hw/sim/activity.ts";
 import { Apic } from "../../hw/lapic.ts";
-import type { KernelCpu } from "./kernel_cpu.ts";
+import type { HrTimer } from "./hrtimer.ts";
+import type { IrqAction, KernelCpu, Softirq } from "./kernel_cpu.ts";
+import type { Task } from "./task.ts";
 import { Vector } from "./vectors.ts";
 
 /** The handler of external interrupt `vector` on `cpu`. */
-export function interruptHandler(cpu: KernelCpu, vector: number): Activity<unknown> {
+export function interruptHandler(cpu: KernelCpu, vector: number): Activity<unknown> | Routine {
   if (cpu.steadySinceNs >= 0) cpu.leaveSteady();
   switch (vector) {
     case Vector.LocalTimer:
-      return cpu.localTimerOverride?.() ?? localTimer(cpu);
+      return cpu.localTimerOverride?.() ?? new LocalTimer(cpu);
     case Vector.Reschedule:
-      return reschedule(cpu);
+      return new Reschedule(cpu);
     case Vector.CallFunctionSingle:
-      return callFunctionSingle(cpu);
+      return new CallFunctionSingle(cpu);
     default:
-      return device(cpu, vector);
+      return new DeviceInterrupt(cpu, vector);
   }
 }
 
-/** smp_apic_timer_interrupt(): acknowledges first, then runs the timers that have expired. */
-function* localTimer(cpu: KernelCpu): Activity {
-  const { kernel, hrtimers } = cpu;
-  yield kernel.steps.irqEntry;
-  yield cpu.apicWrite(Apic.EOI, 0);
-  cpu.localTimerInterrupts++;
-  hrtimers.programmedNs = Infinity;
-  const extra = cpu.background === null ? null : cpu.background.extraWork();
-  if (extra !== null) yield extra;
-  for (;;) {
-    const timer = hrtimers.takeExpired(kernel.nowNs);
-    if (timer === null) break;
-    yield timer.step;
-    timer.callback(timer, cpu);
-  }
-  if (hrtimers.stale && !cpu.enterSteady()) yield cpu.programTimer();
-  if (cpu.softirqs.length > 0 || (cpu.rescheduleMask | cpu.nmiMask) !== 0) yield* leave(cpu);
-  const away = cpu.preempt();
-  if (away !== null) yield away;
-}
-
-/** scheduler_ipi(): somebody queued a task here. */
-function* reschedule(cpu: KernelCpu): Activity {
-  yield cpu.kernel.steps.irqEntry;
-  yield cpu.apicWrite(Apic.EOI, 0);
-  cpu.rescheduleInterrupts++;
-  yield cpu.kernel.steps.ipiHandler;
-  yield* leave(cpu);
-  const away = cpu.preempt();
-  if (away !== null) yield away;
-}
-
-/** generic_smp_call_function_single_interrupt(): runs what other CPUs have sent. */
-function* callFunctionSingle(cpu: KernelCpu): Activity {
-  yield cpu.kernel.steps.irqEntry;
-  yield cpu.apicWrite(Apic.EOI, 0);
-  cpu.callFunctionInterrupts++;
-  yield cpu.kernel.steps.ipiHandler;
-  if (cpu.state === "slave") return; // the slave's own loop takes them
-  for (let work = cpu.callFunctions.shift(); work !== undefined; work = cpu.callFunctions.shift()) {
-    yield cpu.registers.call(work);
-  }
-  yield* leave(cpu);
-  const away = cpu.preempt();
-  if (away !== null) yield away;
-}
-
-/** do_IRQ(): an edge-triggered device interrupt; acknowledged before its handler runs. */
-function* device(cpu: KernelCpu, vector: number): Activity {
-  const { kernel } = cpu;
-  yield kernel.steps.irqEntry;
-  const action = cpu.vectorIrq.get(vector);
-  yield cpu.apicWrite(Apic.EOI, 0);
-  if (action === undefined) {
-    kernel.spuriousVectors++;
-    kernel.log(`do_IRQ: ${cpu.id}.${vector} No irq handler for vector (irq -1)`);
-    return;
-  }
-  kernel.countInterrupt(action.irq, cpu.id);
-  const { topHalf } = action;
-  if (topHalf) {
-    yield topHalf.step ?? kernel.steps.deviceHandler;
-    topHalf.act(cpu);
-  } else yield cpu.registers.call(action.handler(cpu));
-  yield* leave(cpu);
-  const away = cpu.preempt();
-  if (away !== null) yield away;
-}
+/** Where a handler stands, in the order in which it comes by. */
+const At = { Entry: 0, Eoi: 1, Body: 2, Softirqs: 3, Softirq: 4, Ipis: 5, Timer: 6, Preempt: 7, End: 8 } as const;
 
 /**
- * irq_exit(): softirqs, with interrupts on; then the interrupts to other CPUs that wake-ups asked for.
+ * The frame of every handler: entry, EOI, the handler's own work, then irq_exit(): softirqs, with interrupts on, and the
+ * interrupts to other CPUs that wake-ups asked for; at last the scheduler's word.
  *
  * Softirqs cannot be preempted, save in an RT kernel, where they have the priority of a thread below every
  * real-time task: there a waking task takes the CPU in the middle of them.
  */
-function* leave(cpu: KernelCpu): Activity {
-  const { registers, softirqs } = cpu;
-  while (softirqs.length > 0 && !cpu.inSoftirq) {
-    const work = softirqs.shift()!;
-    const task = cpu.current;
-    const flag = registers.interruptFlag, count = task.preemptCount;
-    task.preemptCount = cpu.kernel.release.realTime ? 0 : count + 1;
-    cpu.inSoftirq = true;
+abstract class InterruptHandler extends Routine {
+  #at: number = At.Entry;
+  /** The softirq that is being done, if it has more than one step. */
+  #softirq: Softirq | null = null;
+  /** Of whom softirqs have borrowed the CPU, and what was so before. */
+  #task: Task | null = null;
+  #flag = false;
+  #preemptCount = 0;
+
+  constructor(readonly cpu: KernelCpu) {
+    super();
+  }
+
+  /** The handler's own work: does what its last step was for; answers the next one, or null: {@linkcode after} says how on. */
+  protected abstract body(): Step | null;
+
+  /** What comes after the body, one of {@linkcode At}. */
+  protected after(): number {
+    return At.Softirqs;
+  }
+
+  override next(): Step | null {
+    const { cpu } = this;
+    for (;;) {
+      switch (this.#at) {
+        case At.Entry:
+          this.#at = At.Eoi;
+          return cpu.kernel.steps.irqEntry;
+        case At.Eoi:
+          this.#at = At.Body;
+          return cpu.apicWrite(Apic.EOI, 0);
+        case At.Body: {
+          const step = this.body();
+          if (step !== null) return step;
+          this.#at = this.after();
+          break;
+        }
+        case At.Softirqs:
+          if (cpu.softirqs.length === 0 || cpu.inSoftirq) this.#at = At.Ipis;
+          else {
+            const work = this.#beginSoftirq();
+            this.#at = At.Softirq;
+            if (work instanceof Step) return work;
+            this.#softirq = work;
+          }
+          break;
+        case At.Softirq: {
+          const step = this.#softirq === null ? null : this.#softirq.next(cpu);
+          if (step !== null) return step;
+          this.#endSoftirq();
+          this.#at = At.Softirqs;
+          break;
+        }
+        case At.Ipis: {
+          const send = cpu.nextIpi();
+          if (send !== null) return send;
+          if (cpu.killStatus >= 0 && !cpu.inSoftirq) killCurrent(cpu);
+          this.#at = At.Timer;
+          break;
+        }
+        case At.Timer:
+          this.#at = At.Preempt;
+          if (cpu.hrtimers.stale && cpu.hrtimers.programmedNs === Infinity) return cpu.programTimer(); // it was steady
+          break;
+        case At.Preempt:
+          this.#at = At.End;
+          return cpu.preempt();
+        default:
+          return null;
+      }
+    }
+  }
+
+  #beginSoftirq(): Step | Softirq {
+    const { registers, softirqs, current, kernel } = this.cpu;
+    this.#task = current;
+    this.#flag = registers.interruptFlag;
+    this.#preemptCount = current.preemptCount;
+    current.preemptCount = kernel.release.realTime ? 0 : this.#preemptCount + 1;
+    this.cpu.inSoftirq = true;
     registers.interruptFlag = true;
-    if (work instanceof Step) yield work;
-    else for (let step = work.next(cpu); step !== null; step = work.next(cpu)) yield step;
-    registers.interruptFlag = flag;
-    cpu.inSoftirq = false;
-    task.preemptCount = count;
+    return softirqs.shift()!;
   }
-  yield* cpu.sendPendingIpis();
-  if (cpu.killStatus >= 0 && !cpu.inSoftirq) {
-    const task = cpu.current;
-    const status = cpu.killStatus;
-    cpu.killStatus = -1;
-    task.preemptCount = 0;
-    task.context.abandon(cpu.kernel.lastWords(task, status), true);
+
+  #endSoftirq(): void {
+    this.cpu.registers.interruptFlag = this.#flag;
+    this.cpu.inSoftirq = false;
+    this.#task!.preemptCount = this.#preemptCount;
+    this.#softirq = null;
   }
-  if (cpu.hrtimers.stale && cpu.hrtimers.programmedNs === Infinity) yield cpu.programTimer(); // it was steady
+}
+
+/** A signal has come for the running task: it never runs its own code again. */
+function killCurrent(cpu: KernelCpu): void {
+  const task = cpu.current;
+  const status = cpu.killStatus;
+  cpu.killStatus = -1;
+  task.preemptCount = 0;
+  task.context.abandon(cpu.kernel.lastWords(task, status), true);
+}
+
+/** smp_apic_timer_interrupt(): acknowledges first, then runs the timers that have expired. */
+class LocalTimer extends InterruptHandler {
+  #begun = false;
+  #programmed = false;
+  #timer: HrTimer | null = null;
+
+  protected override body(): Step | null {
+    const { cpu } = this;
+    const { kernel, hrtimers, background } = cpu;
+    if (!this.#begun) {
+      this.#begun = true;
+      cpu.localTimerInterrupts++;
+      hrtimers.programmedNs = Infinity;
+      const extra = background === null ? null : background.extraWork();
+      if (extra !== null) return extra;
+    }
+    if (this.#programmed) return null;
+    const expired = this.#timer;
+    if (expired !== null) expired.callback(expired, cpu);
+    this.#timer = hrtimers.takeExpired(kernel.nowNs);
+    if (this.#timer !== null) return this.#timer.step;
+    this.#programmed = true;
+    return hrtimers.stale && !cpu.enterSteady() ? cpu.programTimer() : null;
+  }
+
+  protected override after(): number {
+    const { softirqs, rescheduleMask, nmiMask } = this.cpu;
+    return softirqs.length > 0 || (rescheduleMask | nmiMask) !== 0 ? At.Softirqs : At.Preempt;
+  }
+}
+
+/** scheduler_ipi(): somebody queued a task here. */
+class Reschedule extends InterruptHandler {
+  #begun = false;
+
+  protected override body(): Step | null {
+    if (this.#begun) return null;
+    this.#begun = true;
+    this.cpu.rescheduleInterrupts++;
+    return this.cpu.kernel.steps.ipiHandler;
+  }
+}
+
+/** generic_smp_call_function_single_interrupt(): runs what other CPUs have sent. */
+class CallFunctionSingle extends InterruptHandler {
+  #begun = false;
+
+  protected override body(): Step | null {
+    const { cpu } = this;
+    if (!this.#begun) {
+      this.#begun = true;
+      cpu.callFunctionInterrupts++;
+      return cpu.kernel.steps.ipiHandler;
+    }
+    const work = cpu.state === "slave" ? undefined : cpu.callFunctions.shift(); // the slave's own loop takes them
+    return work === undefined ? null : cpu.registers.call(work);
+  }
+
+  protected override after(): number {
+    return this.cpu.state === "slave" ? At.End : At.Softirqs;
+  }
+}
+
+/** do_IRQ(): an edge-triggered device interrupt; acknowledged before its handler runs. */
+class DeviceInterrupt extends InterruptHandler {
+  #action: IrqAction | undefined;
+  #begun = false;
+
+  constructor(cpu: KernelCpu, readonly vector: number) {
+    super(cpu);
+  }
+
+  protected override body(): Step | null {
+    const { cpu } = this;
+    if (this.#begun) {
+      this.#action?.topHalf?.act(cpu);
+      return null;
+    }
+    this.#begun = true;
+    const action = this.#action = cpu.vectorIrq.get(this.vector);
+    if (action === undefined) return null;
+    cpu.kernel.countInterrupt(action.irq, cpu.id);
+    const { topHalf } = action;
+    return topHalf ? topHalf.step ?? cpu.kernel.steps.deviceHandler : cpu.registers.call(action.handler(cpu));
+  }
+
+  protected override after(): number {
+    if (this.#action !== undefined) return At.Softirqs;
+    const { kernel, id } = this.cpu;
+    kernel.spuriousVectors++;
+    kernel.log(`do_IRQ: ${id}.${this.vector} No irq handler for vector (irq -1)`);
+    return At.End;
+  }
 }
 
 /** The NMI handler: asks the registered handlers in order. */

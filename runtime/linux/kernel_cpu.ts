@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type Activity, LOAD, type Step, STORE } from "../../hw/sim/activity.ts";
+import { type Activity, LOAD, type Routine, type Step, STORE } from "../../hw/sim/activity.ts";
 import type { StateHash } from "../../hw/sim/state_hash.ts";
 import { Apic, DeliveryMode, x2apicMsr } from "../../hw/lapic.ts";
 import { timerDivisor } from "../../hw/lapic_timer.ts";
@@ -148,7 +148,7 @@ export class KernelCpu implements InterruptTable {
   // ---- interrupt descriptor table ----
 
   /** @inheritdoc */
-  interrupt(vector: number): Activity<unknown> {
+  interrupt(vector: number): Activity<unknown> | Routine {
     return interruptHandler(this, vector);
   }
 
@@ -298,16 +298,22 @@ export class KernelCpu implements InterruptTable {
 
   /** Sends the interrupts to other CPUs that wake-ups and kicks have left to be sent. */
   *sendPendingIpis(): Activity {
-    while (this.nmiMask !== 0) {
+    for (let send = this.nextIpi(); send !== null; send = this.nextIpi()) yield send;
+  }
+
+  /** The next of these: NMIs first; null where none is left. */
+  nextIpi(): Step | null {
+    if (this.nmiMask !== 0) {
       const target = 31 - Math.clz32(this.nmiMask & -this.nmiMask);
       this.nmiMask &= ~(1 << target);
-      yield this.apicWrite(Apic.ICR, target * 0x1_0000_0000 + 0x4000 + (DeliveryMode.Nmi << 8));
+      return this.apicWrite(Apic.ICR, target * 0x1_0000_0000 + 0x4000 + (DeliveryMode.Nmi << 8));
     }
-    while (this.rescheduleMask !== 0) {
+    if (this.rescheduleMask !== 0) {
       const target = 31 - Math.clz32(this.rescheduleMask & -this.rescheduleMask);
       this.rescheduleMask &= ~(1 << target);
-      yield this.sendIpi(target, Vector.Reschedule);
+      return this.sendIpi(target, Vector.Reschedule);
     }
+    return null;
   }
 
   /**
