@@ -175,6 +175,6 @@ export class ReceiveRing {
 
 /** How many frames of a train that has begun to arrive are there. */
 function arrivedOf({ frames, firstNs, spacingNs }: Arrival, nowNs: number): number {
-  if (spacingNs === 0) return frames;
-  return Math.min(frames, Math.floor((nowNs - firstNs) / spacingNs) + 1);
+  const sinceNs = nowNs - firstNs;
+  return sinceNs >= (frames - 1) * spacingNs ? frames : Math.floor(sinceNs / spacingNs) + 1;
 }

@@ -8,6 +8,7 @@
 
 import type { VectorInterrupts } from "./nic_82599_interrupts.ts";
 import { type EthernetPort, type FrameTrain, ReceiveRing } from "./ethernet.ts";
+import type { FrameSource } from "./nic_82599_switch.ts";
 import { PciFunction, routingId } from "./pci.ts";
 import { NO_EFFECTS, type PciEffect } from "./pci_configuration.ts";
 import { field, register, reserved } from "./registers.ts";
@@ -82,13 +83,15 @@ const RING_SIZE = 512;
 const ARRIVAL = 128;
 
 /** The registers that physical and virtual functions have in common, and what raises interrupts. */
-export abstract class Nic82599Function extends PciFunction implements EthernetPort {
+export abstract class Nic82599Function extends PciFunction implements EthernetPort, FrameSource {
   /** Causes and throttling of the function's vectors. */
   abstract readonly interrupts: VectorInterrupts;
   /** Its MAC address, from the card's EEPROM. */
   abstract readonly mac: number;
   /** @inheritdoc */
   readonly ring = new ReceiveRing(RING_SIZE);
+  /** @inheritdoc */
+  busyUntilNs = 0;
 
   /** @inheritdoc */
   abstract transmit(train: FrameTrain, nowNs: number, notBeforeNs?: number): readonly PciEffect[];

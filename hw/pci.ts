@@ -266,6 +266,7 @@ export class PciFunction {
   #msiX(bar: number, offset: number): { table: boolean; offset: number } | undefined {
     if (this.msiX === undefined) return undefined;
     const { table, tableLocation, pendingLocation } = this.msiX;
+    if (bar !== tableLocation.bar && bar !== pendingLocation.bar) return undefined;
     const inTable = offset - tableLocation.offset;
     if (bar === tableLocation.bar && inTable >= 0 && inTable < table.size * MSIX_ENTRY_SIZE) {
       return { table: true, offset: inTable };

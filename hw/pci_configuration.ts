@@ -184,6 +184,7 @@ export class ConfigurationSpace {
   }
 
   #load(offset: number, bytes: number): number {
+    if (bytes === 2) return this.#bytes[offset]! | this.#bytes[offset + 1]! << 8; // command and control: looked at most
     let value = 0;
     for (let i = 0; i < bytes; i++) value |= this.#bytes[offset + i]! << (8 * i);
     return u32(value);

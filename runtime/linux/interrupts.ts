@@ -120,7 +120,7 @@ abstract class InterruptHandler extends Routine {
     current.preemptCount = kernel.release.realTime ? 0 : this.#preemptCount + 1;
     this.cpu.inSoftirq = true;
     registers.interruptFlag = true;
-    return softirqs.shift()!;
+    return softirqs.length === 1 ? softirqs.pop()! : softirqs.shift()!;
   }
 
   #endSoftirq(): void {

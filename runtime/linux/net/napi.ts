@@ -90,7 +90,7 @@ export class Napi implements Softirq {
           this.#state = State.Packets;
           break;
         case State.Packets: {
-          const packet = stack.backlog.shift();
+          const packet = stack.backlog.length === 0 ? undefined : stack.backlog.shift();
           if (packet !== undefined) {
             this.#packet = packet;
             this.#state = State.Packet;
