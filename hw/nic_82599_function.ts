@@ -6,10 +6,10 @@
  * @module
  */
 
-import type { VectorInterrupts } from "./nic_82599_interrupts.ts";
+import { both, type VectorInterrupts } from "./nic_82599_interrupts.ts";
 import { type EthernetPort, type FrameTrain, ReceiveRing } from "./ethernet.ts";
 import type { FrameSource } from "./nic_82599_switch.ts";
-import { PciFunction, routingId } from "./pci.ts";
+import { PciFunction } from "./pci.ts";
 import { NO_EFFECTS, type PciEffect } from "./pci_configuration.ts";
 import { field, register, reserved } from "./registers.ts";
 import type { StateHash } from "./sim/state_hash.ts";
@@ -116,8 +116,7 @@ export abstract class Nic82599Function extends PciFunction implements EthernetPo
     const untold = vector !== undefined && this.ring.lastArrivalNs(nowNs) > this.interrupts.toldNs(vector);
     const noted = untold ? this.interrupts.raise(vector, nowNs) : NO_EFFECTS;
     const told = this.interrupts.enable(bank, bits, nowNs);
-    if (noted.length === 0 && told.length === 0) return this.#expectArrival(nowNs);
-    return noted.length === 0 ? told : [...noted, ...told];
+    return noted.length === 0 && told.length === 0 ? this.#expectArrival(nowNs) : both(noted, told);
   }
 
   /** The next frame sets an enabled cause: not before its message may leave, since nobody could tell. */
@@ -127,8 +126,7 @@ export abstract class Nic82599Function extends PciFunction implements EthernetPo
     const untold = this.ring.lastArrivalNs(nowNs) > this.interrupts.toldNs(vector);
     const nextNs = untold ? nowNs : this.ring.nextArrivalNs(nowNs);
     if (nextNs === Infinity) return NO_EFFECTS;
-    const atNs = Math.max(nextNs, this.interrupts.notBeforeNs(vector));
-    return [{ kind: "alarm", function: routingId(this.bdf), source: ARRIVAL, atNs }];
+    return this.wakeAt(ARRIVAL, Math.max(nextNs, this.interrupts.notBeforeNs(vector)));
   }
 
   /**

@@ -87,7 +87,12 @@ function spacing({ bytes }: FrameTrain, frameNs: number): number {
 }
 
 /** Frames of one sender follow each other: when the first of `train` leaves. */
-function serialise(from: FrameSource, { frames }: FrameTrain, notBeforeNs: number, spacingNs: number): number {
+function serialise(
+  from: FrameSource,
+  { frames }: FrameTrain,
+  notBeforeNs: number,
+  spacingNs: number,
+): number {
   const firstNs = Math.max(notBeforeNs, from.busyUntilNs);
   from.busyUntilNs = firstNs + frames * spacingNs;
   return firstNs;

@@ -174,6 +174,7 @@ export class PciFunction {
   readonly configuration = new ConfigurationSpace();
   /** The MSI-X capability, if the function has one. */
   msiX: MsiXCapability | undefined;
+  readonly #wakes: { kind: "alarm"; function: number; source: number; atNs: number }[][] = [];
 
   /** Makes the function with the header that its specification describes. */
   constructor(readonly spec: PciFunctionSpec) {
@@ -235,6 +236,18 @@ export class PciFunction {
   /** Its network port, if it has one. */
   get ethernet(): EthernetPort | undefined {
     return undefined;
+  }
+
+  /**
+   * The effect that asks for {@linkcode alarm} at `atNs`. It is carried out at once, so each source has one object for all
+   * its alarms.
+   */
+  wakeAt(source: number, atNs: number): readonly PciEffect[] {
+    const wake = this.#wakes[source] ??= [
+      { kind: "alarm", function: routingId(this.bdf), source, atNs },
+    ];
+    wake[0]!.atNs = atNs;
+    return wake;
   }
 
   /** An alarm that an effect asked for is due. */

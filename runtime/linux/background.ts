@@ -118,7 +118,7 @@ export class Background {
     const timer = new HrTimer(prefix, softirq ? steps.raiseSoftirq : section, () => {
       // Either raises the softirq now, or has just been paid as the handler: then this is the next one's length.
       section.ns = length();
-      if (softirq) cpu.softirqs.push(section);
+      if (softirq) cpu.softirqs.raise(section);
       this.#queue(source, timer.expiresNs);
     }, true);
     const source: Source = {

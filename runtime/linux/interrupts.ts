@@ -7,11 +7,10 @@
  * @module
  */
 
-import { type Activity, Routine, Step } from "../../hw/sim/activity.ts";
+import { type Activity, Routine, type Step } from "../../hw/sim/activity.ts";
 import { Apic } from "../../hw/lapic.ts";
 import type { HrTimer } from "./hrtimer.ts";
-import type { IrqAction, KernelCpu, Softirq } from "./kernel_cpu.ts";
-import type { Task } from "./task.ts";
+import type { IrqAction, KernelCpu } from "./kernel_cpu.ts";
 import { Vector } from "./vectors.ts";
 
 /** The handler of external interrupt `vector` on `cpu`. */
@@ -30,23 +29,24 @@ export function interruptHandler(cpu: KernelCpu, vector: number): Activity<unkno
 }
 
 /** Where a handler stands, in the order in which it comes by. */
-const At = { Entry: 0, Eoi: 1, Body: 2, Softirqs: 3, Softirq: 4, Ipis: 5, Timer: 6, Preempt: 7, End: 8 } as const;
+const At = {
+  Entry: 0,
+  Eoi: 1,
+  Body: 2,
+  Softirqs: 3,
+  Softirq: 4,
+  Ipis: 5,
+  Timer: 6,
+  Preempt: 7,
+  End: 8,
+} as const;
 
 /**
  * The frame of every handler: entry, EOI, the handler's own work, then irq_exit(): softirqs, with interrupts on, and the
  * interrupts to other CPUs that wake-ups asked for; at last the scheduler's word.
- *
- * Softirqs cannot be preempted, save in an RT kernel, where they have the priority of a thread below every
- * real-time task: there a waking task takes the CPU in the middle of them.
  */
 abstract class InterruptHandler extends Routine {
   #at: number = At.Entry;
-  /** The softirq that is being done, if it has more than one step. */
-  #softirq: Softirq | null = null;
-  /** Of whom softirqs have borrowed the CPU, and what was so before. */
-  #task: Task | null = null;
-  #flag = false;
-  #preemptCount = 0;
 
   constructor(readonly cpu: KernelCpu) {
     super();
@@ -77,25 +77,18 @@ abstract class InterruptHandler extends Routine {
           break;
         }
         case At.Softirqs:
-          if (cpu.softirqs.length === 0 || cpu.inSoftirq) this.#at = At.Ipis;
-          else {
-            const work = this.#beginSoftirq();
-            this.#at = At.Softirq;
-            if (work instanceof Step) return work;
-            this.#softirq = work;
-          }
+          this.#at = cpu.softirqs.begin(cpu) ? At.Softirq : At.Ipis;
           break;
         case At.Softirq: {
-          const step = this.#softirq === null ? null : this.#softirq.next(cpu);
+          const step = cpu.softirqs.next(cpu);
           if (step !== null) return step;
-          this.#endSoftirq();
           this.#at = At.Softirqs;
           break;
         }
         case At.Ipis: {
           const send = cpu.nextIpi();
           if (send !== null) return send;
-          if (cpu.killStatus >= 0 && !cpu.inSoftirq) killCurrent(cpu);
+          if (cpu.killStatus >= 0 && !cpu.softirqs.running) killCurrent(cpu);
           this.#at = At.Timer;
           break;
         }
@@ -110,24 +103,6 @@ abstract class InterruptHandler extends Routine {
           return null;
       }
     }
-  }
-
-  #beginSoftirq(): Step | Softirq {
-    const { registers, softirqs, current, kernel } = this.cpu;
-    this.#task = current;
-    this.#flag = registers.interruptFlag;
-    this.#preemptCount = current.preemptCount;
-    current.preemptCount = kernel.release.realTime ? 0 : this.#preemptCount + 1;
-    this.cpu.inSoftirq = true;
-    registers.interruptFlag = true;
-    return softirqs.length === 1 ? softirqs.pop()! : softirqs.shift()!;
-  }
-
-  #endSoftirq(): void {
-    this.cpu.registers.interruptFlag = this.#flag;
-    this.cpu.inSoftirq = false;
-    this.#task!.preemptCount = this.#preemptCount;
-    this.#softirq = null;
   }
 }
 
@@ -167,7 +142,7 @@ class LocalTimer extends InterruptHandler {
 
   protected override after(): number {
     const { softirqs, rescheduleMask, nmiMask } = this.cpu;
-    return softirqs.length > 0 || (rescheduleMask | nmiMask) !== 0 ? At.Softirqs : At.Preempt;
+    return softirqs.pending || (rescheduleMask | nmiMask) !== 0 ? At.Softirqs : At.Preempt;
   }
 }
 

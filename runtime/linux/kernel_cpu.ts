@@ -15,6 +15,7 @@ import { idleLoop } from "./idle.ts";
 import { exceptionHandler, interruptHandler, nmiHandler } from "./interrupts.ts";
 import type { Kernel } from "./kernel.ts";
 import { RunQueue } from "./runqueue.ts";
+import { Softirqs } from "./softirqs.ts";
 import { Task } from "./task.ts";
 import { Vector } from "./vectors.ts";
 
@@ -27,12 +28,6 @@ const TDCR_DIVIDE_BY_16 = 0x3;
 
 /** Life of a CPU under hotplug; `slave` is the patched kernel's: runs a vCPU and nothing else. */
 export type CpuState = "offline" | "online" | "slave";
-
-/** Softirq work of more than one step. */
-export interface Softirq {
-  /** Does what its last step was for; answers the next one, or null at its end. */
-  next(cpu: KernelCpu): Step | null;
-}
 
 /** A handler of one step, as most are: the step (by default that of a device's), and what it does when that has passed. */
 export interface TopHalf {
@@ -98,10 +93,8 @@ export class KernelCpu implements InterruptTable {
   onDead: (() => void) | null = null;
   /** What the kernel does here beside the work at hand. */
   readonly background: Background | null;
-  /** Softirq work raised by handlers, done on the way out of the interrupt. */
-  readonly softirqs: (Step | Softirq)[] = [];
-  /** Softirqs are being done: an interrupt that comes in between leaves its own to them. */
-  inSoftirq = false;
+  /** Work that handlers leave to be done on the way out of the interrupt. */
+  readonly softirqs = new Softirqs();
   /** Since when the CPU is steady ({@linkcode enterSteady}), or up to when it has been booked; -1: it is not. */
   steadySinceNs = -1;
   /** How far apart ticks are: a tick's period, or more while the CPU idles without one. */
@@ -344,7 +337,7 @@ export class KernelCpu implements InterruptTable {
     if (!this.kernel.booksSteadyCpus) return false;
     const { context } = this.registers;
     const below = context.depth > 0 ? context.frames[context.depth - 1]!.step : null;
-    if (below === null || below.ns !== Infinity || this.runQueue.length > 0 || this.softirqs.length > 0) {
+    if (below === null || below.ns !== Infinity || this.runQueue.length > 0 || this.softirqs.pending) {
       return false;
     }
     for (const timer of this.hrtimers.timers()) if (!timer.pinned) return false;

@@ -15,7 +15,8 @@
 import { Op, Step } from "../../../hw/sim/activity.ts";
 import type { EthernetPort } from "../../../hw/ethernet.ts";
 import type { RandomStream } from "../../../hw/sim/random.ts";
-import type { KernelCpu, Softirq } from "../kernel_cpu.ts";
+import type { KernelCpu } from "../kernel_cpu.ts";
+import type { Softirq } from "../softirqs.ts";
 import type { NetStack } from "./stack.ts";
 
 /** Frames of one poll (`NAPI_POLL_WEIGHT`). */
@@ -66,7 +67,7 @@ export class Napi implements Softirq {
     this.scheduled = true;
     this.#runs = 0;
     this.#handed = 0;
-    cpu.softirqs.push(this);
+    cpu.softirqs.raise(this);
   }
 
   /** The softirq: a run of polls, then what they brought that is no bulk data, until the ring is empty. */
