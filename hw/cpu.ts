@@ -17,14 +17,14 @@
  */
 
 import type { Alarm, Engine } from "./sim/engine.ts";
-import { type Activity, Op, type Routine, type Step } from "./sim/activity.ts";
+import { type Activity, HARDWARE, Op, type Routine, type Step } from "./sim/activity.ts";
 import type { StateHash } from "./sim/state_hash.ts";
 import type { TraceRecord } from "./sim/trace.ts";
-import type { LocalApic } from "./lapic.ts";
+import { EOI_MSR, type LocalApic } from "./lapic.ts";
 import { Action, atomic, GENERAL_PROTECTION } from "./cpu_sequencer.ts";
 import { access, type ProcessorBus, type ProcessorCosts } from "./cpu_bus.ts";
 import { type Context, type Frame, FrameKind, type RegisterFile } from "./register_file.ts";
-import { traceCpu, traceStep } from "./cpu_trace.ts";
+import { hashCpu, traceCpu, traceStep } from "./cpu_trace.ts";
 import {
   decodeInterruptionInfo,
   EventType,
@@ -133,10 +133,12 @@ export class LogicalCpu {
     this.signal();
   }
 
-  /** What is in flight, for displays: the step's name and when it began. */
-  get inFlight(): { name: string; layer: number; sinceNs: number } | null {
-    const step = this.#step;
-    return step === null ? null : { name: step.name, layer: step.layer, sinceNs: this.#stepStartNs };
+  /** What is in flight, for displays: the step's name, when it began and when it ends. */
+  get inFlight(): { name: string; layer: number; sinceNs: number; untilNs: number } | null {
+    const step = this.#step, sinceNs = this.#stepStartNs;
+    return step === null
+      ? null
+      : { name: step.name, layer: step.layer, sinceNs, untilNs: sinceNs + this.#stepNs };
   }
 
   /** Books the time of the step in flight up to now, so that {@linkcode layerNs} is exact at this instant. */
@@ -379,17 +381,38 @@ export class LogicalCpu {
     if (vmcs !== null && vmcs.externalInterruptExiting) {
       return this.#exitGuest(ExitReason.ExternalInterrupt, 0, 0); // the request stays in the APIC
     }
-    const vector = this.apic.pendingVector();
-    this.apic.acknowledge(vector);
-    this.#attention = this.#pending();
-    this.#pushHandler(this.registers.idt.interrupt(vector), FrameKind.Interrupt);
-    const inherited = this.apic.inheritedFactor[vector]!;
-    this.apic.inheritedFactor[vector] = 0;
+    const { apic } = this;
+    const vector = apic.pendingVector();
+    const { routine } = this.#pushHandler(this.registers.idt.interrupt(vector), FrameKind.Interrupt);
+    const inherited = apic.inheritedFactor[vector]!;
+    apic.inheritedFactor[vector] = 0;
     this.pathFactor = inherited !== 0 ? inherited : this.drawPathFactor(vector);
+    if (routine !== null && this.#passHead(routine, vector)) return Action.Go;
+    apic.acknowledge(vector);
+    this.#attention = this.#pending();
     if (this.engine.trace !== null) {
       this.#trace("interrupt", `0x${vector.toString(16)}`, { vector, mode: this.#mode });
     }
     return this.#begin(this.#deliver, this.costs.interruptDelivery);
+  }
+
+  /**
+   * Delivery, the handler's first work and its EOI in one go, where nothing is due before they are over and the EOI does
+   * not exit: `vector` comes into service and leaves it, and nobody could look in between.
+   */
+  #passHead(routine: Routine, vector: number): boolean {
+    const { head } = routine;
+    if (head === null || this.nmiPending || this.vmcs?.msrWriteExits(EOI_MSR)) return false;
+    const { engine, costs, layerNs } = this;
+    const headNs = this.#scaled(head), ownNs = costs.interruptDelivery + costs.msrAccess;
+    if (!engine.passTo(engine.nowNs + headNs + ownNs, 3)) return false;
+    layerNs[HARDWARE]! += ownNs;
+    layerNs[head.layer]! += headNs;
+    routine.skipHead();
+    this.apic.withdraw(vector);
+    this.#attention = this.#pending();
+    this.#result = 0;
+    return true;
   }
 
   /** Whether an NMI would leave guest mode. IRET does not unblock NMIs then (SDM, "Changes to Instruction Behavior"). */
@@ -397,7 +420,7 @@ export class LogicalCpu {
     return this.vmcs !== null && (this.vmcs.pinBased & Pin.NmiExiting) !== 0;
   }
 
-  #pushHandler(activity: Activity<unknown> | Routine, kind: number): void {
+  #pushHandler(activity: Activity<unknown> | Routine, kind: number): Frame {
     const registers = this.registers;
     const below = registers.context.top;
     below.address = registers.address;
@@ -407,6 +430,7 @@ export class LogicalCpu {
     frame.savedFactor = this.pathFactor;
     registers.interruptFlag = false;
     registers.halted = false;
+    return frame;
   }
 
   #fault(step: Step): Action {
@@ -480,21 +504,6 @@ export class LogicalCpu {
 
   /** Adds the processor's whole state to `hash`. */
   hashInto(hash: StateHash): void {
-    hash.flag(this.running).flag(this.nmiPending).flag(this.nmiBlocked).number(this.pathFactor).number(
-      this.exits,
-    );
-    // Of a step in flight its end: looking at it and booking its time so far change that not.
-    hash.text(this.#step?.name ?? "").number(this.#step === null ? 0 : this.#stepStartNs + this.#stepNs);
-    this.apic.hashInto(hash);
-    if (this.root !== null) {
-      hash.flag(this.root.interruptFlag).flag(this.root.halted);
-      this.root.context.hashInto(hash);
-    }
-    if (this.currentVmcs !== null) {
-      this.currentVmcs.hashInto(hash);
-      const guest = this.currentVmcs.guest;
-      hash.flag(guest.interruptFlag).flag(guest.halted);
-      guest.context.hashInto(hash);
-    }
+    hashCpu(this, hash);
   }
 }

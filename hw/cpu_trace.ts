@@ -1,10 +1,11 @@
 /**
- * What a logical processor tells a trace.
+ * What a logical processor tells whoever watches: a trace, the state hash.
  *
  * @module
  */
 
 import { Op, type Step } from "./sim/activity.ts";
+import type { StateHash } from "./sim/state_hash.ts";
 import type { TraceRecord } from "./sim/trace.ts";
 import type { LogicalCpu } from "./cpu.ts";
 
@@ -35,4 +36,23 @@ export function traceStep(cpu: LogicalCpu, step: Step, ns: number): void {
   if (op === Op.Transition) return traceCpu(cpu, "transition", name, { layer, ns, mode });
   const { address, value } = cpu.registers;
   traceCpu(cpu, "instruction", name, { layer, ns, address, value, mode });
+}
+
+/** Adds the whole state of `cpu` to `hash`. */
+export function hashCpu(cpu: LogicalCpu, hash: StateHash): void {
+  const { root, currentVmcs, inFlight } = cpu;
+  hash.flag(cpu.running).flag(cpu.nmiPending).flag(cpu.nmiBlocked).number(cpu.pathFactor).number(cpu.exits);
+  // Of a step in flight its end: looking at it and booking its time so far change that not.
+  hash.text(inFlight?.name ?? "").number(inFlight?.untilNs ?? 0);
+  cpu.apic.hashInto(hash);
+  if (root !== null) {
+    hash.flag(root.interruptFlag).flag(root.halted);
+    root.context.hashInto(hash);
+  }
+  if (currentVmcs !== null) {
+    currentVmcs.hashInto(hash);
+    const { guest } = currentVmcs;
+    hash.flag(guest.interruptFlag).flag(guest.halted);
+    guest.context.hashInto(hash);
+  }
 }

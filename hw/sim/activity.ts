@@ -74,6 +74,14 @@ export type Activity<T = void> = Generator<Step, T, number>;
  * stack is in fields, so that it takes a fraction of a generator's time and memory.
  */
 export abstract class Routine {
+  /** Of an interrupt handler that begins with work and the EOI behind it: that work; null: it begins in another way. */
+  get head(): Step | null {
+    return null;
+  }
+
+  /** The handler has been passed up to behind its EOI. */
+  skipHead(): void {}
+
   /**
    * Does what its last step was for; answers the next one, or null at its end.
    *

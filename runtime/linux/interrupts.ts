@@ -60,6 +60,15 @@ abstract class InterruptHandler extends Routine {
     return At.Softirqs;
   }
 
+  override get head(): Step | null {
+    return this.cpu.x2apic ? this.cpu.kernel.steps.irqEntry : null;
+  }
+
+  override skipHead(): void {
+    this.#at = At.Body;
+    this.cpu.apicWrite(Apic.EOI, 0);
+  }
+
   override next(): Step | null {
     const { cpu } = this;
     for (;;) {
