@@ -104,7 +104,10 @@ export abstract class Nic82599Function extends PciFunction implements EthernetPo
   /** A train arrives by DMA, its first frame at `firstNs`, the others `spacingNs` apart. */
   receive(train: FrameTrain, firstNs: number, spacingNs: number, nowNs: number): readonly PciEffect[] {
     this.ring.add(train, firstNs, spacingNs);
-    return this.#expectArrival(nowNs);
+    const vector = this.queueVector(0, "rx");
+    if (vector === undefined || !this.interrupts.listens(vector)) return NO_EFFECTS; // as during a poll
+    const untold = this.ring.lastArrivalNs(nowNs) > this.interrupts.toldNs(vector);
+    return this.#expectArrival(vector, untold, nowNs);
   }
 
   /**
@@ -113,17 +116,18 @@ export abstract class Nic82599Function extends PciFunction implements EthernetPo
    */
   protected enable(bank: number, bits: number, nowNs: number): readonly PciEffect[] {
     const vector = this.queueVector(0, "rx");
-    const untold = vector !== undefined && this.ring.lastArrivalNs(nowNs) > this.interrupts.toldNs(vector);
+    if (vector === undefined) return this.interrupts.enable(bank, bits, nowNs);
+    const untold = this.ring.lastArrivalNs(nowNs) > this.interrupts.toldNs(vector);
     const noted = untold ? this.interrupts.raise(vector, nowNs) : NO_EFFECTS;
     const told = this.interrupts.enable(bank, bits, nowNs);
-    return noted.length === 0 && told.length === 0 ? this.#expectArrival(nowNs) : both(noted, told);
+    return noted.length > 0 || told.length > 0
+      ? both(noted, told)
+      : this.#expectArrival(vector, untold, nowNs);
   }
 
   /** The next frame sets an enabled cause: not before its message may leave, since nobody could tell. */
-  #expectArrival(nowNs: number): readonly PciEffect[] {
-    const vector = this.queueVector(0, "rx");
-    if (vector === undefined || !this.interrupts.listens(vector)) return NO_EFFECTS;
-    const untold = this.ring.lastArrivalNs(nowNs) > this.interrupts.toldNs(vector);
+  #expectArrival(vector: number, untold: boolean, nowNs: number): readonly PciEffect[] {
+    if (!this.interrupts.listens(vector)) return NO_EFFECTS;
     const nextNs = untold ? nowNs : this.ring.nextArrivalNs(nowNs);
     if (nextNs === Infinity) return NO_EFFECTS;
     return this.wakeAt(ARRIVAL, Math.max(nextNs, this.interrupts.notBeforeNs(vector)));

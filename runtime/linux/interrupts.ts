@@ -36,9 +36,8 @@ const At = {
   Softirqs: 3,
   Softirq: 4,
   Ipis: 5,
-  Timer: 6,
-  Preempt: 7,
-  End: 8,
+  Preempt: 6,
+  End: 7,
 } as const;
 
 /**
@@ -94,16 +93,11 @@ abstract class InterruptHandler extends Routine {
           this.#at = At.Softirqs;
           break;
         }
-        case At.Ipis: {
-          const send = cpu.nextIpi();
-          if (send !== null) return send;
+        case At.Ipis:
+          if ((cpu.rescheduleMask | cpu.nmiMask) !== 0) return cpu.nextIpi();
           if (cpu.killStatus >= 0 && !cpu.softirqs.running) killCurrent(cpu);
-          this.#at = At.Timer;
-          break;
-        }
-        case At.Timer:
           this.#at = At.Preempt;
-          if (cpu.hrtimers.stale && cpu.hrtimers.programmedNs === Infinity) return cpu.programTimer(); // it was steady
+          if (cpu.hrtimers.programmedNs === Infinity && cpu.hrtimers.stale) return cpu.programTimer(); // it was steady
           break;
         case At.Preempt:
           this.#at = At.End;
