@@ -397,17 +397,19 @@ export class LogicalCpu {
   }
 
   /**
-   * Delivery, the handler's first work and its EOI in one go, where nothing is due before they are over and the EOI does
-   * not exit: `vector` comes into service and leaves it, and nobody could look in between.
+   * Delivery and all of the handler that is known beforehand in one go, where nothing is due before it is over and the EOI
+   * does not exit: `vector` comes into service and leaves it, and nobody could look in between.
    */
   #passHead(routine: Routine, vector: number): boolean {
-    const { head } = routine;
-    if (head === null || this.nmiPending || this.vmcs?.msrWriteExits(EOI_MSR)) return false;
+    const { entry, top } = routine;
+    if (entry === null || this.nmiPending || this.vmcs?.msrWriteExits(EOI_MSR)) return false;
     const { engine, costs, layerNs } = this;
-    const headNs = this.#scaled(head), ownNs = costs.interruptDelivery + costs.msrAccess;
-    if (!engine.passTo(engine.nowNs + headNs + ownNs, 3)) return false;
+    const ownNs = costs.interruptDelivery + costs.msrAccess;
+    const entryNs = this.#scaled(entry), topNs = top === null ? 0 : this.#scaled(top);
+    if (!engine.passTo(engine.nowNs + ownNs + entryNs + topNs, top === null ? 3 : 4)) return false;
     layerNs[HARDWARE]! += ownNs;
-    layerNs[head.layer]! += headNs;
+    layerNs[entry.layer]! += entryNs;
+    if (top !== null) layerNs[top.layer]! += topNs;
     routine.skipHead();
     this.apic.withdraw(vector);
     this.#attention = this.#pending();

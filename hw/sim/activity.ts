@@ -75,11 +75,16 @@ export type Activity<T = void> = Generator<Step, T, number>;
  */
 export abstract class Routine {
   /** Of an interrupt handler that begins with work and the EOI behind it: that work; null: it begins in another way. */
-  get head(): Step | null {
+  get entry(): Step | null {
     return null;
   }
 
-  /** The handler has been passed up to behind its EOI. */
+  /** Of such a handler the work behind the EOI, where it is the same at any time; null: it is not known yet. */
+  get top(): Step | null {
+    return null;
+  }
+
+  /** The handler has been passed up to the end of `entry`, EOI and `top`. */
   skipHead(): void {}
 
   /**

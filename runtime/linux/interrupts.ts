@@ -59,7 +59,7 @@ abstract class InterruptHandler extends Routine {
     return At.Softirqs;
   }
 
-  override get head(): Step | null {
+  override get entry(): Step | null {
     return this.cpu.x2apic ? this.cpu.kernel.steps.irqEntry : null;
   }
 
@@ -183,25 +183,35 @@ class CallFunctionSingle extends InterruptHandler {
 
 /** do_IRQ(): an edge-triggered device interrupt; acknowledged before its handler runs. */
 class DeviceInterrupt extends InterruptHandler {
-  #action: IrqAction | undefined;
+  readonly #action: IrqAction | undefined;
   #begun = false;
 
   constructor(cpu: KernelCpu, readonly vector: number) {
     super(cpu);
+    this.#action = cpu.vectorIrq.get(vector);
+  }
+
+  override get top(): Step | null {
+    const topHalf = this.#action?.topHalf;
+    return topHalf ? topHalf.step ?? this.cpu.kernel.steps.deviceHandler : null;
+  }
+
+  override skipHead(): void {
+    super.skipHead();
+    if (this.top !== null) this.body();
   }
 
   protected override body(): Step | null {
     const { cpu } = this;
+    const action = this.#action;
+    if (action === undefined) return null;
     if (this.#begun) {
-      this.#action?.topHalf?.act(cpu);
+      action.topHalf?.act(cpu);
       return null;
     }
     this.#begun = true;
-    const action = this.#action = cpu.vectorIrq.get(this.vector);
-    if (action === undefined) return null;
     cpu.kernel.countInterrupt(action.irq, cpu.id);
-    const { topHalf } = action;
-    return topHalf ? topHalf.step ?? cpu.kernel.steps.deviceHandler : cpu.registers.call(action.handler(cpu));
+    return this.top ?? cpu.registers.call(action.handler(cpu));
   }
 
   protected override after(): number {

@@ -282,7 +282,7 @@ export class Kernel {
     task.runnable = true;
     this.#updateCurrent(cpu);
     cpu.runQueue.enqueue(task, isNew ? "new" : "waking");
-    this.resched(task, cpu, from);
+    this.#checkPreempt(task, cpu, from);
   }
 
   /** update_curr(): the queue's virtual time is that of now, before a task is placed by it. */
@@ -298,6 +298,10 @@ export class Kernel {
    */
   resched(task: Task, cpu: KernelCpu, from: KernelCpu): void {
     this.#updateCurrent(cpu);
+    this.#checkPreempt(task, cpu, from);
+  }
+
+  #checkPreempt(task: Task, cpu: KernelCpu, from: KernelCpu): void {
     if (cpu.runQueue.preempts(task, cpu.current, cpu.idle)) cpu.needResched = true;
     else if (cpu.steadySinceNs < 0) return; // a steady CPU has stopped its tick and must be told to share
     if (cpu !== from) from.rescheduleMask |= 1 << cpu.id;
@@ -318,7 +322,7 @@ export class Kernel {
     task.cpu = to.id;
     if (!task.runnable) return;
     to.runQueue.enqueue(task, "as it is");
-    this.resched(task, to, from);
+    this.#checkPreempt(task, to, from);
   }
 
   /**
