@@ -205,7 +205,7 @@ export class PciFunction {
 
   /** Bus Master Enable: without it a function sends no messages. */
   get busMaster(): boolean {
-    return (this.configuration.get(COMMAND) & BUS_MASTER) !== 0;
+    return (this.configuration.word(COMMAND.offset) & BUS_MASTER) !== 0;
   }
 
   /** Interrupt Line as software left it. */
