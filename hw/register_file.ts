@@ -150,7 +150,7 @@ export class RegisterFile {
   /** Value operand of the instruction being yielded. */
   value = 0;
   /** Operand of `CALL`. */
-  callee: Activity<unknown> | null = null;
+  callee: Activity<unknown> | Routine | null = null;
   /** Operand of a context switch. */
   next: Context | null = null;
 
@@ -173,7 +173,7 @@ export class RegisterFile {
   }
 
   /** `const result = yield registers.call(activity)`: runs it on this stack. */
-  call(activity: Activity<unknown>): Step {
+  call(activity: Activity<unknown> | Routine): Step {
     this.callee = activity;
     return CALL;
   }

@@ -15,6 +15,7 @@ import type { KernelCpu } from "../linux/kernel_cpu.ts";
 import { Vector } from "../linux/vectors.ts";
 import { setDirectMode } from "./direct.ts";
 import type { Kvm } from "./kvm.ts";
+import { RunLoop } from "./run_loop.ts";
 import type { LoopResult, RunExit, Vcpu } from "./vcpu.ts";
 
 /** native_cpu_die(): how often it looks whether a CPU is dead, and how long it sleeps in between, ns. */
@@ -164,7 +165,7 @@ export function* kvmRun(vcpu: Vcpu): Activity<RunExit> {
     const cpu = kvm.host.cpus[thread.cpu]!;
     let result: LoopResult;
     if (vcpu.slaveCpu < 0) {
-      yield cpu.registers.call(vcpu.loop(cpu));
+      yield cpu.registers.call(new RunLoop(vcpu, cpu));
       result = vcpu.result;
     } else result = yield* handOff(vcpu, cpu);
     if (result !== "online") {
@@ -194,7 +195,7 @@ function* handOff(vcpu: Vcpu, cpu: KernelCpu): Activity<LoopResult> {
   yield kvm.steps.handOff;
   slave.callFunctions.push((function* (): Activity {
     yield kvm.steps.slaveLoad;
-    yield slave.registers.call(vcpu.loop(slave));
+    yield slave.registers.call(new RunLoop(vcpu, slave));
     result = vcpu.result;
     vcpu.loadedOn = null; // kvm_arch_vcpu_put_migrate(): from here on a kick wakes the thread
     kvm.host.wake(thread, slave);

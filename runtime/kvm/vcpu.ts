@@ -1,29 +1,19 @@
 /**
- * A virtual CPU: its VMCS, its virtual local APIC, and the loop inside KVM_RUN.
+ * A virtual CPU: its VMCS, its virtual local APIC, its timer. (`run_loop.ts` has the loop inside KVM_RUN.)
  *
- * Modelled after `arch/x86/kvm/{x86,vmx,lapic}.c` of Linux 3.5. The loop reads as the talk draws it: serve
- * requests, inject, enter, exit, handle.
+ * Modelled after `arch/x86/kvm/{x86,vmx,lapic}.c` of Linux 3.5.
  *
  * @module
  */
 
-import { type Activity, VM_ENTRY } from "../../hw/sim/activity.ts";
 import type { StateHash } from "../../hw/sim/state_hash.ts";
 import { LocalApic } from "../../hw/lapic.ts";
-import {
-  decodeInterruptionInfo,
-  EventType,
-  ExitReason,
-  interruptionInfo,
-  Primary,
-  Vmcs,
-} from "../../hw/vmx.ts";
+import { EventType, interruptionInfo, Primary, Vmcs } from "../../hw/vmx.ts";
 import { HrTimer } from "../linux/hrtimer.ts";
 import type { KernelCpu } from "../linux/kernel_cpu.ts";
 import type { Task } from "../linux/task.ts";
 import type { RegisterFile } from "../../hw/register_file.ts";
 import { setDirectMode } from "./direct.ts";
-import { completeExit, exitCost } from "./exits.ts";
 import type { Vm } from "./vm.ts";
 
 /** Where the vCPU is, as other CPUs see it (`vcpu->mode`). */
@@ -100,77 +90,6 @@ export class Vcpu {
     return !this.halted || this.apic.pendingVector() >= 0 || this.signalPending;
   }
 
-  /**
-   * The loop of KVM_RUN, executed on `cpu`: `__vcpu_run()` of an online CPU, `vcpu_enter_guest_slave()` of a slave.
-   * Call with `yield cpu.registers.call(vcpu.loop(cpu))`; {@linkcode result} then says what only user space, or only an
-   * online CPU, can do.
-   */
-  *loop(cpu: KernelCpu): Activity {
-    const { steps } = this.vm.kvm;
-    const { registers } = cpu;
-    const physical = this.vm.kvm.physical(cpu);
-    const slave = cpu.state === "slave";
-    this.loadedOn = cpu;
-    for (;;) {
-      if (this.signalPending) return this.#leave("KVM_EXIT_INTR");
-      if (this.halted) {
-        if (this.apic.pendingVector() < 0) {
-          if (slave) return this.#leave("online");
-          yield steps.haltHandle;
-          while (!this.runnable) {
-            const away = cpu.prepareSleep() ? cpu.schedule() : null;
-            if (away !== null) yield away;
-            if (this.thread!.cpu !== cpu.id) return this.#leave("online"); // woken on another CPU: this one is gone
-          }
-          yield steps.unblock;
-          if (this.signalPending) continue;
-        }
-        this.halted = false;
-      }
-      if (cpu.needResched && !slave) {
-        const away = cpu.schedule();
-        if (away !== null) {
-          yield away;
-          yield steps.vcpuSwitch;
-        }
-        if (this.thread!.cpu !== cpu.id) return this.#leave("online");
-      }
-      registers.interruptFlag = false; // requests are looked at here; from here to the entry nobody comes between
-      this.#inject(slave);
-      physical.currentVmcs = this.vmcs;
-      this.mode = "in guest";
-      const reason = yield VM_ENTRY;
-      this.mode = "outside";
-      this.exits[reason]!++;
-      const vmcs = this.vmcs;
-      if (
-        reason === ExitReason.ExceptionOrNmi &&
-        decodeInterruptionInfo(vmcs.exitInterruptionInfo).type === EventType.Nmi
-      ) {
-        yield steps.nmiHandle; // the handler, with interrupts off; its IRET unblocks NMIs
-        physical.nmiBlocked = false;
-        registers.interruptFlag = true;
-        continue;
-      }
-      registers.interruptFlag = true; // what has been held back is taken at the next boundary
-      if (reason === ExitReason.Hlt) {
-        vmcs.skipInstruction();
-        this.halted = true;
-        continue;
-      }
-      yield exitCost(this, reason);
-      const write = completeExit(this, cpu, reason);
-      if (write !== null) yield write;
-      if ((cpu.rescheduleMask | cpu.nmiMask) !== 0) yield* cpu.sendPendingIpis();
-      if (this.left !== null) return this.#leave(this.left);
-    }
-  }
-
-  #leave(result: LoopResult): void {
-    this.left = null;
-    this.result = result;
-  }
-
   /** Makes the vCPU look at what has changed for it: wakes it, or interrupts the CPU that runs it. */
   kick(from: KernelCpu): void {
     const thread = this.thread;
@@ -192,7 +111,7 @@ export class Vcpu {
   }
 
   /** Writes the highest pending virtual interrupt into the entry field, or asks for a window. */
-  #inject(slave: boolean): void {
+  inject(slave: boolean): void {
     const { vmcs, apic } = this;
     const vector = apic.pendingVector();
     vmcs.primary &= ~Primary.InterruptWindowExiting;
