@@ -19,12 +19,11 @@
 import type { Alarm, Engine } from "./sim/engine.ts";
 import { type Activity, HARDWARE, Op, type Routine, type Step } from "./sim/activity.ts";
 import type { StateHash } from "./sim/state_hash.ts";
-import type { TraceRecord } from "./sim/trace.ts";
 import { EOI_MSR, type LocalApic } from "./lapic.ts";
 import { Action, atomic, GENERAL_PROTECTION } from "./cpu_sequencer.ts";
 import { access, type ProcessorBus, type ProcessorCosts } from "./cpu_bus.ts";
 import { type Context, type Frame, FrameKind, type RegisterFile } from "./register_file.ts";
-import { hashCpu, traceCpu, traceStep } from "./cpu_trace.ts";
+import { hashCpu, traceCpu, traceInterrupt, traceStep } from "./cpu_trace.ts";
 import {
   decodeInterruptionInfo,
   EventType,
@@ -317,7 +316,7 @@ export class LogicalCpu {
     this.registers.interruptFlag = frame.savedInterruptFlag;
     this.pathFactor = frame.savedFactor;
     if (this.nmiBlocked && !this.#nmiExits) this.nmiBlocked = false; // an IRET of any kind unblocks
-    if (this.engine.trace !== null) this.#trace("iret", "iret", {});
+    if (this.engine.trace !== null) traceCpu(this, "iret", "iret", {});
     return Action.Resume;
   }
 
@@ -370,7 +369,7 @@ export class LogicalCpu {
         return this.#exitGuest(ExitReason.ExceptionOrNmi, 0, interruptionInfo(EventType.Nmi, 2));
       }
       this.#pushHandler(this.registers.idt.nmi(), FrameKind.Nmi);
-      if (this.engine.trace !== null) this.#trace("interrupt", "NMI", { vector: 2, mode: this.#mode });
+      if (this.engine.trace !== null) traceInterrupt(this, "NMI", 2);
       return this.#begin(this.#deliver, this.costs.interruptDelivery);
     }
     if (
@@ -390,9 +389,7 @@ export class LogicalCpu {
     if (routine !== null && this.#passHead(routine, vector)) return Action.Go;
     apic.acknowledge(vector);
     this.#attention = this.#pending();
-    if (this.engine.trace !== null) {
-      this.#trace("interrupt", `0x${vector.toString(16)}`, { vector, mode: this.#mode });
-    }
+    if (this.engine.trace !== null) traceInterrupt(this, `0x${vector.toString(16)}`, vector);
     return this.#begin(this.#deliver, this.costs.interruptDelivery);
   }
 
@@ -436,7 +433,7 @@ export class LogicalCpu {
   }
 
   #fault(step: Step): Action {
-    if (this.engine.trace !== null) this.#trace("fault", step.name, { vector: GENERAL_PROTECTION });
+    if (this.engine.trace !== null) traceCpu(this, "fault", step.name, { vector: GENERAL_PROTECTION });
     const frame = this.registers.context.top;
     frame.step = null; // the handler's fix-up continues behind the instruction
     frame.result = 0;
@@ -454,7 +451,7 @@ export class LogicalCpu {
     const info = vmcs.entryInterruptionInfo;
     this.vmcs = vmcs;
     this.registers = guest;
-    if (this.engine.trace !== null) this.#trace("entry", "VM entry", { info });
+    if (this.engine.trace !== null) traceCpu(this, "entry", "VM entry", { info });
     const preempted = (vmcs.pinBased & Pin.PreemptionTimer) !== 0 && vmcs.preemptionTimerValue === 0;
     if (info >>> 31 === 1) {
       const { vector, type } = decodeInterruptionInfo(info);
@@ -468,7 +465,9 @@ export class LogicalCpu {
         vmcs.entryPathFactor = 0;
       } else if (type === EventType.Nmi) this.#pushHandler(guest.idt.nmi(), FrameKind.Nmi);
       else this.#pushHandler(guest.idt.exception(vector), FrameKind.Exception);
-      if (this.engine.trace !== null) this.#trace("injection", `0x${vector.toString(16)}`, { vector, type });
+      if (this.engine.trace !== null) {
+        traceCpu(this, "injection", `0x${vector.toString(16)}`, { vector, type });
+      }
       if (!preempted) {
         this.#attention = this.#pending();
         return this.#begin(this.#inject, this.costs.eventInjection);
@@ -490,18 +489,8 @@ export class LogicalCpu {
     this.vmcs = null;
     this.registers = this.root!;
     this.registers.interruptFlag = false; // SDM, "Loading Host RIP, RSP, SSP, and RFLAGS"
-    if (this.engine.trace !== null) this.#trace("exit", "VM exit", { reason, qualification, info });
+    if (this.engine.trace !== null) traceCpu(this, "exit", "VM exit", { reason, qualification, info });
     return this.#begin(this.#exit, this.costs.vmExit);
-  }
-
-  // ---- watching ----
-
-  get #mode(): string {
-    return this.vmcs === null ? "root" : "guest";
-  }
-
-  #trace(kind: string, name: string, fields: TraceRecord["fields"]): void {
-    traceCpu(this, kind, name, fields);
   }
 
   /** Adds the processor's whole state to `hash`. */

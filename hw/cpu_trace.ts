@@ -38,6 +38,11 @@ export function traceStep(cpu: LogicalCpu, step: Step, ns: number): void {
   traceCpu(cpu, "instruction", name, { layer, ns, address, value, mode });
 }
 
+/** Records that `cpu` takes an interrupt. */
+export function traceInterrupt(cpu: LogicalCpu, name: string, vector: number): void {
+  traceCpu(cpu, "interrupt", name, { vector, mode: cpu.vmcs === null ? "root" : "guest" });
+}
+
 /** Adds the whole state of `cpu` to `hash`. */
 export function hashCpu(cpu: LogicalCpu, hash: StateHash): void {
   const { root, currentVmcs, inFlight } = cpu;
