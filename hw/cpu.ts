@@ -20,7 +20,7 @@ import type { Alarm, Engine } from "./sim/engine.ts";
 import { type Activity, HARDWARE, Op, type Routine, type Step } from "./sim/activity.ts";
 import type { StateHash } from "./sim/state_hash.ts";
 import { EOI_MSR, type LocalApic } from "./lapic.ts";
-import { Action, atomic, GENERAL_PROTECTION } from "./cpu_sequencer.ts";
+import { Action, atomic, GENERAL_PROTECTION, nmiExits, pending, recognisable } from "./cpu_sequencer.ts";
 import { access, type ProcessorBus, type ProcessorCosts } from "./cpu_bus.ts";
 import { type Context, type Frame, FrameKind, type RegisterFile } from "./register_file.ts";
 import { hashCpu, traceCpu, traceInterrupt, traceStep } from "./cpu_trace.ts";
@@ -112,14 +112,14 @@ export class LogicalCpu {
 
   /** The local APIC's state has changed, or an NMI has come in: looks whether that interrupts what is running. */
   signal(): void {
-    this.#attention = this.#pending();
+    this.#attention = pending(this);
     if (!this.#attention || this.root === null) return;
     if (this.#step !== null) {
-      if (this.#step.op === Op.Work && this.#recognisable()) {
+      if (this.#step.op === Op.Work && recognisable(this)) {
         this.#suspendWork();
         this.#run(this.#recognise());
       }
-    } else if (this.registers.halted && this.#recognisable()) {
+    } else if (this.registers.halted && recognisable(this)) {
       // Delivery ends activity state HLT; an exit leaves it (SDM, "Architectural State before a VM Exit").
       this.#run(this.#begin(this.#wake, this.costs.c1Exit));
     }
@@ -163,7 +163,7 @@ export class LogicalCpu {
         if (step === null) {
           this.#result = frame.result;
           action = Action.Go;
-        } else if (this.#attention && this.#recognisable()) {
+        } else if (this.#attention && recognisable(this)) {
           action = this.#recognise();
         } else if (step.op === Op.Work) {
           frame.step = null;
@@ -177,7 +177,7 @@ export class LogicalCpu {
         continue;
       }
       // An instruction boundary: what is pending comes first.
-      if (this.#attention && this.#recognisable()) {
+      if (this.#attention && recognisable(this)) {
         frame.step = null;
         frame.result = this.#result;
         action = this.#recognise();
@@ -199,7 +199,7 @@ export class LogicalCpu {
       switch (step.op) {
         case Op.Work:
           frame.remainingNs = this.#scaled(step);
-          if (this.#attention && this.#recognisable()) {
+          if (this.#attention && recognisable(this)) {
             frame.step = step;
             action = this.#recognise();
           } else action = this.#begin(step, frame.remainingNs);
@@ -286,7 +286,7 @@ export class LogicalCpu {
       case Op.Hlt:
         if (this.engine.trace !== null) traceStep(this, step, 0);
         this.#result = 0;
-        if (this.#attention && this.#recognisable()) return Action.Go;
+        if (this.#attention && recognisable(this)) return Action.Go;
         registers.halted = true;
         frame.step = null;
         frame.result = 0;
@@ -315,7 +315,7 @@ export class LogicalCpu {
     }
     this.registers.interruptFlag = frame.savedInterruptFlag;
     this.pathFactor = frame.savedFactor;
-    if (this.nmiBlocked && !this.#nmiExits) this.nmiBlocked = false; // an IRET of any kind unblocks
+    if (this.nmiBlocked && !nmiExits(this)) this.nmiBlocked = false; // an IRET of any kind unblocks
     if (this.engine.trace !== null) traceCpu(this, "iret", "iret", {});
     return Action.Resume;
   }
@@ -341,31 +341,13 @@ export class LogicalCpu {
 
   // ---- interrupts ----
 
-  /** Whether anything waits to be taken, now or when a mask opens. */
-  #pending(): boolean {
-    return this.nmiPending || this.apic.pendingVector() >= 0 ||
-      (this.vmcs !== null && (this.vmcs.primary & Primary.InterruptWindowExiting) !== 0);
-  }
-
-  /** Whether something pending would be taken now, by the rules of the current mode. */
-  #recognisable(): boolean {
-    const vmcs = this.vmcs;
-    if (vmcs === null) {
-      return (this.nmiPending && !this.nmiBlocked) ||
-        (this.registers.interruptFlag && this.apic.pendingVector() >= 0);
-    }
-    if (this.nmiPending && ((vmcs.pinBased & Pin.NmiExiting) !== 0 || !this.nmiBlocked)) return true;
-    if (this.registers.interruptFlag && (vmcs.primary & Primary.InterruptWindowExiting) !== 0) return true;
-    return (vmcs.externalInterruptExiting || this.registers.interruptFlag) && this.apic.pendingVector() >= 0;
-  }
-
-  /** Takes what {@linkcode #recognisable} found: NMIs before external interrupts (SDM, "Priority"). */
+  /** Takes what {@linkcode recognisable} found: NMIs before external interrupts (SDM, "Priority"). */
   #recognise(): Action {
     const vmcs = this.vmcs;
-    if (this.nmiPending && (!this.nmiBlocked || this.#nmiExits)) {
+    if (this.nmiPending && (!this.nmiBlocked || nmiExits(this))) {
       this.nmiPending = false;
       this.nmiBlocked = true; // SDM: an NMI that exits blocks further ones too, once the exit completes
-      if (this.#nmiExits) {
+      if (nmiExits(this)) {
         return this.#exitGuest(ExitReason.ExceptionOrNmi, 0, interruptionInfo(EventType.Nmi, 2));
       }
       this.#pushHandler(this.registers.idt.nmi(), FrameKind.Nmi);
@@ -388,7 +370,7 @@ export class LogicalCpu {
     this.pathFactor = inherited !== 0 ? inherited : this.drawPathFactor(vector);
     if (routine !== null && this.#passHead(routine, vector)) return Action.Go;
     apic.acknowledge(vector);
-    this.#attention = this.#pending();
+    this.#attention = pending(this);
     if (this.engine.trace !== null) traceInterrupt(this, `0x${vector.toString(16)}`, vector);
     return this.#begin(this.#deliver, this.costs.interruptDelivery);
   }
@@ -409,14 +391,9 @@ export class LogicalCpu {
     if (top !== null) layerNs[top.layer]! += topNs;
     routine.skipHead();
     this.apic.withdraw(vector);
-    this.#attention = this.#pending();
+    this.#attention = pending(this);
     this.#result = 0;
     return true;
-  }
-
-  /** Whether an NMI would leave guest mode. IRET does not unblock NMIs then (SDM, "Changes to Instruction Behavior"). */
-  get #nmiExits(): boolean {
-    return this.vmcs !== null && (this.vmcs.pinBased & Pin.NmiExiting) !== 0;
   }
 
   #pushHandler(activity: Activity<unknown> | Routine, kind: number): Frame {
@@ -469,13 +446,13 @@ export class LogicalCpu {
         traceCpu(this, "injection", `0x${vector.toString(16)}`, { vector, type });
       }
       if (!preempted) {
-        this.#attention = this.#pending();
+        this.#attention = pending(this);
         return this.#begin(this.#inject, this.costs.eventInjection);
       }
     }
     if (preempted) return this.#exitGuest(ExitReason.PreemptionTimer, 0, 0); // before the first instruction
-    this.#attention = this.#pending();
-    if (this.#attention && this.#recognisable()) return this.#recognise();
+    this.#attention = pending(this);
+    if (this.#attention && recognisable(this)) return this.#recognise();
     return guest.halted ? Action.Wait : Action.Resume; // activity state HLT or active
   }
 

@@ -93,7 +93,7 @@ export class Kernel {
   readonly consoleInput: ((cpu: KernelCpu) => void)[] = [];
   /** The handler of the interrupt by which commands reach this kernel: its keyboard, or its network. */
   readonly consoleAction: IrqAction;
-  readonly #interruptCounts = new Map<number, Float64Array>();
+  readonly #interruptCounts: (Float64Array | undefined)[] = [];
   #nextPid = 2;
   readonly #whenUp: (() => void)[] = [];
   readonly #boot: Task[] = [];
@@ -402,19 +402,18 @@ export class Kernel {
 
   /** Books one interrupt `irq` on CPU `cpu`, for `/proc/interrupts`. */
   countInterrupt(irq: number, cpu: number): void {
-    let counts = this.#interruptCounts.get(irq);
-    if (counts === undefined) this.#interruptCounts.set(irq, counts = new Float64Array(this.cpus.length));
+    const counts = this.#interruptCounts[irq] ??= new Float64Array(this.cpus.length);
     counts[cpu]!++;
   }
 
   /** Forgets the counts of interrupt `irq`: its number is given to another one. */
   clearInterruptCounts(irq: number): void {
-    this.#interruptCounts.delete(irq);
+    this.#interruptCounts[irq] = undefined;
   }
 
   /** How often interrupt `irq` was taken on each CPU. */
   interruptCounts(irq: number): ArrayLike<number> {
-    return this.#interruptCounts.get(irq) ?? new Float64Array(this.cpus.length);
+    return this.#interruptCounts[irq] ?? new Float64Array(this.cpus.length);
   }
 
   *#readConsole(cpu: KernelCpu): Activity {
