@@ -17,14 +17,13 @@
  */
 
 import type { Alarm, Engine } from "./sim/engine.ts";
-import { type Activity, Op, type Step } from "./sim/activity.ts";
+import { type Activity, HARDWARE, Op, type Routine, type Step } from "./sim/activity.ts";
 import type { StateHash } from "./sim/state_hash.ts";
-import type { TraceRecord } from "./sim/trace.ts";
-import type { LocalApic } from "./lapic.ts";
-import { Action, atomic, GENERAL_PROTECTION, resume } from "./cpu_sequencer.ts";
+import { EOI_MSR, type LocalApic } from "./lapic.ts";
+import { Action, atomic, GENERAL_PROTECTION, nmiExits, pending, recognisable } from "./cpu_sequencer.ts";
 import { access, type ProcessorBus, type ProcessorCosts } from "./cpu_bus.ts";
 import { type Context, type Frame, FrameKind, type RegisterFile } from "./register_file.ts";
-import { traceCpu, traceStep } from "./cpu_trace.ts";
+import { hashCpu, traceCpu, traceInterrupt, traceStep } from "./cpu_trace.ts";
 import {
   decodeInterruptionInfo,
   EventType,
@@ -113,14 +112,14 @@ export class LogicalCpu {
 
   /** The local APIC's state has changed, or an NMI has come in: looks whether that interrupts what is running. */
   signal(): void {
-    this.#attention = this.#pending();
+    this.#attention = pending(this);
     if (!this.#attention || this.root === null) return;
     if (this.#step !== null) {
-      if (this.#step.op === Op.Work && this.#recognisable()) {
+      if (this.#step.op === Op.Work && recognisable(this)) {
         this.#suspendWork();
         this.#run(this.#recognise());
       }
-    } else if (this.registers.halted && this.#recognisable()) {
+    } else if (this.registers.halted && recognisable(this)) {
       // Delivery ends activity state HLT; an exit leaves it (SDM, "Architectural State before a VM Exit").
       this.#run(this.#begin(this.#wake, this.costs.c1Exit));
     }
@@ -133,10 +132,12 @@ export class LogicalCpu {
     this.signal();
   }
 
-  /** What is in flight, for displays: the step's name and when it began. */
-  get inFlight(): { name: string; layer: number; sinceNs: number } | null {
-    const step = this.#step;
-    return step === null ? null : { name: step.name, layer: step.layer, sinceNs: this.#stepStartNs };
+  /** What is in flight, for displays: the step's name, when it began and when it ends. */
+  get inFlight(): { name: string; layer: number; sinceNs: number; untilNs: number } | null {
+    const step = this.#step, sinceNs = this.#stepStartNs;
+    return step === null
+      ? null
+      : { name: step.name, layer: step.layer, sinceNs, untilNs: sinceNs + this.#stepNs };
   }
 
   /** Books the time of the step in flight up to now, so that {@linkcode layerNs} is exact at this instant. */
@@ -162,7 +163,7 @@ export class LogicalCpu {
         if (step === null) {
           this.#result = frame.result;
           action = Action.Go;
-        } else if (this.#attention && this.#recognisable()) {
+        } else if (this.#attention && recognisable(this)) {
           action = this.#recognise();
         } else if (step.op === Op.Work) {
           frame.step = null;
@@ -176,31 +177,29 @@ export class LogicalCpu {
         continue;
       }
       // An instruction boundary: what is pending comes first.
-      if (this.#attention && this.#recognisable()) {
+      if (this.#attention && recognisable(this)) {
         frame.step = null;
         frame.result = this.#result;
         action = this.#recognise();
         continue;
       }
-      const { activity } = frame;
-      let next = resume.call(activity, this.#result);
+      let step = frame.next(this.#result);
       // Most often work follows work, with nothing due or pending in between.
-      while (next.done !== true && next.value.op === Op.Work && !this.#attention) {
-        const { layer } = next.value;
-        const ns = this.#scaled(next.value);
+      while (step !== null && step.op === Op.Work && !this.#attention) {
+        const { layer } = step;
+        const ns = this.#scaled(step);
         if (!engine.passTo(engine.nowNs + ns)) break;
         this.layerNs[layer]! += ns;
-        next = resume.call(activity, 0);
+        step = frame.next(0);
       }
-      if (next.done === true) {
-        action = this.#return(context, frame, next.value);
+      if (step === null) {
+        action = this.#return(context, frame);
         continue;
       }
-      const step = next.value;
       switch (step.op) {
         case Op.Work:
           frame.remainingNs = this.#scaled(step);
-          if (this.#attention && this.#recognisable()) {
+          if (this.#attention && recognisable(this)) {
             frame.step = step;
             action = this.#recognise();
           } else action = this.#begin(step, frame.remainingNs);
@@ -287,7 +286,7 @@ export class LogicalCpu {
       case Op.Hlt:
         if (this.engine.trace !== null) traceStep(this, step, 0);
         this.#result = 0;
-        if (this.#attention && this.#recognisable()) return Action.Go;
+        if (this.#attention && recognisable(this)) return Action.Go;
         registers.halted = true;
         frame.step = null;
         frame.result = 0;
@@ -305,19 +304,19 @@ export class LogicalCpu {
   }
 
   /** The running activity has ended: removes its frame; a handler's ends with IRET. */
-  #return(context: Context, frame: Frame, value: unknown): Action {
+  #return(context: Context, frame: Frame): Action {
     if (context.depth === 0) {
       throw new Error(`Activity "${context.name}" ended and nobody switched away from it`);
     }
     context.depth--;
     if (frame.kind === FrameKind.Call) {
-      this.#result = typeof value === "number" ? value : 0;
+      this.#result = frame.result;
       return Action.Go;
     }
     this.registers.interruptFlag = frame.savedInterruptFlag;
     this.pathFactor = frame.savedFactor;
-    if (this.nmiBlocked && !this.#nmiExits) this.nmiBlocked = false; // an IRET of any kind unblocks
-    if (this.engine.trace !== null) this.#trace("iret", "iret", {});
+    if (this.nmiBlocked && !nmiExits(this)) this.nmiBlocked = false; // an IRET of any kind unblocks
+    if (this.engine.trace !== null) traceCpu(this, "iret", "iret", {});
     return Action.Resume;
   }
 
@@ -342,35 +341,17 @@ export class LogicalCpu {
 
   // ---- interrupts ----
 
-  /** Whether anything waits to be taken, now or when a mask opens. */
-  #pending(): boolean {
-    return this.nmiPending || this.apic.pendingVector() >= 0 ||
-      (this.vmcs !== null && (this.vmcs.primary & Primary.InterruptWindowExiting) !== 0);
-  }
-
-  /** Whether something pending would be taken now, by the rules of the current mode. */
-  #recognisable(): boolean {
-    const vmcs = this.vmcs;
-    if (vmcs === null) {
-      return (this.nmiPending && !this.nmiBlocked) ||
-        (this.registers.interruptFlag && this.apic.pendingVector() >= 0);
-    }
-    if (this.nmiPending && ((vmcs.pinBased & Pin.NmiExiting) !== 0 || !this.nmiBlocked)) return true;
-    if (this.registers.interruptFlag && (vmcs.primary & Primary.InterruptWindowExiting) !== 0) return true;
-    return (vmcs.externalInterruptExiting || this.registers.interruptFlag) && this.apic.pendingVector() >= 0;
-  }
-
-  /** Takes what {@linkcode #recognisable} found: NMIs before external interrupts (SDM, "Priority"). */
+  /** Takes what {@linkcode recognisable} found: NMIs before external interrupts (SDM, "Priority"). */
   #recognise(): Action {
     const vmcs = this.vmcs;
-    if (this.nmiPending && (!this.nmiBlocked || this.#nmiExits)) {
+    if (this.nmiPending && (!this.nmiBlocked || nmiExits(this))) {
       this.nmiPending = false;
       this.nmiBlocked = true; // SDM: an NMI that exits blocks further ones too, once the exit completes
-      if (this.#nmiExits) {
+      if (nmiExits(this)) {
         return this.#exitGuest(ExitReason.ExceptionOrNmi, 0, interruptionInfo(EventType.Nmi, 2));
       }
       this.#pushHandler(this.registers.idt.nmi(), FrameKind.Nmi);
-      if (this.engine.trace !== null) this.#trace("interrupt", "NMI", { vector: 2, mode: this.#mode });
+      if (this.engine.trace !== null) traceInterrupt(this, "NMI", 2);
       return this.#begin(this.#deliver, this.costs.interruptDelivery);
     }
     if (
@@ -381,25 +362,41 @@ export class LogicalCpu {
     if (vmcs !== null && vmcs.externalInterruptExiting) {
       return this.#exitGuest(ExitReason.ExternalInterrupt, 0, 0); // the request stays in the APIC
     }
-    const vector = this.apic.pendingVector();
-    this.apic.acknowledge(vector);
-    this.#attention = this.#pending();
-    this.#pushHandler(this.registers.idt.interrupt(vector), FrameKind.Interrupt);
-    const inherited = this.apic.inheritedFactor[vector]!;
-    this.apic.inheritedFactor[vector] = 0;
+    const { apic } = this;
+    const vector = apic.pendingVector();
+    const { routine } = this.#pushHandler(this.registers.idt.interrupt(vector), FrameKind.Interrupt);
+    const inherited = apic.inheritedFactor[vector]!;
+    apic.inheritedFactor[vector] = 0;
     this.pathFactor = inherited !== 0 ? inherited : this.drawPathFactor(vector);
-    if (this.engine.trace !== null) {
-      this.#trace("interrupt", `0x${vector.toString(16)}`, { vector, mode: this.#mode });
-    }
+    if (routine !== null && this.#passHead(routine, vector)) return Action.Go;
+    apic.acknowledge(vector);
+    this.#attention = pending(this);
+    if (this.engine.trace !== null) traceInterrupt(this, `0x${vector.toString(16)}`, vector);
     return this.#begin(this.#deliver, this.costs.interruptDelivery);
   }
 
-  /** Whether an NMI would leave guest mode. IRET does not unblock NMIs then (SDM, "Changes to Instruction Behavior"). */
-  get #nmiExits(): boolean {
-    return this.vmcs !== null && (this.vmcs.pinBased & Pin.NmiExiting) !== 0;
+  /**
+   * Delivery and all of the handler that is known beforehand in one go, where nothing is due before it is over and the EOI
+   * does not exit: `vector` comes into service and leaves it, and nobody could look in between.
+   */
+  #passHead(routine: Routine, vector: number): boolean {
+    const { entry, top } = routine;
+    if (entry === null || this.nmiPending || this.vmcs?.msrWriteExits(EOI_MSR)) return false;
+    const { engine, costs, layerNs } = this;
+    const ownNs = costs.interruptDelivery + costs.msrAccess;
+    const entryNs = this.#scaled(entry), topNs = top === null ? 0 : this.#scaled(top);
+    if (!engine.passTo(engine.nowNs + ownNs + entryNs + topNs, top === null ? 3 : 4)) return false;
+    layerNs[HARDWARE]! += ownNs;
+    layerNs[entry.layer]! += entryNs;
+    if (top !== null) layerNs[top.layer]! += topNs;
+    routine.skipHead();
+    this.apic.withdraw(vector);
+    this.#attention = pending(this);
+    this.#result = 0;
+    return true;
   }
 
-  #pushHandler(activity: Activity<unknown>, kind: number): void {
+  #pushHandler(activity: Activity<unknown> | Routine, kind: number): Frame {
     const registers = this.registers;
     const below = registers.context.top;
     below.address = registers.address;
@@ -409,10 +406,11 @@ export class LogicalCpu {
     frame.savedFactor = this.pathFactor;
     registers.interruptFlag = false;
     registers.halted = false;
+    return frame;
   }
 
   #fault(step: Step): Action {
-    if (this.engine.trace !== null) this.#trace("fault", step.name, { vector: GENERAL_PROTECTION });
+    if (this.engine.trace !== null) traceCpu(this, "fault", step.name, { vector: GENERAL_PROTECTION });
     const frame = this.registers.context.top;
     frame.step = null; // the handler's fix-up continues behind the instruction
     frame.result = 0;
@@ -430,7 +428,7 @@ export class LogicalCpu {
     const info = vmcs.entryInterruptionInfo;
     this.vmcs = vmcs;
     this.registers = guest;
-    if (this.engine.trace !== null) this.#trace("entry", "VM entry", { info });
+    if (this.engine.trace !== null) traceCpu(this, "entry", "VM entry", { info });
     const preempted = (vmcs.pinBased & Pin.PreemptionTimer) !== 0 && vmcs.preemptionTimerValue === 0;
     if (info >>> 31 === 1) {
       const { vector, type } = decodeInterruptionInfo(info);
@@ -444,16 +442,18 @@ export class LogicalCpu {
         vmcs.entryPathFactor = 0;
       } else if (type === EventType.Nmi) this.#pushHandler(guest.idt.nmi(), FrameKind.Nmi);
       else this.#pushHandler(guest.idt.exception(vector), FrameKind.Exception);
-      if (this.engine.trace !== null) this.#trace("injection", `0x${vector.toString(16)}`, { vector, type });
+      if (this.engine.trace !== null) {
+        traceCpu(this, "injection", `0x${vector.toString(16)}`, { vector, type });
+      }
       if (!preempted) {
-        this.#attention = this.#pending();
+        this.#attention = pending(this);
         return this.#begin(this.#inject, this.costs.eventInjection);
       }
     }
     if (preempted) return this.#exitGuest(ExitReason.PreemptionTimer, 0, 0); // before the first instruction
     if (!vmcs.ept.mapped) return this.#exitGuest(ExitReason.EptViolation, 0, 0);
-    this.#attention = this.#pending();
-    if (this.#attention && this.#recognisable()) return this.#recognise();
+    this.#attention = pending(this);
+    if (this.#attention && recognisable(this)) return this.#recognise();
     return guest.halted ? Action.Wait : Action.Resume; // activity state HLT or active
   }
 
@@ -467,37 +467,12 @@ export class LogicalCpu {
     this.vmcs = null;
     this.registers = this.root!;
     this.registers.interruptFlag = false; // SDM, "Loading Host RIP, RSP, SSP, and RFLAGS"
-    if (this.engine.trace !== null) this.#trace("exit", "VM exit", { reason, qualification, info });
+    if (this.engine.trace !== null) traceCpu(this, "exit", "VM exit", { reason, qualification, info });
     return this.#begin(this.#exit, this.costs.vmExit);
-  }
-
-  // ---- watching ----
-
-  get #mode(): string {
-    return this.vmcs === null ? "root" : "guest";
-  }
-
-  #trace(kind: string, name: string, fields: TraceRecord["fields"]): void {
-    traceCpu(this, kind, name, fields);
   }
 
   /** Adds the processor's whole state to `hash`. */
   hashInto(hash: StateHash): void {
-    hash.flag(this.running).flag(this.nmiPending).flag(this.nmiBlocked).number(this.pathFactor).number(
-      this.exits,
-    );
-    // Of a step in flight its end: looking at it and booking its time so far change that not.
-    hash.text(this.#step?.name ?? "").number(this.#step === null ? 0 : this.#stepStartNs + this.#stepNs);
-    this.apic.hashInto(hash);
-    if (this.root !== null) {
-      hash.flag(this.root.interruptFlag).flag(this.root.halted);
-      this.root.context.hashInto(hash);
-    }
-    if (this.currentVmcs !== null) {
-      this.currentVmcs.hashInto(hash);
-      const guest = this.currentVmcs.guest;
-      hash.flag(guest.interruptFlag).flag(guest.halted);
-      guest.context.hashInto(hash);
-    }
+    hashCpu(this, hash);
   }
 }

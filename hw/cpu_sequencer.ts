@@ -4,7 +4,9 @@
  * @module
  */
 
-import { type Activity, HARDWARE, Op, Step } from "./sim/activity.ts";
+import type { LogicalCpu } from "./cpu.ts";
+import { HARDWARE, Op, Step } from "./sim/activity.ts";
+import { Pin, Primary } from "./vmx.ts";
 
 /** What the processor does next. */
 export const Action = {
@@ -18,13 +20,31 @@ export const Action = {
 /** One of {@linkcode Action}. */
 export type Action = typeof Action[keyof typeof Action];
 
-/** The `next` of all activities, taken once: every generator function has a prototype of its own to look it up in. */
-export const resume: Activity<unknown>["next"] = Object.getPrototypeOf(function* () {}.prototype).next;
-
 /** #GP. */
 export const GENERAL_PROTECTION = 13;
 
 /** A step of the hardware's own: interrupts wait for its end. */
 export function atomic(name: string, ns: number): Step {
   return new Step(Op.Transition, name, HARDWARE, ns, false);
+}
+
+/** Whether anything waits to be taken, now or when a mask opens. */
+export function pending({ nmiPending, apic, vmcs }: LogicalCpu): boolean {
+  return nmiPending || apic.pendingVector() >= 0 ||
+    (vmcs !== null && (vmcs.primary & Primary.InterruptWindowExiting) !== 0);
+}
+
+/** Whether something pending would be taken now, by the rules of the current mode. */
+export function recognisable({ nmiPending, nmiBlocked, registers, apic, vmcs }: LogicalCpu): boolean {
+  if (vmcs === null) {
+    return (nmiPending && !nmiBlocked) || (registers.interruptFlag && apic.pendingVector() >= 0);
+  }
+  if (nmiPending && ((vmcs.pinBased & Pin.NmiExiting) !== 0 || !nmiBlocked)) return true;
+  if (registers.interruptFlag && (vmcs.primary & Primary.InterruptWindowExiting) !== 0) return true;
+  return (vmcs.externalInterruptExiting || registers.interruptFlag) && apic.pendingVector() >= 0;
+}
+
+/** Whether an NMI would leave guest mode. IRET does not unblock NMIs then (SDM, "Changes to Instruction Behavior"). */
+export function nmiExits({ vmcs }: LogicalCpu): boolean {
+  return vmcs !== null && (vmcs.pinBased & Pin.NmiExiting) !== 0;
 }

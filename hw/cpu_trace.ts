@@ -1,10 +1,11 @@
 /**
- * What a logical processor and its local APIC tell a trace.
+ * What a logical processor and its local APIC tell whoever watches: a trace, the state hash.
  *
  * @module
  */
 
 import { Op, type Step } from "./sim/activity.ts";
+import type { StateHash } from "./sim/state_hash.ts";
 import type { TraceRecord } from "./sim/trace.ts";
 import type { LogicalCpu } from "./cpu.ts";
 
@@ -51,4 +52,28 @@ export function traceRequest({ engine, id }: LogicalCpu, vector: number, by: "ti
     name: vector === NMI ? "NMI" : `0x${vector.toString(16)}`,
     fields: { vector, by },
   });
+}
+
+/** Records that `cpu` takes an interrupt. */
+export function traceInterrupt(cpu: LogicalCpu, name: string, vector: number): void {
+  traceCpu(cpu, "interrupt", name, { vector, mode: cpu.vmcs === null ? "root" : "guest" });
+}
+
+/** Adds the whole state of `cpu` to `hash`. */
+export function hashCpu(cpu: LogicalCpu, hash: StateHash): void {
+  const { root, currentVmcs, inFlight } = cpu;
+  hash.flag(cpu.running).flag(cpu.nmiPending).flag(cpu.nmiBlocked).number(cpu.pathFactor).number(cpu.exits);
+  // Of a step in flight its end: looking at it and booking its time so far change that not.
+  hash.text(inFlight?.name ?? "").number(inFlight?.untilNs ?? 0);
+  cpu.apic.hashInto(hash);
+  if (root !== null) {
+    hash.flag(root.interruptFlag).flag(root.halted);
+    root.context.hashInto(hash);
+  }
+  if (currentVmcs !== null) {
+    currentVmcs.hashInto(hash);
+    const { guest } = currentVmcs;
+    hash.flag(guest.interruptFlag).flag(guest.halted);
+    guest.context.hashInto(hash);
+  }
 }

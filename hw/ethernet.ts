@@ -46,11 +46,11 @@ export interface EthernetPort {
 
 /** A train that arrives in a ring. */
 interface Arrival {
-  readonly payload: unknown;
+  payload: unknown;
   frames: number;
-  readonly bytes: number;
-  readonly firstNs: number;
-  readonly spacingNs: number;
+  bytes: number;
+  firstNs: number;
+  spacingNs: number;
   taken: number;
 }
 
@@ -61,6 +61,8 @@ export class ReceiveRing {
   /** Frames that software has taken. */
   received = 0;
   readonly #arrivals: Arrival[] = [];
+  /** The last one that has been taken whole: what comes next is written into it. */
+  #spare: Arrival | null = null;
   #head = 0;
   /** Bytes of trains that have been taken whole. */
   #takenBytes = 0;
@@ -87,7 +89,20 @@ export class ReceiveRing {
       last !== undefined && last.payload === payload && last.spacingNs === spacingNs &&
       last.firstNs + last.frames * spacingNs === firstNs
     ) last.frames += fit; // one train goes on with the other
-    else this.#arrivals.push({ payload, frames: fit, bytes, firstNs, spacingNs, taken: 0 });
+    else this.#arrivals.push(this.#arrival(payload, fit, bytes, firstNs, spacingNs));
+  }
+
+  #arrival(payload: unknown, frames: number, bytes: number, firstNs: number, spacingNs: number): Arrival {
+    const spare = this.#spare;
+    if (spare === null) return { payload, frames, bytes, firstNs, spacingNs, taken: 0 };
+    this.#spare = null;
+    spare.payload = payload;
+    spare.frames = frames;
+    spare.bytes = bytes;
+    spare.firstNs = firstNs;
+    spare.spacingNs = spacingNs;
+    spare.taken = 0;
+    return spare;
   }
 
   /** Frames that have arrived by `nowNs` and have not been taken. */
@@ -144,13 +159,15 @@ export class ReceiveRing {
       arrival.taken += part;
       count -= part;
       this.#lastTakenNs = arrival.firstNs + (arrival.taken - 1) * arrival.spacingNs;
+      const { payload } = arrival;
       if (arrival.taken === arrival.frames) {
+        this.#spare = arrival;
         this.#takenBytes += arrival.frames * arrival.bytes;
         this.#head++;
         if (this.#head === this.#arrivals.length) this.#arrivals.length = this.#head = 0;
         else if (this.#head === 64) this.#arrivals.splice(0, this.#head), this.#head = 0;
       }
-      deliver(arrival.payload, part);
+      deliver(payload, part);
     }
   }
 
@@ -175,6 +192,6 @@ export class ReceiveRing {
 
 /** How many frames of a train that has begun to arrive are there. */
 function arrivedOf({ frames, firstNs, spacingNs }: Arrival, nowNs: number): number {
-  if (spacingNs === 0) return frames;
-  return Math.min(frames, Math.floor((nowNs - firstNs) / spacingNs) + 1);
+  const sinceNs = nowNs - firstNs;
+  return sinceNs >= (frames - 1) * spacingNs ? frames : Math.floor(sinceNs / spacingNs) + 1;
 }

@@ -82,6 +82,8 @@ export function x2apicOffset(msr: number): number {
   return (msr - 0x800) << 4;
 }
 
+/** The x2APIC's EOI register. */
+export const EOI_MSR = x2apicMsr(Apic.EOI);
 /** IA32_APIC_BASE. */
 export const MSR_APIC_BASE = 0x1b;
 /** IA32_TSC_DEADLINE. */

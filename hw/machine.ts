@@ -156,11 +156,15 @@ export class Machine implements ProcessorBus {
 
   // ---- messages ----
 
-  /** A device's message-signalled interrupt: fixed delivery of `vector` to the physical APIC id `destination`. */
-  messageSignalled(destination: number, vector: number): void {
+  /**
+   * A device's message-signalled interrupt: fixed delivery of `vector` to the physical APIC id `destination`.
+   *
+   * @param atEnd nobody does anything more at this instant: the message may arrive within the call
+   */
+  messageSignalled(destination: number, vector: number, atEnd = false): void {
     const cpu = this.cpus[destination];
     if (cpu === undefined) this.droppedMessages++;
-    else this.#send(cpu, DeliveryMode.Fixed, vector, 0, this.parameters.msiLatency);
+    else this.#send(cpu, DeliveryMode.Fixed, vector, 0, this.parameters.msiLatency, atEnd);
   }
 
   #apply(cpu: LogicalCpu, effect: ApicEffect): boolean {
@@ -210,13 +214,22 @@ export class Machine implements ProcessorBus {
     }
   }
 
-  #send(cpu: LogicalCpu, mode: number, vector: number, factor: number, latencyNs: number): void {
+  #send(
+    cpu: LogicalCpu,
+    mode: number,
+    vector: number,
+    factor: number,
+    latencyNs: number,
+    atEnd = false,
+  ): void {
     const message = this.#idleMessages.pop() ?? this.#newMessage(cpu);
     message.cpu = cpu;
     message.mode = mode;
     message.vector = vector;
     message.factor = factor;
-    message.alarm.at(this.engine.nowNs + latencyNs);
+    const arrivesNs = this.engine.nowNs + latencyNs;
+    if (atEnd && this.engine.passTo(arrivesNs)) this.#arrived(message);
+    else message.alarm.at(arrivesNs);
   }
 
   #newMessage(cpu: LogicalCpu): Message {

@@ -24,12 +24,16 @@ export class DeviceEffects {
   /** For the devices on `bus`. */
   constructor(readonly machine: Machine, readonly bus: PciBus) {}
 
-  /** Carries out `effects`. */
-  apply(effects: readonly PciEffect[]): void {
+  /**
+   * Carries out `effects`.
+   *
+   * @param atEnd nobody does anything more at this instant: what travels may arrive within the call
+   */
+  apply(effects: readonly PciEffect[], atEnd = false): void {
     for (const effect of effects) {
       switch (effect.kind) {
         case "msi":
-          this.#message(effect);
+          this.#message(effect, atEnd && effects.length === 1);
           break;
         case "alarm":
           this.#alarm(effect.function, effect.source).at(Math.max(effect.atNs, this.machine.engine.nowNs));
@@ -43,7 +47,7 @@ export class DeviceEffects {
     }
   }
 
-  #message(effect: MsiEffect): void {
+  #message(effect: MsiEffect, atEnd: boolean): void {
     const { machine } = this;
     const { address, data } = effect;
     // Devices answer with the same object until software writes another message.
@@ -58,7 +62,7 @@ export class DeviceEffects {
       this.unmodelled.add(`interrupt message with delivery mode ${deliveryMode}`);
       return;
     }
-    if (destinationMode === "physical") return machine.messageSignalled(destination, vector);
+    if (destinationMode === "physical") return machine.messageSignalled(destination, vector, atEnd);
     const meant = machine.cpus.filter(({ apic }) => apic.matches(destination, true));
     if (deliveryMode === "lowestPriority" && meant.length > 0) {
       // Arbitration is the bus's own: any of them may take it.
@@ -75,7 +79,7 @@ export class DeviceEffects {
       const found = this.bus.find(fn)!;
       alarm = this.machine.engine.alarm(`pci ${fn.toString(16)}.${source}`, () => {
         // A function that has left the bus has been reset: its alarm finds nothing to do.
-        this.apply(found.alarm(source, this.machine.engine.nowNs));
+        this.apply(found.alarm(source, this.machine.engine.nowNs), true);
       });
       this.#alarms.set(key, alarm);
     }

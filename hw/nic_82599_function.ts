@@ -6,9 +6,10 @@
  * @module
  */
 
-import type { VectorInterrupts } from "./nic_82599_interrupts.ts";
+import { both, type VectorInterrupts } from "./nic_82599_interrupts.ts";
 import { type EthernetPort, type FrameTrain, ReceiveRing } from "./ethernet.ts";
-import { PciFunction, routingId } from "./pci.ts";
+import type { FrameSource } from "./nic_82599_switch.ts";
+import { PciFunction } from "./pci.ts";
 import { NO_EFFECTS, type PciEffect } from "./pci_configuration.ts";
 import { field, register, reserved } from "./registers.ts";
 import type { StateHash } from "./sim/state_hash.ts";
@@ -82,13 +83,15 @@ const RING_SIZE = 512;
 const ARRIVAL = 128;
 
 /** The registers that physical and virtual functions have in common, and what raises interrupts. */
-export abstract class Nic82599Function extends PciFunction implements EthernetPort {
+export abstract class Nic82599Function extends PciFunction implements EthernetPort, FrameSource {
   /** Causes and throttling of the function's vectors. */
   abstract readonly interrupts: VectorInterrupts;
   /** Its MAC address, from the card's EEPROM. */
   abstract readonly mac: number;
   /** @inheritdoc */
   readonly ring = new ReceiveRing(RING_SIZE);
+  /** @inheritdoc */
+  busyUntilNs = 0;
 
   /** @inheritdoc */
   abstract transmit(train: FrameTrain, nowNs: number, notBeforeNs?: number): readonly PciEffect[];
@@ -101,7 +104,10 @@ export abstract class Nic82599Function extends PciFunction implements EthernetPo
   /** A train arrives by DMA, its first frame at `firstNs`, the others `spacingNs` apart. */
   receive(train: FrameTrain, firstNs: number, spacingNs: number, nowNs: number): readonly PciEffect[] {
     this.ring.add(train, firstNs, spacingNs);
-    return this.#expectArrival(nowNs);
+    const vector = this.queueVector(0, "rx");
+    if (vector === undefined || !this.interrupts.listens(vector)) return NO_EFFECTS; // as during a poll
+    const untold = this.ring.lastArrivalNs(nowNs) > this.interrupts.toldNs(vector);
+    return this.#expectArrival(vector, untold, nowNs);
   }
 
   /**
@@ -110,22 +116,21 @@ export abstract class Nic82599Function extends PciFunction implements EthernetPo
    */
   protected enable(bank: number, bits: number, nowNs: number): readonly PciEffect[] {
     const vector = this.queueVector(0, "rx");
-    const untold = vector !== undefined && this.ring.lastArrivalNs(nowNs) > this.interrupts.toldNs(vector);
+    if (vector === undefined) return this.interrupts.enable(bank, bits, nowNs);
+    const untold = this.ring.lastArrivalNs(nowNs) > this.interrupts.toldNs(vector);
     const noted = untold ? this.interrupts.raise(vector, nowNs) : NO_EFFECTS;
     const told = this.interrupts.enable(bank, bits, nowNs);
-    if (noted.length === 0 && told.length === 0) return this.#expectArrival(nowNs);
-    return noted.length === 0 ? told : [...noted, ...told];
+    return noted.length > 0 || told.length > 0
+      ? both(noted, told)
+      : this.#expectArrival(vector, untold, nowNs);
   }
 
   /** The next frame sets an enabled cause: not before its message may leave, since nobody could tell. */
-  #expectArrival(nowNs: number): readonly PciEffect[] {
-    const vector = this.queueVector(0, "rx");
-    if (vector === undefined || !this.interrupts.listens(vector)) return NO_EFFECTS;
-    const untold = this.ring.lastArrivalNs(nowNs) > this.interrupts.toldNs(vector);
+  #expectArrival(vector: number, untold: boolean, nowNs: number): readonly PciEffect[] {
+    if (!this.interrupts.listens(vector)) return NO_EFFECTS;
     const nextNs = untold ? nowNs : this.ring.nextArrivalNs(nowNs);
     if (nextNs === Infinity) return NO_EFFECTS;
-    const atNs = Math.max(nextNs, this.interrupts.notBeforeNs(vector));
-    return [{ kind: "alarm", function: routingId(this.bdf), source: ARRIVAL, atNs }];
+    return this.wakeAt(ARRIVAL, Math.max(nextNs, this.interrupts.notBeforeNs(vector)));
   }
 
   /**

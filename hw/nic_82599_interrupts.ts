@@ -12,7 +12,6 @@
  */
 
 import type { PciFunction } from "./pci.ts";
-import { routingId } from "./pci.ts";
 import { NO_EFFECTS, type PciEffect } from "./pci_configuration.ts";
 import { field, register, reserved, u32 } from "./registers.ts";
 import type { StateHash } from "./sim/state_hash.ts";
@@ -119,7 +118,11 @@ export class VectorInterrupts {
 
   /** Sets causes by software: as if the events had happened. */
   set(bank: number, bits: number, nowNs: number): readonly PciEffect[] {
-    return this.#each(bank, bits, (vector) => this.raise(vector, nowNs));
+    let effects = NO_EFFECTS;
+    for (let rest = bits >>> 0; rest !== 0; rest &= rest - 1) {
+      effects = both(effects, this.raise(32 * bank + 31 - Math.clz32(rest & -rest), nowNs));
+    }
+    return effects;
   }
 
   /** Clears causes; what they stood for needs no message any more. */
@@ -138,7 +141,13 @@ export class VectorInterrupts {
     const news = u32(bits & ~this.#enabled[bank]!);
     this.#enabled[bank]! |= bits & this.#present(bank);
     this.#untold[bank]! |= news & this.#cause[bank]!;
-    return this.#each(bank, bits, (vector) => this.#tell(vector, nowNs));
+    // Most often one vector is enabled: its effects are the answer as they are.
+    let effects = NO_EFFECTS;
+    for (let rest = bits >>> 0; rest !== 0; rest &= rest - 1) {
+      const vector = 32 * bank + 31 - Math.clz32(rest & -rest);
+      if (vector < this.vectors) effects = both(effects, this.#tell(vector, nowNs));
+    }
+    return effects;
   }
 
   /** Disables causes. */
@@ -201,7 +210,7 @@ export class VectorInterrupts {
     if (nowNs < notBeforeNs) {
       if ((this.#waiting[bank]! & bit) !== 0) return NO_EFFECTS;
       this.#waiting[bank]! |= bit;
-      return [{ kind: "alarm", function: routingId(this.owner.bdf), source: vector, atNs: notBeforeNs }];
+      return this.owner.wakeAt(vector, notBeforeNs);
     }
     this.#untold[bank]! &= ~bit;
     this.#cause[bank]! &= ~(bit & this.#autoClear[bank]!);
@@ -213,18 +222,13 @@ export class VectorInterrupts {
     return message === undefined ? NO_EFFECTS : [message];
   }
 
-  #each(bank: number, bits: number, act: (vector: number) => readonly PciEffect[]): readonly PciEffect[] {
-    let effects = NO_EFFECTS;
-    for (let rest = bits >>> 0; rest !== 0; rest &= rest - 1) {
-      const vector = 32 * bank + 31 - Math.clz32(rest & -rest);
-      const news = vector < this.vectors ? act(vector) : NO_EFFECTS;
-      if (news.length > 0) effects = effects.length === 0 ? news : [...effects, ...news];
-    }
-    return effects;
-  }
-
   #present(bank: number): number {
     const left = this.vectors - 32 * bank;
     return left >= 32 ? 0xffff_ffff : left <= 0 ? 0 : u32((1 << left) - 1);
   }
+}
+
+/** What follows from two things, without a copy where only one has consequences. */
+export function both(first: readonly PciEffect[], second: readonly PciEffect[]): readonly PciEffect[] {
+  return first.length === 0 ? second : second.length === 0 ? first : [...first, ...second];
 }

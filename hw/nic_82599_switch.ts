@@ -30,13 +30,20 @@ export type NicTimes = Values<typeof nicTimes>;
 /** What is at the other end of the cable: gets the train, its first frame's time and the distance of two frames. */
 export type Cable = (train: FrameTrain, firstNs: number, spacingNs: number) => void;
 
+/** Something that sends frames, one at a time. */
+export interface FrameSource {
+  /** Up to when it does. */
+  busyUntilNs: number;
+}
+
 /** The switch. */
 export class Nic82599Switch {
   /** The other end of the cable; `null`: none is plugged in. */
   cable: Cable | null = null;
   /** Frames to addresses that nobody has. */
   lost = 0;
-  readonly #busyUntilNs = new Map<Nic82599Function | null, number>();
+  /** Up to when frames come in by the cable. */
+  readonly #cableIn: FrameSource = { busyUntilNs: 0 };
 
   /**
    * @param times of the card @param find who on it has a MAC address now
@@ -53,7 +60,8 @@ export class Nic82599Switch {
     const { times } = this;
     const to = this.find(train.destination);
     const frameNs = to === undefined ? times.wireFrame : times.switchFrame;
-    const { firstNs, spacingNs } = this.#serialise(from, train, notBeforeNs + times.transmit, frameNs);
+    const spacingNs = spacing(train, frameNs);
+    const firstNs = serialise(from, train, notBeforeNs + times.transmit, spacingNs);
     if (to !== undefined) return to.receive(train, firstNs + times.receive, spacingNs, nowNs);
     if (this.cable === null) this.lost += train.frames;
     else this.cable(train, firstNs, spacingNs);
@@ -67,15 +75,25 @@ export class Nic82599Switch {
       this.lost += train.frames;
       return NO_EFFECTS;
     }
-    const { firstNs, spacingNs } = this.#serialise(null, train, notBeforeNs, this.times.wireFrame);
+    const spacingNs = spacing(train, this.times.wireFrame);
+    const firstNs = serialise(this.#cableIn, train, notBeforeNs, spacingNs);
     return to.receive(train, firstNs + this.times.receive, spacingNs, nowNs);
   }
+}
 
-  /** Frames of one sender follow each other. */
-  #serialise(from: Nic82599Function | null, train: FrameTrain, notBeforeNs: number, frameNs: number) {
-    const spacingNs = Math.max(1, Math.round((frameNs * train.bytes) / FULL_FRAME_BYTES));
-    const firstNs = Math.max(notBeforeNs, this.#busyUntilNs.get(from) ?? 0);
-    this.#busyUntilNs.set(from, firstNs + train.frames * spacingNs);
-    return { firstNs, spacingNs };
-  }
+/** The distance of two frames of `train`, where a full-size one takes `frameNs`. */
+function spacing({ bytes }: FrameTrain, frameNs: number): number {
+  return bytes === FULL_FRAME_BYTES ? frameNs : Math.max(1, Math.round((frameNs * bytes) / FULL_FRAME_BYTES));
+}
+
+/** Frames of one sender follow each other: when the first of `train` leaves. */
+function serialise(
+  from: FrameSource,
+  { frames }: FrameTrain,
+  notBeforeNs: number,
+  spacingNs: number,
+): number {
+  const firstNs = Math.max(notBeforeNs, from.busyUntilNs);
+  from.busyUntilNs = firstNs + frames * spacingNs;
+  return firstNs;
 }

@@ -174,6 +174,7 @@ export class PciFunction {
   readonly configuration = new ConfigurationSpace();
   /** The MSI-X capability, if the function has one. */
   msiX: MsiXCapability | undefined;
+  readonly #wakes: { kind: "alarm"; function: number; source: number; atNs: number }[][] = [];
 
   /** Makes the function with the header that its specification describes. */
   constructor(readonly spec: PciFunctionSpec) {
@@ -204,7 +205,7 @@ export class PciFunction {
 
   /** Bus Master Enable: without it a function sends no messages. */
   get busMaster(): boolean {
-    return (this.configuration.get(COMMAND) & BUS_MASTER) !== 0;
+    return (this.configuration.word(COMMAND.offset) & BUS_MASTER) !== 0;
   }
 
   /** Interrupt Line as software left it. */
@@ -237,6 +238,18 @@ export class PciFunction {
     return undefined;
   }
 
+  /**
+   * The effect that asks for {@linkcode alarm} at `atNs`. It is carried out at once, so each source has one object for all
+   * its alarms.
+   */
+  wakeAt(source: number, atNs: number): readonly PciEffect[] {
+    const wake = this.#wakes[source] ??= [
+      { kind: "alarm", function: routingId(this.bdf), source, atNs },
+    ];
+    wake[0]!.atNs = atNs;
+    return wake;
+  }
+
   /** An alarm that an effect asked for is due. */
   alarm(_source: number, _nowNs: number): readonly PciEffect[] {
     return NO_EFFECTS;
@@ -266,6 +279,7 @@ export class PciFunction {
   #msiX(bar: number, offset: number): { table: boolean; offset: number } | undefined {
     if (this.msiX === undefined) return undefined;
     const { table, tableLocation, pendingLocation } = this.msiX;
+    if (bar !== tableLocation.bar && bar !== pendingLocation.bar) return undefined;
     const inTable = offset - tableLocation.offset;
     if (bar === tableLocation.bar && inTable >= 0 && inTable < table.size * MSIX_ENTRY_SIZE) {
       return { table: true, offset: inTable };

@@ -173,6 +173,11 @@ export class ConfigurationSpace {
     return this.#load(base + register.offset, register.width / 8);
   }
 
+  /** The 16 bits at `offset`, as they are: for what is looked at with every interrupt. */
+  word(offset: number): number {
+    return this.#bytes[offset]! | this.#bytes[offset + 1]! << 8;
+  }
+
   /** The device's own write of a register: no access rules, no effects. */
   set<Name extends string>(register: Register<Name>, value: number, base = 0): void {
     this.#store(base + register.offset, register.width / 8, value);
@@ -408,7 +413,9 @@ export class SriovCapability {
 
   /** Virtual functions that exist: NumVFs while VF Enable is set, else 0. */
   get enabledVfs(): number {
-    return this.#enabled ? this.numVfs : 0;
+    const { configuration, offset } = this;
+    const enabled = (configuration.word(offset + SRIOV_CONTROL.offset) & VF_ENABLE) !== 0;
+    return enabled ? configuration.word(offset + SRIOV_NUM_VFS.offset) : 0;
   }
 
   /** VF Memory Space Enable: virtual functions answer to memory accesses. */

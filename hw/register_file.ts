@@ -10,16 +10,21 @@
  */
 
 import type { Activity, Step } from "./sim/activity.ts";
-import { CALL, Op, RDMSR, WRMSR } from "./sim/activity.ts";
+import { CALL, Op, RDMSR, Routine, WRMSR } from "./sim/activity.ts";
 import type { StateHash } from "./sim/state_hash.ts";
 
 /** What made a frame: a plain call, an external interrupt, an NMI, an exception. */
 export const FrameKind = { Call: 0, Interrupt: 1, Nmi: 2, Exception: 3 } as const;
 
+/** The `next` of all activities, taken once: every generator function has a prototype of its own to look it up in. */
+const resume: Activity<unknown>["next"] = Object.getPrototypeOf(function* () {}.prototype).next;
+
 /** One activity on a stack, and where it stands while it does not run. */
 export class Frame {
-  /** The activity. */
-  activity!: Activity<unknown>;
+  /** The activity, where it is a generator. */
+  activity: Activity<unknown> | null = null;
+  /** The activity, where it is a state machine. */
+  routine: Routine | null = null;
   /** One of {@linkcode FrameKind}. */
   kind: number = FrameKind.Call;
   /** The step it is in: suspended work, or an instruction to be executed (again). `null`: between two steps. */
@@ -36,6 +41,19 @@ export class Frame {
   savedInterruptFlag = false;
   /** The path's random factor before an interrupt. */
   savedFactor = 1;
+
+  /** The activity goes on after a step with that `result`: its next step, or null at its end; `result` is its own then. */
+  next(result: number): Step | null {
+    if (this.routine !== null) {
+      const step = this.routine.next(result);
+      if (step === null) this.result = 0;
+      return step;
+    }
+    const next = resume.call(this.activity!, result);
+    if (next.done !== true) return next.value;
+    this.result = typeof next.value === "number" ? next.value : 0;
+    return null;
+  }
 }
 
 /** A stack of activities. Frames are reused: pushing allocates nothing once the stack has been that deep. */
@@ -53,11 +71,15 @@ export class Context {
   }
 
   /** Puts an activity on top. */
-  push(activity: Activity<unknown>, kind: number): Frame {
+  push(activity: Activity<unknown> | Routine, kind: number): Frame {
     const depth = ++this.depth;
     let frame = this.frames[depth];
     if (frame === undefined) this.frames.push(frame = new Frame());
-    frame.activity = activity;
+    if (activity instanceof Routine) frame.routine = activity;
+    else {
+      frame.routine = null;
+      frame.activity = activity;
+    }
     frame.kind = kind;
     frame.step = null;
     frame.result = 0;
@@ -108,7 +130,7 @@ export class Context {
 /** Where interrupts go: the software's interrupt descriptor table. */
 export interface InterruptTable {
   /** The handler of an external interrupt. */
-  interrupt(vector: number): Activity<unknown>;
+  interrupt(vector: number): Activity<unknown> | Routine;
   /** The handler of vector 2. */
   nmi(): Activity<unknown>;
   /** The handler of an exception, by its vector. */
@@ -128,7 +150,7 @@ export class RegisterFile {
   /** Value operand of the instruction being yielded. */
   value = 0;
   /** Operand of `CALL`. */
-  callee: Activity<unknown> | null = null;
+  callee: Activity<unknown> | Routine | null = null;
   /** Operand of a context switch. */
   next: Context | null = null;
 
@@ -151,7 +173,7 @@ export class RegisterFile {
   }
 
   /** `const result = yield registers.call(activity)`: runs it on this stack. */
-  call(activity: Activity<unknown>): Step {
+  call(activity: Activity<unknown> | Routine): Step {
     this.callee = activity;
     return CALL;
   }

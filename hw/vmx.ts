@@ -158,6 +158,11 @@ export class Vmcs {
     return (this.pinBased & Pin.ExternalInterruptExiting) !== 0;
   }
 
+  /** Whether a WRMSR of `msr` exits. */
+  msrWriteExits(msr: number): boolean {
+    return (this.primary & Primary.UseMsrBitmaps) === 0 || this.msrBitmap.intercepts(msr, true);
+  }
+
   /**
    * The basic reason with which an instruction exits in guest mode (SDM, "Instructions That Cause VM Exits"), or -1
    * where it does not.
@@ -167,9 +172,7 @@ export class Vmcs {
   interceptReason(op: number, address: number): number {
     switch (op) {
       case Op.Wrmsr:
-        return (this.primary & Primary.UseMsrBitmaps) === 0 || this.msrBitmap.intercepts(address, true)
-          ? ExitReason.MsrWrite
-          : -1;
+        return this.msrWriteExits(address) ? ExitReason.MsrWrite : -1;
       case Op.Rdmsr:
         return (this.primary & Primary.UseMsrBitmaps) === 0 || this.msrBitmap.intercepts(address, false)
           ? ExitReason.MsrRead

@@ -21,7 +21,12 @@ interface WholeRun {
   readonly limitCpuS: number;
   /** Largest resident set, MiB. */
   readonly limitMiB?: number;
+  /** The run, ten times as short, that must need as much memory as this one, give or take {@linkcode GROWTH_MIB}. */
+  readonly shorter?: string;
 }
+
+/** By how much the largest resident sets of equal runs differ: when the collector happens to come by. */
+const GROWTH_MIB = 25;
 
 /** Three of the host's CPUs run endless loops: all that are online on rfc-v2, all but the vCPU's on kvm. */
 const idleLoops = (system: string) => [
@@ -29,10 +34,37 @@ const idleLoops = (system: string) => [
   ...["--", "300000", "3"],
 ];
 
+/** A row of slide 26. */
+const underIperf = (system: string, loops: number) => [
+  ...["run", "examples/slide26_row.rtk", "--seed", "1", "--system", system],
+  ...["--", String(loops)],
+];
+
 const WHOLE_RUNS: readonly WholeRun[] = [
   { name: "start to first prompt", args: [], limitCpuS: 0.25 },
   { name: "300,000 idle loops, rfc-v2", args: idleLoops("rfc-v2"), limitCpuS: 0.8 },
   { name: "300,000 idle loops, kvm", args: idleLoops("kvm"), limitCpuS: 1.6 },
+  {
+    name: "30,000 loops under iperf, rfc-v2",
+    args: underIperf("rfc-v2", 30_000),
+    limitCpuS: 1,
+    limitMiB: 200,
+  },
+  {
+    name: "300,000 loops under iperf, rfc-v2",
+    args: underIperf("rfc-v2", 300_000),
+    limitCpuS: 2,
+    limitMiB: 200,
+    shorter: "30,000 loops under iperf, rfc-v2",
+  },
+  { name: "30,000 loops under iperf, kvm", args: underIperf("kvm", 30_000), limitCpuS: 1.5, limitMiB: 200 },
+  {
+    name: "300,000 loops under iperf, kvm",
+    args: underIperf("kvm", 300_000),
+    limitCpuS: 6,
+    limitMiB: 200,
+    shorter: "30,000 loops under iperf, kvm",
+  },
   { name: "demo", args: ["demo"], limitCpuS: 6, limitMiB: 150 },
   { name: "every slide", args: ["slides", "all"], limitCpuS: 30, limitMiB: 200 },
 ];
@@ -97,12 +129,15 @@ async function wholeRuns(runs: readonly WholeRun[], rounds: number): Promise<boo
     { title: "limit" },
     { title: "verdict", align: "left" },
   ];
+  const memory = (at: number) => median(usages[at]?.map((usage) => usage.rssMiB) ?? []);
   const rows = runs.map((run, i): Cell[] => {
     const cpuS = median(usages[i]?.map((usage) => usage.cpuS) ?? []);
-    const rssMiB = median(usages[i]?.map((usage) => usage.rssMiB) ?? []);
+    const rssMiB = memory(i);
     const failure = failures.get(run.name);
     const verdicts = [verdict(cpuS, run.limitCpuS)];
     if (run.limitMiB !== undefined) verdicts.push(`memory ${verdict(rssMiB, run.limitMiB)}`);
+    const shorterMiB = memory(runs.findIndex(({ name }) => name === run.shorter));
+    if (shorterMiB !== undefined) verdicts.push(`growth ${verdict(rssMiB, shorterMiB + GROWTH_MIB)}`);
     if (verdicts.some((text) => !text.endsWith("ok"))) fine = false;
     return [
       run.name,

@@ -322,13 +322,13 @@ Deno.test("an RT kernel's softirq that was preempted ends on its CPU before that
   const softirq = work("net_rx_action", Layers.HostKernel, 30_000_000);
   descriptor.action = function* (here) {
     yield here.kernel.steps.deviceHandler;
-    here.softirqs.push(softirq);
+    here.softirqs.raise(softirq);
   };
   rig.machine.messageSignalled(3, descriptor.vector);
   rig.run(1_000_000);
-  assert(cpu.inSoftirq);
+  assert(cpu.softirqs.running);
   assertEquals(rig.write(CPU3, "0\n"), undefined);
-  assert(!cpu.inSoftirq);
+  assert(!cpu.softirqs.running);
   rig.run(20_000_000);
   assert(hog.runnable && hog.cpu < 3);
 });

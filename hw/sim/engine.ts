@@ -185,16 +185,16 @@ export class Engine {
   }
 
   /**
-   * Passes to `timeNs` without the queue, as one event: the way of an activity whose step ends before anything else is
+   * Passes to `timeNs` without the queue, as one event or as some: the way of an activity whose step ends before anything else is
    * due. Only inside {@linkcode run}; a single {@linkcode step} and a traced run go through the queue, and come to the
    * same state.
    *
    * @returns false where something is due before or at `timeNs`, or the run ends before it
    */
-  passTo(timeNs: number): boolean {
+  passTo(timeNs: number, events = 1): boolean {
     if (timeNs >= this.#dueNs) return false;
     this.nowNs = timeNs;
-    this.event++;
+    this.event += events;
     return true;
   }
 

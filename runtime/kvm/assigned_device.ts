@@ -231,7 +231,9 @@ export class AssignedDevice {
       for (;;) {
         const mine = this.#entries.get(entry);
         if (mine?.pending !== true) {
-          yield* host.cpus[task.cpu]!.sleep();
+          const cpu = host.cpus[task.cpu]!;
+          const away = cpu.prepareSleep() ? cpu.schedule() : null;
+          if (away !== null) yield away;
           continue;
         }
         mine.pending = false;
@@ -239,7 +241,7 @@ export class AssignedDevice {
         this.forwarded++;
         const here = host.cpus[task.cpu]!;
         vm.signalMsi(mine.route.destination, mine.route.vector, here);
-        yield* here.sendPendingIpis();
+        for (let send = here.nextIpi(); send !== null; send = here.nextIpi()) yield send;
       }
     };
     const name = `irq/${descriptor.irq}-${this.irqName}`.slice(0, COMM_LENGTH);

@@ -9,6 +9,7 @@ import {
   Apic,
   apicRegisterName,
   DeliveryMode,
+  EOI_MSR,
   type Ipi,
   type LocalApic,
   MSR_APIC_BASE,
@@ -23,8 +24,7 @@ import type { Vcpu } from "./vcpu.ts";
 
 /** The xAPIC page. */
 const APIC_PAGE = 0xfee0_0000;
-/** The two registers that a guest writes with every timer. */
-const EOI_MSR = x2apicMsr(Apic.EOI);
+/** Beside the EOI what a guest writes with every timer. */
 const TMICT_MSR = x2apicMsr(Apic.TMICT);
 /** #GP. */
 const GENERAL_PROTECTION = 13;

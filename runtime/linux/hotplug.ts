@@ -128,7 +128,7 @@ export class CpuHotplug {
     const { registers, hrtimers } = cpu;
     // An RT kernel's softirqs can be preempted, by this thread too: one that has begun here has to end here.
     const again = kernel.sleepTimer(stopper);
-    while (cpu.inSoftirq) yield* kernel.sleepUntil(stopper, again, kernel.nowNs + kernel.tickPeriodNs);
+    while (cpu.softirqs.running) yield* kernel.sleepUntil(stopper, again, kernel.nowNs + kernel.tickPeriodNs);
     registers.interruptFlag = false;
     cpu.state = "offline";
     kernel.retune();

@@ -7,125 +7,220 @@
  * @module
  */
 
-import { type Activity, Step } from "../../hw/sim/activity.ts";
+import { type Activity, Routine, type Step } from "../../hw/sim/activity.ts";
 import { Apic } from "../../hw/lapic.ts";
-import type { KernelCpu } from "./kernel_cpu.ts";
+import type { HrTimer } from "./hrtimer.ts";
+import type { IrqAction, KernelCpu } from "./kernel_cpu.ts";
 import { Vector } from "./vectors.ts";
 
 /** The handler of external interrupt `vector` on `cpu`. */
-export function interruptHandler(cpu: KernelCpu, vector: number): Activity<unknown> {
+export function interruptHandler(cpu: KernelCpu, vector: number): Activity<unknown> | Routine {
   if (cpu.steadySinceNs >= 0) cpu.leaveSteady();
   switch (vector) {
     case Vector.LocalTimer:
-      return cpu.localTimerOverride?.() ?? localTimer(cpu);
+      return cpu.localTimerOverride?.() ?? new LocalTimer(cpu);
     case Vector.Reschedule:
-      return reschedule(cpu);
+      return new Reschedule(cpu);
     case Vector.CallFunctionSingle:
-      return callFunctionSingle(cpu);
+      return new CallFunctionSingle(cpu);
     default:
-      return device(cpu, vector);
+      return new DeviceInterrupt(cpu, vector);
   }
+}
+
+/** Where a handler stands, in the order in which it comes by. */
+const At = {
+  Entry: 0,
+  Eoi: 1,
+  Body: 2,
+  Softirqs: 3,
+  Softirq: 4,
+  Ipis: 5,
+  Preempt: 6,
+  End: 7,
+} as const;
+
+/**
+ * The frame of every handler: entry, EOI, the handler's own work, then irq_exit(): softirqs, with interrupts on, and the
+ * interrupts to other CPUs that wake-ups asked for; at last the scheduler's word.
+ */
+abstract class InterruptHandler extends Routine {
+  #at: number = At.Entry;
+
+  constructor(readonly cpu: KernelCpu) {
+    super();
+  }
+
+  /** The handler's own work: does what its last step was for; answers the next one, or null: {@linkcode after} says how on. */
+  protected abstract body(): Step | null;
+
+  /** What comes after the body, one of {@linkcode At}. */
+  protected after(): number {
+    return At.Softirqs;
+  }
+
+  override get entry(): Step | null {
+    return this.cpu.x2apic ? this.cpu.kernel.steps.irqEntry : null;
+  }
+
+  override skipHead(): void {
+    this.#at = At.Body;
+    this.cpu.apicWrite(Apic.EOI, 0);
+  }
+
+  override next(): Step | null {
+    const { cpu } = this;
+    for (;;) {
+      switch (this.#at) {
+        case At.Entry:
+          this.#at = At.Eoi;
+          return cpu.kernel.steps.irqEntry;
+        case At.Eoi:
+          this.#at = At.Body;
+          return cpu.apicWrite(Apic.EOI, 0);
+        case At.Body: {
+          const step = this.body();
+          if (step !== null) return step;
+          this.#at = this.after();
+          break;
+        }
+        case At.Softirqs:
+          this.#at = cpu.softirqs.begin(cpu) ? At.Softirq : At.Ipis;
+          break;
+        case At.Softirq: {
+          const step = cpu.softirqs.next(cpu);
+          if (step !== null) return step;
+          this.#at = At.Softirqs;
+          break;
+        }
+        case At.Ipis:
+          if ((cpu.rescheduleMask | cpu.nmiMask) !== 0) return cpu.nextIpi();
+          if (cpu.killStatus >= 0 && !cpu.softirqs.running) killCurrent(cpu);
+          this.#at = At.Preempt;
+          if (cpu.hrtimers.programmedNs === Infinity && cpu.hrtimers.stale) return cpu.programTimer(); // it was steady
+          break;
+        case At.Preempt:
+          this.#at = At.End;
+          return cpu.preempt();
+        default:
+          return null;
+      }
+    }
+  }
+}
+
+/** A signal has come for the running task: it never runs its own code again. */
+function killCurrent(cpu: KernelCpu): void {
+  const task = cpu.current;
+  const status = cpu.killStatus;
+  cpu.killStatus = -1;
+  task.preemptCount = 0;
+  task.context.abandon(cpu.kernel.lastWords(task, status), true);
 }
 
 /** smp_apic_timer_interrupt(): acknowledges first, then runs the timers that have expired. */
-function* localTimer(cpu: KernelCpu): Activity {
-  const { kernel, hrtimers } = cpu;
-  yield kernel.steps.irqEntry;
-  yield cpu.apicWrite(Apic.EOI, 0);
-  cpu.localTimerInterrupts++;
-  hrtimers.programmedNs = Infinity;
-  const extra = cpu.background === null ? null : cpu.background.extraWork();
-  if (extra !== null) yield extra;
-  for (;;) {
-    const timer = hrtimers.takeExpired(kernel.nowNs);
-    if (timer === null) break;
-    yield timer.step;
-    timer.callback(timer, cpu);
+class LocalTimer extends InterruptHandler {
+  #begun = false;
+  #programmed = false;
+  #timer: HrTimer | null = null;
+
+  protected override body(): Step | null {
+    const { cpu } = this;
+    const { kernel, hrtimers, background } = cpu;
+    if (!this.#begun) {
+      this.#begun = true;
+      cpu.localTimerInterrupts++;
+      hrtimers.programmedNs = Infinity;
+      const extra = background === null ? null : background.extraWork();
+      if (extra !== null) return extra;
+    }
+    if (this.#programmed) return null;
+    const expired = this.#timer;
+    if (expired !== null) expired.callback(expired, cpu);
+    this.#timer = hrtimers.takeExpired(kernel.nowNs);
+    if (this.#timer !== null) return this.#timer.step;
+    this.#programmed = true;
+    return hrtimers.stale && !cpu.enterSteady() ? cpu.programTimer() : null;
   }
-  if (hrtimers.stale && !cpu.enterSteady()) yield cpu.programTimer();
-  if (cpu.softirqs.length > 0 || (cpu.rescheduleMask | cpu.nmiMask) !== 0) yield* leave(cpu);
-  const away = cpu.preempt();
-  if (away !== null) yield away;
+
+  protected override after(): number {
+    const { softirqs, rescheduleMask, nmiMask } = this.cpu;
+    return softirqs.pending || (rescheduleMask | nmiMask) !== 0 ? At.Softirqs : At.Preempt;
+  }
 }
 
 /** scheduler_ipi(): somebody queued a task here. */
-function* reschedule(cpu: KernelCpu): Activity {
-  yield cpu.kernel.steps.irqEntry;
-  yield cpu.apicWrite(Apic.EOI, 0);
-  cpu.rescheduleInterrupts++;
-  yield cpu.kernel.steps.ipiHandler;
-  yield* leave(cpu);
-  const away = cpu.preempt();
-  if (away !== null) yield away;
+class Reschedule extends InterruptHandler {
+  #begun = false;
+
+  protected override body(): Step | null {
+    if (this.#begun) return null;
+    this.#begun = true;
+    this.cpu.rescheduleInterrupts++;
+    return this.cpu.kernel.steps.ipiHandler;
+  }
 }
 
 /** generic_smp_call_function_single_interrupt(): runs what other CPUs have sent. */
-function* callFunctionSingle(cpu: KernelCpu): Activity {
-  yield cpu.kernel.steps.irqEntry;
-  yield cpu.apicWrite(Apic.EOI, 0);
-  cpu.callFunctionInterrupts++;
-  yield cpu.kernel.steps.ipiHandler;
-  if (cpu.state === "slave") return; // the slave's own loop takes them
-  for (let work = cpu.callFunctions.shift(); work !== undefined; work = cpu.callFunctions.shift()) {
-    yield cpu.registers.call(work);
+class CallFunctionSingle extends InterruptHandler {
+  #begun = false;
+
+  protected override body(): Step | null {
+    const { cpu } = this;
+    if (!this.#begun) {
+      this.#begun = true;
+      cpu.callFunctionInterrupts++;
+      return cpu.kernel.steps.ipiHandler;
+    }
+    const work = cpu.state === "slave" ? undefined : cpu.callFunctions.shift(); // the slave's own loop takes them
+    return work === undefined ? null : cpu.registers.call(work);
   }
-  yield* leave(cpu);
-  const away = cpu.preempt();
-  if (away !== null) yield away;
+
+  protected override after(): number {
+    return this.cpu.state === "slave" ? At.End : At.Softirqs;
+  }
 }
 
 /** do_IRQ(): an edge-triggered device interrupt; acknowledged before its handler runs. */
-function* device(cpu: KernelCpu, vector: number): Activity {
-  const { kernel } = cpu;
-  yield kernel.steps.irqEntry;
-  const action = cpu.vectorIrq.get(vector);
-  yield cpu.apicWrite(Apic.EOI, 0);
-  if (action === undefined) {
-    kernel.spuriousVectors++;
-    kernel.log(`do_IRQ: ${cpu.id}.${vector} No irq handler for vector (irq -1)`);
-    return;
-  }
-  kernel.countInterrupt(action.irq, cpu.id);
-  const { topHalf } = action;
-  if (topHalf) {
-    yield topHalf.step ?? kernel.steps.deviceHandler;
-    topHalf.act(cpu);
-  } else yield cpu.registers.call(action.handler(cpu));
-  yield* leave(cpu);
-  const away = cpu.preempt();
-  if (away !== null) yield away;
-}
+class DeviceInterrupt extends InterruptHandler {
+  readonly #action: IrqAction | undefined;
+  #begun = false;
 
-/**
- * irq_exit(): softirqs, with interrupts on; then the interrupts to other CPUs that wake-ups asked for.
- *
- * Softirqs cannot be preempted, save in an RT kernel, where they have the priority of a thread below every
- * real-time task: there a waking task takes the CPU in the middle of them.
- */
-function* leave(cpu: KernelCpu): Activity {
-  const { registers, softirqs } = cpu;
-  while (softirqs.length > 0 && !cpu.inSoftirq) {
-    const work = softirqs.shift()!;
-    const task = cpu.current;
-    const flag = registers.interruptFlag, count = task.preemptCount;
-    task.preemptCount = cpu.kernel.release.realTime ? 0 : count + 1;
-    cpu.inSoftirq = true;
-    registers.interruptFlag = true;
-    if (work instanceof Step) yield work;
-    else for (let step = work.next(cpu); step !== null; step = work.next(cpu)) yield step;
-    registers.interruptFlag = flag;
-    cpu.inSoftirq = false;
-    task.preemptCount = count;
+  constructor(cpu: KernelCpu, readonly vector: number) {
+    super(cpu);
+    this.#action = cpu.vectorIrq.get(vector);
   }
-  yield* cpu.sendPendingIpis();
-  if (cpu.killStatus >= 0 && !cpu.inSoftirq) {
-    const task = cpu.current;
-    const status = cpu.killStatus;
-    cpu.killStatus = -1;
-    task.preemptCount = 0;
-    task.context.abandon(cpu.kernel.lastWords(task, status), true);
+
+  override get top(): Step | null {
+    const topHalf = this.#action?.topHalf;
+    return topHalf ? topHalf.step ?? this.cpu.kernel.steps.deviceHandler : null;
   }
-  if (cpu.hrtimers.stale && cpu.hrtimers.programmedNs === Infinity) yield cpu.programTimer(); // it was steady
+
+  override skipHead(): void {
+    super.skipHead();
+    if (this.top !== null) this.body();
+  }
+
+  protected override body(): Step | null {
+    const { cpu } = this;
+    const action = this.#action;
+    if (action === undefined) return null;
+    if (this.#begun) {
+      action.topHalf?.act(cpu);
+      return null;
+    }
+    this.#begun = true;
+    cpu.kernel.countInterrupt(action.irq, cpu.id);
+    return this.top ?? cpu.registers.call(action.handler(cpu));
+  }
+
+  protected override after(): number {
+    if (this.#action !== undefined) return At.Softirqs;
+    const { kernel, id } = this.cpu;
+    kernel.spuriousVectors++;
+    kernel.log(`do_IRQ: ${id}.${this.vector} No irq handler for vector (irq -1)`);
+    return At.End;
+  }
 }
 
 /** The NMI handler: asks the registered handlers in order. */

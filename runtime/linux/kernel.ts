@@ -102,7 +102,7 @@ export class Kernel {
   readonly consoleInput: ((cpu: KernelCpu) => void)[] = [];
   /** The handler of the interrupt by which commands reach this kernel: its keyboard, or its network. */
   readonly consoleAction: IrqAction;
-  readonly #interruptCounts = new Map<number, Float64Array>();
+  readonly #interruptCounts: (Float64Array | undefined)[] = [];
   #nextPid = 2;
   readonly #whenUp: (() => void)[] = [];
   readonly #boot: Task[] = [];
@@ -301,7 +301,7 @@ export class Kernel {
     task.runnable = true;
     this.#updateCurrent(cpu);
     cpu.runQueue.enqueue(task, isNew ? "new" : "waking", cpu.current);
-    this.resched(task, cpu, from);
+    this.#checkPreempt(task, cpu, from);
     if (this.engine.trace !== null) traceWakeup(cpu, task);
   }
 
@@ -318,6 +318,10 @@ export class Kernel {
    */
   resched(task: Task, cpu: KernelCpu, from: KernelCpu): void {
     this.#updateCurrent(cpu);
+    this.#checkPreempt(task, cpu, from);
+  }
+
+  #checkPreempt(task: Task, cpu: KernelCpu, from: KernelCpu): void {
     if (cpu.runQueue.preempts(task, cpu.current, cpu.idle)) cpu.needResched = true;
     else if (cpu.steadySinceNs < 0) return; // a steady CPU has stopped its tick and must be told to share
     if (cpu !== from) from.rescheduleMask |= 1 << cpu.id;
@@ -338,7 +342,7 @@ export class Kernel {
     task.cpu = to.id;
     if (!task.runnable) return;
     to.runQueue.enqueue(task, "as it is");
-    this.resched(task, to, from);
+    this.#checkPreempt(task, to, from);
   }
 
   /**
@@ -418,19 +422,18 @@ export class Kernel {
 
   /** Books one interrupt `irq` on CPU `cpu`, for `/proc/interrupts`. */
   countInterrupt(irq: number, cpu: number): void {
-    let counts = this.#interruptCounts.get(irq);
-    if (counts === undefined) this.#interruptCounts.set(irq, counts = new Float64Array(this.cpus.length));
+    const counts = this.#interruptCounts[irq] ??= new Float64Array(this.cpus.length);
     counts[cpu]!++;
   }
 
   /** Forgets the counts of interrupt `irq`: its number is given to another one. */
   clearInterruptCounts(irq: number): void {
-    this.#interruptCounts.delete(irq);
+    this.#interruptCounts[irq] = undefined;
   }
 
   /** How often interrupt `irq` was taken on each CPU. */
   interruptCounts(irq: number): ArrayLike<number> {
-    return this.#interruptCounts.get(irq) ?? new Float64Array(this.cpus.length);
+    return this.#interruptCounts[irq] ?? new Float64Array(this.cpus.length);
   }
 
   *#readConsole(cpu: KernelCpu): Activity {

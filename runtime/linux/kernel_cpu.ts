@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type Activity, LOAD, type Step, STORE } from "../../hw/sim/activity.ts";
+import { type Activity, LOAD, type Routine, type Step, STORE } from "../../hw/sim/activity.ts";
 import type { StateHash } from "../../hw/sim/state_hash.ts";
 import { Apic, DeliveryMode, x2apicMsr } from "../../hw/lapic.ts";
 import { timerDivisor } from "../../hw/lapic_timer.ts";
@@ -16,6 +16,7 @@ import { exceptionHandler, interruptHandler, nmiHandler } from "./interrupts.ts"
 import type { Kernel } from "./kernel.ts";
 import { balance, pull } from "./load_balance.ts";
 import { RunQueue } from "./runqueue.ts";
+import { Softirqs } from "./softirqs.ts";
 import { Task } from "./task.ts";
 import { traceSwitch } from "./tracepoints.ts";
 import { Vector } from "./vectors.ts";
@@ -31,12 +32,6 @@ const TDCR_DIVIDE_BY_16 = 0x3;
 
 /** Life of a CPU under hotplug; `slave` is the patched kernel's: runs a vCPU and nothing else. */
 export type CpuState = "offline" | "online" | "slave";
-
-/** Softirq work of more than one step. */
-export interface Softirq {
-  /** Does what its last step was for; answers the next one, or null at its end. */
-  next(cpu: KernelCpu): Step | null;
-}
 
 /** A handler of one step, as most are: the step (by default that of a device's), and what it does when that has passed. */
 export interface TopHalf {
@@ -104,10 +99,8 @@ export class KernelCpu implements InterruptTable {
   onDead: (() => void) | null = null;
   /** What the kernel does here beside the work at hand. */
   readonly background: Background | null;
-  /** Softirq work raised by handlers, done on the way out of the interrupt. */
-  readonly softirqs: (Step | Softirq)[] = [];
-  /** Softirqs are being done: an interrupt that comes in between leaves its own to them. */
-  inSoftirq = false;
+  /** Work that handlers leave to be done on the way out of the interrupt. */
+  readonly softirqs = new Softirqs();
   /** Since when the CPU is steady ({@linkcode enterSteady}), or up to when it has been booked; -1: it is not. */
   steadySinceNs = -1;
   /** How far apart ticks are: a tick's period, or more while the CPU idles without one. */
@@ -154,7 +147,7 @@ export class KernelCpu implements InterruptTable {
   // ---- interrupt descriptor table ----
 
   /** @inheritdoc */
-  interrupt(vector: number): Activity<unknown> {
+  interrupt(vector: number): Activity<unknown> | Routine {
     return interruptHandler(this, vector);
   }
 
@@ -325,16 +318,22 @@ export class KernelCpu implements InterruptTable {
 
   /** Sends the interrupts to other CPUs that wake-ups and kicks have left to be sent. */
   *sendPendingIpis(): Activity {
-    while (this.nmiMask !== 0) {
+    for (let send = this.nextIpi(); send !== null; send = this.nextIpi()) yield send;
+  }
+
+  /** The next of these: NMIs first; null where none is left. */
+  nextIpi(): Step | null {
+    if (this.nmiMask !== 0) {
       const target = 31 - Math.clz32(this.nmiMask & -this.nmiMask);
       this.nmiMask &= ~(1 << target);
-      yield this.sendMessage(target, ICR_ASSERT + (DeliveryMode.Nmi << 8));
+      return this.sendMessage(target, ICR_ASSERT + (DeliveryMode.Nmi << 8));
     }
-    while (this.rescheduleMask !== 0) {
+    if (this.rescheduleMask !== 0) {
       const target = 31 - Math.clz32(this.rescheduleMask & -this.rescheduleMask);
       this.rescheduleMask &= ~(1 << target);
-      yield this.sendIpi(target, Vector.Reschedule);
+      return this.sendIpi(target, Vector.Reschedule);
     }
+    return null;
   }
 
   /**
@@ -365,7 +364,7 @@ export class KernelCpu implements InterruptTable {
     if (!this.kernel.booksSteadyCpus) return false;
     const { context } = this.registers;
     const below = context.depth > 0 ? context.frames[context.depth - 1]!.step : null;
-    if (below === null || below.ns !== Infinity || this.runQueue.length > 0 || this.softirqs.length > 0) {
+    if (below === null || below.ns !== Infinity || this.runQueue.length > 0 || this.softirqs.pending) {
       return false;
     }
     for (const timer of this.hrtimers.timers()) if (!timer.pinned) return false;

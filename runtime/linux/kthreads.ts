@@ -14,7 +14,8 @@
 
 import { type Activity, type Step, work } from "../../hw/sim/activity.ts";
 import type { Kernel } from "./kernel.ts";
-import type { KernelCpu, Softirq } from "./kernel_cpu.ts";
+import type { KernelCpu } from "./kernel_cpu.ts";
+import type { Softirq } from "./softirqs.ts";
 import type { Task } from "./task.ts";
 
 /** A kernel thread: does the work it is given, in order, and sleeps in between. */

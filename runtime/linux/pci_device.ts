@@ -151,7 +151,8 @@ export class PciDevice {
 
   /** Writes a device register, 32 bits, and carries out what follows. */
   writeRegister(bar: number, offset: number, value: number): void {
-    this.ports.apply(this.fn.writeMemory(bar, offset, value, this.ports.nowNs()));
+    const effects = this.fn.writeMemory(bar, offset, value, this.ports.nowNs());
+    if (effects.length > 0) this.ports.apply(effects);
   }
 
   /** `pci_enable_device`: the first call opens the device's memory. */

@@ -15,7 +15,8 @@
 import { Op, Step } from "../../../hw/sim/activity.ts";
 import type { EthernetPort } from "../../../hw/ethernet.ts";
 import type { RandomStream } from "../../../hw/sim/random.ts";
-import type { KernelCpu, Softirq } from "../kernel_cpu.ts";
+import type { KernelCpu } from "../kernel_cpu.ts";
+import type { Softirq } from "../softirqs.ts";
 import type { NetStack } from "./stack.ts";
 
 /** Frames of one poll (`NAPI_POLL_WEIGHT`). */
@@ -65,7 +66,7 @@ export class Napi implements Softirq {
     if (this.scheduled) return;
     this.scheduled = true;
     this.begin();
-    cpu.softirqs.push(this);
+    cpu.softirqs.raise(this);
   }
 
   /** Nothing has been polled since the interrupt. */
@@ -95,7 +96,7 @@ export class Napi implements Softirq {
           this.#state = State.Packets;
           break;
         case State.Packets: {
-          const packet = stack.backlog.shift();
+          const packet = stack.backlog.length === 0 ? undefined : stack.backlog.shift();
           if (packet !== undefined) {
             this.#packet = packet;
             this.#state = State.Packet;

@@ -13,7 +13,8 @@ import type { EthernetPort } from "../../../hw/ethernet.ts";
 import type { PciEffect } from "../../../hw/pci.ts";
 import { type Step, work } from "../../../hw/sim/activity.ts";
 import type { Kernel } from "../kernel.ts";
-import type { KernelCpu, Softirq } from "../kernel_cpu.ts";
+import type { KernelCpu } from "../kernel_cpu.ts";
+import type { Softirq } from "../softirqs.ts";
 import type { Task } from "../task.ts";
 import type { NetCosts } from "./costs.ts";
 import type { Address, Echo, Packet, Segment } from "./packets.ts";
@@ -35,10 +36,20 @@ export interface NetInterface {
 export class Subnet {
   /** Address → MAC. */
   readonly neighbours = new Map<Address, number>();
+  /** How often interfaces have come up or gone down. */
+  changes = 0;
   /** MAC → the address that the interface gets. */
   readonly leases = new Map<number, Address>();
   /** Name → address, as `/etc/hosts` has them on every computer. */
   readonly hosts = new Map<string, Address>();
+}
+
+/** The way to an address, as long as no interface has come up or gone down since. */
+interface Path {
+  readonly to: Address;
+  readonly changes: number;
+  readonly net: NetInterface;
+  readonly destination: number;
 }
 
 /** A server's socket. */
@@ -76,6 +87,8 @@ export class NetStack {
   readonly call: Step;
   readonly #echoes = new Map<number, (echo: Echo, cpu: KernelCpu) => void>();
   #nextPort = FIRST_LOCAL_PORT;
+  /** Most packets go where the last one went. */
+  #lastPath: Path | undefined;
 
   /** @param ksoftirqd has a CPU's ksoftirqd go on with a poll */
   constructor(
@@ -90,6 +103,7 @@ export class NetStack {
 
   /** Brings an interface up. */
   up(net: NetInterface): void {
+    this.subnet.changes++;
     this.interfaces.push(net);
     this.subnet.neighbours.set(net.address, net.port.mac);
   }
@@ -98,6 +112,7 @@ export class NetStack {
   down(name: string): void {
     const at = this.interfaces.findIndex((net) => net.name === name);
     if (at < 0) return;
+    this.subnet.changes++;
     const [net] = this.interfaces.splice(at, 1);
     if (this.subnet.neighbours.get(net!.address) === net!.port.mac) {
       this.subnet.neighbours.delete(net!.address);
@@ -109,11 +124,20 @@ export class NetStack {
     return this.interfaces.find((net) => net.address >>> 8 === address >>> 8 && net.address !== address);
   }
 
+  /** Where packets to `to` go now; undefined: nobody answers for that address. */
+  #path(to: Address): Path | undefined {
+    if (this.#lastPath?.to === to && this.#lastPath.changes === this.subnet.changes) return this.#lastPath;
+    const net = this.route(to);
+    const destination = this.subnet.neighbours.get(to);
+    if (net === undefined || destination === undefined) return undefined;
+    return this.#lastPath = { to, changes: this.subnet.changes, net, destination };
+  }
+
   /** Sends `frames` of `packet`, not before `delayNs` from now. Nobody answers for an address that is not there. */
   send(packet: Packet, frames: number, delayNs = 0): void {
-    const net = this.route(packet.to);
-    const destination = this.subnet.neighbours.get(packet.to);
-    if (net === undefined || destination === undefined) return;
+    const path = this.#path(packet.to);
+    if (path === undefined) return;
+    const { net, destination } = path;
     const bytes = packet.protocol === "icmp"
       ? Math.max(SMALLEST_FRAME, packet.bytes + ECHO_OVERHEAD)
       : packet.kind === "data"
@@ -121,16 +145,24 @@ export class NetStack {
       : SMALLEST_FRAME;
     const { nowNs } = this.kernel;
     const train = { destination, source: net.port.mac, frames, bytes, payload: packet };
-    net.apply(net.port.transmit(train, nowNs, nowNs + delayNs));
+    const effects = net.port.transmit(train, nowNs, nowNs + delayNs);
+    if (effects.length > 0) net.apply(effects);
   }
 
   /** Frames have been taken from a ring, in the softirq. */
   receive(payload: unknown, frames: number, cpu: KernelCpu): void {
     const packet = payload as Packet;
-    if (packet.protocol === "icmp") this.backlog.push((here) => this.#echo(packet, here));
+    if (packet.protocol === "icmp") this.#queue(packet);
     else if (packet.kind === "data") packet.connection.receive(frames, cpu);
     else if (packet.kind === "ACK") packet.connection.acknowledged(packet.edge!, cpu);
-    else this.backlog.push((here) => this.#segment(packet, here));
+    else this.#queue(packet);
+  }
+
+  #queue(packet: Packet): void {
+    this.backlog.push((cpu) => {
+      if (packet.protocol === "icmp") this.#echo(packet, cpu);
+      else this.#segment(packet, cpu);
+    });
   }
 
   /** Sends the ACK of what the run has brought. */
