@@ -87,11 +87,11 @@ export async function sensitivity(
   return 0;
 }
 
-/** The parameter 20 % up, undefined where that is no other value. */
-function raise({ path, value, unit }: ParameterRecord): Settings | undefined {
+/** The parameter 20 % up, undefined where that is no other value, or none that it can have. */
+function raise({ path, value, max, unit }: ParameterRecord): Settings | undefined {
   const whole = unit === "ns" || unit === "count" || path === "hw.apic_bus";
   const more = whole ? Math.round(value * (1 + RAISE)) : Number((value * (1 + RAISE)).toPrecision(9));
-  return more === value ? undefined : { [path]: `${more}${unit}` };
+  return more === value || more > max ? undefined : { [path]: `${more}${unit}` };
 }
 
 /** How far a row's mean has moved; undefined within the noise. */

@@ -70,6 +70,8 @@ export interface ParameterRecord {
   readonly description: string;
   /** In the canonical unit. */
   readonly value: number;
+  /** The largest value that it can have. */
+  readonly max: number;
   /** The canonical unit: `ns`, `Hz`, `count`, `ratio`, `ppm`. */
   readonly unit: string;
   /** Value and unit as the profile writes them: `0.13 us`. */
@@ -172,6 +174,7 @@ export class Profile<S extends ParameterTree> {
           path,
           description: parameter.description,
           value: parameter.convert(change.value, change.unit),
+          max: parameter.max,
           unit: parameter.unit,
           written: `${change.value} ${change.unit}`,
           kind: change.kind ?? "assumed",
@@ -379,6 +382,7 @@ class DocumentReader {
         path,
         description: parameter.description,
         value: parameter.convert(value as number, unit as string),
+        max: parameter.max,
         unit: parameter.unit,
         written: `${value} ${unit}`,
         kind: kind as Provenance,
