@@ -68,9 +68,8 @@ export interface ParameterRecord {
   readonly path: string;
   /** What it means. */
   readonly description: string;
-  /** In the canonical unit. */
+  /** In the canonical unit, and the largest value that it can have. */
   readonly value: number;
-  /** The largest value that it can have. */
   readonly max: number;
   /** The canonical unit: `ns`, `Hz`, `count`, `ratio`, `ppm`. */
   readonly unit: string;
