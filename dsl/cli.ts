@@ -21,7 +21,7 @@ import type { RunOptions } from "./run_scripts.ts";
 import { unknownName } from "./unknown_name.ts";
 
 /** The release; that of deno.json. */
-export const VERSION = "0.1.0";
+export const VERSION = "0.2.0";
 
 /** A file that was read, or why it could not be. */
 export type HostFile = { readonly text: string } | { readonly problem: string };
