@@ -436,8 +436,9 @@ export class LogicalCpu {
       // SDM, "Checks on Guest RIP and RFLAGS". An entry that fails leaves the field as it is.
       if (external && !guest.interruptFlag) return this.#exitGuest(ExitReason.InvalidGuestState, 0, 0);
       vmcs.entryInterruptionInfo = 0;
+      let entry: Step | null = null;
       if (external) {
-        this.#pushHandler(guest.idt.interrupt(vector), FrameKind.Interrupt);
+        entry = this.#pushHandler(guest.idt.interrupt(vector), FrameKind.Interrupt).routine?.entry ?? null;
         if (vmcs.entryPathFactor !== 0) this.pathFactor = vmcs.entryPathFactor;
         vmcs.entryPathFactor = 0;
       } else if (type === EventType.Nmi) this.#pushHandler(guest.idt.nmi(), FrameKind.Nmi);
@@ -447,6 +448,7 @@ export class LogicalCpu {
       }
       if (!preempted) {
         this.#attention = pending(this);
+        if (entry !== null && !this.#attention && this.#passInjection(entry)) return Action.Go;
         return this.#begin(this.#inject, this.costs.eventInjection);
       }
     }
@@ -455,6 +457,18 @@ export class LogicalCpu {
     this.#attention = pending(this);
     if (this.#attention && recognisable(this)) return this.#recognise();
     return guest.halted ? Action.Wait : Action.Resume; // activity state HLT or active
+  }
+
+  /** Injection and the handler's first work in one go, as {@linkcode #passHead}; its EOI may exit. */
+  #passInjection(entry: Step): boolean {
+    const { engine, layerNs, costs: { eventInjection } } = this;
+    const entryNs = this.#scaled(entry);
+    if (!engine.passTo(engine.nowNs + eventInjection + entryNs, 2)) return false;
+    layerNs[HARDWARE]! += eventInjection;
+    layerNs[entry.layer]! += entryNs;
+    this.registers.context.top.routine!.skipEntry();
+    this.#result = 0;
+    return true;
   }
 
   #exitGuest(reason: number, qualification: number, info: number): Action {

@@ -29,19 +29,21 @@ export function atomic(name: string, ns: number): Step {
 }
 
 /** Whether anything waits to be taken, now or when a mask opens. */
-export function pending({ nmiPending, apic, vmcs }: LogicalCpu): boolean {
-  return nmiPending || apic.pendingVector() >= 0 ||
-    (vmcs !== null && (vmcs.primary & Primary.InterruptWindowExiting) !== 0);
+export function pending(cpu: LogicalCpu): boolean {
+  return cpu.nmiPending || cpu.apic.pendingVector() >= 0 ||
+    (cpu.vmcs !== null && (cpu.vmcs.primary & Primary.InterruptWindowExiting) !== 0);
 }
 
 /** Whether something pending would be taken now, by the rules of the current mode. */
-export function recognisable({ nmiPending, nmiBlocked, registers, apic, vmcs }: LogicalCpu): boolean {
+export function recognisable(cpu: LogicalCpu): boolean {
+  const vmcs = cpu.vmcs;
   if (vmcs === null) {
-    return (nmiPending && !nmiBlocked) || (registers.interruptFlag && apic.pendingVector() >= 0);
+    return (cpu.nmiPending && !cpu.nmiBlocked) ||
+      (cpu.registers.interruptFlag && cpu.apic.pendingVector() >= 0);
   }
-  if (nmiPending && ((vmcs.pinBased & Pin.NmiExiting) !== 0 || !nmiBlocked)) return true;
-  if (registers.interruptFlag && (vmcs.primary & Primary.InterruptWindowExiting) !== 0) return true;
-  return (vmcs.externalInterruptExiting || registers.interruptFlag) && apic.pendingVector() >= 0;
+  if (cpu.nmiPending && ((vmcs.pinBased & Pin.NmiExiting) !== 0 || !cpu.nmiBlocked)) return true;
+  if (cpu.registers.interruptFlag && (vmcs.primary & Primary.InterruptWindowExiting) !== 0) return true;
+  return (vmcs.externalInterruptExiting || cpu.registers.interruptFlag) && cpu.apic.pendingVector() >= 0;
 }
 
 /** Whether an NMI would leave guest mode. IRET does not unblock NMIs then (SDM, "Changes to Instruction Behavior"). */

@@ -164,7 +164,8 @@ export class ReceiveRing {
         this.#spare = arrival;
         this.#takenBytes += arrival.frames * arrival.bytes;
         this.#head++;
-        if (this.#head === this.#arrivals.length) this.#arrivals.length = this.#head = 0;
+        if (this.#arrivals.length === 1) this.#arrivals.pop(), this.#head = 0; // as it is most often
+        else if (this.#head === this.#arrivals.length) this.#arrivals.length = this.#head = 0;
         else if (this.#head === 64) this.#arrivals.splice(0, this.#head), this.#head = 0;
       }
       deliver(payload, part);

@@ -7,7 +7,7 @@
  */
 
 import { assertEquals } from "@std/assert";
-import { type Activity, contextSwitch, endless, HLT, type Step, work } from "../hw/sim/activity.ts";
+import { type Activity, contextSwitch, endless, HLT, Routine, type Step, work } from "../hw/sim/activity.ts";
 import { Context } from "../hw/register_file.ts";
 import { TraceLog } from "../hw/sim/trace.ts";
 import { COST, CpuRig, Handlers, IPI_LATENCY_NS, msr } from "./cpu_rig.ts";
@@ -33,6 +33,73 @@ Deno.test("an interrupt suspends work in the middle; the rest is done later and 
     `${300 + DELIVERY + 500 + MSR} 0x40 ends`,
     `${1000 + DELIVERY + 500 + MSR} work done`,
   ]);
+});
+
+const topHalf = work("top half", OTHER, 200);
+
+/** A handler that says how it begins: work, its EOI, a top half. */
+class Known extends Routine {
+  #at = 0;
+
+  constructor(readonly rig: CpuRig) {
+    super();
+  }
+
+  override get entry(): Step {
+    return handlerWork;
+  }
+
+  override get top(): Step {
+    return topHalf;
+  }
+
+  override skipHead(): void {
+    this.#at = 3;
+    this.rig.eoi();
+  }
+
+  override next(): Step | null {
+    const { rig } = this;
+    const at = this.#at++;
+    if (at < 3) return [handlerWork, rig.eoi(), topHalf][at]!;
+    rig.note("top half done");
+    return null;
+  }
+}
+
+Deno.test("a handler that says how it begins ends when the sum of its steps says, whatever is due meanwhile", () => {
+  const headNs = DELIVERY + 500 + MSR + 200;
+  /** An interrupt at 300, and something else that happens at `alarmNs`; with or without strides. */
+  const run = (alarmNs: number, stepped: boolean) => {
+    const rig = new CpuRig();
+    rig.handlers.interrupts.set(0x40, () => new Known(rig));
+    rig.handle(0x31);
+    rig.start(function* () {
+      yield thousand;
+      rig.note("work done");
+    });
+    rig.interruptAt(300, 0x40);
+    rig.at(alarmNs, () => rig.cpu.apic.accept(0x31) && rig.cpu.signal());
+    if (stepped) { while (rig.engine.nextNs <= 10_000) rig.engine.step(); }
+    else rig.engine.runUntil(10_000);
+    const { log, engine, cpu } = rig;
+    return {
+      log,
+      event: engine.event,
+      layers: [...cpu.layerNs],
+      inService: cpu.apic.inService,
+      cpu: engine.partHashes(),
+    };
+  };
+  // Before the interrupt, in its delivery, its entry, its EOI, its top half, at its end, and behind it.
+  for (const sinceNs of [-1, 1, DELIVERY + 1, DELIVERY + 501, headNs - 1, headNs, headNs + 1]) {
+    const free = run(300 + sinceNs, false);
+    const later = sinceNs < 0 ? DELIVERY + MSR + sinceNs : 0; // the other interrupt's handler comes first
+    assertEquals(free.log.includes(`${300 + later + headNs} top half done`), true, free.log.join());
+    assertEquals(free.log.at(-1), `${1000 + headNs + DELIVERY + MSR} work done`);
+    assertEquals(free.inService, false);
+    assertEquals(run(300 + sinceNs, true), free);
+  }
 });
 
 Deno.test("work suspended many times takes its own time and the handlers', to the nanosecond", () => {

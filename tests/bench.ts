@@ -18,10 +18,10 @@ interface WholeRun {
   readonly name: string;
   readonly args: readonly string[];
   /** Most CPU time, s. */
-  readonly limitCpuS: number;
+  readonly limitCpuS?: number;
   /** Largest resident set, MiB. */
   readonly limitMiB?: number;
-  /** The run, ten times as short, that must need as much memory as this one, give or take {@linkcode GROWTH_MIB}. */
+  /** A shorter run of the same kind: this one needs no more memory, give or take {@linkcode GROWTH_MIB}. */
   readonly shorter?: string;
 }
 
@@ -34,36 +34,31 @@ const idleLoops = (system: string) => [
   ...["--", "300000", "3"],
 ];
 
-/** A row of slide 26. */
-const underIperf = (system: string, loops: number) => [
+/** A row of slide 26: so many simulated seconds, 1000 loops of cyclictest each. */
+const underIperf = (system: string, seconds: number) => [
   ...["run", "examples/slide26_row.rtk", "--seed", "1", "--system", system],
-  ...["--", String(loops)],
+  ...["--", String(1000 * seconds)],
 ];
 
 const WHOLE_RUNS: readonly WholeRun[] = [
   { name: "start to first prompt", args: [], limitCpuS: 0.25 },
   { name: "300,000 idle loops, rfc-v2", args: idleLoops("rfc-v2"), limitCpuS: 0.8 },
   { name: "300,000 idle loops, kvm", args: idleLoops("kvm"), limitCpuS: 1.6 },
+  { name: "30 s under iperf, rfc-v2", args: underIperf("rfc-v2", 30), limitMiB: 200 },
   {
-    name: "30,000 loops under iperf, rfc-v2",
-    args: underIperf("rfc-v2", 30_000),
-    limitCpuS: 1,
-    limitMiB: 200,
-  },
-  {
-    name: "300,000 loops under iperf, rfc-v2",
-    args: underIperf("rfc-v2", 300_000),
+    name: "300 s under iperf, rfc-v2",
+    args: underIperf("rfc-v2", 300),
     limitCpuS: 2,
     limitMiB: 200,
-    shorter: "30,000 loops under iperf, rfc-v2",
+    shorter: "30 s under iperf, rfc-v2",
   },
-  { name: "30,000 loops under iperf, kvm", args: underIperf("kvm", 30_000), limitCpuS: 1.5, limitMiB: 200 },
+  { name: "30 s under iperf, kvm", args: underIperf("kvm", 30), limitMiB: 200 },
   {
-    name: "300,000 loops under iperf, kvm",
-    args: underIperf("kvm", 300_000),
+    name: "300 s under iperf, kvm",
+    args: underIperf("kvm", 300),
     limitCpuS: 6,
     limitMiB: 200,
-    shorter: "30,000 loops under iperf, kvm",
+    shorter: "30 s under iperf, kvm",
   },
   { name: "demo", args: ["demo"], limitCpuS: 6, limitMiB: 150 },
   { name: "every slide", args: ["slides", "all"], limitCpuS: 30, limitMiB: 200 },
@@ -134,7 +129,7 @@ async function wholeRuns(runs: readonly WholeRun[], rounds: number): Promise<boo
     const cpuS = median(usages[i]?.map((usage) => usage.cpuS) ?? []);
     const rssMiB = memory(i);
     const failure = failures.get(run.name);
-    const verdicts = [verdict(cpuS, run.limitCpuS)];
+    const verdicts = [verdict(cpuS, run.limitCpuS ?? Infinity)];
     if (run.limitMiB !== undefined) verdicts.push(`memory ${verdict(rssMiB, run.limitMiB)}`);
     const shorterMiB = memory(runs.findIndex(({ name }) => name === run.shorter));
     if (shorterMiB !== undefined) verdicts.push(`growth ${verdict(rssMiB, shorterMiB + GROWTH_MIB)}`);
@@ -142,8 +137,8 @@ async function wholeRuns(runs: readonly WholeRun[], rounds: number): Promise<boo
     return [
       run.name,
       cpuS?.toFixed(3),
-      run.limitCpuS,
-      cpuS === undefined ? undefined : (cpuS / run.limitCpuS).toFixed(2),
+      run.limitCpuS ?? "-",
+      cpuS === undefined || run.limitCpuS === undefined ? undefined : (cpuS / run.limitCpuS).toFixed(2),
       rssMiB?.toFixed(0),
       run.limitMiB ?? "-",
       failure === undefined ? verdicts.join(", ") : `FAILED, ${failure}`,

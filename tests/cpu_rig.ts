@@ -5,7 +5,7 @@
  * @module
  */
 
-import { type Activity, HLT, type Step, WRMSR } from "../hw/sim/activity.ts";
+import { type Activity, HLT, type Routine, type Step, WRMSR } from "../hw/sim/activity.ts";
 import { Engine } from "../hw/sim/engine.ts";
 import type { LogicalCpu } from "../hw/cpu.ts";
 import { Machine, type MachineParameters } from "../hw/machine.ts";
@@ -51,11 +51,11 @@ NOTHING.return();
 
 /** An interrupt table with the test's handlers. */
 export class Handlers implements InterruptTable {
-  readonly interrupts = new Map<number, () => Activity<unknown>>();
+  readonly interrupts = new Map<number, () => Activity<unknown> | Routine>();
   onNmi: () => Activity<unknown> = () => NOTHING;
   onException: (vector: number) => Activity<unknown> = () => NOTHING;
 
-  interrupt(vector: number): Activity<unknown> {
+  interrupt(vector: number): Activity<unknown> | Routine {
     const handler = this.interrupts.get(vector);
     if (handler === undefined) throw new Error(`Vector 0x${vector.toString(16)} has no handler`);
     return handler();

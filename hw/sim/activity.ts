@@ -84,6 +84,9 @@ export abstract class Routine {
     return null;
   }
 
+  /** The handler has been passed up to the end of `entry`. */
+  skipEntry(): void {}
+
   /** The handler has been passed up to the end of `entry`, EOI and `top`. */
   skipHead(): void {}
 

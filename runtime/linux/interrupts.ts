@@ -63,6 +63,10 @@ abstract class InterruptHandler extends Routine {
     return this.cpu.x2apic ? this.cpu.kernel.steps.irqEntry : null;
   }
 
+  override skipEntry(): void {
+    this.#at = At.Eoi;
+  }
+
   override skipHead(): void {
     this.#at = At.Body;
     this.cpu.apicWrite(Apic.EOI, 0);
