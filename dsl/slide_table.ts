@@ -6,22 +6,15 @@
 
 import type { LabProfile } from "../runtime/lab/defaults.ts";
 import type { LabResult } from "../runtime/lab/lab.ts";
-import { PUBLISHED_LATENCIES, type PublishedLatency } from "../runtime/measure/published.ts";
-import { latencyTable, provenanceText, type Table, tableLines } from "../runtime/measure/table.ts";
-
-/** What the guest did beside cyclictest; a result that does not say so is of an idle one. */
-type GuestLoad = PublishedLatency["guestLoad"];
-
-/** The load of the guest while a benchmark ran. */
-export function guestLoadOf(result: LabResult & { readonly guestLoad?: GuestLoad }): GuestLoad {
-  return result.guestLoad ?? "idle";
-}
+import { provenanceLines } from "../runtime/lab/provenance.ts";
+import { latencyRowId, PUBLISHED_LATENCIES, type PublishedLatency } from "../runtime/measure/published.ts";
+import { latencyTable, type Table, tableLines } from "../runtime/measure/table.ts";
 
 /** The row of a slide that a result belongs to: same system and kernel, and the loads that the slide had. */
 export function rowOf(result: LabResult, slide: number): PublishedLatency | undefined {
   return PUBLISHED_LATENCIES.find((row) =>
     row.slide === slide && row.system === result.system && row.kernel === result.kernel &&
-    row.guestLoad === guestLoadOf(result) &&
+    row.guestLoad === result.guestLoad &&
     (row.hostLoad === "idle") === (result.hostLoad === 0)
   );
 }
@@ -69,13 +62,8 @@ export function latencySlide(
     title: LATENCY_TITLES.get(slide) ?? `Slide ${slide}`,
     columns,
     rows: cells,
-    notes: [...notes, profileText(profile)],
+    notes: [...notes, ...provenanceLines(profile, rows.map(({ published }) => latencyRowId(published)))],
   };
-}
-
-/** Which parameters a table rests on, and which profile has them. */
-export function profileText(profile: LabProfile): string {
-  return `${provenanceText(profile.provenance())} (profile ${profile.name}, ${profile.hash})`;
 }
 
 /** The lines of the table of slide 25 or 26 out of a session's results: the last that belongs to a row is taken. */
@@ -87,7 +75,7 @@ export function latencySlideLines(
 ): string[] {
   const find = (row: PublishedLatency) => results.findLast((candidate) => rowOf(candidate, slide) === row);
   const { title, columns, rows, notes } = latencySlide(slide, find, profile, seed);
-  const last = notes.length - 1;
+  const last = notes.findIndex((note) => !note.startsWith("*"));
   return [
     title,
     ...tableLines(columns, rows),

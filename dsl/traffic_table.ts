@@ -6,7 +6,13 @@
  */
 
 import type { TrafficResult } from "../runtime/lab/lab.ts";
-import { PUBLISHED_CLAIMS, PUBLISHED_TRAFFIC, type PublishedTraffic } from "../runtime/measure/published.ts";
+import {
+  HOST_CPU_ROW,
+  PUBLISHED_CLAIMS,
+  PUBLISHED_TRAFFIC,
+  type PublishedTraffic,
+  trafficRowId,
+} from "../runtime/measure/published.ts";
 import type { Cell } from "../runtime/measure/table.ts";
 import type { TitledTable } from "./slide_table.ts";
 
@@ -15,6 +21,9 @@ export const TRAFFIC_SYSTEMS = [
   { system: "kvm", label: "KVM" },
   { system: "rfc-v2", label: "KVM+DirectIRQ" },
 ] as const;
+
+/** The rows of the talk that the table shows. */
+export const TRAFFIC_ROWS: readonly string[] = [...PUBLISHED_TRAFFIC.map(trafficRowId), HOST_CPU_ROW];
 
 /** How far a value may be off, as a share of the published one, to count as reproduced. */
 const TOLERANCE = 0.08;

@@ -6,7 +6,7 @@
  */
 
 import type { LabProfile } from "../../runtime/lab/defaults.ts";
-import { profileText } from "../slide_table.ts";
+import { provenanceLines } from "../../runtime/lab/provenance.ts";
 import { coverage, coverageText, SLIDES, standing } from "./catalogue.ts";
 import type { Regenerated } from "./regenerate.ts";
 import { escape, FIGURE_STYLE } from "./svg.ts";
@@ -63,7 +63,9 @@ export function page(made: readonly Regenerated[], { seed, loops, profile }: Pag
   const shown = made.filter(({ slide }) => slide.kind !== "text" || made.length === 1);
   const numbers = new Set(shown.map(({ slide }) => slide.number));
   const summary = coverageText(coverage());
-  const facts = `Seed ${seed}, ${loops} loops a row of cyclictest. Every table ${profileText(profile)}.`;
+  const facts = `Seed ${seed}, ${loops} loops a row of cyclictest. Every table ${
+    provenanceLines(profile, []).join(" ")
+  }.`;
   return `<!DOCTYPE html>
 <html lang="en">
 <head>

@@ -18,7 +18,6 @@ import { example, EXAMPLES } from "../examples.ts";
 import { DeadlockError } from "../jobs.ts";
 import { narrator } from "../narrate.ts";
 import { type ScriptWatcher, Session } from "../session.ts";
-import { guestLoadOf } from "../slide_table.ts";
 
 /** What all runs have in common. */
 export interface RunsOptions {
@@ -220,7 +219,7 @@ export class Runs {
     if ("problem" in found) return found;
     const result = found.session.results.at(-1);
     if (result === undefined) return { problem: `${name} has measured nothing` };
-    const load = guestLoadOf(result);
+    const load = result.guestLoad;
     if (load !== guestLoad) {
       return { problem: `${name} has measured with the guest ${load}, not ${guestLoad}` };
     }

@@ -4,11 +4,12 @@
  * @module
  */
 
-import { profileText } from "../slide_table.ts";
+import { provenanceLines } from "../../runtime/lab/provenance.ts";
 import {
   measuredText,
   type Traffic,
   TRAFFIC_MEASURES,
+  TRAFFIC_ROWS,
   TRAFFIC_SYSTEMS,
   trafficOf,
   trafficTable,
@@ -26,7 +27,7 @@ export function slide27(runs: Runs): Part[] {
     if ("problem" in outcome) problems.push(`n/a: ${system}: ${outcome.problem}`);
     return trafficOf("result" in outcome ? outcome.result : [], system);
   });
-  return trafficParts([stock!, direct!], [...problems, profileText(runs.profile)]);
+  return trafficParts([stock!, direct!], [...problems, ...provenanceLines(runs.profile, TRAFFIC_ROWS)]);
 }
 
 /** Table and bars of what each of the slide's systems was measured to have. */

@@ -1,9 +1,10 @@
+import { provenanceLines } from "../../runtime/lab/provenance.ts";
 import { tableLines } from "../../runtime/measure/table.ts";
 import type { Command } from "../commands/command.ts";
 import type { Session } from "../session.ts";
-import { isLatencySlide, latencySlideLines, profileText } from "../slide_table.ts";
+import { isLatencySlide, latencySlideLines } from "../slide_table.ts";
 import { slideNumbered, SLIDES } from "../slides/catalogue.ts";
-import { TRAFFIC_SYSTEMS, trafficOf, trafficTable } from "../traffic_table.ts";
+import { TRAFFIC_ROWS, TRAFFIC_SYSTEMS, trafficOf, trafficTable } from "../traffic_table.ts";
 
 /** `slide`. */
 export const doc = `Usage: slide N
@@ -48,6 +49,9 @@ function linesOf(number: number, { lab: { options: { profile, seed } }, results,
   if (isLatencySlide(number)) return latencySlideLines(number, results, profile, seed);
   if (number !== TRAFFIC_SLIDE) return undefined;
   const [stock, direct] = TRAFFIC_SYSTEMS.map(({ system }) => trafficOf(traffic, system));
-  const { title, columns, rows, notes } = trafficTable([stock!, direct!], [profileText(profile)]);
+  const { title, columns, rows, notes } = trafficTable(
+    [stock!, direct!],
+    provenanceLines(profile, TRAFFIC_ROWS),
+  );
   return [title, ...tableLines(columns, rows), ...notes];
 }
