@@ -5,7 +5,6 @@
  */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { main } from "../dsl/cli.ts";
-import { EXAMPLES as SCRIPTS } from "../dsl/examples.ts";
 import { SLIDES } from "../dsl/slides/catalogue.ts";
 import { Runs } from "../dsl/slides/runs.ts";
 import { laboratoryWords } from "../dsl/words/index.ts";
@@ -76,8 +75,6 @@ async function tableOf(number: number): Promise<PartJson> {
 /** Agendas, motivation, plans and end matter; the status of the patches; all others have something to run. */
 const TEXT = [1, 2, 3, 4, 8, 23, 28, 31, 32, 33, 34];
 const DERIVED = [29];
-/** Slides 26 and 27 need scripts of their own. */
-const MISSING = [26, 27].filter((number) => !SCRIPTS.files.has(`slide${number}_row.rtk`));
 
 Deno.test("every slide is listed once, in order, and none but agendas, motivation, plans and end matter is text", async () => {
   const lines = (await slides("list")).out.trimEnd().split("\n").slice(1).map((line) =>
@@ -90,19 +87,19 @@ Deno.test("every slide is listed once, in order, and none but agendas, motivatio
   assertEquals(numbersOf("executed").length, 34 - TEXT.length - DERIVED.length);
 });
 
-Deno.test("coverage ends with how many slides come back in each way, and none is missing whose script exists", async () => {
+Deno.test("coverage ends with how many slides come back in each way, and none is missing", async () => {
   const { status, out } = await slides("coverage");
-  const executed = 34 - TEXT.length - DERIVED.length - MISSING.length;
+  const executed = 34 - TEXT.length - DERIVED.length;
   const summary =
-    `34 slides: ${executed} executed, ${DERIVED.length} derived, ${TEXT.length} text, ${MISSING.length} missing`;
+    `34 slides: ${executed} executed, ${DERIVED.length} derived, ${TEXT.length} text, 0 missing`;
   assertEquals([status, out.trimEnd().split("\n").at(-1)], [0, summary]);
   const json = JSON.parse((await slides("coverage --json")).out);
-  assertEquals([json.version, json.slides.length, json.missing], [1, 34, MISSING.length]);
+  assertEquals([json.version, json.slides.length, json.missing], [1, 34, 0]);
 });
 
 Deno.test("a slide that is listed as executed is executed; the others run nothing", async () => {
   for (const { slide: number, kind, runs, parts, problem } of await everySlide()) {
-    assertEquals(kind, MISSING.includes(number) ? "missing" : SLIDES[number - 1]!.kind);
+    assertEquals(kind, SLIDES[number - 1]!.kind);
     assertEquals(problem, undefined, `slide ${number}`);
     assert(parts.length > 0, `slide ${number}`);
     assertEquals(runs.length > 0, kind === "executed", `slide ${number}`);
@@ -266,14 +263,6 @@ Deno.test("a row is run once, however many slides show it", () => {
   assert("result" in first && records.length > 0);
   assert(runs.latency(row!) === first);
   assertEquals(runs.takeRecords(), records, "the second slide rests on the same run");
-});
-
-Deno.test("a row that cannot be run is n/a, with the reason", async () => {
-  for (const number of MISSING) {
-    const { rows, notes } = await tableOf(number);
-    assert(rows.every((row) => row.includes(null)));
-    assertMatch(notes.join("\n"), new RegExp(`n/a: kvm.*there is no examples/slide${number}_row.rtk`));
-  }
 });
 
 Deno.test("slide 29: what the rows of rfc-v1 and rfc-v2 can do is what the slide says", async () => {
