@@ -127,7 +127,7 @@ export async function main(args: readonly string[], host: HostPort): Promise<num
     }
   }
   if (STUDIES.includes(command)) {
-    const { study } = await import("./studies.ts");
+    const { study } = await import("./studies/commands.ts");
     return await study(line, host);
   }
   const options = runOptions(line, host);

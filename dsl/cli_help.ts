@@ -6,7 +6,7 @@
 
 import { KERNEL_NAMES } from "../runtime/lab/kernels.ts";
 import { SYSTEMS } from "../runtime/lab/systems.ts";
-import { type CommandHelp, STUDY_HELP } from "./studies_help.ts";
+import { type CommandHelp, STUDY_HELP } from "./studies/help.ts";
 
 const RUN = "deno run --allow-read=. mod.ts";
 

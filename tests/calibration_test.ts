@@ -1,7 +1,7 @@
 /** Fits in profiles, targets of the talk, and the commands that run its rows; few loops. */
 import { assert, assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";
 import { main } from "../dsl/cli.ts";
-import { fitYaml } from "../dsl/fit_yaml.ts";
+import { fitYaml } from "../dsl/studies/fit_yaml.ts";
 import { loadProfile, ProfileError } from "../runtime/lab/profile.ts";
 import { calibrationText, fitRowsText } from "../runtime/lab/calibration.ts";
 import { defaultProfile, profileWith } from "../runtime/lab/defaults.ts";

@@ -10,19 +10,19 @@
  * @module
  */
 
-import type { Fit } from "../runtime/lab/calibration.ts";
-import { type LabProfile, profileWith } from "../runtime/lab/defaults.ts";
-import { NAMED_PROFILES } from "../runtime/lab/named_profiles.ts";
-import type { ProfileText } from "../runtime/lab/profile.ts";
-import { type Direction, directions, type FreeParameter, patternSearch } from "../runtime/measure/fit.ts";
-import { tableLines } from "../runtime/measure/table.ts";
-import { type Measured, misfit, type Target } from "../runtime/measure/targets.ts";
+import type { Fit } from "../../runtime/lab/calibration.ts";
+import { type LabProfile, profileWith } from "../../runtime/lab/defaults.ts";
+import { NAMED_PROFILES } from "../../runtime/lab/named_profiles.ts";
+import type { ProfileText } from "../../runtime/lab/profile.ts";
+import { type Direction, directions, type FreeParameter, patternSearch } from "../../runtime/measure/fit.ts";
+import { tableLines } from "../../runtime/measure/table.ts";
+import { type Measured, misfit, type Target } from "../../runtime/measure/targets.ts";
 import { fitYaml } from "./fit_yaml.ts";
 import { measureRows, missingRows, runnableRows, targetsIn } from "./published_runs.ts";
 import { foreignFits, residualLines } from "./residuals.ts";
 import type { RunPool } from "./run_pool.ts";
 import type { Settings } from "./run_record.ts";
-import { unknownName } from "./unknown_name.ts";
+import { unknownName } from "../unknown_name.ts";
 
 /** A stage: where it begins, and the slides whose rows it may look at. */
 interface Stage {

@@ -4,17 +4,17 @@
  * @module
  */
 
-import { type LabProfile, profileWith } from "../runtime/lab/defaults.ts";
-import { ProfileError, type ProfileText } from "../runtime/lab/profile.ts";
-import { PUBLISHED_SAMPLES } from "../runtime/measure/published.ts";
-import { type HostPort, integer, type Line, readProfiles, wrong } from "./cli.ts";
-import { ProgressLine } from "./progress.ts";
+import { type LabProfile, profileWith } from "../../runtime/lab/defaults.ts";
+import { ProfileError, type ProfileText } from "../../runtime/lab/profile.ts";
+import { PUBLISHED_SAMPLES } from "../../runtime/measure/published.ts";
+import { type HostPort, integer, type Line, readProfiles, wrong } from "../cli.ts";
+import { ProgressLine } from "../progress.ts";
 import { RowRunError } from "./published_runs.ts";
 import { RunPool } from "./run_pool.ts";
-import { readScript } from "./run_scripts.ts";
+import { readScript } from "../run_scripts.ts";
 import { merge, planSweep, sweep, type SweepPlan } from "./sweep.ts";
-import { unknownName } from "./unknown_name.ts";
-import { parameterLines } from "./words/params.ts";
+import { unknownName } from "../unknown_name.ts";
+import { parameterLines } from "../words/params.ts";
 
 /** The commands that are read here. */
 export type Study = "params" | "sweep" | "merge" | "compare" | "calibrate" | "residuals" | "sensitivity";

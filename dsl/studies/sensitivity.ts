@@ -8,11 +8,11 @@
  * @module
  */
 
-import { profileWith } from "../runtime/lab/defaults.ts";
-import type { ParameterRecord, ProfileText } from "../runtime/lab/profile.ts";
-import { provenanceLines } from "../runtime/lab/provenance.ts";
-import { meanInterval } from "../runtime/measure/statistics.ts";
-import { tableLines } from "../runtime/measure/table.ts";
+import { profileWith } from "../../runtime/lab/defaults.ts";
+import type { ParameterRecord, ProfileText } from "../../runtime/lab/profile.ts";
+import { provenanceLines } from "../../runtime/lab/provenance.ts";
+import { meanInterval } from "../../runtime/measure/statistics.ts";
+import { tableLines } from "../../runtime/measure/table.ts";
 import { type MeasuredRows, measureRows, missingRows, runnableRows } from "./published_runs.ts";
 import type { RunPool } from "./run_pool.ts";
 import type { Settings } from "./run_record.ts";

@@ -4,8 +4,8 @@
  * @module
  */
 
-import { type Fit, fitRowsText } from "../runtime/lab/calibration.ts";
-import type { LabProfile } from "../runtime/lab/defaults.ts";
+import { type Fit, fitRowsText } from "../../runtime/lab/calibration.ts";
+import type { LabProfile } from "../../runtime/lab/defaults.ts";
 
 /** What is written. */
 export interface FittedProfile {

@@ -4,10 +4,10 @@
  * @module
  */
 
-import type { Fit } from "../runtime/lab/calibration.ts";
-import { fittedRows } from "../runtime/lab/calibration.ts";
-import type { ProfileText } from "../runtime/lab/profile.ts";
-import type { Histogram } from "../runtime/measure/histogram.ts";
+import type { Fit } from "../../runtime/lab/calibration.ts";
+import { fittedRows } from "../../runtime/lab/calibration.ts";
+import type { ProfileText } from "../../runtime/lab/profile.ts";
+import type { Histogram } from "../../runtime/measure/histogram.ts";
 import {
   HOST_CPU_ROW,
   latencyRowId,
@@ -16,10 +16,10 @@ import {
   PUBLISHED_SAMPLES,
   PUBLISHED_TRAFFIC,
   trafficRowId,
-} from "../runtime/measure/published.ts";
-import { mean } from "../runtime/measure/statistics.ts";
-import { type Measured, type Target, TARGETS } from "../runtime/measure/targets.ts";
-import { EXAMPLES } from "./examples.ts";
+} from "../../runtime/measure/published.ts";
+import { mean } from "../../runtime/measure/statistics.ts";
+import { type Measured, type Target, TARGETS } from "../../runtime/measure/targets.ts";
+import { EXAMPLES } from "../examples.ts";
 import type { RunJob, RunOutcome } from "./run_job.ts";
 import type { RunPool } from "./run_pool.ts";
 import { histogramOf, publishedRowId, type Settings, valueOf } from "./run_record.ts";

@@ -9,11 +9,11 @@
  * @module
  */
 
-import type { LabProfile } from "../runtime/lab/defaults.ts";
-import { provenanceLines } from "../runtime/lab/provenance.ts";
-import type { Histogram } from "../runtime/measure/histogram.ts";
-import { runLengthText, USUAL_RATES, type WishedRate } from "../runtime/measure/miss_rate.ts";
-import { PUBLISHED_SAMPLES, PUBLISHED_TRAFFIC } from "../runtime/measure/published.ts";
+import type { LabProfile } from "../../runtime/lab/defaults.ts";
+import { provenanceLines } from "../../runtime/lab/provenance.ts";
+import type { Histogram } from "../../runtime/measure/histogram.ts";
+import { runLengthText, USUAL_RATES, type WishedRate } from "../../runtime/measure/miss_rate.ts";
+import { PUBLISHED_SAMPLES, PUBLISHED_TRAFFIC } from "../../runtime/measure/published.ts";
 import {
   distribution,
   mean,
@@ -22,8 +22,8 @@ import {
   percentiles,
   SAMPLES_BEYOND,
   VALUES_FOR_P5,
-} from "../runtime/measure/statistics.ts";
-import { type Cell, type Column, tableLines } from "../runtime/measure/table.ts";
+} from "../../runtime/measure/statistics.ts";
+import { type Cell, type Column, tableLines } from "../../runtime/measure/table.ts";
 import {
   histogramOf,
   type LatencyRecord,

@@ -5,14 +5,14 @@
  * @module
  */
 
-import { type Fit, fittedRows } from "../runtime/lab/calibration.ts";
-import { type LabProfile, profileWith } from "../runtime/lab/defaults.ts";
-import { NAMED_PROFILES } from "../runtime/lab/named_profiles.ts";
-import type { ProfileText } from "../runtime/lab/profile.ts";
-import { provenanceLines } from "../runtime/lab/provenance.ts";
-import { PUBLISHED_SAMPLES } from "../runtime/measure/published.ts";
-import { tableLines } from "../runtime/measure/table.ts";
-import { type Measured, misfit } from "../runtime/measure/targets.ts";
+import { type Fit, fittedRows } from "../../runtime/lab/calibration.ts";
+import { type LabProfile, profileWith } from "../../runtime/lab/defaults.ts";
+import { NAMED_PROFILES } from "../../runtime/lab/named_profiles.ts";
+import type { ProfileText } from "../../runtime/lab/profile.ts";
+import { provenanceLines } from "../../runtime/lab/provenance.ts";
+import { PUBLISHED_SAMPLES } from "../../runtime/measure/published.ts";
+import { tableLines } from "../../runtime/measure/table.ts";
+import { type Measured, misfit } from "../../runtime/measure/targets.ts";
 import {
   measureRows,
   missingRows,

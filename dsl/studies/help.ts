@@ -4,8 +4,8 @@
  * @module
  */
 
-import { KERNEL_NAMES } from "../runtime/lab/kernels.ts";
-import { SYSTEMS } from "../runtime/lab/systems.ts";
+import { KERNEL_NAMES } from "../../runtime/lab/kernels.ts";
+import { SYSTEMS } from "../../runtime/lab/systems.ts";
 
 /** How a command is used, what it does in a line, and the rest with examples that run. */
 export interface CommandHelp {

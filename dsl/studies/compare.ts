@@ -8,22 +8,22 @@
  * @module
  */
 
-import type { TraceRecord, TraceSink } from "../hw/sim/trace.ts";
-import { profileWith } from "../runtime/lab/defaults.ts";
-import type { ProfileText } from "../runtime/lab/profile.ts";
-import { provenanceLines } from "../runtime/lab/provenance.ts";
-import { systemNamed } from "../runtime/lab/systems.ts";
-import { missRateText } from "../runtime/measure/miss_rate.ts";
-import { latencyRowId } from "../runtime/measure/published.ts";
-import { type Cell, tableLines } from "../runtime/measure/table.ts";
-import { timeText } from "./duration.ts";
-import { DeadlockError } from "./jobs.ts";
+import type { TraceRecord, TraceSink } from "../../hw/sim/trace.ts";
+import { profileWith } from "../../runtime/lab/defaults.ts";
+import type { ProfileText } from "../../runtime/lab/profile.ts";
+import { provenanceLines } from "../../runtime/lab/provenance.ts";
+import { systemNamed } from "../../runtime/lab/systems.ts";
+import { missRateText } from "../../runtime/measure/miss_rate.ts";
+import { latencyRowId } from "../../runtime/measure/published.ts";
+import { type Cell, tableLines } from "../../runtime/measure/table.ts";
+import { timeText } from "../duration.ts";
+import { DeadlockError } from "../jobs.ts";
 import { bootedText } from "./run_job.ts";
 import { publishedRowOf, recordsOf, type RunRecord, valueOf } from "./run_record.ts";
-import type { Source } from "./run_scripts.ts";
-import { Session } from "./session.ts";
-import { laboratoryWords } from "./words/index.ts";
-import { recordLine } from "./words/step.ts";
+import type { Source } from "../run_scripts.ts";
+import { Session } from "../session.ts";
+import { laboratoryWords } from "../words/index.ts";
+import { recordLine } from "../words/step.ts";
 
 /** What the command line says. */
 export interface CompareOptions {
