@@ -293,8 +293,10 @@ export class Nic82599 extends Nic82599Function {
     return this.#signalOther(1 << cause, nowNs);
   }
 
+  /** Adds the whole card to `hash`. */
   override hashInto(hash: StateHash): void {
     super.hashInto(hash);
+    for (const vf of this.#vfs) vf.hashInto(hash);
     hash.words(this.#ivar).words(this.#ivarMisc).word(this.#gpie).word(this.#otherCauses).word(
       this.#otherEnabled,
     );

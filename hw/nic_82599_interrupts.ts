@@ -198,6 +198,7 @@ export class VectorInterrupts {
     );
     hash.words(this.#waiting).words(this.#throttle);
     for (const time of this.#notBeforeNs) hash.number(time);
+    for (const time of this.#toldNs) hash.number(time);
   }
 
   #tell(vector: number, nowNs: number): readonly PciEffect[] {

@@ -2,7 +2,14 @@
  * iperf and ping: texts and statuses of the real tools (iperf 2.0.5, iputils), moderation as the driver's source has it,
  * flow control, and slides 26 and 27 in short runs. The talk's figures are in `runtime/measure/published.ts`.
  */
-import { assert, assertAlmostEquals, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import {
+  assert,
+  assertAlmostEquals,
+  assertEquals,
+  assertMatch,
+  assertNotEquals,
+  assertStringIncludes,
+} from "@std/assert";
 import { Nic82599Function } from "../hw/nic_82599_function.ts";
 import { DynamicItr } from "../runtime/linux/drivers/ixgbe_itr.ts";
 import { addressText, parseAddress } from "../runtime/linux/net/packets.ts";
@@ -195,6 +202,18 @@ Deno.test("what is on the way and not read never exceeds the window, and the rin
     assert(sent - read <= net.costs.window, `${sent - read} frames`);
   }
   assertEquals(rig.lab.nic.vf(0).ring.missed, 0);
+});
+
+Deno.test("the state hash covers the card and the connections", () => {
+  const rig = new SessionRig();
+  rig.run(
+    `${SET_UP}; ssh vm0 iperf -s > /dev/null & sleep 0.01; ssh peer iperf -c vm0 -t 1 > /dev/null & sleep 0.2`,
+  );
+  const { engine } = rig.lab;
+  const before = engine.partHashes();
+  engine.runUntil(engine.nowNs + 200_000);
+  const after = engine.partHashes();
+  for (const part of ["nic", "net vm0"]) assertNotEquals(after.get(part), before.get(part), part);
 });
 
 Deno.test("on bare metal the wire is the limit: 9.41 Gb/s of payload in frames of 1538 bytes", () => {

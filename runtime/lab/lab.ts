@@ -180,6 +180,7 @@ export class Lab {
     this.kvm = new Kvm(this.host, this.machine, values.kvm, system.capabilities);
     const { bus, nic } = hostBus(values.hw.nic);
     this.nic = nic;
+    this.engine.register("nic", nic);
     this.machine.busMasters.push(nic);
     this.subnet = labSubnet(nic, system.vm0 === "host");
     this.software = new Software(this.host, this.machine, bus, {

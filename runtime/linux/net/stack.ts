@@ -12,6 +12,7 @@ import { FULL_FRAME_BYTES } from "../../../hw/ethernet.ts";
 import type { EthernetPort } from "../../../hw/ethernet.ts";
 import type { PciEffect } from "../../../hw/pci.ts";
 import { type Step, work } from "../../../hw/sim/activity.ts";
+import type { Hashed, StateHash } from "../../../hw/sim/state_hash.ts";
 import type { Kernel } from "../kernel.ts";
 import type { KernelCpu } from "../kernel_cpu.ts";
 import type { Softirq } from "../softirqs.ts";
@@ -68,7 +69,7 @@ const ECHO_OVERHEAD = 66;
 const FIRST_LOCAL_PORT = 47_700;
 
 /** The stack. */
-export class NetStack {
+export class NetStack implements Hashed {
   /** Interfaces that are up. */
   readonly interfaces: NetInterface[] = [];
   /** Listening sockets by port. */
@@ -99,6 +100,13 @@ export class NetStack {
   ) {
     this.small = work("small packet", kernel.kernelLayer, costs.small);
     this.call = work("socket call", kernel.kernelLayer, costs.call);
+    kernel.engine.register(`net ${kernel.name}`, this);
+  }
+
+  /** Adds what it receives, and who waits, to `hash`. */
+  hashInto(hash: StateHash): void {
+    hash.word(this.#nextPort).word(this.listeners.size).word(this.backlog.length);
+    for (const connection of this.receiving) connection.hashInto(hash);
   }
 
   /** Brings an interface up. */

@@ -15,6 +15,7 @@
  * @module
  */
 
+import type { StateHash } from "../../../hw/sim/state_hash.ts";
 import type { KernelCpu } from "../kernel_cpu.ts";
 import type { Task } from "../task.ts";
 import { type Address, type Segment, SEGMENT_BYTES } from "./packets.ts";
@@ -73,6 +74,12 @@ export class TcpConnection {
   /** Frames that wait to be read. */
   get readable(): number {
     return this.arrived - this.read;
+  }
+
+  /** Adds its state and counters to `hash`. */
+  hashInto(hash: StateHash): void {
+    hash.text(this.state).number(this.sent).number(this.arrived).number(this.read).number(this.#edge);
+    hash.number(this.#room).flag(this.finished).flag(this.#stopped);
   }
 
   // ---- the receiver ----
