@@ -304,7 +304,7 @@ Effects: -s: takes what clients send, until it is killed; -c: sends to HOST for 
   -i: a line for each interval; -y C: lines of comma-separated values
 Exit status: 0, as the real one after a refused connection too; 1 on wrong use or an unknown host
 Errors: tcp connect failed: Connection refused | Network is unreachable
-Differs from the real one: TCP only, one connection, from client to server; text appears at the end`;
+Differs from the real one: TCP only, one connection, from client to server`;
 
 /** The program. */
 export const iperf: Program = {

@@ -77,7 +77,7 @@ const doc = `Usage: ping -c COUNT [-i SECONDS] [-q] [-D] [-s BYTES] HOST
 Effects: sends COUNT echo requests to HOST, one each SECONDS (1), and prints how long each took there and back
 Exit status: 0; 1 where no reply has come or on wrong use; 2 on an unknown host
 Errors: HOST: Name or service not known; connect: Network is unreachable
-Differs from the real one: -c is needed; text appears at the end`;
+Differs from the real one: -c is needed`;
 
 /** The program. */
 export const ping: Program = {
