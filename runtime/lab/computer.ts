@@ -145,7 +145,7 @@ export class Computer {
   #process(task: Task, launch: CommandLaunch): CommandProcess {
     const { lab } = this;
     const events = lab.engine.event, exits = lab.exits();
-    const beganNs = lab.engine.nowNs, hostNs = lab.hostNs();
+    const hostCpu = lab.hostCpu();
     let run = -1;
     let before = { layerNs: [] as number[], exits: 0 };
     const soFar = () => ({ layerNs: lab.timeByLayer(DEDICATED_CPU), exits: totalExits(lab.exits()) });
@@ -186,20 +186,20 @@ export class Computer {
           exits: lab.exits().map((count, reason) => count - exits[reason]!),
           hash: engine.stateHash(),
           hostLoad: lab.host.spinning.size,
-          hostCpuPercent: (100 * (lab.hostNs() - hostNs)) / (engine.nowNs - beganNs),
+          hostCpuPercent: hostCpu(),
           guestLoad: this.software.net.receiving.size > 0 ? "iperf" : "idle",
         });
       },
       measureTraffic: () => {
-        const { options, engine, traffic } = lab;
-        const fromNs = engine.nowNs, hostNs = lab.hostNs();
+        const { options, traffic } = lab;
+        const hostCpu = lab.hostCpu();
         return (figures) =>
           traffic.push({
             ...figures,
             system: options.system.name,
             kernel: options.kernel,
             seed: options.seed,
-            hostCpuPercent: (100 * (lab.hostNs() - hostNs)) / (engine.nowNs - fromNs),
+            hostCpuPercent: hostCpu(),
           });
       },
     };

@@ -271,15 +271,22 @@ export class Lab {
   }
 
   /**
-   * Time that the host's CPUs have spent in the host's kernel and in KVM so far, with the exits and entries themselves,
-   * ns. What a sender that is not simulated would take is not in it.
+   * Begins to count the time that the host's CPUs spend in the host's kernel and in KVM, with the exits and entries
+   * themselves. What a sender that is not simulated would take is not in it.
+   *
+   * @returns what tells that time, in percent of one CPU, since this call
    */
-  hostNs(): number {
+  hostCpu(): () => number {
+    const fromNs = this.engine.nowNs, hostNs = this.#hostNs();
+    return () => (100 * (this.#hostNs() - hostNs)) / (this.engine.nowNs - fromNs);
+  }
+
+  #hostNs(): number {
     const { vmExit, vmEntry } = this.options.profile.values.hw.processor;
     let sum = 0;
-    for (const cpu of this.machine.cpus) {
-      cpu.settleTime();
-      sum += cpu.layerNs[Layers.HostKernel]! + cpu.layerNs[Layers.Kvm]! + cpu.exits * (vmExit + vmEntry);
+    for (const { id, exits } of this.machine.cpus) {
+      const layerNs = this.timeByLayer(id);
+      sum += layerNs[Layers.HostKernel]! + layerNs[Layers.Kvm]! + exits * (vmExit + vmEntry);
     }
     return sum;
   }
