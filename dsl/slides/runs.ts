@@ -96,17 +96,7 @@ export class Bench {
    *
    * @throws RunFailure if its status is not 0
    */
-  run(script: string, name = script.split("\n", 1)[0]!): string {
-    return this.#run(script, name);
-  }
-
-  /** The same, told: each command, its output, what it has changed. Answers the lines. */
-  tell(script: string, name: string): string[] {
-    const watcher = narrator(this.session, (text) => void (this.#text += text));
-    return this.#run(script, name, watcher).trimEnd().split("\n");
-  }
-
-  #run(script: string, name: string, watcher?: ScriptWatcher): string {
+  run(script: string, name = script.split("\n", 1)[0]!, watcher?: ScriptWatcher): string {
     this.#text = "";
     let problem: string | undefined;
     try {
@@ -119,6 +109,12 @@ export class Bench {
     this.runs.ran(this.session, name);
     if (problem !== undefined) throw new RunFailure(`${this.where}: ${name}: ${problem}`.trimEnd());
     return this.#text;
+  }
+
+  /** The same, told: each command, its output, what it has changed. Answers the lines. */
+  tell(script: string, name: string): string[] {
+    const watcher = narrator(this.session, (text) => void (this.#text += text));
+    return this.run(script, name, watcher).trimEnd().split("\n");
   }
 
   /** Lets one event after the other happen, until `holds`. @throws RunFailure if it does not come true */
@@ -199,12 +195,12 @@ export class Runs {
 
   /** What a row of slide 25 or 26 measures. */
   latency(row: PublishedLatency): Outcome<LabResult> {
-    return this.#once(this.#latencies, row, row, () => this.#measureLatency(row));
+    return this.#once(this.#latencies, row, () => this.#measureLatency(row));
   }
 
   /** What iperf and ping measure on a system of slide 27. */
   traffic(system: string): Outcome<readonly TrafficResult[]> {
-    return this.#once(this.#traffic, system, system, () => {
+    return this.#once(this.#traffic, system, () => {
       const found = this.#script("slide27_row.rtk", system, ROW_KERNEL);
       if ("problem" in found) return found;
       const { traffic } = found.session;
@@ -227,7 +223,6 @@ export class Runs {
   }
 
   #script(name: string, system: string, kernel: string): Bench | { readonly problem: string } {
-    if (!EXAMPLES.files.has(name)) return { problem: `there is no examples/${name} yet` };
     const bench = this.bench(system, kernel);
     bench.session.shell.set("loops", String(this.options.loops));
     try {
@@ -240,16 +235,16 @@ export class Runs {
   }
 
   /** Makes an outcome the first time; a slide that shows it again rests on the same runs. */
-  #once<K, T>(map: Map<K, Outcome<T>>, key: K, records: unknown, make: () => Outcome<T>): Outcome<T> {
+  #once<K, T>(map: Map<K, Outcome<T>>, key: K, make: () => Outcome<T>): Outcome<T> {
     const known = map.get(key);
     if (known !== undefined) {
-      this.#records.push(...this.#recordsOf.get(records) ?? []);
+      this.#records.push(...this.#recordsOf.get(key) ?? []);
       return known;
     }
     const from = this.#records.length;
     const outcome = make();
     map.set(key, outcome);
-    this.#recordsOf.set(records, this.#records.slice(from));
+    this.#recordsOf.set(key, this.#records.slice(from));
     return outcome;
   }
 }
