@@ -8,11 +8,10 @@
  * @module
  */
 
-import type { FrameTrain } from "../../hw/ethernet.ts";
-import { type EthernetPort, ReceiveRing } from "../../hw/ethernet.ts";
+import { type EthernetPort, type FrameTrain, ReceiveRing } from "../../hw/ethernet.ts";
 import { Machine } from "../../hw/machine.ts";
 import type { Nic82599 } from "../../hw/nic_82599.ts";
-import { NO_EFFECTS, type PciEffect } from "../../hw/pci_configuration.ts";
+import type { PciEffect } from "../../hw/pci_configuration.ts";
 import { PciBus } from "../../hw/pci.ts";
 import { KERNELS } from "../guest/kernels.ts";
 import { Kernel } from "../linux/kernel.ts";
@@ -76,7 +75,7 @@ export function outsidePeer(lab: Lab): Software {
     address: parseAddress(ADDRESSES.peer)!,
     port,
     hasRing: false,
-    apply: (effects) => lab.software.effects.apply(effects.length === 0 ? NO_EFFECTS : effects),
+    apply: (effects) => lab.software.effects.apply(effects),
   });
   for (const cpu of kernel.cpus) machine.cpus[cpu.id]!.start(cpu.prepareStart());
   return software;

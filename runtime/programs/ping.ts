@@ -9,8 +9,7 @@
  */
 
 import type { Activity } from "../../hw/sim/activity.ts";
-import type { Echo } from "../linux/net/packets.ts";
-import { addressText } from "../linux/net/packets.ts";
+import { addressText, type Echo } from "../linux/net/packets.ts";
 import { pingReply, pingSummary, type PingTimes } from "../measure/ping_format.ts";
 import { complain, getopt, type OptionTable } from "./getopt.ts";
 import type { Program, ProgramProcess } from "./program.ts";

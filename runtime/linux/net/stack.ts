@@ -8,8 +8,7 @@
  * @module
  */
 
-import { FULL_FRAME_BYTES } from "../../../hw/ethernet.ts";
-import type { EthernetPort } from "../../../hw/ethernet.ts";
+import { type EthernetPort, FULL_FRAME_BYTES } from "../../../hw/ethernet.ts";
 import type { PciEffect } from "../../../hw/pci.ts";
 import { type Step, work } from "../../../hw/sim/activity.ts";
 import type { Hashed, StateHash } from "../../../hw/sim/state_hash.ts";
