@@ -89,7 +89,7 @@ const STUDY_VALUES = ["seeds", "set", "threads", "rate", "on", "stage", "rounds"
 const STUDY_FLAGS = ["yaml"] as const;
 /** Options that may be given more than once. */
 const REPEATED = ["profile", "set"] as const;
-/** The commands of `studies.ts`. */
+/** The commands of `studies/commands.ts`. */
 const STUDIES = ["params", "sweep", "merge", "compare", "calibrate", "residuals", "sensitivity"];
 
 /** The command line, read. */

@@ -10,8 +10,8 @@
  * with 64 vectors (physical) and 3 (virtual); throttling; device reset.
  *
  * *Not modelled*: contents of packets, queues beyond the first, mailbox contents, link; INTx and MSI signalling; the
- * low-latency and TCP-timer interrupts; throttling of the causes in EICR bits 31:16; the counter field of EITR (a write without CNT_WDIS lets
- * the next interrupt go at once). Other registers read 0; a write to one says so.
+ * low-latency and TCP-timer interrupts; throttling of the causes in EICR bits 31:16; the counter field of EITR (a write
+ * without CNT_WDIS lets the next interrupt go at once). Other registers read 0; a write to one says so.
  *
  * Interrupts, of queue q to a message:
  *

@@ -1,5 +1,5 @@
 /**
- * What the command line says about the commands of `studies.ts`.
+ * What the command line says about the commands of `commands.ts`.
  *
  * @module
  */

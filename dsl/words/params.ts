@@ -9,8 +9,8 @@ import { unknownName } from "../unknown_name.ts";
 export const doc = `Usage: params [PATH]
 Effects: prints the parameters of the model, all or those at and below PATH: value, kind and source of each, how many of
   each kind they are, and of the calibrated ones which were fitted together, to which rows of the talk, and what in them
-  identifies them: * is the one that stands for its fit. published: by the talk; literature: from other work, or source code; calibrated: so that a
-  published result comes out; assumed: nobody has checked it
+  identifies them: * is the one that stands for its fit. published: by the talk; literature: from other work, or source
+  code; calibrated: so that a published result comes out; assumed: nobody has checked it
 Exit status: 0; 1 if there is no such path
 Examples: params hw.processor
   params kvm`;
