@@ -69,8 +69,6 @@ export class KvmProcess {
   ): Activity<Task> {
     const { host } = this.kvm;
     const thread = host.createTask(name, affinity ?? by.allowed, body, done, by);
-    thread.policy = by.policy; // as clone() does
-    thread.rtPriority = by.rtPriority;
     thread.onKill = (from) => this.onKill(from);
     const here = this.cpuOf(by);
     yield host.steps.wakeUp;

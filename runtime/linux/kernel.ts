@@ -171,7 +171,7 @@ export class Kernel {
    *
    * @param body its life; the task ends when it returns
    * @param done called when it has ended, with the body's result
-   * @param parent whose cpuset it inherits; the root where absent
+   * @param parent whose cpuset, policy and priority it inherits, as fork() and clone() do; absent: root, SCHED_OTHER
    */
   createTask(
     name: string,
@@ -184,7 +184,11 @@ export class Kernel {
     const mask = (allowed & this.onlineMask) || this.onlineMask;
     const cpu = this.#leastLoaded(mask);
     const task: Task = new Task(pid, name, cpu.id, allowed, this.#life(() => task, body), done);
-    task.cpuset = parent?.cpuset ?? null;
+    if (parent !== undefined) {
+      task.cpuset = parent.cpuset;
+      task.policy = parent.policy;
+      task.rtPriority = parent.rtPriority;
+    }
     this.tasks.set(pid, task);
     return task;
   }

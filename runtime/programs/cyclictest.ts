@@ -171,10 +171,8 @@ export const cyclictest: Program = {
         },
         main,
       );
-      if (thread.priority > 0) {
-        thread.task.policy = options.policy;
-        thread.task.rtPriority = thread.priority;
-      }
+      thread.task.policy = thread.priority > 0 ? options.policy : "SCHED_OTHER";
+      thread.task.rtPriority = thread.priority;
       threads.push(thread);
       if (options.verbose) {
         const longer = options.histogram > 0 ? 0 : options.distanceUs; // the tool prints the next thread's

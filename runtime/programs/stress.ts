@@ -201,8 +201,6 @@ export const stress: Program = {
         task,
       );
       if (takesMemory) kernel.memory.add(user);
-      hog.policy = task.policy; // as fork() does
-      hog.rtPriority = task.rtPriority;
       const here = kernel.cpus[task.cpu]!;
       kernel.wake(hog, here);
       yield* here.sendPendingIpis();

@@ -168,8 +168,6 @@ export const sysbench: Program = {
         },
         main,
       );
-      task.policy = main.policy; // as clone() does
-      task.rtPriority = main.rtPriority;
       workers.push({ task, took });
       const here = kernel.cpus[main.cpu]!;
       kernel.wake(task, here);
