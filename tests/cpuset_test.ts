@@ -103,6 +103,16 @@ Deno.test("what a shell in a group starts, runs in the group", () => {
   assertEquals(on.ok("cat system/tasks | wc -l").trim(), "5"); // four, and cat
 });
 
+Deno.test("a thread is in the group of the thread that made it", () => {
+  const on = new SessionRig({ system: "bare-metal" });
+  on.ok(
+    `. ./talk_setup.rtk; ${MOUNTED}; mkdir net; echo 0-2 > net/cpus; echo 0 > net/mems; echo $$ > net/tasks`,
+  );
+  on.ok("iperf -s > /dev/null & sleep 0.01; ssh peer iperf -c vm0 -t 1 > /dev/null & sleep 0.5");
+  assertEquals([...on.lab.host.tasks.values()].filter(({ name }) => name === "iperf").length, 2); // listener, reader
+  assertEquals(on.ok("cat net/tasks | wc -l").trim(), "3"); // those, and cat
+});
+
 Deno.test("a group with tasks or groups below is busy; an empty one can be removed", () => {
   const on = rig("mkdir a a/b; echo 0 > a/cpus; echo 0 > a/mems");
   assertEquals(on.run("rmdir a").err, "rmdir: failed to remove ‘a’: Device or resource busy\n");

@@ -168,9 +168,8 @@ function* serve(command: ProgramProcess, request: Request): Activity<number> {
     }
     yield net.call;
     const report = new Report(command, request, id++, connection);
-    const thread: Task = kernel.createTask("iperf", task.allowed, () => read(thread, connection, report));
-    thread.policy = task.policy; // as clone() does
-    thread.rtPriority = task.rtPriority;
+    const body = (thread: Task) => read(thread, connection, report);
+    const thread = kernel.createTask("iperf", task.allowed, body, undefined, task);
     kernel.wake(thread, kernel.cpus[task.cpu]!);
     yield* kernel.cpus[task.cpu]!.sendPendingIpis();
   }
@@ -267,12 +266,9 @@ function* send(command: ProgramProcess, request: Request): Activity<number> {
   const lengthNs = Math.round(request.seconds * 1e9);
   const measurement = command.measureTraffic();
   const every = request.interval === 0 ? lengthNs : Math.round(request.interval * 1e9);
-  const writer = connection.fluid
-    ? null
-    : kernel.createTask("iperf", task.allowed, (created) => write(created, connection, startNs + lengthNs));
+  const body = (writer: Task) => write(writer, connection, startNs + lengthNs);
+  const writer = connection.fluid ? null : kernel.createTask("iperf", task.allowed, body, undefined, task);
   if (writer !== null) {
-    writer.policy = task.policy;
-    writer.rtPriority = task.rtPriority;
     kernel.wake(writer, kernel.cpus[task.cpu]!);
     yield* kernel.cpus[task.cpu]!.sendPendingIpis();
   }
