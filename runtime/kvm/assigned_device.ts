@@ -27,16 +27,13 @@ import type { PciEffect } from "../../hw/pci.ts";
 import type { StateHash } from "../../hw/sim/state_hash.ts";
 import { EBUSY, EEXIST, EINVAL, ENODEV, EPERM, type Errno } from "../linux/errno.ts";
 import type { IrqDescriptor } from "../linux/irq.ts";
+import { IrqThread } from "../linux/irq_thread.ts";
 import type { KernelCpu } from "../linux/kernel_cpu.ts";
 import { settle } from "../linux/pci_bus.ts";
 import type { PciDevice } from "../linux/pci_device.ts";
 import type { Task } from "../linux/task.ts";
 import type { Vm } from "./vm.ts";
 
-/** Priority of interrupt threads (`MAX_USER_RT_PRIO / 2`). */
-const IRQ_THREAD_PRIORITY = 50;
-/** Length of a task's name (`TASK_COMM_LEN`), without the final zero. */
-const COMM_LENGTH = 15;
 /** Base class of bridges. */
 const BRIDGE = 0x06;
 
@@ -77,7 +74,7 @@ export function* assignDevice(vm: Vm, place: string): Activity<AssignedDevice | 
 /** One MSI-X entry in use: its host interrupt, that interrupt's thread, and the guest's route. */
 interface Entry {
   readonly descriptor: IrqDescriptor;
-  readonly thread: Task;
+  readonly thread: IrqThread;
   route: MsiXRoute;
   /** The hard handler has run and the thread has not yet. */
   pending: boolean;
@@ -145,12 +142,9 @@ export class AssignedDevice {
     if (failed) return failed;
     for (const route of routes) {
       const descriptor = irqs.get(device.msiXIrqs.get(route.entry)!)!;
-      const entry: Entry = {
-        descriptor,
-        route,
-        pending: false,
-        thread: this.#thread(route.entry, descriptor, by),
-      };
+      const thread = new IrqThread(vm.kvm.host, descriptor.irq, this.irqName);
+      thread.task.cpu = by.id;
+      const entry: Entry = { descriptor, route, pending: false, thread };
       this.#entries.set(route.entry, entry);
       descriptor.topHalf = { step: vm.kvm.host.steps.wakeUp, act: (cpu) => this.#hardHandler(entry, cpu) };
     }
@@ -169,7 +163,7 @@ export class AssignedDevice {
     const { irqs } = this.vm.kvm.devices!;
     for (const { descriptor, thread } of this.#entries.values()) {
       irqs.revertSlaveVectors(descriptor.irq);
-      this.vm.kvm.host.kill(thread, 0, by);
+      this.vm.kvm.host.kill(thread.task, 0, by);
     }
     this.#entries.clear();
     this.device.disableMsiX();
@@ -215,42 +209,19 @@ export class AssignedDevice {
 
   /** The handler of the host interrupt: it only wakes the thread (`IRQ_WAKE_THREAD`). */
   #hardHandler(entry: Entry, cpu: KernelCpu): void {
-    const { kernel } = cpu;
+    if (entry.pending) return;
     entry.pending = true;
-    const { thread } = entry;
-    // irq_thread_check_affinity(): the thread runs where its interrupt comes in; a slave CPU runs no threads.
-    if (!thread.runnable && cpu.state === "online" && thread.cpu !== cpu.id) kernel.migrate(thread, cpu, cpu);
-    kernel.wake(thread, cpu);
+    entry.thread.wake(this.#forward(entry), cpu);
   }
 
-  /** `irq/NN-kvm:0000`: makes virtual interrupts of the device's. */
-  #thread(entry: number, descriptor: IrqDescriptor, by: KernelCpu): Task {
-    const { vm } = this;
-    const { host, steps } = vm.kvm;
-    const life = function* (this: AssignedDevice, task: Task): Activity<number> {
-      for (;;) {
-        const mine = this.#entries.get(entry);
-        if (mine?.pending !== true) {
-          const cpu = host.cpus[task.cpu]!;
-          const away = cpu.prepareSleep() ? cpu.schedule() : null;
-          if (away !== null) yield away;
-          continue;
-        }
-        mine.pending = false;
-        yield steps.assignedInterrupt;
-        this.forwarded++;
-        const here = host.cpus[task.cpu]!;
-        vm.signalMsi(mine.route.destination, mine.route.vector, here);
-        for (let send = here.nextIpi(); send !== null; send = here.nextIpi()) yield send;
-      }
-    };
-    const name = `irq/${descriptor.irq}-${this.irqName}`.slice(0, COMM_LENGTH);
-    const thread = host.createTask(name, host.possibleMask, (task) => life.call(this, task));
-    thread.kernelThread = true;
-    thread.policy = "SCHED_FIFO";
-    thread.rtPriority = IRQ_THREAD_PRIORITY;
-    thread.cpu = by.id;
-    thread.started = true; // it slept once before its first interrupt
-    return thread;
+  /** Work of thread `irq/NN-kvm:0000`: makes a virtual interrupt of the device's. */
+  *#forward(entry: Entry): Activity {
+    const { host, steps } = this.vm.kvm;
+    entry.pending = false;
+    yield steps.assignedInterrupt;
+    this.forwarded++;
+    const here = host.cpus[entry.thread.task.cpu]!;
+    this.vm.signalMsi(entry.route.destination, entry.route.vector, here);
+    yield* here.sendPendingIpis();
   }
 }

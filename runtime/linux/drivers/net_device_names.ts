@@ -6,7 +6,7 @@
  */
 
 import { Napi } from "../net/napi.ts";
-import { IrqThread } from "../net/irq_thread.ts";
+import { NapiThread } from "../net/napi_thread.ts";
 import type { NetStack } from "../net/stack.ts";
 import type { PciDevice } from "../pci_device.ts";
 
@@ -51,11 +51,11 @@ export class NetDeviceNames implements NetDevicePort {
     const napi = stack === null || port === undefined ? null : new Napi(stack, port, completed);
     const thread = napi === null || !napi.stack.kernel.release.realTime
       ? null
-      : new IrqThread(napi.stack.kernel, `irq/${irq}-${name}-TxRx-0`);
+      : new NapiThread(napi, irq, name);
     device.ports.interrupts.handle(
       irq,
       thread !== null
-        ? { step: thread.kernel.steps.wakeUp, act: (cpu) => thread.wake(cpu, napi!) }
+        ? { step: thread.napi.stack.kernel.steps.wakeUp, act: (cpu) => thread.wake(cpu) }
         : { act: napi === null ? () => completed(0) : (cpu) => napi.schedule(cpu) },
     );
     const address = port === undefined ? undefined : stack?.subnet.leases.get(port.mac);
