@@ -45,12 +45,6 @@ import { kvmRun, setSlaveCpu } from "./slave_cpu.ts";
 import type { Vcpu } from "./vcpu.ts";
 import type { Vm } from "./vm.ts";
 
-/** KVM_MAX_VCPUS of Linux 3.5, which is also the highest vCPU id plus one. */
-const MAX_VCPUS = 254;
-/** KVM_SOFT_MAX_VCPUS. */
-const RECOMMENDED_VCPUS = 160;
-/** KVM_MEMORY_SLOTS. */
-const MEMORY_SLOTS = 32;
 /** Bytes of a vCPU's shared area: `struct kvm_run`, PIO page, coalesced MMIO page. */
 const VCPU_MMAP_SIZE = 3 * 4096;
 /** The three pages of the TSS must end below 4 GiB. */
@@ -191,15 +185,22 @@ export class SystemFile extends KernelFile {
   override *release(): Activity {}
 }
 
+/** How many vCPUs a machine should have at most. */
+function recommendedVcpus({ version, host }: Kvm): number {
+  const { recommendedVcpus: number, maxVcpus } = version;
+  if (number !== "online") return number;
+  return Math.min(host.cpus.filter(({ state }) => state === "online").length, maxVcpus);
+}
+
 /** `KVM_CHECK_EXTENSION`: 0 for what this kernel does not have or does not know. */
 function extension(kvm: Kvm, capability: number): number {
   switch (capability) {
     case Capability.KVM_CAP_NR_VCPUS:
-      return RECOMMENDED_VCPUS;
+      return recommendedVcpus(kvm);
     case Capability.KVM_CAP_MAX_VCPUS:
-      return MAX_VCPUS;
+      return kvm.version.maxVcpus;
     case Capability.KVM_CAP_NR_MEMSLOTS:
-      return MEMORY_SLOTS;
+      return kvm.version.memorySlots;
     case Capability.KVM_CAP_SLAVE_CPU:
       return kvm.capabilities.slaveCpu ? 1 : 0;
     default:
@@ -315,7 +316,8 @@ export class VmFile extends KernelFile {
 
   *#createVcpu(id: number, caller: Task): Activity<number> {
     const { vm } = this;
-    if (!(id >= 0 && id < MAX_VCPUS)) return failure(EINVAL);
+    if (!(id >= 0 && id < vm.kvm.version.maxVcpuIds)) return failure(EINVAL);
+    if (vm.vcpus.length >= vm.kvm.version.maxVcpus) return failure(EINVAL);
     if (vm.vcpus.some((vcpu) => vcpu.id === id)) return failure(EEXIST);
     yield vm.kvm.steps.createVcpu;
     const vcpu = vm.createVcpu(this.memory?.start(id) ?? nothingToExecute(), id);

@@ -16,6 +16,7 @@ import type { PciCore } from "../linux/pci_bus.ts";
 import { type KvmCosts, type KvmSteps, kvmSteps } from "./costs.ts";
 import { contradiction, type DirectCapabilities, normalBitmap, slaveBitmap } from "./direct.ts";
 import type { Vcpu } from "./vcpu.ts";
+import { KVM_VERSIONS, type KvmVersion } from "./versions.ts";
 import { Vm } from "./vm.ts";
 
 /** What device assignment needs of the host. */
@@ -50,6 +51,7 @@ export class Kvm {
   /**
    * Loads the module into `host`, which runs on `machine`.
    *
+   * @param version the row of the kernel it belongs to
    * @throws {RangeError} if the capabilities contradict each other
    */
   constructor(
@@ -57,6 +59,7 @@ export class Kvm {
     readonly machine: Machine,
     costs: KvmCosts,
     readonly capabilities: DirectCapabilities,
+    readonly version: KvmVersion = KVM_VERSIONS["3.5"],
   ) {
     const wrong = contradiction(capabilities);
     if (wrong !== undefined) throw new RangeError(wrong);
