@@ -2,13 +2,17 @@
  * How a word lets time go on: events of the engine, and between them the shell's other jobs.
  *
  * A word runs between two events, outside the engine. A task that ends in one of its events makes a job runnable;
- * the word then steps aside, so that background jobs go on as they do while a command waits.
+ * the word then steps aside, so that background jobs go on as they do while a command waits. After every slice it
+ * pauses, so that Ctrl-C is seen.
  *
  * @module
  */
 
 import type { Request } from "./jobs.ts";
 import type { Session } from "./session.ts";
+
+/** Events after which a word pauses that looks after each: a hundredth of a second, about. */
+const SLICE_EVENTS = 10_000;
 
 /** Lets the other jobs run until none can. */
 export function* yieldToJobs(session: Session): Generator<Request, void, unknown> {
@@ -23,6 +27,7 @@ export function* advanceEvents(
 ): Generator<Request, void, unknown> {
   const { engine } = session.lab;
   for (let i = 0; i < count; i++) {
+    if (i % SLICE_EVENTS === 0 || session.interruptIsDue) yield { kind: "pause" };
     if (!engine.step()) return;
     yield* yieldToJobs(session);
     if (watch()) return;
@@ -32,6 +37,10 @@ export function* advanceEvents(
 /** Lets time go on to `untilNs`. */
 export function* advanceTime(session: Session, untilNs: number): Generator<Request, void, unknown> {
   const { engine } = session.lab;
-  while (engine.run(untilNs)) yield* yieldToJobs(session); // stopped: a task has ended
+  while (engine.nextNs <= untilNs) {
+    yield { kind: "pause" };
+    session.advance(untilNs);
+    yield* yieldToJobs(session); // a task may have ended
+  }
   engine.runUntil(untilNs);
 }

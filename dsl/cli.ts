@@ -40,6 +40,11 @@ export interface HostPort {
   err(text: string): void;
   /** Whether standard error is a terminal. */
   readonly errIsTerminal: boolean;
+  /**
+   * Runs something slice by slice to its end; `interrupt` is called at each Ctrl-C that comes meanwhile. Absent: there is
+   * no keyboard.
+   */
+  interruptible?<T>(slices: Generator<void, T, void>, interrupt: () => void): Promise<T>;
   /** How many threads can run at a time; 1 where absent. */
   readonly processors?: number;
   /** Runs the prompt until its user leaves; answers the exit status. */
@@ -144,7 +149,7 @@ export async function main(args: readonly string[], host: HostPort): Promise<num
     return wrong(host, "run: expected the file of a script, as in: run examples/talk_setup.rtk");
   }
   const { runScripts } = await import("./run_scripts.ts");
-  return runScripts(words, options, host);
+  return await runScripts(words, options, host);
 }
 
 async function runSlides(
@@ -187,7 +192,7 @@ async function explain(
   const request = parseExplain(which);
   if (typeof request === "string") return wrong(host, `explain: ${request}`);
   const { runScripts } = await import("./run_scripts.ts");
-  return runScripts([path], { ...options, explain: request }, host);
+  return await runScripts([path], { ...options, explain: request }, host);
 }
 
 function print(host: HostPort, text: string): number {
@@ -334,12 +339,31 @@ export async function start(args: readonly string[]): Promise<number> {
     out,
     err,
     errIsTerminal: Deno.stderr.isTerminal(),
+    interruptible,
     processors: navigator.hardwareConcurrency,
     async repl(options) {
       const { repl } = await import("./repl.ts");
-      return await repl(options, out, err);
+      return await repl(options, { out, err, interruptible });
     },
   });
+}
+
+/** How long slices go on before signals and keys are looked for, ms of the computer's time. */
+const PATIENCE_MS = 50;
+
+async function interruptible<T>(slices: Generator<void, T, void>, interrupt: () => void): Promise<T> {
+  Deno.addSignalListener("SIGINT", interrupt);
+  try {
+    for (let lastMs = performance.now();;) {
+      const { done, value } = slices.next();
+      if (done) return value;
+      if (performance.now() - lastMs < PATIENCE_MS) continue;
+      await new Promise((resume) => setTimeout(resume)); // signals and keys come now
+      lastMs = performance.now();
+    }
+  } finally {
+    Deno.removeSignalListener("SIGINT", interrupt);
+  }
 }
 
 function readFile(path: string): HostFile {

@@ -30,7 +30,7 @@ import { redirect } from "./redirect.ts";
 import { signalName } from "./signals.ts";
 import { builtinTask, runCondition, runSimple } from "./simple.ts";
 import { LoopJump, ReturnJump, type Shell, ShellError, ShellExit } from "./state.ts";
-import { catchExit, runSubshell, runToExit } from "./subshell.ts";
+import { catchExit, runSubshell, runToExit, seeToInterrupt } from "./subshell.ts";
 import { runTest } from "./test_expression.ts";
 import { ShellSyntaxError } from "./syntax_error.ts";
 
@@ -126,6 +126,8 @@ export function startInteractive(
 /** Lets the job that runs this shell take signals for which there is a trap. */
 export function attach(shell: Shell, job: Job): void {
   shell.job = job;
+  shell.interruptsSeen = job.interrupts;
+  job.ignoresInterrupt = () => shell.traps.get("INT") === "";
   job.trap = (signal) => {
     const action = shell.traps.get(signalName(signal));
     if (action === undefined) return false;
@@ -182,6 +184,7 @@ function* runPipeline(shell: Shell, pipeline: Pipeline, guarded: boolean): Corou
   } finally {
     if (lenient) shell.errexitIgnored--;
   }
+  seeToInterrupt(shell, status);
   if (pipeline.negated) return status === 0 ? 1 : 0;
   if (status !== 0 && !guarded && shell.options.errexit && shell.errexitIgnored === 0) {
     if (pipeline.commands.length > 1 || (first !== undefined && endsOnError(first))) {

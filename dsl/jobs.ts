@@ -15,7 +15,7 @@
  */
 import type { Activity } from "../hw/sim/activity.ts";
 import type { Launch, Machine, Process } from "./ports.ts";
-import { isDeadly } from "./signals.ts";
+import { isDeadly, SIGINT } from "./signals.ts";
 
 /** What a coroutine asks for. What it is resumed with is named at each. */
 export type Request =
@@ -30,12 +30,14 @@ export type Request =
   }
   /** Start another coroutine; resumed at once with its {@linkcode Job}. */
   | { readonly kind: "fork"; readonly options: JobOptions }
-  /** Wait until a job has ended; resumed with its status. */
-  | { readonly kind: "wait"; readonly job: Job }
+  /** Wait until a job has ended; resumed with its status. `interruptible`: Ctrl-C ends the waiting, not the job. */
+  | { readonly kind: "wait"; readonly job: Job; readonly interruptible?: boolean }
   /** Wait until `ready()`, which is asked again whenever `signal` is notified. */
   | { readonly kind: "ready"; readonly signal: Signal; readonly ready: () => boolean }
   /** Wait until `resume` is called; resumed with its argument. */
-  | { readonly kind: "block"; readonly start: (resume: (value: unknown) => void) => void };
+  | { readonly kind: "block"; readonly start: (resume: (value: unknown) => void) => void }
+  /** A word that lets time go on by itself steps aside, so that Ctrl-C is seen; it goes on at the next pump. */
+  | { readonly kind: "pause" };
 
 /** A coroutine of the shell. */
 export type Coroutine = Generator<Request, number, unknown>;
@@ -53,6 +55,9 @@ export interface JobOptions {
   /** It is one command: its pid is that of the command's task. */
   readonly single?: boolean;
 }
+
+/** Ctrl-C came while a command waited for something that no signal ends: it is thrown into the command. */
+export class Interrupted {}
 
 /** Something that coroutines wait for: a pipe's state. */
 export class Signal {
@@ -86,10 +91,16 @@ export class Job {
   status: number | undefined;
   /** Asked first when a signal comes; true if the shell has a trap for it. */
   trap: ((signal: number) => boolean) | undefined;
+  /** How often Ctrl-C has come. */
+  interrupts = 0;
+  /** The last one came while a program or job ran that takes the signal itself: its end says what the shell does. */
+  programInterrupted = false;
   /** It is one command: signals go to its task alone. */
   readonly single: boolean;
   /** Foreground children: signals go to them as well. */
   readonly children: Set<Job> = new Set();
+  /** Whether the shell ignores SIGINT, and so do the programs that it starts. */
+  ignoresInterrupt: (() => boolean) | undefined;
 
   /** Made by {@linkcode JobScheduler}. */
   constructor(readonly scheduler: JobScheduler, options: JobOptions, id: number) {
@@ -113,8 +124,12 @@ interface Entry {
   readonly coroutine: Coroutine;
   readonly parent: Job | undefined;
   readonly ended: Signal;
-  /** The simulated task that it waits for. */
-  task: { readonly machine: Machine; readonly pid: number } | undefined;
+  /** The simulated task that it waits for; `main`: a program, which takes signals. */
+  task: { readonly machine: Machine; readonly pid: number; readonly main: boolean } | undefined;
+  /** What it waits for, where that is no task. */
+  waitsFor: Request | undefined;
+  /** Thrown into it when it goes on. */
+  thrown: Interrupted | undefined;
   /** Counts its blockings: a wake-up for an older one is stale. */
   turn: number;
   running: boolean;
@@ -125,6 +140,7 @@ interface Entry {
 export class JobScheduler {
   readonly #entries = new Map<Job, Entry>();
   readonly #runnable: Entry[] = [];
+  readonly #paused: Entry[] = [];
   readonly #later: (() => void)[] = [];
   #nextId = 1;
 
@@ -138,6 +154,7 @@ export class JobScheduler {
 
   /** Resumes coroutines until none is runnable. Takes no simulated time. */
   pump(): void {
+    this.#runnable.push(...this.#paused.splice(0));
     for (;;) {
       const action = this.#later.shift();
       if (action !== undefined) {
@@ -153,6 +170,11 @@ export class JobScheduler {
   /** Whether {@linkcode pump} has something to do. */
   get isRunnable(): boolean {
     return this.#runnable.length > 0 || this.#later.length > 0;
+  }
+
+  /** Whether a word has stepped aside that lets time go on by itself: nobody else may, until the next pump. */
+  get isPaused(): boolean {
+    return this.#paused.length > 0;
   }
 
   /** Does something at the next pump, outside the simulation. */
@@ -191,6 +213,29 @@ export class JobScheduler {
   }
 
   /**
+   * Ctrl-C: SIGINT for a job of the foreground and its foreground children. Programs take it as they do; what waits
+   * without a program is woken by {@linkcode Interrupted}. What its shell does is decided when the command has ended.
+   */
+  interrupt(job: Job): void {
+    const entry = this.#entries.get(job);
+    if (entry === undefined || job.ignoresInterrupt?.()) return;
+    const children = [...job.children];
+    const { task, waitsFor } = entry;
+    const signalled = task?.main ?? (waitsFor?.kind === "wait" && !waitsFor.interruptible);
+    job.interrupts++;
+    job.programInterrupted = signalled ?? false;
+    for (const child of children) this.interrupt(child);
+    if (task?.main) task.machine.kill(-task.pid, SIGINT); // the whole group, as the terminal does
+    if (task !== undefined || waitsFor === undefined || signalled) return;
+    entry.turn++;
+    entry.waitsFor = undefined;
+    entry.thrown = new Interrupted();
+    const paused = this.#paused.indexOf(entry);
+    if (paused !== -1) this.#paused.splice(paused, 1);
+    this.#runnable.push(entry);
+  }
+
+  /**
    * Ends every job but the one that runs now and those that wait for it, without a word to their machines: these are
    * gone. Answers how many.
    */
@@ -224,6 +269,8 @@ export class JobScheduler {
       parent,
       ended: new Signal(),
       task: undefined,
+      waitsFor: undefined,
+      thrown: undefined,
       turn: 0,
       running: false,
       value: undefined,
@@ -238,7 +285,7 @@ export class JobScheduler {
   #wake(entry: Entry, turn: number, value: unknown): void {
     if (entry.turn !== turn || entry.job.status !== undefined) return;
     entry.turn++;
-    entry.task = undefined;
+    entry.task = entry.waitsFor = undefined;
     entry.value = value;
     this.#runnable.push(entry);
   }
@@ -247,13 +294,16 @@ export class JobScheduler {
     for (;;) {
       entry.running = true;
       let result: IteratorResult<Request, number>;
+      const { thrown } = entry;
+      entry.waitsFor = entry.thrown = undefined;
       try {
-        result = entry.coroutine.next(entry.value);
+        result = thrown === undefined ? entry.coroutine.next(entry.value) : entry.coroutine.throw(thrown);
       } finally {
         entry.running = false;
       }
       entry.value = undefined;
       if (result.done) return this.#end(entry, result.value);
+      entry.waitsFor = result.value;
       if (!this.#request(entry, result.value)) return;
     }
   }
@@ -269,7 +319,7 @@ export class JobScheduler {
           ended = true;
           this.#wake(entry, turn, status);
         }, launch);
-        if (!ended) entry.task = { machine, pid };
+        if (!ended) entry.task = { machine, pid, main: request.main ?? false };
         // A command of another machine (ssh) has its pid there; here the job is the ssh that waits for it.
         const isOwn = request.main === true && machine === entry.job.machine;
         if (entry.job.single && isOwn && entry.job.pid === 0) entry.job.pid = pid;
@@ -303,6 +353,9 @@ export class JobScheduler {
       }
       case "block":
         request.start((value) => this.#wake(entry, turn, value));
+        return false;
+      case "pause":
+        this.#paused.push(entry);
         return false;
       default:
         return unreachable(request);

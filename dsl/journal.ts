@@ -23,6 +23,18 @@ export interface JournalInput {
   readonly name: string;
   /** Its commands as far as they have been come to. */
   readonly items: JournalItem[];
+  /** Each Ctrl-C. */
+  readonly interrupts: Interruption[];
+}
+
+/** When Ctrl-C comes. */
+export interface Interruption {
+  /** In which laboratory: so many boots have come since the journal's start. */
+  readonly boots: number;
+  /** After which of its events; `Infinity` where the time says it. */
+  readonly event: number;
+  /** Its time, ns; `Infinity` where the event says it. */
+  readonly timeNs: number;
 }
 
 /** What `explain` has said: a run that is repeated says the same, without explaining again. */
@@ -54,7 +66,7 @@ export class Journal {
   /** An input begins. */
   input(kind: JournalInput["kind"], name: string, shell: Shell): JournalInput {
     this.start ??= { boot: null, shell: copyOf(shell) };
-    const input = { kind, name, items: [] };
+    const input = { kind, name, items: [], interrupts: [] };
     this.inputs.push(input);
     return input;
   }

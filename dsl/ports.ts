@@ -165,7 +165,10 @@ export interface Machine {
   ): number;
   /** A pid for a shell or a subshell, which is no simulated task. */
   newPid(): number;
-  /** Sends a signal by number; false if there is no such process. Signal 0 only asks. */
+  /**
+   * Sends a signal by number; false if there is no such process. Signal 0 only asks. A negative pid is a program with
+   * the processes that it has made.
+   */
   kill(pid: number, signal: number): boolean;
 }
 

@@ -8,11 +8,12 @@
  * @module
  */
 
+import type { HostPort } from "./cli.ts";
 import { EXAMPLES } from "./examples.ts";
 import { DeadlockError } from "./jobs.ts";
 import { ProgressLine, progressText } from "./progress.ts";
 import type { RunOptions } from "./run_scripts.ts";
-import { Session } from "./session.ts";
+import { atOnce, Session } from "./session.ts";
 import { ShellSyntaxError } from "./syntax_error.ts";
 import { isTranscript, scriptOfTranscript } from "./transcript.ts";
 import { laboratoryWords } from "./words/index.ts";
@@ -43,11 +44,16 @@ export class PromptLines {
 
   /** Takes a line; runs the input once it is complete. */
   line(text: string): void {
+    atOnce(this.slices(text));
+  }
+
+  /** The same slice by slice, so that {@linkcode interrupt} can come between two. */
+  *slices(text: string): Generator<void, void, void> {
     if (!this.isContinued) {
       if (text.trim() === "") return;
       this.#pasted = isTranscript(text);
-      this.#run(this.#pasted ? scriptOfTranscript(text) : text);
-    } else this.#run(this.#pasted ? text.replace(/^\s*> /, "  ") : text);
+      yield* this.#run(this.#pasted ? scriptOfTranscript(text) : text);
+    } else yield* this.#run(this.#pasted ? text.replace(/^\s*> /, "  ") : text);
   }
 
   /** Forgets a half-typed input (Ctrl-C). */
@@ -65,12 +71,12 @@ export class PromptLines {
     return this.exitStatus ?? this.status;
   }
 
-  #run(line: string): void {
+  *#run(line: string): Generator<void, void, void> {
     this.#lines.push(line);
     const text = this.#lines.join("\n");
     const { session } = this;
     try {
-      this.status = session.runLine(text, (status) => this.exitStatus = status);
+      this.status = yield* session.lineSlices(text, (status) => this.exitStatus = status);
     } catch (error) {
       if (error instanceof ShellSyntaxError) {
         if (error.incomplete) return; // the next line goes on
@@ -102,8 +108,7 @@ const HISTORY_SIZE = 1000;
 /** Runs the prompt until its user leaves it; answers the exit status: that of the last input, or what `exit` said. */
 export async function repl(
   options: RunOptions,
-  out: (text: string) => void,
-  err: (text: string) => void,
+  { out, err, interruptible }: Pick<HostPort, "out" | "err" | "interruptible">,
 ): Promise<number> {
   const [{ createInterface }, { stdin, stdout }] = await Promise.all([
     import("node:readline"),
@@ -151,29 +156,51 @@ export async function repl(
     );
   }
   const { promise, resolve, reject } = Promise.withResolvers<number>();
-  reader.on("line", (text: string) => {
-    if (lines.exitStatus !== undefined) return; // a pipe may bring more lines than are wanted
+  const typed: string[] = []; // ahead, while a command runs
+  let isBusy = false, isClosed = false;
+  const end = () => {
+    if (isTerminal && lines.exitStatus === undefined) out("\n");
+    resolve(lines.end());
+  };
+  const runTyped = async () => {
+    isBusy = true;
     try {
-      lines.line(text);
+      for (let text = typed.shift(); text !== undefined; text = typed.shift()) {
+        if (lines.exitStatus !== undefined) continue; // a pipe may bring more lines than are wanted
+        const slices = lines.slices(text);
+        if (interruptible === undefined) atOnce(slices);
+        else await interruptible(slices, () => session.interrupt());
+        progress.clear();
+        if (lines.exitStatus !== undefined) reader.close();
+        else if (!isClosed) ask();
+      }
     } catch (error) {
       reject(error);
       reader.close();
-      return;
+    } finally {
+      isBusy = false;
     }
-    progress.clear();
-    if (lines.exitStatus !== undefined) reader.close();
-    else ask();
+    if (isClosed) end();
+  };
+  reader.on("line", (text: string) => {
+    typed.push(text);
+    if (!isBusy) runTyped();
   });
   reader.on("SIGINT", () => {
-    lines.clear();
     out("^C\n");
+    if (isBusy) {
+      typed.length = 0;
+      session.interrupt();
+      return;
+    }
+    lines.clear();
     reader.write(null, { ctrl: true, name: "e" }); // Ctrl-U alone keeps what stands right of the cursor
     reader.write(null, { ctrl: true, name: "u" });
     ask();
   });
   reader.on("close", () => {
-    if (isTerminal && lines.exitStatus === undefined) out("\n");
-    resolve(lines.end());
+    isClosed = true;
+    if (!isBusy) end();
   });
   ask();
   return await promise;

@@ -13,7 +13,7 @@ import { narrator } from "./narrate.ts";
 import { parseScript } from "./parse.ts";
 import { ProgressLine, progressText } from "./progress.ts";
 import { resultJson } from "./result_json.ts";
-import { Session } from "./session.ts";
+import { atOnce, Session } from "./session.ts";
 import { ShellSyntaxError } from "./syntax_error.ts";
 import { type ExplainRequest, explanation } from "./words/explain.ts";
 import { laboratoryWords } from "./words/index.ts";
@@ -59,7 +59,11 @@ export function readScript(path: string, host: HostPort): Source | number {
 }
 
 /** Runs each script on a machine of its own; answers the first exit status that is not 0. */
-export function runScripts(paths: readonly string[], options: RunOptions, host: HostPort): number {
+export async function runScripts(
+  paths: readonly string[],
+  options: RunOptions,
+  host: HostPort,
+): Promise<number> {
   const sources: Source[] = [];
   for (const path of paths) { // all are parsed before the first runs
     const source = readScript(path, host);
@@ -68,7 +72,7 @@ export function runScripts(paths: readonly string[], options: RunOptions, host: 
   }
   let first = 0;
   for (const source of sources) {
-    const status = runOne(source, options, host);
+    const status = await runOne(source, options, host);
     if (first === 0) first = status;
   }
   return first;
@@ -79,7 +83,7 @@ export function syntaxErrorText({ file, line, column, problem, excerpt }: ShellS
   return `${file}:${line}:${column}: ${problem}\n${excerpt}`;
 }
 
-function runOne({ path, text, folder }: Source, options: RunOptions, host: HostPort): number {
+async function runOne({ path, text, folder }: Source, options: RunOptions, host: HostPort): Promise<number> {
   const progress = new ProgressLine(host.errIsTerminal ? (part) => host.err(part) : undefined);
   const err = (part: string) => {
     progress.clear();
@@ -110,7 +114,10 @@ function runOne({ path, text, folder }: Source, options: RunOptions, host: HostP
   };
   let status: number;
   try {
-    status = session.runScript(text, path, options.verbose ? narrator(session, out) : undefined);
+    const slices = session.scriptSlices(text, path, options.verbose ? narrator(session, out) : undefined);
+    status = host.interruptible === undefined
+      ? atOnce(slices)
+      : await host.interruptible(slices, () => session.interrupt());
   } catch (error) {
     if (!(error instanceof DeadlockError)) throw error;
     err(`rtkvm: ${error.message}\n`);

@@ -4,6 +4,9 @@
  * The interpreter never advances time; this does. It resumes the coroutines of the shell, and whenever none can go on
  * it lets the engine run until one of their tasks has ended.
  *
+ * It does so in slices of simulated time, between which a Ctrl-C can be seen ({@linkcode Session.interrupt}). Where a
+ * slice ends changes nothing: the state is that of one long run. An interrupt is an input, and the journal keeps it.
+ *
  * @module
  */
 
@@ -17,7 +20,7 @@ import type { ListItem, Script } from "./ast.ts";
 import type { Command } from "./commands/command.ts";
 import { attach, runList, startInteractive } from "./interpret.ts";
 import { type Coroutine, DeadlockError, type Job, JobScheduler } from "./jobs.ts";
-import { type Answer, isPlainBoot, Journal, type JournalInput } from "./journal.ts";
+import { type Answer, type Interruption, isPlainBoot, Journal, type JournalInput } from "./journal.ts";
 import { parseScript } from "./parse.ts";
 import type { Environment, Io, Machine } from "./ports.ts";
 import { slideHook } from "./slide_mode.ts";
@@ -74,6 +77,12 @@ export interface BootRequest {
   readonly profile?: LabProfile;
 }
 
+/** A run in slices: each `next` is one; what it returns is the exit status. */
+export type Slices = Generator<void, number, void>;
+
+/** Longest slice, ns of simulated time: well below a tenth of a second of the computer's where much happens in it. */
+const SLICE_NS = 20_000_000;
+
 /** Told about the commands of a script, as it comes to each of its top level. */
 export interface ScriptWatcher {
   before(item: ListItem, script: Script): void;
@@ -105,6 +114,10 @@ export class Session {
   #recalled = 0;
   /** Inputs that are being performed. */
   #inputs = 0;
+  /** Ctrl-C has come and has not been seen to. */
+  #interrupted = false;
+  /** When it is to come: asked for, or because a run is repeated. */
+  #interruptsAt: Interruption[] = [];
   /** How many boots have come since the start of the run that is repeated. */
   #boots: number;
 
@@ -190,16 +203,54 @@ export class Session {
    * @throws ShellSyntaxError before anything runs
    */
   runScript(text: string, name: string, watcher?: ScriptWatcher): number {
-    const script = parseScript(text, name);
-    const input = this.journal.input("script", name, this.shell);
-    return this.#perform(input, () => this.#enter(input, script.body.items, { watcher, script }));
+    return atOnce(this.scriptSlices(text, name, watcher));
   }
 
   /** Runs one input of a prompt. @throws ShellSyntaxError; `incomplete` where more lines would help. */
   runLine(text: string, onExit: (status: number) => void): number {
+    return atOnce(this.lineSlices(text, onExit));
+  }
+
+  /** As {@linkcode runScript}, slice by slice. */
+  *scriptSlices(text: string, name: string, watcher?: ScriptWatcher): Slices {
+    const script = parseScript(text, name);
+    const input = this.journal.input("script", name, this.shell);
+    return yield* this.#perform(input, () => this.#enter(input, script.body.items, { watcher, script }));
+  }
+
+  /** As {@linkcode runLine}, slice by slice. */
+  *lineSlices(text: string, onExit: (status: number) => void): Slices {
     const { name, body } = parseScript(text, "rtkvm", { interactive: true });
     const input = this.journal.input("line", name, this.shell);
-    return this.#perform(input, () => this.#enter(input, body.items), onExit);
+    return yield* this.#perform(input, () => this.#enter(input, body.items), onExit);
+  }
+
+  /** Ctrl-C: ends the command of the foreground at the end of the slice; with none there, nothing. */
+  interrupt(): void {
+    this.#interrupted = this.#inputs > 0;
+  }
+
+  /** The same once the engine has come to `event`. */
+  interruptAt(event: number): void {
+    this.#interruptsAt.push({ boots: this.journal.boots, event, timeNs: Infinity });
+  }
+
+  /** Whether an interrupt is to be seen to before another event. */
+  get interruptIsDue(): boolean {
+    const [next] = this.#interruptsAt;
+    const { engine } = this.#lab;
+    return this.#interrupted || (next !== undefined && next.boots === this.journal.boots &&
+      (next.event <= engine.event || next.timeNs <= engine.nowNs));
+  }
+
+  /** Lets the engine go on by a slice, at most to `untilNs` and until a task has ended; false: nothing is due. */
+  advance(untilNs = Infinity): boolean {
+    const { engine } = this.#lab;
+    const { nextNs } = engine;
+    if (nextNs > Math.min(untilNs, Number.MAX_SAFE_INTEGER)) return false;
+    if (this.#interruptsAt.length > 0) return engine.step();
+    engine.run(Math.min(untilNs, nextNs + SLICE_NS));
+    return true;
   }
 
   /**
@@ -210,7 +261,7 @@ export class Session {
   repeat(): void {
     const { journal, system } = this.options.repeats!;
     const { journal: own, shell } = this;
-    for (const { kind, name, items } of journal.inputs) {
+    for (const { kind, name, items, interrupts } of journal.inputs) {
       const input = own.input(kind, name, shell);
       const last = journal.boots;
       const check = (at: number) => {
@@ -222,7 +273,11 @@ export class Session {
         );
       };
       try {
-        this.#perform(input, () => this.#enter(input, items.map(({ item }) => item), { check }));
+        // On another system other events happen: there the time decides.
+        this.#interruptsAt = interrupts.map((each) =>
+          system === undefined ? { ...each, timeNs: Infinity } : { ...each, event: Infinity }
+        );
+        atOnce(this.#perform(input, () => this.#enter(input, items.map(({ item }) => item), { check })));
       } catch (error) {
         // At a prompt it ends the line: the next one goes on.
         if (!(error instanceof DeadlockError) || kind === "script") throw error;
@@ -259,18 +314,19 @@ export class Session {
     return status;
   }
 
-  #perform(input: JournalInput, run: () => Coroutine, onExit: (status: number) => void = () => {}): number {
+  *#perform(input: JournalInput, run: () => Coroutine, onExit: (status: number) => void = () => {}): Slices {
     const { shell, jobs } = this;
     this.#inputs++;
     try {
-      if (input.kind === "line") return this.#drive(startInteractive(shell, input.name, run, onExit));
-      return this.#drive(jobs.start(input.name, this.#host, (job) => {
+      if (input.kind === "line") return yield* this.#drive(startInteractive(shell, input.name, run, onExit));
+      return yield* this.#drive(jobs.start(input.name, this.#host, (job) => {
         job.pid = shell.pid;
         attach(shell, job);
         return runToExit(shell, run);
       }));
     } finally {
       this.#inputs--;
+      this.#interrupted = false;
     }
   }
 
@@ -299,13 +355,34 @@ export class Session {
     return lab;
   }
 
-  #drive(job: Job): number {
+  *#drive(job: Job): Slices {
     for (;;) {
       this.jobs.pump();
       if (job.status !== undefined) return job.status;
-      if (!this.#lab.engine.run(Infinity) && !this.jobs.isRunnable) {
+      if (this.interruptIsDue) {
+        this.#takeInterrupt(job);
+        continue;
+      }
+      if (!this.jobs.isPaused && !this.advance() && !this.jobs.isRunnable) {
         throw new DeadlockError(`${job.name} waits, and nothing in the simulation is due`);
       }
+      yield;
     }
+  }
+
+  #takeInterrupt(job: Job): void {
+    if (this.#interrupted) this.#interrupted = false;
+    else this.#interruptsAt.shift();
+    const { journal, lab: { engine: { event, nowNs: timeNs } } } = this;
+    journal.inputs.at(-1)!.interrupts.push({ boots: journal.boots, event, timeNs });
+    this.jobs.interrupt(job);
+  }
+}
+
+/** Runs all slices without a pause. */
+export function atOnce<T>(slices: Generator<void, T, void>): T {
+  for (;;) {
+    const { done, value } = slices.next();
+    if (done) return value;
   }
 }

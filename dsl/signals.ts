@@ -13,6 +13,12 @@ const names =
 /** Signals whose default is to be ignored or to stop and go on, which has no meaning without a terminal. */
 const harmless = new Set(["CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG", "WINCH"]);
 
+/** Ctrl-C. */
+export const SIGINT = 2;
+
+/** The status of what Ctrl-C has ended. */
+export const INTERRUPTED = 128 + SIGINT;
+
 /** The number of `TERM`, `SIGTERM`, `15`; undefined if there is no such signal. `EXIT` is 0. */
 export function signalNumber(text: string): number | undefined {
   if (/^\d+$/.test(text)) return Number(text) < names.length ? Number(text) : undefined;

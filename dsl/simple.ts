@@ -14,7 +14,8 @@ import { closest } from "../runtime/lab/spelling.ts";
 import { brokenPipe, type Description } from "./descriptors.ts";
 import { elementKey, expandText, expandWords } from "./expand.ts";
 import { callFunction, closeSubstitutions } from "./interpret.ts";
-import type { Coroutine, Request } from "./jobs.ts";
+import { type Coroutine, Interrupted, type Request } from "./jobs.ts";
+import { INTERRUPTED } from "./signals.ts";
 import { type Errno, isErrno, type Launch, type Process, type Program } from "./ports.ts";
 import { redirect } from "./redirect.ts";
 import { runScriptFile } from "./script_file.ts";
@@ -259,7 +260,8 @@ export function* runCommandObject(
         yield* deliver(context, status);
         throw new ShellExit(status);
       }
-    } else {
+    } else if (reason instanceof Interrupted) status = INTERRUPTED;
+    else {
       yield* deliver(context, 0);
       throw reason;
     }

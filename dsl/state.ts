@@ -138,6 +138,8 @@ export class Shell {
   line = 1;
   /** Signals that came and have a trap, to be run after the current command. */
   readonly pendingTraps: string[] = [];
+  /** How many Ctrl-C of its job the shell has seen to. */
+  interruptsSeen = 0;
   /** Status of the last command substitution of the current command. */
   substitutionStatus: number | undefined;
   /** Descriptors of `<( )` that the running commands hold. */

@@ -6,7 +6,8 @@
 import type { List } from "./ast.ts";
 import { Capture, Pipe } from "./descriptors.ts";
 import { runList, runText } from "./interpret.ts";
-import type { Coroutine, Request } from "./jobs.ts";
+import { type Coroutine, Interrupted, type Request } from "./jobs.ts";
+import { INTERRUPTED } from "./signals.ts";
 import { LoopJump, ReturnJump, type Shell, ShellError, ShellExit } from "./state.ts";
 import { ShellSyntaxError } from "./syntax_error.ts";
 
@@ -26,6 +27,18 @@ export function* runToExit(shell: Shell, run: () => Coroutine): Coroutine {
   return shell.status & 255;
 }
 
+/**
+ * What a shell does about a Ctrl-C when the command that ran has ended: its trap, or it ends. As bash it goes on where a
+ * program took the signal and has ended in its own way, as ping does.
+ */
+export function seeToInterrupt(shell: Shell, status: number): void {
+  const { job } = shell;
+  if (job === undefined || job.interrupts === shell.interruptsSeen) return;
+  shell.interruptsSeen = job.interrupts;
+  if (shell.traps.has("INT")) shell.pendingTraps.push("INT");
+  else if (!job.programInterrupted || status === INTERRUPTED) throw new ShellExit(INTERRUPTED);
+}
+
 /** Runs something and turns what ends a shell into a status. */
 export function* catchExit(shell: Shell, run: () => Coroutine): Coroutine {
   try {
@@ -35,6 +48,7 @@ export function* catchExit(shell: Shell, run: () => Coroutine): Coroutine {
     if (reason instanceof ShellError) return shell.complain(reason.message, reason.status);
     if (reason instanceof ReturnJump) return reason.status;
     if (reason instanceof LoopJump) return 0;
+    if (reason instanceof Interrupted) return INTERRUPTED;
     if (reason instanceof ShellSyntaxError) {
       shell.err(reason.message + "\n");
       return 2;
@@ -58,6 +72,7 @@ export function* commandSubstitution(shell: Shell, body: List): Generator<Reques
   const capture = new Capture();
   copy.descriptors.set(1, capture);
   shell.substitutionStatus = yield* runSubshell(copy, body);
+  seeToInterrupt(shell, shell.substitutionStatus);
   return capture.text.replace(/\n+$/, "");
 }
 

@@ -74,8 +74,13 @@ export class SessionRig {
 
   /** Runs a script; messages call it `x.rtk`. */
   run(script: string): Ended {
+    return this.collect(() => this.session.runScript(script, "x.rtk"));
+  }
+
+  /** What is written while something runs, and the status that it answers. */
+  collect(run: () => number): Ended {
     this.#out = this.#err = "";
-    const status = this.session.runScript(script, "x.rtk");
+    const status = run();
     return { status, out: this.#out, err: this.#err };
   }
 

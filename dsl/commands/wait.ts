@@ -6,7 +6,7 @@ export const doc = `Usage: wait [PID | %JOB]…
 Effects: waits for background jobs of this shell, all of them without an operand; simulated time goes on
 Exit status: that of the last job named, 127 if there is none such, 0 without an operand
 Errors: pid N is not a child of this shell
-Differs from the real one: no -n, -f, -p; a signal with a trap does not interrupt it`;
+Differs from the real one: no -n, -f, -p; of the signals with a trap only INT, by Ctrl-C, interrupts it`;
 
 export const wait: Command = {
   name: "wait",
@@ -15,7 +15,7 @@ export const wait: Command = {
   *run(context): Coroutine {
     const { shell } = context;
     const finish = function* (job: Job): Coroutine {
-      const status = (yield { kind: "wait", job }) as number;
+      const status = (yield { kind: "wait", job, interruptible: true }) as number;
       shell.scheduler.background.delete(job.id);
       return status;
     };

@@ -116,11 +116,19 @@ export class Computer {
     this.software.cpusets.shells.add(pid);
   }
 
-  /** Sends a signal; signal 0 only asks. False: no such process. */
+  /**
+   * Sends a signal; signal 0 only asks. A negative pid is a program with all the processes that it has made, as the
+   * terminal signals them. False: no such process.
+   */
   kill(pid: number, signal: number): boolean {
-    const task = this.kernel.tasks.get(pid);
+    const { kernel } = this;
+    const task = kernel.tasks.get(Math.abs(pid));
     if (task === undefined) return false;
-    if (signal !== 0) this.lab.type(this.kernel, (cpu) => this.kernel.kill(task, 128 + signal, cpu));
+    if (signal !== 0) {
+      this.lab.type(kernel, (cpu) => {
+        if (!task.onSignal?.(signal, cpu, pid < 0)) kernel.kill(task, 128 + signal, cpu);
+      });
+    }
     return true;
   }
 

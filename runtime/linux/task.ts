@@ -51,6 +51,11 @@ export class Task {
   killed = false;
   /** Takes a fatal signal, where the task is one of several threads that end together, each in its own time. */
   onKill: ((from: KernelCpu) => void) | null = null;
+  /**
+   * What its program does about a signal; true: nothing more happens. `toGroup`: the processes that it has made get the
+   * signal too. null: it handles none.
+   */
+  onSignal: ((signal: number, from: KernelCpu, toGroup: boolean) => boolean) | null = null;
   /** What it leaves behind is given back when it ends. */
   atEnd: (() => void) | null = null;
   /** A wake-up that came before the task slept: the next sleep returns at once. */
