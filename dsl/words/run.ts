@@ -18,7 +18,7 @@ Examples: run 10ms
   run until cpu 3 offline
   run until exits.total > 100`;
 
-/** How long a condition is waited for: a prompt cannot be interrupted, and this is about a second of it. */
+/** How long a condition is waited for: one that never comes true ends a script with an error, not never. */
 const PATIENCE_NS = 100e9;
 
 /** The word of a session. */
