@@ -129,3 +129,75 @@ Deno.test("an interrupt at an event comes at that event, and a run that is repea
   });
   assertEquals(hashes[0], hashes[1]);
 });
+
+Deno.test("cyclictest prints the summary of what ran, and has measured it", () => {
+  for (const loops of ["-l 300000", ""]) {
+    const rig = bareMetal();
+    const { status, out } = interrupted(rig, `cyclictest -n -q -p 99 ${loops}; echo $?`, 50);
+    assertMatch(out, /^# .*\nT: 0 \( *\d+\) P:99 I:1000 C: +\d+ Min: .*\n0\n$/);
+    assertEquals(status, 0); // it has handled the signal: bash goes on
+    const { cyclictest: { threads: [thread] } } = rig.result;
+    assert(thread!.histogram.count > 900 && thread!.histogram.count < 1100);
+  }
+});
+
+Deno.test("cyclictest -h prints its histogram, for SIGTERM as well; SIGKILL leaves no thread behind", () => {
+  const rig = bareMetal();
+  assertMatch(
+    rig.ok("cyclictest -n -q -h 3 & sleep 0.1; kill $!; wait $!; echo $?"),
+    /# Histogram\n[^]*# Max Latencies: \d+\n[^]*\n0\n$/,
+  );
+  rig.run("cyclictest -n -q -t 3 & sleep 0.1; kill -9 $!; wait $!");
+  assertEquals(rig.ok("sleep 0.1; ps -eLo comm").includes("cyclictest"), false);
+});
+
+Deno.test("ping prints its statistics: all that came back, status 0", () => {
+  const rig = new SessionRig();
+  rig.ok(
+    "echo 0 > /sys/devices/system/cpu/cpu3/online; qemu-kvm.patched -m 1024 -cpu qemu64,+x2apic -enable-kvm",
+  );
+  const { out, status } = interrupted(rig, "ssh vm0 true; ping -i 0.1 peer; echo $?", 25);
+  assertMatch(out, /\n\n--- peer ping statistics ---\n(\d) packets transmitted, \1 received, 0% packet loss/);
+  assertMatch(out, /rtt min[^\n]*\n0\n$/);
+  assertEquals(status, 0);
+});
+
+Deno.test("ping without a reply: status 1", () => {
+  const { out } = interrupted(new SessionRig(), "ping -i 0.1 192.168.10.77; echo $?", 25);
+  assertMatch(out, /\d packets transmitted, 0 received, 100% packet loss, time \d+ms\n\n1\n$/);
+});
+
+Deno.test("iperf's client reports what it has sent; its server waits for its threads, or ends at once", () => {
+  const rig = new SessionRig();
+  rig.run(". ./talk_setup.rtk; ssh vm0 true");
+  const { out, err } = interrupted(
+    rig,
+    "ssh vm0 iperf -s > /dev/null & sleep 0.1; iperf -c vm0 -t 100; echo $?",
+    30,
+  );
+  assertMatch(out, /\n\[ {2}3\] {2}0\.0- 0\.\d sec .*\n0\n$/, err);
+  assertEquals(rig.lab.traffic.length, 1);
+  const idle = interrupted(bareMetal(), "iperf -s > /dev/null; echo $?");
+  assertEquals([idle.out, idle.err], ["0\n", ""]);
+});
+
+Deno.test("stress, sysbench and endless loops die of it with all their processes", () => {
+  for (const command of ["stress -c 3 -q", "sysbench --test=cpu --max-requests=1000000 run > /dev/null"]) {
+    const rig = bareMetal();
+    const { status } = interrupted(rig, `${command}; echo no`);
+    assertEquals(status, 130, command);
+    assertEquals(/stress|sysbench/.test(rig.ok("sleep 0.1; ps -eLo comm")), false, command);
+  }
+});
+
+Deno.test("a command over ssh gets it, and its shell as well", () => {
+  const rig = new SessionRig();
+  rig.ok(
+    "echo 0 > /sys/devices/system/cpu/cpu3/online; qemu-kvm.patched -m 1024 -cpu qemu64,+x2apic -enable-kvm",
+  );
+  rig.ok("ssh vm0 true");
+  const { out } = interrupted(rig, "ssh vm0 'cyclictest -n -q -l 300000; echo on $?'");
+  assertMatch(out, /\nT: 0 .*\non 0\n$/);
+  assertEquals(interrupted(rig, "ssh vm0 sleep 1000; echo no").status, 130);
+  assertEquals(rig.ok("ssh vm0 uname -r"), "3.4.0\n");
+});

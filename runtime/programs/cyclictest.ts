@@ -28,6 +28,7 @@ import type { Kernel } from "../linux/kernel.ts";
 import type { Task } from "../linux/task.ts";
 import { type CyclictestOptions, parseCyclictest, USAGE } from "./cyclictest_options.ts";
 import type { Program, ProgramProcess, SystemPort } from "./program.ts";
+import { killThreads, SIGINT, SIGTERM } from "./signals.ts";
 
 /** What a run has measured. */
 export interface CyclictestResult {
@@ -40,7 +41,7 @@ export interface CyclictestResult {
 /** What the threads of one run share. */
 interface Run {
   readonly options: CyclictestOptions;
-  /** No thread goes on. */
+  /** No thread goes on: `-b`, `-D`, or a signal says so. */
   stopped: boolean;
   /** The thread whose latency was longer than `-b` allows, and how long, µs. */
   broken: { readonly thread: Thread; readonly us: number } | null;
@@ -126,13 +127,13 @@ function watch(thread: Thread, run: Run): void {
 const doc =
   `Usage: cyclictest -n -l LOOPS | -D TIME [-a [NUM]] [-b USEC] [-d DIST] [-h US | -H US] [-i INTV] [-m] [-p PRIO]
        [-q] [-S] [-t [NUM]] [-v] [-y fifo|rr] [--json=FILE]
-Effects: sleeps LOOPS times, or for TIME seconds (m, h, d: other units), for INTV us (1000) and prints how late it woke, us:
+Effects: sleeps LOOPS times, or for TIME seconds (m, h, d: other units), or until Ctrl-C, for INTV us (1000) and prints how late it woke, us:
          minimum, last, average, maximum, each 10 ms or with -q once; -v every value, -h a histogram, --json a file.
          -a: on processor NUM; -t: NUM threads, each with DIST us (500) more; -p: SCHED_FIFO priority; -b: ends when it woke
          later than USEC; -S: -a -t -n
 Exit status: 0; 1 after the usage on a value out of range, or on an option that is not modelled; 0 after the usage on an
          option that there is not, as version 0.83 ends; the errno if FILE cannot be written
-Differs from the real one: -n and one of -l, -D, -b are needed; no signal timers, no tracing; --json is of version 2`;
+Differs from the real one: -n is needed; no signal timers, no tracing; --json is of version 2`;
 
 /** How often the tool looks at its threads. */
 const LOOK_NS = 10_000_000;
@@ -156,6 +157,13 @@ export const cyclictest: Program = {
     const run: Run = { options, stopped: false, broken: null };
     const threads: Thread[] = [];
     let running = count;
+    main.onSignal = (signal, from) => {
+      if (signal !== SIGINT && signal !== SIGTERM) return false;
+      run.stopped = true;
+      kernel.wake(main, from);
+      return true;
+    };
+    main.atEnd = () => killThreads(main, kernel, threads.map(({ task }) => task));
     for (let number = 0; number < count; number++) {
       const histogram = command.histogram(number, Math.max(options.histogram, 1));
       const thread = new Thread(number, options, histogram);

@@ -204,9 +204,6 @@ export function parseCyclictest(
   if (options.intervalUs === 0) {
     return limit("an interval of 0 is not modelled: the tool does not end either");
   }
-  if (options.loops === 0 && options.durationSeconds === 0 && options.breakUs === 0) {
-    return limit("a run without end is not modelled: use -l LOOPS or -D TIME");
-  }
   return options;
 }
 

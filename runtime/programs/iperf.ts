@@ -24,6 +24,7 @@ import {
 import { complain, getopt, type OptionTable } from "./getopt.ts";
 import type { Program, ProgramProcess } from "./program.ts";
 import { resolveHost } from "./resolve_host.ts";
+import { killThreads, SIGINT, SIGTERM } from "./signals.ts";
 
 /** iperf's port. */
 const PORT = 5001;
@@ -153,13 +154,23 @@ function* serve(command: ProgramProcess, request: Request): Activity<number> {
   }
   const listener = { accepted: [] as TcpConnection[], waiting: null as Task | null };
   net.listeners.set(request.port, listener);
-  task.atEnd = () => net.listeners.delete(request.port);
+  const readers = new Set<Task>();
+  let interrupts = 0;
+  task.atEnd = () => {
+    net.listeners.delete(request.port);
+    killThreads(task, kernel, [...readers]);
+  };
+  task.onSignal = handler(command, () => {
+    if (++interrupts > 1 || readers.size === 0) return;
+    command.stderr("Waiting for server threads to complete. Interrupt again to force quit.\n");
+  });
   head(command, request, [
     `Server listening on TCP port ${request.port}`,
     "TCP window size: 85.3 KByte (default)",
   ]);
   let id = SERVER_ID;
   for (;;) {
+    if (interrupts > 1 || (interrupts > 0 && readers.size === 0)) return 0;
     const connection = listener.accepted.shift();
     if (connection === undefined) {
       listener.waiting = task;
@@ -169,10 +180,24 @@ function* serve(command: ProgramProcess, request: Request): Activity<number> {
     yield net.call;
     const report = new Report(command, request, id++, connection);
     const body = (thread: Task) => read(thread, connection, report);
-    const thread = kernel.createTask("iperf", task.allowed, body, undefined, task);
+    const thread: Task = kernel.createTask("iperf", task.allowed, body, () => {
+      readers.delete(thread);
+      if (interrupts > 0) kernel.wake(task, kernel.cpus[thread.cpu]!);
+    }, task);
+    readers.add(thread);
     kernel.wake(thread, kernel.cpus[task.cpu]!);
     yield* kernel.cpus[task.cpu]!.sendPendingIpis();
   }
+}
+
+/** Sig_Interupt(): both signals are taken, and the first thread is woken to see to them. */
+function handler({ kernel, task }: ProgramProcess, interrupted: () => void): NonNullable<Task["onSignal"]> {
+  return (signal, from) => {
+    if (signal !== SIGINT && signal !== SIGTERM) return false;
+    interrupted();
+    kernel.wake(task, from);
+    return true;
+  };
 }
 
 /** The reader of one connection. */
@@ -268,14 +293,18 @@ function* send(command: ProgramProcess, request: Request): Activity<number> {
   const every = request.interval === 0 ? lengthNs : Math.round(request.interval * 1e9);
   const body = (writer: Task) => write(writer, connection, startNs + lengthNs);
   const writer = connection.fluid ? null : kernel.createTask("iperf", task.allowed, body, undefined, task);
+  let interrupted = false;
+  task.onSignal = handler(command, () => interrupted = true);
   if (writer !== null) {
+    task.atEnd = () => killThreads(task, kernel, [writer]);
     kernel.wake(writer, kernel.cpus[task.cpu]!);
     yield* kernel.cpus[task.cpu]!.sendPendingIpis();
   }
   let arrived = before;
   for (let fromNs = 0; fromNs < lengthNs;) {
     const toNs = Math.min(lengthNs, fromNs + every);
-    yield* kernel.sleepUntil(task, timer, startNs + toNs);
+    yield* kernel.sleepUntil(task, timer, startNs + toNs, () => interrupted);
+    if (interrupted) break;
     if (request.interval !== 0) report.line(fromNs, toNs, (connection.arrived - arrived) * SEGMENT_BYTES);
     arrived = connection.arrived;
     fromNs = toNs;
@@ -283,10 +312,11 @@ function* send(command: ProgramProcess, request: Request): Activity<number> {
   }
   const bytes = (connection.arrived - before) * SEGMENT_BYTES;
   const tookNs = kernel.nowNs - startNs;
+  if (!interrupted) task.atEnd = null; // the writer ends by itself
   if (writer !== null) kernel.wake(writer, kernel.cpus[task.cpu]!); // where it waits for room, it has waited enough
   else task.cpuTimeNs += connection.sent * net.costs.senderFrame;
   connection.stop();
-  report.line(0, lengthNs, bytes);
+  report.line(0, interrupted ? tookNs : lengthNs, bytes);
   measurement({ program: "iperf", lengthNs: tookNs, bitsPerSecond: Math.round((bytes * 8e9) / tookNs) });
   return 0;
 }

@@ -14,6 +14,7 @@ import { pingReply, pingSummary, type PingTimes } from "../measure/ping_format.t
 import { complain, getopt, type OptionTable } from "./getopt.ts";
 import type { Program, ProgramProcess } from "./program.ts";
 import { resolveHost } from "./resolve_host.ts";
+import { SIGINT } from "./signals.ts";
 
 /** How long it waits for the last reply, ns. */
 const LINGER_NS = 10_000_000_000;
@@ -67,16 +68,16 @@ function parse(args: readonly string[]): Request | string {
     }
   }
   if (parsed.operands.length !== 1) return "usage error: Destination address required";
-  if (request.count === 0) return "a run without end is not modelled: use -c COUNT";
   request.host = parsed.operands[0]!;
   return request;
 }
 
-const doc = `Usage: ping -c COUNT [-i SECONDS] [-q] [-D] [-s BYTES] HOST
-Effects: sends COUNT echo requests to HOST, one each SECONDS (1), and prints how long each took there and back
+const doc = `Usage: ping [-c COUNT] [-i SECONDS] [-q] [-D] [-s BYTES] HOST
+Effects: sends COUNT echo requests to HOST, without it until Ctrl-C, one each SECONDS (1), and prints how long each took
+  there and back
 Exit status: 0; 1 where no reply has come or on wrong use; 2 on an unknown host
 Errors: HOST: Name or service not known; connect: Network is unreachable
-Differs from the real one: -c is needed`;
+Differs from the real one: no other options`;
 
 /** The program. */
 export const ping: Program = {
@@ -107,6 +108,13 @@ export const ping: Program = {
       `PING ${host} (${to}) ${bytes}(${bytes + ICMP_HEADER + IP_HEADER}) bytes of data.\n`,
     );
     let replied = -1; // the last sequence number that has come back
+    let interrupted = false;
+    task.onSignal = (signal, from) => {
+      if (signal !== SIGINT) return false;
+      interrupted = true;
+      kernel.wake(task, from);
+      return true;
+    };
     const echo: Omit<Echo, "sequence"> = {
       protocol: "icmp",
       from: net0.address,
@@ -124,15 +132,16 @@ export const ping: Program = {
     const times: PingTimes = { sent: 0, tripsNs: [], lengthNs: 0 };
     const startNs = kernel.nowNs;
     const measurement = command.measureTraffic();
-    for (let sequence = 1; sequence <= count; sequence++) {
+    for (let sequence = 1; (sequence <= count || count === 0) && !interrupted; sequence++) {
       yield kernel.clockRead;
       const sentNs = kernel.nowNs;
       yield net.call;
       yield net.small;
       net.send({ ...echo, sequence }, 1);
       times.sent++;
-      const untilNs = sentNs + (sequence < count ? intervalNs : LINGER_NS);
-      yield* kernel.sleepUntil(task, timer, untilNs, () => replied === sequence);
+      const isLast = sequence === count;
+      const untilNs = sentNs + (isLast ? LINGER_NS : intervalNs);
+      yield* kernel.sleepUntil(task, timer, untilNs, () => replied === sequence || interrupted);
       if (replied === sequence) {
         yield net.call;
         yield kernel.clockRead;
@@ -140,9 +149,9 @@ export const ping: Program = {
         times.tripsNs.push(tripNs);
         const stamp = stamped ? `[${(bootTime + kernel.nowNs / 1e9).toFixed(6)}] ` : "";
         if (!quiet) command.stdout(`${stamp}${pingReply(bytes + ICMP_HEADER, to, sequence, tripNs)}\n`);
-        if (sequence < count) yield* kernel.sleepUntil(task, timer, sentNs + intervalNs);
+        if (!isLast) yield* kernel.sleepUntil(task, timer, sentNs + intervalNs, () => interrupted);
       }
-      command.progress(sequence / count);
+      if (count > 0) command.progress(sequence / count);
     }
     net.offEcho(command.pid);
     times.lengthNs = kernel.nowNs - startNs;

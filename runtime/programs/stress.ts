@@ -186,6 +186,11 @@ export const stress: Program = {
     say(`dispatching hogs: ${cpu} cpu, 0 io, ${vm} vm, 0 hdd`);
     const startNs = kernel.nowNs;
     let running = dryRun ? 0 : cpu + vm;
+    const hogs: Task[] = [];
+    task.onSignal = (signal, from, toGroup) => { // workers are processes: alone the first one leaves them behind
+      if (toGroup) { for (const hog of hogs) kernel.kill(hog, 128 + signal, from); }
+      return false;
+    };
     for (let i = 0; i < running; i++) {
       const user: MemoryUser = { mib, locked: false, unmapPage: () => {} };
       const takesMemory = i >= cpu;
@@ -200,6 +205,7 @@ export const stress: Program = {
         },
         task,
       );
+      hogs.push(hog);
       if (takesMemory) kernel.memory.add(user);
       const here = kernel.cpus[task.cpu]!;
       kernel.wake(hog, here);

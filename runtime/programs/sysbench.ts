@@ -17,6 +17,7 @@ import { type Activity, type Layer, type Step, work } from "../../hw/sim/activit
 import type { Kernel } from "../linux/kernel.ts";
 import type { Task } from "../linux/task.ts";
 import type { Program, ProgramProcess } from "./program.ts";
+import { killThreads } from "./signals.ts";
 
 const doc = `Usage: sysbench --test=cpu [--cpu-max-prime=N] [--num-threads=N] [--max-requests=N] run
 Effects: looks for the primes below N (10000) 10000 times, or as --max-requests says, and prints how long that took
@@ -154,6 +155,7 @@ export const sysbench: Program = {
     );
     let left = requests, running = count;
     const workers: Worker[] = [];
+    main.atEnd = () => killThreads(main, kernel, workers.map((worker) => worker.task));
     command.computing("begins");
     const startNs = kernel.nowNs;
     for (let i = 0; i < count; i++) {
