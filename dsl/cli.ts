@@ -12,6 +12,7 @@
 
 import { parseArgs } from "@std/cli/parse-args";
 import { NAMED_PROFILES } from "../runtime/lab/named_profiles.ts";
+import { eraNamed, eraRefusal, ERAS } from "../runtime/lab/eras.ts";
 import { KERNEL_NAMES } from "../runtime/lab/kernels.ts";
 import type { ProfileText } from "../runtime/lab/profile.ts";
 import { closest } from "../runtime/lab/spelling.ts";
@@ -55,15 +56,15 @@ export interface HostPort {
 const USAGE = 2;
 
 /** Options with a value, of all commands. */
-const VALUES = ["system", "kernel", "seed", "loops", "profile", "trace", "out", "with"] as const;
+const VALUES = ["era", "system", "kernel", "seed", "loops", "profile", "trace", "out", "with"] as const;
 /** Options without. */
 const FLAGS = ["strict", "json", "verbose", "alone", "help", "version"] as const;
 
 /** Which options a command takes. */
 const TAKES: Readonly<Record<string, readonly string[]>> = {
-  run: ["system", "kernel", "seed", "strict", "json", "verbose", "profile", "trace", "help"],
-  explain: ["system", "kernel", "seed", "strict", "json", "profile", "with", "alone", "help"],
-  repl: ["system", "kernel", "seed", "strict", "profile", "help"],
+  run: ["era", "system", "kernel", "seed", "strict", "json", "verbose", "profile", "trace", "help"],
+  explain: ["era", "system", "kernel", "seed", "strict", "json", "profile", "with", "alone", "help"],
+  repl: ["era", "system", "kernel", "seed", "strict", "profile", "help"],
   demo: ["loops", "seed", "help"],
   slides: ["loops", "seed", "json", "profile", "out", "help"],
   help: ["help"],
@@ -276,18 +277,23 @@ function runOptions(line: Line, host: HostPort): RunOptions | string | number {
   const { command, values, flags } = line;
   const system = values.get("system"), kernel = values.get("kernel");
   const row = system === undefined ? undefined : systemNamed(system);
+  const eraName = values.get("era"), era = eraName === undefined ? ERAS[0]! : eraNamed(eraName);
+  if (era === undefined) return `${command}: ${unknownName("era", eraName!, ERAS.map(({ name }) => name))}`;
   if (system !== undefined && row === undefined) {
     return `${command}: ${unknownName("system", system, SYSTEMS.map(({ name }) => name))}`;
   }
   if (kernel !== undefined && !KERNEL_NAMES.includes(kernel)) {
     return `${command}: ${unknownName("kernel", kernel, KERNEL_NAMES)}`;
   }
+  const refused = eraRefusal(era, row ?? systemNamed(era.system)!, kernel ?? era.kernel);
+  if (refused !== undefined) return `${command}: ${refused}`;
   if (values.has("trace")) return `${command}: --trace: not yet: traces cannot be written to files`;
   const seed = integer(line, "seed", 1, 0);
   if (typeof seed === "string") return seed;
   const profiles = readProfiles(line, host);
   if (profiles === undefined) return 1;
   return {
+    era,
     ...(row === undefined ? {} : { system: row }),
     ...(kernel === undefined ? {} : { kernel }),
     seed,

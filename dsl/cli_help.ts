@@ -4,6 +4,7 @@
  * @module
  */
 
+import { ERAS } from "../runtime/lab/eras.ts";
 import { KERNEL_NAMES } from "../runtime/lab/kernels.ts";
 import { SYSTEMS } from "../runtime/lab/systems.ts";
 import { type CommandHelp, STUDY_HELP } from "./studies/help.ts";
@@ -19,7 +20,8 @@ export const COMMANDS: ReadonlyMap<string, CommandHelp> = new Map([
       `Each script has a machine of its own. The other *.rtk files of its folder lie beside it in the virtual tree,
 under /root/FOLDER, so ". ./other.rtk" finds them. Nothing runs if one of the scripts does not parse.
 
-  --system S      ${SYSTEMS.map(({ name }) => name).join(", ")}; rfc-v2 if not given
+  --era E         ${ERAS.map(({ name }) => name).join(", ")}; ${ERAS[0]!.name} if not given
+  --system S      ${SYSTEMS.map(({ name }) => name).join(", ")}; rfc-v2 if not given, kvm today
   --kernel K      what vm0 runs: ${KERNEL_NAMES.join(", ")}
   --seed N        what all randomness is derived from; 1 if not given
   --strict        takes only what a real kernel takes, not what slides print
@@ -42,7 +44,7 @@ the sample of the same number on other systems. help explain at the prompt says 
   --with S,…      these systems; bare-metal, kvm, rfc-v1 and rfc-v2 if not given
   --alone         no other system
   --json          one line of JSON on standard output; the script's output goes to standard error
-  --system, --kernel, --seed, --strict, --profile: as of run
+  --era, --system, --kernel, --seed, --strict, --profile: as of run
 
 Exit status: 0; the script's if that is not 0. 2: wrong use or a syntax error. 1: there is no such sample.
 
@@ -50,7 +52,7 @@ Exit status: 0; the script's if that is not 0. 2: wrong use or a syntax error. 1
   ${RUN} explain 42 examples/slide25_row.rtk --with rfc-v2 --json -- 1000`,
   }],
   ["repl", {
-    usage: "repl [--system S] [--kernel K] [--seed N] [--strict] [--profile FILE]",
+    usage: "repl [--era E] [--system S] [--kernel K] [--seed N] [--strict] [--profile FILE]",
     does: "the prompt; also without any word",
     text: `The options are those of run. help lists the words, exit or Ctrl-D leaves.
 

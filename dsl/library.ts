@@ -4,6 +4,7 @@
  * @module
  */
 
+import { eraNamed, eraRefusal, ERAS } from "../runtime/lab/eras.ts";
 import { KERNEL_NAMES } from "../runtime/lab/kernels.ts";
 import { SYSTEMS as ROWS } from "../runtime/lab/systems.ts";
 import { exitsByName, totalExits } from "../runtime/lab/views/exits.ts";
@@ -27,9 +28,11 @@ export const KERNELS: readonly string[] = KERNEL_NAMES;
 
 /** What a laboratory is booted with. */
 export interface LabOptions {
-  /** Name of one of {@linkcode SYSTEMS}; `rfc-v2` where absent. */
+  /** The talk's time, `2012`, or `today`; `2012` where absent. */
+  readonly era?: "2012" | "today";
+  /** Name of one of {@linkcode SYSTEMS}; `rfc-v2` where absent, `kvm` today. */
   readonly system?: string;
-  /** Name of one of {@linkcode KERNELS}, for vm0; `linux-3.4.0` where absent. */
+  /** Name of one of {@linkcode KERNELS}, for vm0; `linux-3.4.0` where absent, `linux-6.18.0` today. */
   readonly kernel?: string;
   /** What all randomness is derived from, an integer; 1 where absent. */
   readonly seed?: number;
@@ -148,7 +151,11 @@ export class Lab {
   #stderr = "";
 
   private constructor(options: LabOptions) {
-    const { system = "rfc-v2", kernel, seed, strict, profiles } = options;
+    const era = eraNamed(options.era ?? "2012");
+    if (era === undefined) {
+      throw new RangeError(unknownName("era", options.era!, ERAS.map(({ name }) => name)));
+    }
+    const { system = era.system, kernel, seed, strict, profiles } = options;
     const row = ROWS.find(({ name }) => name === system);
     if (row === undefined) throw new RangeError(unknownName("system", system, ROWS.map(({ name }) => name)));
     if (kernel !== undefined && !KERNELS.includes(kernel)) {
@@ -157,7 +164,10 @@ export class Lab {
     if (seed !== undefined && (!Number.isSafeInteger(seed) || seed < 0)) {
       throw new RangeError(`Cannot boot with seed ${seed}: expected an integer, not negative`);
     }
+    const refused = eraRefusal(era, row, kernel ?? era.kernel);
+    if (refused !== undefined) throw new RangeError(`Cannot boot ${refused}`);
     this.#session = new Session({
+      era,
       io: { out: (text) => void (this.#stdout += text), err: (text) => void (this.#stderr += text) },
       system: row,
       ...(kernel === undefined ? {} : { kernel }),

@@ -6,6 +6,7 @@
  */
 import type { Activity, Step } from "../hw/sim/activity.ts";
 import type { Command } from "./commands/command.ts";
+import type { Shell } from "./state.ts";
 
 /** An error number as the kernel answers it. The shell prints `message` and never makes one of its own. */
 export interface Errno {
@@ -206,7 +207,7 @@ export interface Environment {
   readonly slide?: SlideHook;
   /**
    * Sets an option that belongs to the laboratory: `set -o era=today`. Answers a complaint, undefined if it was
-   * taken, or false if there is no such option.
+   * taken, or false if there is no such option. `shell` is where it was said.
    */
-  setOption?(name: string, value: string | boolean): string | false | undefined;
+  setOption?(name: string, value: string | boolean, shell: Shell): string | false | undefined;
 }

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { Era } from "../runtime/lab/eras.ts";
 import { ProfileError, type ProfileText } from "../runtime/lab/profile.ts";
 import type { ScriptFolder } from "../runtime/lab/script_folder.ts";
 import type { SystemRow } from "../runtime/lab/systems.ts";
@@ -20,6 +21,7 @@ import { laboratoryWords } from "./words/index.ts";
 
 /** What the command line says about a run. */
 export interface RunOptions {
+  readonly era?: Era;
   readonly system?: SystemRow;
   readonly kernel?: string;
   readonly seed: number;

@@ -14,8 +14,8 @@ import { defaultProfile, type LabProfile, profileWith } from "../runtime/lab/def
 import { Lab } from "../runtime/lab/lab.ts";
 import type { ProfileText } from "../runtime/lab/profile.ts";
 import { READ_ONLY, scriptDirectory, type ScriptFolder } from "../runtime/lab/script_folder.ts";
-import { type SystemRow, SYSTEMS } from "../runtime/lab/systems.ts";
-import { KERNEL_NAMES } from "../runtime/lab/kernels.ts";
+import { type Era, ERA_2012, eraNamed, eraRefusal, ERAS } from "../runtime/lab/eras.ts";
+import { systemNamed, type SystemRow } from "../runtime/lab/systems.ts";
 import type { ListItem, Script } from "./ast.ts";
 import type { Command } from "./commands/command.ts";
 import { attach, runList, startInteractive } from "./interpret.ts";
@@ -31,9 +31,11 @@ import { runToExit } from "./subshell.ts";
 export interface SessionOptions {
   /** Where text goes. */
   readonly io: Io;
-  /** System of the first laboratory; `rfc-v2` where absent. */
+  /** The talk's time where absent, or today. */
+  readonly era?: Era;
+  /** System of the first laboratory; the era's where absent: `rfc-v2` in 2012. */
   readonly system?: SystemRow;
-  /** Kernel that vm0 runs; `linux-3.4.0` where absent. */
+  /** Kernel that vm0 runs; the era's where absent: `linux-3.4.0` in 2012. */
   readonly kernel?: string;
   /** Seed; 1 where absent. */
   readonly seed?: number;
@@ -71,10 +73,13 @@ export class RepetitionError extends Error {
 
 /** What `boot` may say. */
 export interface BootRequest {
+  readonly era?: Era;
   readonly system?: SystemRow;
   readonly kernel?: string;
   readonly seed?: number;
   readonly profile?: LabProfile;
+  /** End of the host's kernel command line. */
+  readonly append?: string;
 }
 
 /** A run in slices: each `next` is one; what it returns is the exit status. */
@@ -128,11 +133,14 @@ export class Session {
     this.io = options.io;
     this.#folder = options.folder;
     this.#profile = options.profiles === undefined ? defaultProfile() : profileWith(options.profiles);
+    const { era = ERA_2012 } = options;
     this.#lab = this.#build({
-      system: options.system ?? SYSTEMS.find(({ name }) => name === "rfc-v2")!,
-      kernel: options.kernel ?? KERNEL_NAMES[1]!,
+      era,
+      system: options.system ?? systemNamed(era.system)!,
+      kernel: options.kernel ?? era.kernel,
       seed: options.seed ?? 1,
       profile: this.#profile,
+      append: "",
     });
     const words = new Map<string, Command>();
     const environment: Environment = {
@@ -141,6 +149,7 @@ export class Session {
       constants: this.#lab.constants,
       words,
       slide: slideHook(this),
+      setOption: (name, value, shell) => name === "era" ? this.#setEra(value, shell) : false,
     };
     this.shell = new Shell(environment, this.jobs, this.#host, {
       zero: options.name ?? "rtkvm",
@@ -176,21 +185,43 @@ export class Session {
     return [...this.earlierComputed, ...this.#lab.computed];
   }
 
+  /** What `request` boots: what is not said stays as it is; in another era, as that has it. */
+  bootOptions(request: BootRequest): Required<BootRequest> {
+    const now = this.#lab.options;
+    const { era = now.era } = request;
+    const { kernel = era === now.era ? now.kernel : era.kernel } = request;
+    const {
+      system = eraRefusal(era, now.system, kernel) === undefined ? now.system : systemNamed(era.system)!,
+    } = request;
+    const { seed, profile, append } = now;
+    return { seed, profile, append, ...request, era, system, kernel };
+  }
+
+  /** `set -o era=NAME`: a fresh machine of that era. A text says why not. */
+  #setEra(value: string | boolean, shell: Shell): string | undefined {
+    const era = typeof value === "string" ? eraNamed(value) : undefined;
+    if (era === undefined) return `expected ${ERAS.map(({ name }) => `era=${name}`).join(" or ")}`;
+    const { options } = this.#lab;
+    if (era === options.era) return;
+    if (shell !== this.shell) return "only in the session's own shell: it boots a fresh machine";
+    const { system } = this.boot({ era }).options;
+    if (system !== options.system) {
+      this.io.err(
+        `note: era ${era.name}: there is no system ${options.system.name}; booted ${system.name}\n`,
+      );
+    }
+  }
+
   /** Replaces the laboratory by a fresh one; what is not said stays as it was. Background jobs end. */
   boot(request: BootRequest): Lab {
-    const { system, kernel, seed, profile } = this.#lab.options;
+    const whole = this.bootOptions(request);
     this.earlierResults.push(...this.#lab.results);
     this.earlierTraffic.push(...this.#lab.traffic);
     this.earlierComputed.push(...this.#lab.computed);
     this.jobs.abandonOthers();
     this.#boots++;
     this.journal.boots++;
-    this.#lab = this.#build({
-      system: request.system ?? system,
-      kernel: request.kernel ?? kernel,
-      seed: request.seed ?? seed,
-      profile: request.profile ?? profile,
-    });
+    this.#lab = this.#build(whole);
     this.shell.machine = this.#host;
     this.#lab.computer("host")!.adoptShell(this.shell.pid);
     if (this.#inputs === 0) this.journal.begin(this.#lab.options, this.shell);

@@ -18,6 +18,8 @@ export interface PciTopology {
     readonly deviceId: number;
     readonly secondaryBus: number;
     readonly subordinateBus: number;
+    /** It has Access Control Services, as ports of server processors have. */
+    readonly accessControl?: boolean;
   }[];
   /** Network cards. */
   readonly nics: readonly Nic82599Record[];
@@ -54,6 +56,15 @@ export const TALK_TOPOLOGY: PciTopology = {
 };
 
 /**
+ * The same with a port that keeps the functions behind it apart. The talk's port, of a desktop processor, cannot: an
+ * IOMMU could give away all of them together only.
+ */
+export const SEPARATING_TOPOLOGY: PciTopology = {
+  ...TALK_TOPOLOGY,
+  rootPorts: TALK_TOPOLOGY.rootPorts.map((port) => ({ ...port, accessControl: true })),
+};
+
+/**
  * Builds the bus of a topology.
  *
  * @throws {RangeError} if an address of the topology is no BDF
@@ -70,7 +81,7 @@ export function buildPciBus(topology: PciTopology, times?: NicTimes): { bus: Pci
         revision: 9,
         subsystemVendorId: 0,
         subsystemId: 0,
-      }),
+      }, port.accessControl),
     );
   }
   const nics = topology.nics.map((record) => new Nic82599(record, times));

@@ -15,6 +15,7 @@
 
 import type { EthernetPort } from "./ethernet.ts";
 import {
+  addAccessControlServices,
   addExpressCapability,
   ConfigurationSpace,
   ExpressType,
@@ -328,12 +329,19 @@ export class RootPort extends PciFunction {
    *
    * @param secondaryBus the bus right behind the port, as firmware numbered it
    * @param subordinateBus the highest bus number behind the port: configuration accesses beyond it do not get through
+   * @param accessControl whether it has Access Control Services
    */
-  constructor(secondaryBus: number, subordinateBus: number, identity: PciIdentity & { readonly bdf: Bdf }) {
+  constructor(
+    secondaryBus: number,
+    subordinateBus: number,
+    identity: PciIdentity & { readonly bdf: Bdf },
+    accessControl = false,
+  ) {
     super({ ...identity, bars: [], headerType: 1 });
     this.configuration.add(BUS_NUMBERS);
     this.configuration.set(BUS_NUMBERS, secondaryBus << 8 | subordinateBus << 16);
     addExpressCapability(this.configuration, 0xa0, ExpressType.rootPort);
+    if (accessControl) addAccessControlServices(this.configuration, 0x100);
   }
 
   /** The bus right behind the port. */

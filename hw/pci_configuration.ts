@@ -6,7 +6,8 @@
  * "SR-IOV Extended Capability".
  *
  * *Modelled*: access by byte, word and dword; read-only, write-1-to-clear and live registers; the lists of
- * capabilities and extended capabilities; MSI (one message), MSI-X, PCI Express (function-level reset), SR-IOV.
+ * capabilities and extended capabilities; MSI (one message), MSI-X, PCI Express (function-level reset), SR-IOV, Access
+ * Control Services (its registers: the model has no peer-to-peer requests that it would redirect).
  *
  * *Not modelled*: power management, VPD, error reporting, VF migration, ARI.
  *
@@ -203,7 +204,11 @@ export class ConfigurationSpace {
 export const CapabilityId = { msi: 0x05, pciExpress: 0x10, msiX: 0x11 } as const;
 
 /** Extended capability identifiers. */
-export const ExtendedCapabilityId = { advancedErrorReporting: 0x0001, sriov: 0x0010 } as const;
+export const ExtendedCapabilityId = {
+  advancedErrorReporting: 0x0001,
+  accessControlServices: 0x000d,
+  sriov: 0x0010,
+} as const;
 
 const MSI_CONTROL = register("MSI Message Control", 0x02, 0x0080, 16, [
   field("enable", 1),
@@ -345,6 +350,31 @@ const SRIOV_CONTROL = register("SR-IOV Control", 0x08, 0, 16, [
 ]);
 const VF_ENABLE = SRIOV_CONTROL.field("vfEnable").mask;
 const SRIOV_NUM_VFS = register("NumVFs", 0x10, 0, 16, [field("numVfs", 16)]);
+
+const ACS_SERVICES = [
+  "sourceValidation",
+  "translationBlocking",
+  "p2pRequestRedirect",
+  "p2pCompletionRedirect",
+  "upstreamForwarding",
+] as const;
+/** All five services that keep requests of one function from another, bits 4:0. */
+const ACS_ALL = 0x1f;
+const ACS_CAPABILITY = register("ACS Capability", 0x04, ACS_ALL, 16, [
+  ...ACS_SERVICES.map((name) => field(name, 1, "ro")),
+  reserved(11),
+]);
+const ACS_CONTROL = register("ACS Control", 0x06, 0, 16, [
+  ...ACS_SERVICES.map((name) => field(name, 1)),
+  reserved(11),
+]);
+
+/** Adds Access Control Services at `offset`: software may have the port keep the functions behind it apart. */
+export function addAccessControlServices(configuration: ConfigurationSpace, offset: number): void {
+  configuration.addExtendedCapability(ExtendedCapabilityId.accessControlServices, 1, offset);
+  configuration.add(ACS_CAPABILITY, offset);
+  configuration.add(ACS_CONTROL, offset);
+}
 
 /** What a device says in its SR-IOV capability. */
 export interface SriovParameters {

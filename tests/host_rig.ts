@@ -11,6 +11,7 @@ import { Machine } from "../hw/machine.ts";
 import { CORE_I7_3770 } from "../runtime/linux/cpu_identity.ts";
 import { Errno } from "../runtime/linux/errno.ts";
 import { CpuHotplug } from "../runtime/linux/hotplug.ts";
+import { INTERFACES } from "../runtime/linux/interfaces.ts";
 import { Irqs } from "../runtime/linux/irq.ts";
 import { Kernel } from "../runtime/linux/kernel.ts";
 import { KernelThreads } from "../runtime/linux/kthreads.ts";
@@ -56,6 +57,7 @@ export class HostRig {
     const { root, sys } = procfs(this.host, {
       irqs: this.irqs,
       identity: CORE_I7_3770,
+      interfaces: INTERFACES["3.5"],
       commandLine: "BOOT_IMAGE=/vmlinuz root=/dev/sda1 ro",
       bootTime: 1_352_246_400,
       cpuTimes: physicalCpuTimes(this.machine),
@@ -64,7 +66,12 @@ export class HostRig {
     this.vfs.mount("/proc/sys", sys, SYSCTL);
     this.vfs.mount(
       "/sys/devices/system/cpu",
-      sysfsCpu(this.host, { identity: CORE_I7_3770, hotplug: this.hotplug, thisCpu: here }),
+      sysfsCpu(this.host, {
+        identity: CORE_I7_3770,
+        interfaces: INTERFACES["3.5"],
+        hotplug: this.hotplug,
+        thisCpu: here,
+      }),
       SYSFS,
     );
     for (const cpu of this.machine.cpus) cpu.start(this.host.cpus[cpu.id]!.prepareStart());

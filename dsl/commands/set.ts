@@ -5,7 +5,7 @@ import type { Command, CommandContext } from "./command.ts";
 export const doc = `Usage: set [-aefnuxC] [+aefnuxC] [-o OPTION] [+o OPTION] [--] [ARGUMENT]…
 Effects: turns options on (-) or off (+) and replaces the positional parameters; without arguments lists variables.
   OPTION: allexport errexit noglob noexec nounset xtrace noclobber pipefail, and of the laboratory strict (errno-exact;
-  without it the shell takes what the slides print) and era=2012 or era=today
+  without it the shell takes what the slides print) and era=2012 or era=today, which boots a machine of that time
 Exit status: 0, or 2 for an option that is not taken
 Errors: -X: invalid option; NAME: invalid option name
 Differs from the real one: no other options`;
@@ -56,13 +56,14 @@ export const set: Command = {
 };
 
 function setNamed(context: CommandContext, name: string, on: boolean): number {
-  const { options, environment } = context.shell;
+  const { shell } = context;
+  const { options, environment } = shell;
   if (name in options) {
     options[name as keyof Options] = on;
     return 0;
   }
   const [key = "", value] = name.split("=", 2);
-  const answer = environment.setOption?.(key, value ?? on) ??
+  const answer = environment.setOption?.(key, value ?? on, shell) ??
     (environment.setOption === undefined ? false : undefined);
   if (answer === false) return context.complain(`${name}: invalid option name`, 2);
   return answer === undefined ? 0 : context.complain(`${name}: ${answer}`, 2);

@@ -1,28 +1,35 @@
+import { eraNamed, eraRefusal, ERAS } from "../../runtime/lab/eras.ts";
 import { KERNEL_NAMES } from "../../runtime/lab/kernels.ts";
+import { appendProblem, MODELLED_PARAMETERS } from "../../runtime/lab/boot_parameters.ts";
 import { systemNamed, SYSTEMS } from "../../runtime/lab/systems.ts";
 import type { Command } from "../commands/command.ts";
 import type { BootRequest, Session } from "../session.ts";
 import { unknownName } from "../unknown_name.ts";
 
 /** `boot`. */
-export const doc = `Usage: boot [SYSTEM] [--kernel KERNEL] [--seed N]
+export const doc = `Usage: boot [SYSTEM] [--era ERA] [--kernel KERNEL] [--append PARAMETERS] [--seed N]
 Effects: a fresh machine; what is not said stays as it was. Background jobs end; variables, functions and the results
   of earlier machines stay. Without boot the first command finds a machine as the command line said
   SYSTEM: ${SYSTEMS.map(({ name }) => name).join(", ")}
   KERNEL: what vm0 runs: ${KERNEL_NAMES.join(", ")}
+  ERA: ${ERAS.map(({ name, title }) => `${name}: ${title}`).join("\n       ")}
+  PARAMETERS: the end of the host's kernel command line; modelled: ${MODELLED_PARAMETERS.join(", ")}
 Exit status: 0; 2 for an unknown name or a number that is none
 Examples: boot kvm
-  boot rfc-v2 --kernel linux-3.4.4-rt14 --seed 7`;
+  boot rfc-v2 --kernel linux-3.4.4-rt14 --seed 7
+  boot kvm --era today --append "isolcpus=2,3 irqaffinity=0-1"`;
 
 /** Options that the language has and the laboratory does not yet take. */
 const NOT_YET = ["--machine", "--profile", "--mutant"];
-const OPTIONS = ["--kernel", "--seed", ...NOT_YET];
+const OPTIONS = ["--kernel", "--seed", "--era", "--append", ...NOT_YET];
 
 /** Reads the arguments: what to boot, or what is wrong with them. */
 export function parseBoot(args: readonly string[]): BootRequest | string {
   let request: BootRequest = {};
   for (let i = 0; i < args.length; i++) {
-    const [option = "", attached] = (args[i] ?? "").split("=", 2);
+    const word = args[i] ?? "";
+    const [option = ""] = word.split("=", 1);
+    const attached = word.startsWith("-") && option !== word ? word.slice(option.length + 1) : undefined;
     if (!option.startsWith("-")) {
       if (request.system !== undefined) {
         return `"${option}": a system is named already: ${request.system.name}`;
@@ -38,7 +45,13 @@ export function parseBoot(args: readonly string[]): BootRequest | string {
     if (!OPTIONS.includes(option)) return unknownName("option", option, OPTIONS);
     const value = attached ?? args[++i];
     if (value === undefined) return `${option}: expected a value`;
-    if (option === "--kernel") {
+    if (option === "--era") {
+      const era = eraNamed(value);
+      if (era === undefined) return unknownName("era", value, ERAS.map(({ name }) => name));
+      request = { ...request, era };
+    } else if (option === "--append") {
+      request = { ...request, append: value };
+    } else if (option === "--kernel") {
       if (!KERNEL_NAMES.includes(value)) return unknownName("kernel", value, KERNEL_NAMES);
       request = { ...request, kernel: value };
     } else {
@@ -67,8 +80,15 @@ export function boot(session: Session): Command {
           2,
         );
       }
-      const { system, kernel, seed } = session.boot(request).options;
-      context.out(`system ${system.name}, kernel ${kernel}, seed ${seed}\n`);
+      const { era, system, kernel, seed, append, profile } = session.bootOptions(request);
+      const refused = eraRefusal(era, system, kernel) ?? appendProblem(append, profile);
+      if (refused !== undefined) return context.complain(refused, 2);
+      session.boot(request);
+      const more = [
+        ...(era === ERAS[0] ? [] : [`era ${era.name}`]),
+        ...(append === "" ? [] : [`append "${append}"`]),
+      ];
+      context.out(`${[`system ${system.name}`, `kernel ${kernel}`, `seed ${seed}`, ...more].join(", ")}\n`);
       return 0;
     },
   };

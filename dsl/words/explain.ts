@@ -1,6 +1,7 @@
 import type { LabProfile } from "../../runtime/lab/defaults.ts";
 import type { LabResult } from "../../runtime/lab/lab.ts";
 import type { WatchedSample } from "../../runtime/lab/sample_watch.ts";
+import { eraRefusal } from "../../runtime/lab/eras.ts";
 import { systemNamed, type SystemRow, SYSTEMS } from "../../runtime/lab/systems.ts";
 import { microseconds, sampleTable, sumText } from "../../runtime/lab/views/sample.ts";
 import { parametersOf } from "../../runtime/lab/views/sample_parameters.ts";
@@ -75,9 +76,14 @@ export function explanation(session: Session, request: ExplainRequest, prefix: s
   try {
     const sample = rerun(session, at);
     if (typeof sample === "string") return refused(sample);
-    const { profile, system } = session.lab.options;
+    const { profile, system, era, kernel } = session.lab.options;
+    const exists = (other: SystemRow) => eraRefusal(era, other, kernel) === undefined;
     const others = request.others ??
-      COMPARED.filter((name) => name !== system.name).flatMap((name) => systemNamed(name) ?? []);
+      COMPARED.filter((name) => name !== system.name).flatMap((name) => systemNamed(name) ?? []).filter(
+        exists,
+      );
+    const absent = others.find((other) => !exists(other));
+    if (absent !== undefined) return refused(`--with: ${eraRefusal(era, absent, kernel)}`);
     const compared = others.map((other) => rerunOn(session, at, other, sample));
     const out = request.json
       ? `${sampleJson(at.result, at.thread, sample, compared, profile.hash)}\n`

@@ -4,19 +4,24 @@
  * @module
  */
 
+import type { InterfaceVersion } from "../linux/interfaces.ts";
 import type { KernelRelease } from "../linux/release.ts";
 
 /** A build, without what the machine below decides. */
-export type KernelBuild = Omit<KernelRelease, "clocksource">;
+export interface KernelBuild extends Omit<KernelRelease, "clocksource"> {
+  /** What it shows to programs. */
+  readonly interfaces: InterfaceVersion;
+}
 
 /**
- * The builds, by name. CONFIG_HZ and CONFIG_NO_HZ are assumed: the talk does not say; 250 is the default of
+ * The builds, by name. 6.18.0 is today's: its interfaces are its own, its code paths and costs are those of the others. CONFIG_HZ and CONFIG_NO_HZ are assumed: the talk does not say; 250 is the default of
  * `kernel/Kconfig.hz`. That the RT kernel writes its
  * timer once on the way out of idle, and 3.4.0 twice, is what slide 25's rows identify; a periodic tick is the one
  * configuration of the time that does so.
  */
 export const KERNELS: Readonly<Record<string, KernelBuild>> = {
-  "linux-3.5.0-rc6": { release: "3.5.0-rc6", hz: 250, noHz: true, realTime: false },
-  "linux-3.4.0": { release: "3.4.0", hz: 250, noHz: true, realTime: false },
-  "linux-3.4.4-rt14": { release: "3.4.4-rt14", hz: 250, noHz: false, realTime: true },
+  "linux-3.5.0-rc6": { release: "3.5.0-rc6", hz: 250, noHz: true, realTime: false, interfaces: "3.5" },
+  "linux-3.4.0": { release: "3.4.0", hz: 250, noHz: true, realTime: false, interfaces: "3.5" },
+  "linux-3.4.4-rt14": { release: "3.4.4-rt14", hz: 250, noHz: false, realTime: true, interfaces: "3.5" },
+  "linux-6.18.0": { release: "6.18.0", hz: 250, noHz: true, realTime: false, interfaces: "6.18" },
 };

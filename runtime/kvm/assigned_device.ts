@@ -51,7 +51,7 @@ export interface MsiXRoute {
  * `KVM_ASSIGN_PCI_DEVICE`: gives the device at `place` to `vm`.
  *
  * @returns EINVAL (no such device), EPERM (a bridge), EEXIST (the machine has it), EBUSY (a driver, or another machine,
- * holds its memory), ENODEV (a host without devices)
+ * holds its memory), ENODEV (a host without devices, or without IOMMU)
  */
 export function* assignDevice(vm: Vm, place: string): Activity<AssignedDevice | Errno> {
   const { kvm } = vm;
@@ -63,6 +63,7 @@ export function* assignDevice(vm: Vm, place: string): Activity<AssignedDevice | 
   yield kvm.steps.createVm;
   // pci_request_regions(): pci-stub, which drives nothing, leaves them free.
   if (device.assigned || (device.driver !== undefined && device.driver !== "pci-stub")) return EBUSY;
+  if (!kvm.devices.pci.hasIommu) return ENODEV; // kvm_iommu_map_guest(): "iommu not found"
   device.enable();
   device.reset();
   device.assigned = true;

@@ -90,9 +90,10 @@ export class Computer {
     const { cpusets } = this.software;
     const { shellGroup } = cpusets;
     const inRoot = shellGroup === cpusets.root;
+    const anywhere = kernel.housekeeping(maskOf(this.processors)); // what init has left to all its descendants
     const task = kernel.createTask(
       name,
-      inRoot ? maskOf(this.processors) : cpusets.cpusOf(shellGroup),
+      inRoot ? anywhere : cpusets.cpusOf(shellGroup),
       (created) => body(this.#process(created, launch)),
       (status) => {
         done(status);
@@ -144,6 +145,7 @@ export class Computer {
       pci,
       threads,
       programs,
+      tools: this.lab.options.era.tools,
       costs: this.lab.options.profile.values.programs,
       vfs: this.vfs,
       fileSystem: (type, options) => this.software.fileSystem(type, options),

@@ -8,6 +8,7 @@ import { type Activity, type Step, work } from "../../hw/sim/activity.ts";
 import { PciBus } from "../../hw/pci.ts";
 import { KERNELS } from "../guest/kernels.ts";
 import { EINTR, errnoOf } from "../linux/errno.ts";
+import { INTERFACES } from "../linux/interfaces.ts";
 import { Kernel } from "../linux/kernel.ts";
 import { Layers } from "../linux/layers.ts";
 import { KvmCalls } from "../kvm/device.ts";
@@ -72,9 +73,10 @@ function qemuProgram(lab: Lab, name: string): Program {
 /** Builds a guest's kernel and what is around it; its first task loads the drivers of what it finds. */
 function makeGuest(lab: Lab, request: GuestRequest): Software {
   const { values } = lab.options.profile;
+  const { interfaces, ...release } = KERNELS[lab.options.kernel]!;
   const kernel = new Kernel(lab.engine, {
     name: request.name,
-    release: { ...KERNELS[lab.options.kernel]!, clocksource: "kvm-clock" },
+    release: { ...release, clocksource: "kvm-clock" },
     costs: values.linux,
     cpus: request.cpus,
     kernelLayer: Layers.GuestKernel,
@@ -92,6 +94,7 @@ function makeGuest(lab: Lab, request: GuestRequest): Software {
     subnet: lab.subnet,
     effects: lab.software.effects, // behind an assigned function are the host's devices
     commandLine: "root=/dev/vda1 ro console=ttyS0",
+    interfaces: INTERFACES[interfaces],
     identity: { ...GUEST_IDENTITY, flags: [GUEST_IDENTITY.flags, ...request.features].join(" ") },
   }, true);
   const acknowledge = work("timer_interrupt", Layers.GuestKernel, values.linux.deviceHandler);

@@ -9,6 +9,7 @@ import { Machine } from "../../hw/machine.ts";
 import { KERNELS } from "../guest/kernels.ts";
 import { Kvm } from "../kvm/kvm.ts";
 import { KvmCalls } from "../kvm/device.ts";
+import { INTERFACES } from "../linux/interfaces.ts";
 import { Kernel } from "../linux/kernel.ts";
 import type { KernelCpu } from "../linux/kernel_cpu.ts";
 import { LAYER_NAMES, Layers } from "../linux/layers.ts";
@@ -17,15 +18,17 @@ import type { QemuMachine } from "../qemu/machine.ts";
 import type { CyclictestResult } from "../programs/cyclictest.ts";
 import type { TrafficFigures } from "../programs/program.ts";
 import type { SysbenchResult } from "../programs/sysbench.ts";
+import { hostCommandLine } from "./boot_parameters.ts";
 import { Computer } from "./computer.ts";
 import type { LabProfile } from "./defaults.ts";
+import type { Era } from "./eras.ts";
 import { type InterruptSource, interruptSources } from "./interrupt_sources.ts";
 import { GUEST_NETWORK, qemuPrograms, ShellCalls } from "./guests.ts";
 import { userPrograms } from "./programs.ts";
 import type { Subnet } from "../linux/net/stack.ts";
 import { labSubnet, outsidePeer } from "./peer.ts";
 import type { SampleWatch } from "./sample_watch.ts";
-import { HOST_IDENTITY, hostBus, Software } from "./software.ts";
+import { hostBus, Software } from "./software.ts";
 import { DEDICATED_CPU, type SystemRow } from "./systems.ts";
 import { tuneHost } from "./tuning.ts";
 
@@ -39,6 +42,10 @@ export interface BootOptions {
   readonly seed: number;
   /** Every number of the model. */
   readonly profile: LabProfile;
+  /** The talk's time, or today. */
+  readonly era: Era;
+  /** What stands at the end of the host's kernel command line, behind what is there always. */
+  readonly append: string;
 }
 
 /** What a benchmark has measured, and on what. */
@@ -134,8 +141,6 @@ export class Lab {
   readonly subnet: Subnet;
   /** Started guests, by name. */
   readonly guests = new Map<string, Guest>();
-  /** What can be made to raise an interrupt, by the names that `irq` takes. */
-  readonly interruptSources: Map<string, InterruptSource>;
   /** What benchmarks have measured, oldest first. */
   readonly results: LabResult[] = [];
   /** What sysbench has measured, oldest first. */
@@ -160,14 +165,15 @@ export class Lab {
 
   /** Builds and boots it. Takes 100 ms of simulated time. */
   constructor(readonly options: BootOptions) {
-    const { system, profile } = options;
+    const { system, profile, era } = options;
     const { values } = profile;
     this.engine = new Engine(options.seed);
     this.machine = new Machine(this.engine, values.hw);
-    const build = system.vm0 === "host" ? options.kernel : "linux-3.5.0-rc6";
+    const build = system.vm0 === "host" ? options.kernel : era.hostKernel;
+    const { interfaces, ...release } = KERNELS[build]!;
     this.host = new Kernel(this.engine, {
       name: "host",
-      release: { ...KERNELS[build]!, clocksource: "tsc" },
+      release: { ...release, clocksource: "tsc" },
       costs: values.linux,
       cpus: values.hw.cpus,
       kernelLayer: Layers.HostKernel,
@@ -178,7 +184,7 @@ export class Lab {
       booksSteadyCpus: true,
     });
     this.kvm = new Kvm(this.host, this.machine, values.kvm, system.capabilities);
-    const { bus, nic } = hostBus(values.hw.nic);
+    const { bus, nic } = hostBus(era.topology, values.hw.nic);
     this.nic = nic;
     this.engine.register("nic", nic);
     this.machine.busMasters.push(nic);
@@ -188,13 +194,13 @@ export class Lab {
       pci: values.pci,
       net: values.net,
       subnet: this.subnet,
-      commandLine: "BOOT_IMAGE=/vmlinuz-3.5.0-rc6 root=/dev/sda1 ro intel_iommu=on",
-      identity: HOST_IDENTITY,
+      commandLine: hostCommandLine(release.release, options.append),
+      interfaces: INTERFACES[interfaces],
+      identity: era.identity,
     }, false);
     for (const cpu of this.host.cpus) this.machine.cpus[cpu.id]!.start(cpu.prepareStart());
     this.engine.runUntil(BOOT_NS);
     this.software.startPci();
-    this.interruptSources = interruptSources(this.software, nic);
     if (system.tuned) tuneHost(this.software);
     this.kvm.devices = { pci: this.software.pci, irqs: this.software.irqs };
     this.calls = new ShellCalls(this);
@@ -210,6 +216,11 @@ export class Lab {
       const processors = [DEDICATED_CPU, ...range(values.hw.cpus).filter((cpu) => cpu !== DEDICATED_CPU)];
       this.#computers.set("vm0", new Computer(this, "vm0", this.software, processors, userPrograms()));
     }
+  }
+
+  /** What can be made to raise an interrupt now, by the names that `irq` takes. */
+  get interruptSources(): Map<string, InterruptSource> {
+    return interruptSources(this.software, this.nic);
   }
 
   /** The computer that a shell can run commands on, by name: `host`, `vm0`. */

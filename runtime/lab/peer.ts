@@ -14,12 +14,13 @@ import type { Nic82599 } from "../../hw/nic_82599.ts";
 import type { PciEffect } from "../../hw/pci_configuration.ts";
 import { PciBus } from "../../hw/pci.ts";
 import { KERNELS } from "../guest/kernels.ts";
+import { INTERFACES } from "../linux/interfaces.ts";
 import { Kernel } from "../linux/kernel.ts";
 import { Layers } from "../linux/layers.ts";
 import { type Packet, parseAddress } from "../linux/net/packets.ts";
 import { Subnet } from "../linux/net/stack.ts";
 import type { Lab } from "./lab.ts";
-import { HOST_IDENTITY, Software } from "./software.ts";
+import { Software } from "./software.ts";
 
 /** Physical function, first virtual function, and the computer at the other end of the cable. */
 const ADDRESSES = { pf: "192.168.10.1", vf: "192.168.10.2", peer: "192.168.10.3" };
@@ -39,11 +40,12 @@ export function labSubnet(nic: Nic82599, outside: boolean): Subnet {
 
 /** Builds the computer at the other end of the cable, plugs it in and boots it. */
 export function outsidePeer(lab: Lab): Software {
-  const { engine, nic, subnet, options: { profile: { values } } } = lab;
+  const { engine, nic, subnet, options: { era, profile: { values } } } = lab;
   const machine = new Machine(engine, { ...values.hw, cpus: 1 }, "peer ");
+  const { interfaces, ...release } = KERNELS[era.hostKernel]!;
   const kernel = new Kernel(engine, {
     name: "peer",
-    release: { ...KERNELS["linux-3.5.0-rc6"]!, clocksource: "tsc" },
+    release: { ...release, clocksource: "tsc" },
     costs: values.linux,
     cpus: 1,
     kernelLayer: Layers.HostKernel,
@@ -56,8 +58,9 @@ export function outsidePeer(lab: Lab): Software {
     pci: values.pci,
     net: values.net,
     subnet,
-    commandLine: "BOOT_IMAGE=/vmlinuz-3.5.0-rc6 root=/dev/sda1 ro",
-    identity: HOST_IDENTITY,
+    commandLine: `BOOT_IMAGE=/vmlinuz-${release.release} root=/dev/sda1 ro`,
+    interfaces: INTERFACES[interfaces],
+    identity: era.identity,
   }, false);
   const port: EthernetPort = {
     mac: PEER_MAC,

@@ -8,7 +8,7 @@
 import type { Activity } from "../../hw/sim/activity.ts";
 import type { Machine } from "../../hw/machine.ts";
 import { DeviceEffects } from "../../hw/machine_effects.ts";
-import { buildPciBus, TALK_TOPOLOGY } from "../../hw/machine_pci.ts";
+import { buildPciBus, type PciTopology } from "../../hw/machine_pci.ts";
 import type { Nic82599 } from "../../hw/nic_82599.ts";
 import type { NicTimes } from "../../hw/nic_82599_switch.ts";
 import type { PciBus } from "../../hw/pci.ts";
@@ -17,7 +17,8 @@ import { cpuList, cpuMask } from "../linux/cpu_mask.ts";
 import { Ixgbe } from "../linux/drivers/ixgbe.ts";
 import { Ixgbevf } from "../linux/drivers/ixgbevf.ts";
 import { NetDeviceNames } from "../linux/drivers/net_device_names.ts";
-import { PciStub } from "../linux/drivers/pci_stub.ts";
+import { addStubIds, PciStub } from "../linux/drivers/pci_stub.ts";
+import { addVfioIds, VfioPci } from "../linux/drivers/vfio_pci.ts";
 import { Errno } from "../linux/errno.ts";
 import { Cpusets } from "../linux/cpuset.ts";
 import { CPUSET, PROCFS, SYSCTL, SYSFS } from "../linux/file_systems.ts";
@@ -25,21 +26,28 @@ import { CpuHotplug } from "../linux/hotplug.ts";
 import { IO_APIC_EDGE, type IrqDescriptor, Irqs, pciInterrupts } from "../linux/irq.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import { KernelThreads } from "../linux/kthreads.ts";
-import { PCI_QUIRKS, PciCore, settle } from "../linux/pci_bus.ts";
+import { type BootParameters, parseCommandLine } from "../linux/command_line.ts";
+import { IommuGroups } from "../linux/iommu_groups.ts";
+import type { KernelInterfaces } from "../linux/interfaces.ts";
+import { PciCore, settle } from "../linux/pci_bus.ts";
 import { type PciCosts, pciSteps } from "../linux/pci_costs.ts";
 import { guestCpuTimes, physicalCpuTimes, procfs } from "../linux/procfs.ts";
 import { sysfsRoot } from "../linux/sysfs.ts";
 import { sysfsCpu } from "../linux/sysfs_cpu.ts";
-import { pciSysfs } from "../linux/sysfs_pci.ts";
+import { netClass, netSysfs } from "../linux/sysfs_net.ts";
+import { iommuGroupsDirectory, pciSysfs } from "../linux/sysfs_pci.ts";
 import type { NetCosts } from "../linux/net/costs.ts";
 import { NetStack, type Subnet } from "../linux/net/stack.ts";
 import { thisCpu } from "../linux/this_cpu.ts";
-import { type FileSystem, type Node, Vfs } from "../linux/vfs.ts";
+import { type DirectoryNode, type FileSystem, type Node, Vfs } from "../linux/vfs.ts";
 
 /** 6 September 2012, the day of the second series of patches: what the model takes for the time of boot. */
 const BOOT_TIME = 1_346_889_600;
-/** Virtual functions that the host's ixgbe makes (`max_vfs`). */
+/** Virtual functions that the host's ixgbe makes where `ixgbe.max_vfs` does not say. */
 const VIRTUAL_FUNCTIONS = 1;
+
+/** A directory to mount something on. */
+const EMPTY: DirectoryNode = { kind: "directory", list: () => [], lookup: () => undefined };
 
 /** What is built around a kernel. */
 export interface SoftwareOptions {
@@ -55,6 +63,8 @@ export interface SoftwareOptions {
   readonly effects?: DeviceEffects;
   /** `root=…`, as `/proc/cmdline` shows it. */
   readonly commandLine: string;
+  /** What the kernel shows to programs. */
+  readonly interfaces: KernelInterfaces;
   /** What its processors are. */
   readonly identity: CpuIdentity;
 }
@@ -71,6 +81,10 @@ export class Software {
   readonly cpusets: Cpusets;
   /** Its PCI core. */
   readonly pci: PciCore;
+  /** Its vfio-pci; `null`: the kernel has none. */
+  readonly vfio: VfioPci | null;
+  /** What its command line says. */
+  readonly boot: BootParameters;
   /** The interrupt by which commands reach it. */
   readonly console: IrqDescriptor;
   /** Its network. */
@@ -88,6 +102,7 @@ export class Software {
 
   /**
    * @param bus the PCI bus that it sees @param isGuest whether it runs on virtual CPUs of `machine`
+   * @throws {RangeError} if the command line says what is wrong, or not modelled
    */
   constructor(
     readonly kernel: Kernel,
@@ -97,8 +112,13 @@ export class Software {
     readonly isGuest: boolean,
   ) {
     this.identity = options.identity;
+    const boot = parseCommandLine(options.commandLine, kernel.cpus.length);
+    if (typeof boot === "string") throw new RangeError(boot);
+    this.boot = boot;
+    kernel.isolated = boot.isolated; // before there is a task
     this.effects = options.effects ?? new DeviceEffects(machine, bus);
     this.irqs = new Irqs(kernel, options.slaveAffinity);
+    if (boot.irqAffinity !== 0) this.irqs.defaultAffinity = boot.irqAffinity;
     this.threads = new KernelThreads(kernel);
     this.hotplug = isGuest ? null : new CpuHotplug(kernel, machine, this.irqs, this.threads);
     this.cpusets = new Cpusets(kernel, this.threads, () => thisCpu(kernel, machine));
@@ -123,8 +143,11 @@ export class Software {
         localCpuMask: () => cpuMask(kernel.possibleMask, kernel.cpus.length),
       },
       pciSteps(options.pci, kernel.kernelLayer),
-      PCI_QUIRKS["3.5"],
+      options.interfaces.pci,
+      boot.iommu && options.interfaces.iommuGroups ? new IommuGroups() : null,
     );
+    this.pci.hasIommu = boot.iommu;
+    this.vfio = options.interfaces.vfio ? new VfioPci(this.pci) : null;
     this.#mount(options);
   }
 
@@ -139,10 +162,17 @@ export class Software {
 
   /** Enumerates PCI and loads the drivers. */
   *loadDrivers(): Activity {
-    const { pci, network } = this;
+    const { pci, network, vfio, boot } = this;
     yield* pci.scan();
     yield* pci.registerDriver(new PciStub(pci.steps));
-    if (!this.isGuest) yield* pci.registerDriver(new Ixgbe(pci, network, VIRTUAL_FUNCTIONS));
+    yield* addStubIds(pci, boot.stubIds);
+    if (vfio !== null) {
+      yield* pci.registerDriver(vfio);
+      yield* addVfioIds(pci, boot.vfioIds);
+    }
+    if (!this.isGuest) {
+      yield* pci.registerDriver(new Ixgbe(pci, network, boot.maxVfs ?? VIRTUAL_FUNCTIONS));
+    }
     yield* pci.registerDriver(new Ixgbevf(pci.steps, network));
   }
 
@@ -151,33 +181,44 @@ export class Software {
     settle(this.loadDrivers());
   }
 
-  #mount({ identity, commandLine }: SoftwareOptions): void {
+  #mount({ identity, commandLine, interfaces }: SoftwareOptions): void {
     const { kernel, machine, vfs, irqs, hotplug } = this;
     const { root, sys } = procfs(kernel, {
       irqs,
       identity,
+      interfaces,
       commandLine,
       bootTime: BOOT_TIME,
       cpuTimes: this.isGuest ? guestCpuTimes(machine) : physicalCpuTimes(machine),
     });
     vfs.mount("/proc", root, PROCFS);
     vfs.mount("/proc/sys", sys, SYSCTL);
-    vfs.mount("/sys", sysfsRoot(), SYSFS);
+    const { iommu } = this.pci;
     vfs.mount(
-      "/sys/devices/system/cpu",
-      sysfsCpu(kernel, { identity, hotplug, thisCpu: () => thisCpu(kernel, machine) }),
+      "/sys",
+      sysfsRoot({
+        ...(iommu === null ? {} : { iommu_groups: iommuGroupsDirectory(iommu) }),
+        ...(interfaces.tracefs ? { tracing: EMPTY } : {}),
+      }),
       SYSFS,
     );
-    const { bus, devices } = pciSysfs(this.pci);
+    vfs.mount(
+      "/sys/devices/system/cpu",
+      sysfsCpu(kernel, { identity, interfaces, hotplug, thisCpu: () => thisCpu(kernel, machine) }),
+      SYSFS,
+    );
+    const { bus, devices } = pciSysfs(this.pci, netSysfs(this.network));
     vfs.mount("/sys/bus/pci", bus, SYSFS);
+    vfs.mount("/sys/class/net", netClass(this.network), SYSFS);
     vfs.mount("/sys/devices/pci0000:00", devices, SYSFS);
     for (const folder of ["/tmp", "/root", "/dev", "/var", "/etc"]) vfs.mkdir(folder);
+    if (this.vfio !== null) vfs.mount("/dev/vfio", this.vfio.directory());
   }
 }
 
 /** The host's PCI bus: the talk's network card, its virtual functions made by the driver. */
-export function hostBus(times: NicTimes): { bus: PciBus; nic: Nic82599 } {
-  const { bus, nics } = buildPciBus(TALK_TOPOLOGY, times);
+export function hostBus(topology: PciTopology, times: NicTimes): { bus: PciBus; nic: Nic82599 } {
+  const { bus, nics } = buildPciBus(topology, times);
   return { bus, nic: nics[0]! };
 }
 
@@ -194,6 +235,3 @@ export const GUEST_IDENTITY: CpuIdentity = {
     "fpu de pse tsc msr pae mce cx8 apic sep mtrr pge mca cmov pse36 clflush mmx fxsr sse sse2 syscall nx lm " +
     "rep_good nopl pni cx16 popcnt hypervisor lahf_lm",
 };
-
-/** The host's identity. */
-export const HOST_IDENTITY: CpuIdentity = CORE_I7_3770;

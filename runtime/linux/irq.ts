@@ -59,6 +59,15 @@ export interface IrqRequest {
   readonly handler?: (cpu: KernelCpu) => Activity<unknown>;
   /** Writes the message into the device: called on request and whenever CPU or vector change. */
   readonly program?: (message: IrqMessage) => void;
+  /** The entry of a device's MSI-X table behind it. */
+  readonly source?: MsiXSource;
+}
+
+/** An entry of a device's MSI-X table. */
+export interface MsiXSource {
+  /** The device's full name. */
+  readonly device: string;
+  readonly entry: number;
 }
 
 /** An interrupt that has been requested (`struct irq_desc` and its `irq_cfg`). */
@@ -80,6 +89,8 @@ export class IrqDescriptor implements IrqAction {
     readonly program: ((message: IrqMessage) => void) | null,
     /** Runs when it comes; whoever serves the interrupt may replace it. */
     public action: (cpu: KernelCpu) => Activity<unknown>,
+    /** Behind a message-signalled interrupt. */
+    readonly source?: MsiXSource,
   ) {}
 
   /** @inheritdoc */
@@ -142,13 +153,14 @@ export class Irqs implements Hashed {
    *
    * @returns EBUSY (the number is in use), EINVAL (it is none of the wiring's), ENOSPC (no number or vector is left)
    */
-  request({ name, chip, irq, handler, program }: IrqRequest): IrqDescriptor | Errno {
+  request({ name, chip, irq, handler, program, source }: IrqRequest): IrqDescriptor | Errno {
     const { kernel } = this;
     if (irq !== undefined && (irq < 0 || irq >= FIRST_DYNAMIC_IRQ)) return EINVAL;
     if (irq !== undefined && this.#descriptors.has(irq)) return EBUSY;
     const number = irq ?? this.#freeNumber();
     if (number >= this.limit) return ENOSPC;
-    const descriptor = new IrqDescriptor(number, name, chip, program ?? null, handler ?? acknowledgeOnly);
+    const action = handler ?? acknowledgeOnly;
+    const descriptor = new IrqDescriptor(number, name, chip, program ?? null, action, source);
     const online = kernel.onlineMask || 1; // before anybody is online CPU 0 boots
     descriptor.affinity = (this.defaultAffinity & online) || online;
     kernel.clearInterruptCounts(number);
@@ -323,6 +335,7 @@ export function pciInterrupts(irqs: Irqs): InterruptPort {
       const descriptor = irqs.request({
         name,
         chip: PCI_MSI_EDGE,
+        source: { device: device.name, entry },
         program: (message) => device.writeMessage(entry, message),
       });
       return descriptor instanceof Errno ? descriptor : descriptor.irq;

@@ -18,6 +18,7 @@ import type { StateHash } from "../../hw/sim/state_hash.ts";
 import { HrTimer } from "./hrtimer.ts";
 import type { BackgroundParameters } from "./background.ts";
 import { type IrqAction, KernelCpu } from "./kernel_cpu.ts";
+import { firstCpu } from "./cpu_mask.ts";
 import { LoadAverage } from "./loadavg.ts";
 import { Memory, type MemoryCosts } from "./memory.ts";
 import type { KernelCosts, KernelRelease } from "./release.ts";
@@ -88,6 +89,8 @@ export class Kernel {
   readonly tasks = new Map<number, Task>();
   /** Those of them that are in an endless loop. */
   readonly spinning = new Set<Task>();
+  /** CPUs that the scheduler leaves alone (`isolcpus`): tasks run there that have been told to, and no load is balanced. */
+  isolated: CpuMask = 0;
   /** NMI handlers in order of registration; one that returns true ends the search. */
   readonly nmiHandlers: ((cpu: KernelCpu) => boolean)[] = [];
   /** queue_work_on(): `ns` of work for the kworker of `cpu`, asked for there; null before there are threads. */
@@ -156,6 +159,11 @@ export class Kernel {
     return -1 >>> (32 - this.cpus.length) | 0;
   }
 
+  /** Those of `mask` that are not isolated, where there are any: CPUs for tasks that nobody has placed. */
+  housekeeping(mask: CpuMask): CpuMask {
+    return mask & ~this.isolated || mask;
+  }
+
   /** Tasks made since boot. */
   get forks(): number {
     return this.#nextPid - 2;
@@ -182,7 +190,7 @@ export class Kernel {
   ): Task {
     const pid = this.takePid();
     const mask = (allowed & this.onlineMask) || this.onlineMask;
-    const cpu = this.#leastLoaded(mask);
+    const cpu = this.#leastLoaded(this.housekeeping(mask));
     const task: Task = new Task(pid, name, cpu.id, allowed, this.#life(() => task, body), done);
     if (parent !== undefined) {
       task.cpuset = parent.cpuset;
@@ -295,7 +303,7 @@ export class Kernel {
       // wake_up_new_task(): a new task goes where the least is to be done.
       task.started = true;
       const usable = task.allowed & this.onlineMask;
-      if (usable !== 0) task.cpu = this.#leastLoaded(usable).id;
+      if (usable !== 0) task.cpu = this.#leastLoaded(this.housekeeping(usable)).id;
     }
     let cpu = this.cpus[task.cpu]!;
     if (cpu.state !== "online" || (task.allowed & (1 << cpu.id)) === 0) {
@@ -360,7 +368,7 @@ export class Kernel {
       if (!task.kernelThread) this.log(`process ${pid} (${name}) no longer affine to cpu${cpu}`);
       task.allowed = this.possibleMask;
     }
-    return this.#leastLoaded(task.allowed & online);
+    return this.#leastLoaded(this.housekeeping(task.allowed & online));
   }
 
   /**
@@ -458,8 +466,12 @@ export class Kernel {
     yield* cpu.exit();
   }
 
-  /** The CPU of `mask` with the least to do; where several have, that is a free choice. */
+  /**
+   * The CPU of `mask` with the least to do; where several have, that is a free choice. Nobody looks at the load of
+   * isolated ones: the first is taken.
+   */
   #leastLoaded(mask: CpuMask): KernelCpu {
+    if ((mask & this.isolated) !== 0) return this.cpus[firstCpu(mask)]!;
     let best: KernelCpu[] = [];
     let least = Infinity;
     for (const cpu of this.cpus) {

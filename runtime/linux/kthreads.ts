@@ -34,7 +34,8 @@ export class KernelThread {
 
   /** Where it may run, unless its CPU is offline. */
   get allowed(): number {
-    return this.home === null ? this.kernel.possibleMask : 1 << this.home.id;
+    const { kernel, home } = this;
+    return home === null ? kernel.housekeeping(kernel.possibleMask) : 1 << home.id;
   }
 
   /** Gives it work and wakes it. @param from the CPU whose software does */

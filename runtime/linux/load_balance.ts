@@ -6,7 +6,8 @@
  *
  * *Modelled*: fair tasks that wait. They go where less is to be done, if they may run there and have not run in the last
  * `sched_migration_cost`: to a CPU that becomes idle, at once; at the tick of an overloaded CPU to an idle one; each
- * 64 ms to one that has two less; and away from real-time tasks that have kept the CPU for half a second.
+ * 64 ms to one that has two less; and away from real-time tasks that have kept the CPU for half a second. Isolated CPUs
+ * (`isolcpus`) are in no scheduling domain: they neither take nor give.
  *
  * *Not modelled*: wake-ups on an idle sibling (`select_idle_sibling`); real-time push and pull; cgroups and their
  * weights; SCHED_FIFO's and RR's throttling, which never begins while another CPU has real-time budget to lend.
@@ -30,9 +31,11 @@ const KEPT_OUT_NS = 500_000_000;
 
 /** idle_balance(): `cpu` is about to idle; a task that waits elsewhere, now its own, or `undefined`. */
 export function pull(cpu: KernelCpu): Task | undefined {
-  if (cpu.kernel.cpus.length === 1 || cpu.state !== "online") return undefined;
+  const { cpus, isolated } = cpu.kernel;
+  if (cpus.length === 1 || cpu.state !== "online" || (isolated & (1 << cpu.id)) !== 0) return undefined;
   let busiest: KernelCpu | undefined, task: Task | undefined;
-  for (const other of cpu.kernel.cpus) {
+  for (const other of cpus) {
+    if ((isolated & (1 << other.id)) !== 0) continue;
     // One task alone is about to run there.
     if (other.runQueue.fairLength <= (busiest?.runQueue.fairLength ?? 0) || load(other) < 2) continue;
     const found = candidate(other, cpu);
@@ -48,11 +51,12 @@ export function pull(cpu: KernelCpu): Task | undefined {
 /** scheduler_tick() of a CPU on which fair tasks wait: gives one to a CPU with less to do. */
 export function balance(cpu: KernelCpu): void {
   const { kernel } = cpu;
+  if ((kernel.isolated & (1 << cpu.id)) !== 0) return;
   const busy = kernel.nowNs >= cpu.nextBalanceNs;
   if (busy) cpu.nextBalanceNs = kernel.nowNs + BUSY_INTERVAL_NS;
   let least: KernelCpu | undefined;
   for (const other of kernel.cpus) {
-    if (other === cpu || other.state !== "online") continue;
+    if (other === cpu || other.state !== "online" || (kernel.isolated & (1 << other.id)) !== 0) continue;
     if (least === undefined || load(other) < load(least)) least = other;
   }
   if (least === undefined) return;

@@ -5,9 +5,9 @@
  * later kernels `Documentation/ABI/testing/sysfs-bus-pci`.
  *
  * *Modelled*: probing in registration order, static and dynamic identifiers, bind, unbind, new_id, remove_id,
- * driver_override, SR-IOV. What differs between kernel versions is a row of {@linkcode PciQuirks}.
+ * driver_override, drivers_probe, removal by hand and rescan, SR-IOV, IOMMU groups. What differs between kernel versions is a row of {@linkcode PciQuirks}.
  *
- * *Not modelled*: deferred probing, device links, hot plug by hand (`remove`, `rescan`), unloading drivers.
+ * *Not modelled*: deferred probing, device links, unloading drivers.
  *
  * *Deviations*: a task that waits for a device's lock polls it; the waits of SR-IOV are work, not sleep.
  *
@@ -18,6 +18,7 @@ import type { Activity } from "../../hw/sim/activity.ts";
 import { type Bdf, formatBdf, parseBdf, type PciBus, type PciFunction, routingId } from "../../hw/pci.ts";
 import type { StateHash } from "../../hw/sim/state_hash.ts";
 import { EBUSY, EEXIST, EINVAL, EIO, ENODEV, ENOMEM, ENXIO, type Errno } from "./errno.ts";
+import type { IommuGroups } from "./iommu_groups.ts";
 import type { PciSteps } from "./pci_costs.ts";
 import { PciDevice, type PciPorts, sriovOffset } from "./pci_device.ts";
 import { idFromNumbers, matchesDevice, type PciId, scanHex } from "./pci_ids.ts";
@@ -34,6 +35,10 @@ export interface PciQuirks {
   readonly driverOverride: boolean;
   /** Devices have `sriov_numvfs` and `sriov_totalvfs` (since 3.8). */
   readonly sriovNumvfs: boolean;
+  /** Physical functions have `sriov_drivers_autoprobe` (since 4.12). */
+  readonly sriovAutoprobe: boolean;
+  /** What the log says of a probe that has failed, behind the driver's name. */
+  readonly probeFailed: (driver: string, device: string, error: number) => string;
   /** Mode of `enable`. */
   readonly enableMode: number;
   /** Mode of `numa_node`. */
@@ -48,6 +53,8 @@ export const PCI_QUIRKS: Readonly<Record<"3.5" | "6.18", PciQuirks>> = {
     newIdRefusesKnown: false,
     driverOverride: false,
     sriovNumvfs: false,
+    sriovAutoprobe: false,
+    probeFailed: (driver, device, error) => `${driver}: probe of ${device} failed with error ${error}`,
     enableMode: 0o600,
     numaNodeMode: 0o444,
   },
@@ -57,6 +64,9 @@ export const PCI_QUIRKS: Readonly<Record<"3.5" | "6.18", PciQuirks>> = {
     newIdRefusesKnown: true,
     driverOverride: true,
     sriovNumvfs: true,
+    sriovAutoprobe: true,
+    probeFailed: (driver, device, error) =>
+      `${driver} ${device}: probe with driver ${driver} failed with error ${error}`,
     enableMode: 0o644,
     numaNodeMode: 0o644,
   },
@@ -89,6 +99,10 @@ interface Registered {
 export class PciCore {
   readonly #devices = new Map<string, PciDevice>();
   readonly #drivers = new Map<string, Registered>();
+  /** Devices that are found are offered to the drivers (`drivers_autoprobe`). */
+  autoprobe = true;
+  /** An IOMMU keeps devices to the memory that they are given, shown in groups or not. */
+  hasIommu = true;
 
   /**
    * Makes a core without devices and drivers: `scan`, then `registerDriver`.
@@ -96,12 +110,14 @@ export class PciCore {
    * @param bus the hardware
    * @param steps the durations, from `pciSteps`
    * @param quirks the kernel version's row
+   * @param iommu the groups of an IOMMU that is on and shown; `null` otherwise
    */
   constructor(
     readonly bus: PciBus,
     readonly ports: PciPorts,
     readonly steps: PciSteps,
     readonly quirks: PciQuirks,
+    readonly iommu: IommuGroups | null = null,
   ) {}
 
   /** Every device, in the order found. */
@@ -148,11 +164,35 @@ export class PciCore {
     return [...this.devices].filter((device) => device.driver === name);
   }
 
-  /** Enumerates the bus and offers each new device to the drivers. */
+  /** Enumerates the bus and offers each new device to the drivers. Virtual functions answer no enumeration. */
   *scan(): Activity<void> {
     for (const fn of this.bus.functions()) {
-      if (!this.#devices.has(formatBdf(fn.bdf))) yield* this.#addDevice(fn, undefined);
+      if (fn.spec.virtual || this.#devices.has(formatBdf(fn.bdf))) continue;
+      yield* this.#addDevice(fn, undefined);
     }
+  }
+
+  /** `echo 1 > rescan`: finds what has been removed by hand. */
+  *rescan(): Activity<void> {
+    yield this.steps.sysfsStore;
+    yield* this.scan();
+  }
+
+  /** `echo 1 > remove`: the device, and all behind it, loses its driver and is gone until the next rescan. */
+  *remove(device: PciDevice): Activity<void> {
+    yield this.steps.sysfsStore;
+    for (const behind of [...this.devices].reverse()) {
+      if (behind.parent === device && this.#devices.has(behind.name)) yield* this.#drop(behind);
+    }
+    yield* this.#drop(device);
+  }
+
+  /** `echo NAME > drivers_probe`: offers a device that nobody drives to all drivers; ENODEV if there is none. */
+  *driversProbe(text: string): Activity<Errno | void> {
+    yield this.steps.sysfsStore;
+    const device = this.device(text);
+    if (device === undefined) return ENODEV;
+    yield* this.#attach(device);
   }
 
   /** Registers a driver: its banner, then every device that it matches and nobody drives. */
@@ -262,12 +302,7 @@ export class PciCore {
   *disableSriov(device: PciDevice): Activity<void> {
     const at = sriovOffset(device);
     if (at === 0 || this.virtualFunctionCount(device) === 0) return;
-    for (const vf of this.virtualFunctions(device)) {
-      yield* this.#lock(vf);
-      yield* this.#release(vf);
-      vf.locked = false;
-      this.#devices.delete(vf.name);
-    }
+    for (const vf of this.virtualFunctions(device)) yield* this.#drop(vf);
     device.writeConfiguration(at + 0x08, 2, 0);
     yield this.steps.disableSriov;
   }
@@ -303,6 +338,15 @@ export class PciCore {
     const parent = port && this.#devices.get(formatBdf(port.bdf));
     const device = new PciDevice(fn, parent, physfn, this.ports, this.steps);
     this.#devices.set(device.name, device);
+    this.iommu?.add(device);
+    if (this.autoprobe && (physfn === undefined || physfn.probesVirtualFunctions)) {
+      yield* this.#attach(device);
+    }
+  }
+
+  /** device_attach(): the first driver that matches and does not refuse gets the device. */
+  *#attach(device: PciDevice): Activity<void> {
+    if (device.driver !== undefined) return;
     for (const registered of [...this.#drivers.values()]) {
       yield this.steps.matchDevice;
       if (!this.#matches(registered, device)) continue;
@@ -333,9 +377,18 @@ export class PciCore {
     device.driver = undefined;
     device.driverData = undefined;
     if (failed !== ENODEV && failed !== ENXIO) {
-      this.ports.log(`${driver.name}: probe of ${device.name} failed with error ${-failed.number}`);
+      this.ports.log(this.quirks.probeFailed(driver.name, device.name, -failed.number));
     }
     return failed;
+  }
+
+  /** The device is gone. */
+  *#drop(device: PciDevice): Activity<void> {
+    yield* this.#lock(device);
+    yield* this.#release(device);
+    device.locked = false;
+    this.#devices.delete(device.name);
+    this.iommu?.remove(device);
   }
 
   *#release(device: PciDevice): Activity<void> {

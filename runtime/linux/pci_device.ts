@@ -76,6 +76,8 @@ export class PciDevice {
   driver: string | undefined;
   /** Only this driver may bind; Linux 3.16 and later. */
   driverOverride: string | undefined;
+  /** Of a physical function: drivers are offered the virtual functions that it makes (`sriov_drivers_autoprobe`). */
+  probesVirtualFunctions = true;
   /** Given to a virtual machine (`PCI_DEV_FLAGS_ASSIGNED`). */
   assigned = false;
   /** Somebody holds the device's lock: a probe or remove is under way. */
@@ -132,6 +134,17 @@ export class PciDevice {
   /** Vectors that the hardware has; 0 without MSI-X. */
   get msiXVectorCount(): number {
     return this.fn.msiX?.table.size ?? 0;
+  }
+
+  /** Offset of the extended capability of that identifier (`pci_find_ext_capability`); 0 if there is none. */
+  extendedCapability(id: number): number {
+    const { configuration } = this.fn;
+    for (let offset = 0x100; offset !== 0;) {
+      const header = configuration.read(offset, 4);
+      if ((header & 0xffff) === id) return offset;
+      offset = header >>> 20;
+    }
+    return 0;
   }
 
   /** Logs as `dev_info` does: driver (or bus) and device in front. */
@@ -263,13 +276,7 @@ export class PciDevice {
 
 /** Offset of the SR-IOV extended capability of a device; 0 if it has none. */
 export function sriovOffset(device: PciDevice): number {
-  const { configuration } = device.fn;
-  for (let offset = 0x100; offset !== 0;) {
-    const header = configuration.read(offset, 4);
-    if ((header & 0xffff) === 0x0010) return offset;
-    offset = header >>> 20;
-  }
-  return 0;
+  return device.extendedCapability(0x0010);
 }
 
 function vfDeviceId(physfn: PciDevice): number {

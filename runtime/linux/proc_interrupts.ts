@@ -1,16 +1,20 @@
 /**
  * `/proc/interrupts` and the sums of it that `/proc/stat` shows.
  *
- * *Document*: Linux 3.5 `kernel/irq/proc.c` (`show_interrupts`), `arch/x86/kernel/irq.c` (`arch_show_interrupts`).
+ * *Document*: Linux 3.5 and 6.18 `kernel/irq/proc.c` (`show_interrupts`), `arch/x86/kernel/irq.c`
+ * (`arch_show_interrupts`).
+ *
+ * *Deviations*: without interrupt remapping in its names (`IR-PCI-MSIX-…`), though an IOMMU would have it.
  *
  * @module
  */
 
-import type { Irqs } from "./irq.ts";
+import type { KernelInterfaces } from "./interfaces.ts";
+import type { IrqDescriptor, Irqs } from "./irq.ts";
 import type { Kernel } from "./kernel.ts";
 import type { KernelCpu } from "./kernel_cpu.ts";
 
-/** A row of interrupts that are the processor's own. */
+/** A row of interrupts that are the processor's own. One without text has a number for all CPUs together. */
 interface OwnRow {
   readonly name: string;
   readonly text: string;
@@ -32,29 +36,46 @@ const OWN_ROWS: readonly OwnRow[] = [
   { name: "TLB", text: "TLB shootdowns", count: none },
   { name: "TRM", text: "Thermal event interrupts", count: none },
   { name: "THR", text: "Threshold APIC interrupts", count: none },
+  { name: "DFR", text: "Deferred Error APIC interrupts", count: none },
   { name: "MCE", text: "Machine check exceptions", count: none },
   { name: "MCP", text: "Machine check polls", count: none },
+  { name: "HYP", text: "Hypervisor callback interrupts", count: none },
+  { name: "ERR", text: "", count: none },
+  { name: "MIS", text: "", count: none },
+  { name: "PIN", text: "Posted-interrupt notification event", count: none },
+  { name: "NPI", text: "Nested posted-interrupt event", count: none },
+  { name: "PIW", text: "Posted-interrupt wakeup event", count: none },
 ];
 
 /** The text of `/proc/interrupts`: a column for each CPU online, a row for each interrupt in use. */
-export function procInterrupts(kernel: Kernel, irqs: Irqs): string {
+export function procInterrupts(kernel: Kernel, irqs: Irqs, interfaces: KernelInterfaces): string {
   kernel.settle();
   const online = kernel.cpus.filter((cpu) => cpu.state === "online");
   const width = Math.max(3, String(irqs.limit - 1).length);
   const columns = (count: (cpu: KernelCpu) => number) =>
     online.map((cpu) => `${String(count(cpu)).padStart(10)} `).join("");
   const lines = [" ".repeat(width + 8) + online.map(({ id }) => `CPU${String(id).padEnd(8)}`).join("")];
-  for (const { irq, name, chip } of irqs.list()) {
+  for (const descriptor of irqs.list()) {
+    const { irq, name } = descriptor;
     const counts = kernel.interruptCounts(irq);
     const row = columns(({ id }) => counts[id]!);
-    const flow = `${chip.name.padStart(8)}-${chip.flow.padEnd(8)}`;
-    lines.push(`${String(irq).padStart(width)}: ${row} ${flow}  ${name}`);
+    lines.push(`${String(irq).padStart(width)}: ${row}${flowOf(descriptor, width, interfaces)}  ${name}`);
   }
   for (const { name, text, count } of OWN_ROWS) {
-    lines.push(`${name.padStart(width)}: ${columns(count)}  ${text}`);
+    if (!interfaces.ownInterrupts.includes(name)) continue;
+    const head = `${name.padStart(width)}: `;
+    lines.push(text === "" ? head + "0".padStart(10) : `${head}${columns(count)}  ${text}`);
   }
-  for (const name of ["ERR", "MIS"]) lines.push(`${name.padStart(width)}: ${"0".padStart(10)}`);
   return lines.map((line) => `${line}\n`).join("");
+}
+
+/** Chip and flow, and in later kernels which of the chip's interrupts it is: ` PCI-MSI-edge    `, `IO-APIC   1-edge    `. */
+function flowOf({ irq, chip, source }: IrqDescriptor, width: number, interfaces: KernelInterfaces): string {
+  const { name, flow } = chip;
+  if (!interfaces.namesMsiDevices) return ` ${name.padStart(8)}-${flow.padEnd(8)}`;
+  // The counts end with no blank there, and a message-signalled interrupt has a domain for its device.
+  const domain = source === undefined ? name : `PCI-MSIX-${source.device}`;
+  return `${domain.padStart(8)} ${String(source?.entry ?? irq).padStart(width)}-${flow.padEnd(8)}`;
 }
 
 /** All interrupts that were taken: the first number of `intr` in `/proc/stat`. */

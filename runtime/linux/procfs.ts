@@ -20,6 +20,7 @@
 
 import type { Machine } from "../../hw/machine.ts";
 import type { CpuIdentity } from "./cpu_identity.ts";
+import type { KernelInterfaces } from "./interfaces.ts";
 import type { Irqs } from "./irq.ts";
 import type { Kernel } from "./kernel.ts";
 import type { KernelCpu } from "./kernel_cpu.ts";
@@ -43,6 +44,8 @@ export interface ProcPorts {
   readonly irqs: Irqs;
   /** What the processors are. */
   readonly identity: CpuIdentity;
+  /** Which files there are, and what they look like. */
+  readonly interfaces: KernelInterfaces;
   /** The kernel's command line, without newline. */
   readonly commandLine: string;
   /** When the kernel booted, seconds since 1970: `btime`. The model has no wall clock. */
@@ -84,13 +87,13 @@ export function guestCpuTimes(machine: Machine): (cpu: KernelCpu) => CpuTimes {
 
 /** The trees: mount `root` at `/proc`, then `sys` at `/proc/sys`, whose modes bind root. */
 export function procfs(kernel: Kernel, ports: ProcPorts): { root: DirectoryNode; sys: DirectoryNode } {
-  const { irqs, identity, commandLine } = ports;
+  const { irqs, identity, commandLine, interfaces } = ports;
   const sys = procSys(kernel);
   const file = (show: () => string): Node => ({ kind: "attribute", mode: 0o444, show });
   const entries = new Map<string, Node>([
     ["cmdline", file(() => `${commandLine}\n`)],
     ["cpuinfo", file(() => procCpuinfo(kernel, identity))],
-    ["interrupts", file(() => procInterrupts(kernel, irqs))],
+    ["interrupts", file(() => procInterrupts(kernel, irqs, interfaces))],
     ["irq", procIrq(irqs)],
     ["loadavg", file(() => loadavg(kernel))],
     ["stat", file(() => stat(kernel, ports))],

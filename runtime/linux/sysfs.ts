@@ -1,22 +1,29 @@
 /**
  * The upper directories of sysfs, on which its parts are mounted.
  *
- * *Document*: Linux 3.5 `Documentation/filesystems/sysfs.txt`.
+ * *Document*: Linux 3.5 and 6.18 `Documentation/filesystems/sysfs.txt`.
  *
- * *Modelled*: the way to `/sys/bus/pci`, `/sys/devices/pci0000:00` and `/sys/devices/system/cpu`.
+ * *Modelled*: the way to `/sys/bus/pci`, `/sys/class/net`, `/sys/devices/pci0000:00`, `/sys/devices/system/cpu`,
+ * `/sys/kernel/debug`, and where a kernel has them `/sys/kernel/iommu_groups` and `/sys/kernel/tracing`.
  *
- * *Not modelled*: `block`, `class`, `dev`, `firmware`, `fs`, `kernel`, `module`, `power`. They are absent.
+ * *Not modelled*: `block`, `dev`, `firmware`, `fs`, `module`, `power`, other classes. They are absent.
  *
  * @module
  */
 
 import type { DirectoryNode } from "./vfs.ts";
 
-/** The directory; mount it at `/sys`, then the parts on what it holds. Nobody can make anything in it. */
-export function sysfsRoot(): DirectoryNode {
+/**
+ * The directory; mount it at `/sys`, then the parts on what it holds. Nobody can make anything in it.
+ *
+ * @param kernel what `/sys/kernel` has beside the mount points
+ */
+export function sysfsRoot(kernel: Readonly<Record<string, DirectoryNode>>): DirectoryNode {
   return directory({
     bus: directory({ pci: directory({}) }),
+    class: directory({ net: directory({}) }),
     devices: directory({ "pci0000:00": directory({}), system: directory({ cpu: directory({}) }) }),
+    kernel: directory({ debug: directory({}), ...kernel }),
   });
 }
 

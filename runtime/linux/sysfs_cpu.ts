@@ -1,22 +1,26 @@
 /**
  * CPUs in sysfs: `/sys/devices/system/cpu`.
  *
- * *Document*: Linux 3.5 `drivers/base/cpu.c`, `drivers/base/topology.c`;
+ * *Document*: Linux 3.5 and 6.18 `drivers/base/cpu.c`, `drivers/base/topology.c`;
  * `Documentation/ABI/testing/sysfs-devices-system-cpu`.
  *
  * *Modelled*: the masks, `cpuN/online` with hotplug behind it, `cpuN/topology` of CPUs that are online. A slave CPU is
  * offline here.
  *
- * *Not modelled*: `cache`, `cpufreq`, `cpuidle`, `power`, `uevent`, `probe`. They are absent.
+ * *Not modelled*: `cache`, `cpufreq`, `power`, `uevent`, `probe`. They are absent.
+ *
+ * *Deviations*: `isolated` is there in every version, though Linux has it since 4.0.
  *
  * @module
  */
 
 import type { Activity } from "../../hw/sim/activity.ts";
+import { parseBoolean } from "./boolean_text.ts";
 import { type CpuIdentity, placeOf } from "./cpu_identity.ts";
 import { cpuList, cpuMask } from "./cpu_mask.ts";
 import { EINVAL, Errno } from "./errno.ts";
 import type { CpuHotplug } from "./hotplug.ts";
+import type { KernelInterfaces } from "./interfaces.ts";
 import type { Kernel } from "./kernel.ts";
 import type { KernelCpu } from "./kernel_cpu.ts";
 import type { CpuMask } from "./task.ts";
@@ -31,6 +35,8 @@ export interface SysfsCpuPorts {
   readonly identity: CpuIdentity;
   /** CPU hotplug; `null`: the kernel is built without, and `cpuN/online` is absent. */
   readonly hotplug: CpuHotplug | null;
+  /** Which files there are, and what they take. */
+  readonly interfaces: KernelInterfaces;
   /** The CPU that executes the store. */
   thisCpu(): KernelCpu;
 }
@@ -39,6 +45,7 @@ export interface SysfsCpuPorts {
 export function sysfsCpu(kernel: Kernel, ports: SysfsCpuPorts): DirectoryNode {
   const list = (mask: () => CpuMask): AttributeNode => readOnly(() => `${cpuList(mask())}\n`);
   const entries = new Map<string, Node>([
+    ["isolated", list(() => kernel.isolated)],
     ["kernel_max", readOnly(() => `${KERNEL_MAX}\n`)],
     ["offline", list(() => kernel.possibleMask & ~kernel.onlineMask)],
     ["online", list(() => kernel.onlineMask)],
@@ -61,11 +68,16 @@ function cpuDirectory(cpu: KernelCpu, ports: SysfsCpuPorts): DirectoryNode {
       store: (text) => storeOnline(cpu, hotplug, ports, text),
     });
   }
-  const withTopology = new Map(entries).set("topology", topologyDirectory(cpu, ports.identity));
+  const withTopology = new Map(entries).set("topology", topologyDirectory(cpu, ports));
   return directory(() => cpu.state === "online" ? withTopology : entries);
 }
 
-/** store_online(): the first character decides, whatever follows. */
+/** store_online(): in 3.5 the first character decides, whatever follows. */
+function onlineOf(text: string, { onlineTakesWords }: KernelInterfaces): boolean | undefined {
+  if (onlineTakesWords) return parseBoolean(text);
+  return text.startsWith("1") ? true : text.startsWith("0") ? false : undefined;
+}
+
 function* storeOnline(
   cpu: KernelCpu,
   hotplug: CpuHotplug,
@@ -73,14 +85,14 @@ function* storeOnline(
   text: string,
 ): Activity<Errno | void> {
   const by = ports.thisCpu().current;
-  let result;
-  if (text.startsWith("0")) result = yield* hotplug.cpuDown(cpu.id, by);
-  else if (text.startsWith("1")) result = yield* hotplug.cpuUp(cpu.id, by);
-  else return EINVAL;
+  const online = onlineOf(text, ports.interfaces);
+  if (online === undefined) return EINVAL;
+  const result = online ? yield* hotplug.cpuUp(cpu.id, by) : yield* hotplug.cpuDown(cpu.id, by);
   if (result instanceof Errno) return result;
 }
 
-function topologyDirectory({ kernel, id }: KernelCpu, identity: CpuIdentity): DirectoryNode {
+function topologyDirectory({ kernel, id }: KernelCpu, ports: SysfsCpuPorts): DirectoryNode {
+  const { identity, interfaces } = ports;
   const cpus = kernel.cpus.length;
   const here = placeOf(identity, id, cpus);
   /** The CPUs online of the same package, or of the same core. */
@@ -92,14 +104,24 @@ function topologyDirectory({ kernel, id }: KernelCpu, identity: CpuIdentity): Di
     }
     return mask & kernel.onlineMask;
   };
+  const mask = (sameCore: boolean) => readOnly(() => `${cpuMask(siblings(sameCore), cpus)}\n`);
+  const list = (sameCore: boolean) => readOnly(() => `${cpuList(siblings(sameCore))}\n`);
   const entries = new Map<string, Node>([
     ["core_id", readOnly(() => `${here.core}\n`)],
-    ["core_siblings", readOnly(() => `${cpuMask(siblings(false), cpus)}\n`)],
-    ["core_siblings_list", readOnly(() => `${cpuList(siblings(false))}\n`)],
+    ["core_siblings", mask(false)],
+    ["core_siblings_list", list(false)],
     ["physical_package_id", readOnly(() => `${here.package}\n`)],
-    ["thread_siblings", readOnly(() => `${cpuMask(siblings(true), cpus)}\n`)],
-    ["thread_siblings_list", readOnly(() => `${cpuList(siblings(true))}\n`)],
+    ["thread_siblings", mask(true)],
+    ["thread_siblings_list", list(true)],
   ]);
+  if (interfaces.topologyNamesPackages) {
+    entries.set("core_cpus", mask(true)).set("core_cpus_list", list(true));
+    entries.set("die_cpus", mask(false)).set("die_cpus_list", list(false)).set(
+      "die_id",
+      readOnly(() => "0\n"),
+    );
+    entries.set("package_cpus", mask(false)).set("package_cpus_list", list(false));
+  }
   return directory(() => entries);
 }
 

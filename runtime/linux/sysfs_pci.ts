@@ -4,19 +4,23 @@
  * *Document*: Linux 3.5 `drivers/pci/pci-sysfs.c`, `drivers/pci/pci-driver.c`, `drivers/base/bus.c`;
  * `Documentation/ABI/testing/sysfs-bus-pci`.
  *
- * *Modelled*: the files a set-up script reads and writes: identifiers, `driver`, `resource`, `irq`, `enable`,
- * `uevent`, SR-IOV links and (where the kernel has them) files, `driver_override`; a driver's `bind`, `unbind`,
- * `new_id`, `remove_id`.
+ * *Modelled*: the files a set-up script reads and writes: identifiers, `config`, `driver`, `resource`, `irq`, `enable`,
+ * `uevent`, `remove`, `rescan`, `net`, SR-IOV links and (where the kernel has them) files, `driver_override`,
+ * `iommu_group`; a driver's `bind`, `unbind`, `new_id`, `remove_id`; `drivers_probe` and `drivers_autoprobe`; the groups
+ * of `/sys/kernel/iommu_groups`.
  *
- * *Not modelled*: `config`, `resourceN`, `rom`, `remove`, `rescan`, `reset`, `msi_bus`, power management. They are
- * absent, so a script that needs them fails.
+ * *Not modelled*: `resourceN`, `rom`, `reset`, power management. They are absent, so a script that needs them fails.
+ *
+ * *Deviations*: `config` is the first 256 bytes, one character for each, and cannot be written.
  *
  * @module
  */
 
 import type { Activity } from "../../hw/sim/activity.ts";
 import type { Bar } from "../../hw/pci.ts";
+import { parseBoolean } from "./boolean_text.ts";
 import { EBUSY, EINVAL, EIO, ENODEV, ENOENT, ERANGE, Errno } from "./errno.ts";
+import type { IommuGroup, IommuGroups } from "./iommu_groups.ts";
 import type { PciCore, PciDriver } from "./pci_bus.ts";
 import { type PciDevice, sriovOffset } from "./pci_device.ts";
 import type { AttributeNode, DirectoryNode, LinkNode, Node } from "./vfs.ts";
@@ -73,7 +77,15 @@ export function modalias(device: PciDevice): string {
     `bc${upper(classCode >>> 16, 2)}sc${upper(classCode >>> 8 & 0xff, 2)}i${hex(classCode & 0xff, 2)}`;
 }
 
-/** The two trees. Mount `bus` at `/sys/bus/pci` and `devices` at `/sys/devices/pci0000:00`. */
+/** Names and addresses of network interfaces, where the kernel has any. */
+export interface NetSysfs {
+  /** The interface that a device's driver has registered. */
+  interfaceOf(device: PciDevice): string | undefined;
+  /** Its directory. */
+  directory(name: string, device: PciDevice): DirectoryNode;
+}
+
+/** The trees. Mount `bus` at `/sys/bus/pci` and `devices` at `/sys/devices/pci0000:00`. */
 export interface PciSysfs {
   /** For `/sys/bus/pci`. */
   readonly bus: DirectoryNode;
@@ -82,15 +94,33 @@ export interface PciSysfs {
 }
 
 /** Builds both trees on a core; they show its state at the time they are read. */
-export function pciSysfs(core: PciCore): PciSysfs {
+export function pciSysfs(core: PciCore, net: NetSysfs | null = null): PciSysfs {
   return {
     bus: busDirectory(core),
-    devices: directory(() => childDirectories(core, undefined)),
+    devices: directory(() => childDirectories(core, net, undefined)),
   };
 }
 
+/** `/sys/kernel/iommu_groups`: the members of each group, as links. */
+export function iommuGroupsDirectory(groups: IommuGroups): DirectoryNode {
+  const members = ({ devices }: IommuGroup) =>
+    directory(() =>
+      new Map([...devices].map((each) => [each.name, link(`../../../../${devicePath(each)}`)]))
+    );
+  const entries = (group: IommuGroup) =>
+    new Map<string, Node>([
+      ["devices", members(group)],
+      // No region is reserved here but that of the interrupt messages.
+      ["reserved_regions", readOnly(() => "0x00000000fee00000 0x00000000feefffff msi\n")],
+      ["type", readOnly(() => "DMA-FQ\n")],
+    ]);
+  return directory(() =>
+    new Map(groups.groups.map((group) => [String(group.number), directory(() => entries(group))]))
+  );
+}
+
 /** From `/sys`, the directory of a device: below its bridge, if it is behind one. */
-function devicePath(device: PciDevice): string {
+export function devicePath(device: PciDevice): string {
   return `devices/pci0000:00/${device.parent ? `${device.parent.name}/` : ""}${device.name}`;
 }
 
@@ -99,10 +129,11 @@ function upFrom(device: PciDevice): string {
   return "../".repeat(devicePath(device).split("/").length);
 }
 
-function childDirectories(core: PciCore, parent: PciDevice | undefined): Entries {
+function childDirectories(core: PciCore, net: NetSysfs | null, parent: PciDevice | undefined): Entries {
   const entries = new Map<string, Node>();
   for (const device of core.devices) {
-    if (device.parent === parent) entries.set(device.name, directory(() => deviceEntries(core, device)));
+    if (device.parent !== parent) continue;
+    entries.set(device.name, directory(() => deviceEntries(core, net, device)));
   }
   return entries;
 }
@@ -123,7 +154,15 @@ function busDirectory(core: PciCore): DirectoryNode {
         )
       ),
     ],
-    ["drivers_autoprobe", readOnly(() => "1\n")],
+    ["drivers_autoprobe", {
+      kind: "attribute",
+      mode: 0o644,
+      show: () => core.autoprobe ? "1\n" : "0\n",
+      // store_drivers_autoprobe(): everything but 0 is on.
+      store: (text) => void (core.autoprobe = !text.startsWith("0")),
+    }],
+    ["drivers_probe", writeOnly((text) => core.driversProbe(text))],
+    ["rescan", writeOnly((text) => ifNotZero(text, () => core.rescan()))],
     ["uevent", writeOnly(ueventStore)],
   ]);
   return directory(() => entries);
@@ -142,9 +181,16 @@ function driverEntries(core: PciCore, { name }: PciDriver): Entries {
   return entries;
 }
 
-function deviceEntries(core: PciCore, device: PciDevice): Entries {
+/** Does `action` where a number other than 0 has been written. */
+function* ifNotZero(text: string, action: () => Activity<Errno | void>): Activity<Errno | void> {
+  const value = parseUnsigned(text);
+  if (value instanceof Errno) return value;
+  if (value !== 0) return yield* action();
+}
+
+function deviceEntries(core: PciCore, net: NetSysfs | null, device: PciDevice): Entries {
   const { quirks, ports } = core;
-  const entries = new Map<string, Node>(childDirectories(core, device));
+  const entries = new Map<string, Node>(childDirectories(core, net, device));
   const show = (name: string, text: () => string) => entries.set(name, readOnly(text));
   show("vendor", () => `0x${hex(device.vendor, 4)}\n`);
   show("device", () => `0x${hex(device.device, 4)}\n`);
@@ -156,6 +202,16 @@ function deviceEntries(core: PciCore, device: PciDevice): Entries {
   show("local_cpulist", () => `${ports.localCpuList()}\n`);
   show("modalias", () => `${modalias(device)}\n`);
   show("resource", () => resourceText(core, device));
+  entries.set("config", { ...readOnly(() => configText(device)), mode: 0o644, size: CONFIG_BYTES });
+  entries.set("remove", { ...writeOnly((text) => ifNotZero(text, () => core.remove(device))), mode: 0o220 });
+  entries.set("rescan", { ...writeOnly((text) => ifNotZero(text, () => core.rescan())), mode: 0o220 });
+  entries.set("msi_bus", {
+    kind: "attribute",
+    mode: 0o644,
+    // Only a bridge has a bus; the model's let messages pass.
+    show: () => device.fn.spec.headerType === 1 || quirks.sriovNumvfs ? "1\n" : "\n",
+    store: (text) => parseUnsigned(text) === 1 ? undefined : EINVAL,
+  });
   entries.set("numa_node", {
     kind: "attribute",
     mode: quirks.numaNodeMode,
@@ -180,6 +236,14 @@ function deviceEntries(core: PciCore, device: PciDevice): Entries {
     entries.set("driver", link(`${upFrom(device)}bus/pci/drivers/${device.driver}`));
   }
   if (device.msiXIrqs.size > 0) entries.set("msi_irqs", directory(() => msiIrqEntries(device)));
+  const group = core.iommu?.of(device);
+  if (group !== undefined) {
+    entries.set("iommu_group", link(`${upFrom(device)}kernel/iommu_groups/${group.number}`));
+  }
+  const interfaceName = net?.interfaceOf(device);
+  if (net && interfaceName !== undefined) {
+    entries.set("net", directory(() => new Map([[interfaceName, net.directory(interfaceName, device)]])));
+  }
   if (quirks.driverOverride) entries.set("driver_override", driverOverride(core, device));
   if (device.physfn) entries.set("physfn", link(`../${device.physfn.name}`));
   if (device.physfn === undefined && sriovOffset(device) !== 0) {
@@ -200,8 +264,28 @@ function deviceEntries(core: PciCore, device: PciDevice): Entries {
         store: (text) => storeNumvfs(core, device, totalVfs, text),
       });
     }
+    if (quirks.sriovAutoprobe) {
+      entries.set("sriov_drivers_autoprobe", {
+        kind: "attribute",
+        mode: 0o644,
+        show: () => device.probesVirtualFunctions ? "1\n" : "0\n",
+        store: (text) => {
+          const value = parseBoolean(text);
+          if (value === undefined) return EINVAL;
+          device.probesVirtualFunctions = value;
+        },
+      });
+    }
   }
   return entries;
+}
+
+/** Bytes of configuration space that `config` shows. */
+const CONFIG_BYTES = 256;
+
+function configText({ fn: { configuration } }: PciDevice): string {
+  const bytes = Array.from({ length: CONFIG_BYTES }, (_, offset) => configuration.read(offset, 1));
+  return String.fromCharCode(...bytes);
 }
 
 function storeEnable(device: PciDevice, text: string): Errno | void {

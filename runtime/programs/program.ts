@@ -17,6 +17,16 @@ import type { ProgramCosts } from "./costs.ts";
 import type { CyclictestResult } from "./cyclictest.ts";
 import type { SysbenchResult } from "./sysbench.ts";
 
+/** Versions of programs that behave differently from one to the next. */
+export interface ToolVersions {
+  /** rt-tests. */
+  readonly cyclictest: "0.83" | "2.40";
+  /** iperf 2. */
+  readonly iperf: "2.0.5" | "2.1.8";
+  /** qemu-kvm of the talk's time, or today's qemu-system-x86_64. */
+  readonly qemu: "1.1" | "7.2";
+}
+
 /** What a program finds of its computer beside the kernel. */
 export interface SystemPort {
   /** The name of the computer. */
@@ -35,6 +45,8 @@ export interface SystemPort {
   readonly threads: KernelThreads;
   /** The programs that it has, by name. */
   readonly programs: ReadonlyMap<string, Program>;
+  /** Versions of those whose versions differ. */
+  readonly tools: ToolVersions;
   /** What work of programs costs here. */
   readonly costs: ProgramCosts;
   /** Its files. */

@@ -27,6 +27,8 @@ export interface NetDevicePort {
 /** Gives each interface the lowest free `ethN`. */
 export class NetDeviceNames implements NetDevicePort {
   readonly #taken = new Map<string, PciDevice | undefined>();
+  readonly #indices = new Map<string, number>();
+  #nextIndex = 2;
 
   /**
    * Makes the register of names.
@@ -35,14 +37,19 @@ export class NetDeviceNames implements NetDevicePort {
    * @param stack where they come up; without one a poll finds nothing
    */
   constructor(taken: readonly string[] = [], readonly stack: NetStack | null = null) {
-    for (const name of taken) this.#taken.set(name, undefined);
+    for (const name of taken) this.#enter(name, undefined);
   }
 
   register(device: PciDevice): string {
     let index = 0;
     while (this.#taken.has(`eth${index}`)) index++;
-    this.#taken.set(`eth${index}`, device);
+    this.#enter(`eth${index}`, device);
     return `eth${index}`;
+  }
+
+  #enter(name: string, device: PciDevice | undefined): void {
+    this.#taken.set(name, device);
+    this.#indices.set(name, this.#nextIndex++);
   }
 
   open(name: string, device: PciDevice, irq: number, completed: (frames: number) => void): void {
@@ -66,6 +73,16 @@ export class NetDeviceNames implements NetDevicePort {
   unregister(name: string): void {
     this.stack?.down(name);
     this.#taken.delete(name);
+  }
+
+  /** Interfaces that have a device in the model, in the order registered. */
+  *interfaces(): Iterable<[name: string, device: PciDevice]> {
+    for (const [name, device] of this.#taken) if (device !== undefined) yield [name, device];
+  }
+
+  /** `ifindex`: 1 is the loopback interface's, then in the order registered. */
+  indexOf(name: string): number {
+    return this.#indices.get(name)!;
   }
 
   /** The device behind an interface; `undefined` if there is no such interface or it is no PCI device of the model. */

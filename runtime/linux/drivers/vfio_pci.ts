@@ -1,0 +1,131 @@
+/**
+ * vfio-pci: hands a device, with its IOMMU group, to a program.
+ *
+ * *Document*: Linux 6.x `drivers/vfio/pci/vfio_pci.c`, `drivers/vfio/group.c`; `Documentation/driver-api/vfio.rst`.
+ *
+ * *Modelled*: dynamic identifiers only; endpoints with an IOMMU group and nothing else; `/dev/vfio/vfio`, and
+ * `/dev/vfio/N` for a group as long as one of its devices is bound; a group that is open once; the parameter `ids=` with
+ * its log lines.
+ *
+ * *Not modelled*: the ioctls of these files: who assigns a device asks {@linkcode VfioPci} itself. Neither iommufd nor
+ * no-IOMMU mode.
+ *
+ * @module
+ */
+
+import type { Activity } from "../../../hw/sim/activity.ts";
+import { EBUSY, EINVAL, type Errno } from "../errno.ts";
+import type { IommuGroup } from "../iommu_groups.ts";
+import { immediately } from "../open_files.ts";
+import type { PciCore, PciDriver } from "../pci_bus.ts";
+import type { PciDevice } from "../pci_device.ts";
+import { idFromNumbers, scanHex } from "../pci_ids.ts";
+import type { DeviceNode, DirectoryNode, OpenFile } from "../vfs.ts";
+
+/** Drivers beside which a group can be given away: they do no DMA of their own. */
+const HARMLESS: ReadonlySet<string> = new Set(["vfio-pci", "pci-stub", "pcieport"]);
+
+/** The driver. */
+export class VfioPci implements PciDriver {
+  /** As in sysfs. */
+  readonly name = "vfio-pci";
+  /** It has dynamic identifiers only. */
+  readonly ids = undefined;
+  readonly banner = ["VFIO - User Level meta-driver version: 0.3"];
+  readonly #open = new Set<number>();
+
+  /** Makes the driver; `registerDriver` loads it. */
+  constructor(readonly core: PciCore) {}
+
+  /** EINVAL for a bridge, and where there is no IOMMU to keep the device to its program's memory. */
+  *probe(device: PciDevice): Activity<Errno | void> {
+    yield this.core.steps.pciStubProbe;
+    if (device.fn.spec.headerType !== 0 || this.core.iommu?.of(device) === undefined) return EINVAL;
+  }
+
+  /** Nothing to undo. */
+  *remove(_device: PciDevice): Activity<void> {
+    yield this.core.steps.pciStubRemove;
+  }
+
+  /** Groups of which a device is bound: those that `/dev/vfio` has a file for, by number. */
+  groups(): IommuGroup[] {
+    const { iommu } = this.core;
+    return iommu?.groups.filter(({ devices }) => [...devices].some(({ driver }) => driver === this.name)) ??
+      [];
+  }
+
+  /** Whether all of a group can be given away: none of its endpoints has a driver of the host's. */
+  isViable({ devices }: IommuGroup): boolean {
+    return [...devices].every(({ driver, fn }) =>
+      driver === undefined || HARMLESS.has(driver) || fn.spec.headerType === 1
+    );
+  }
+
+  /** Whether a program has the group open. */
+  isOpen({ number }: IommuGroup): boolean {
+    return this.#open.has(number);
+  }
+
+  /** Opens a group for a program; EBUSY: another one has it. */
+  openGroup(group: IommuGroup): Errno | void {
+    if (this.isOpen(group)) return EBUSY;
+    this.#open.add(group.number);
+  }
+
+  /** The program has closed it, or has ended. */
+  closeGroup({ number }: IommuGroup): void {
+    this.#open.delete(number);
+  }
+
+  /** `/dev/vfio`. */
+  directory(): DirectoryNode {
+    const container: DeviceNode = { kind: "device", mode: 0o666, open: () => new OpenVfio() };
+    return {
+      kind: "directory",
+      list: () => ["vfio", ...this.groups().map(({ number }) => String(number))],
+      lookup: (name) => {
+        if (name === "vfio") return container;
+        const group = this.groups().find(({ number }) => String(number) === name);
+        return group && { kind: "device", mode: 0o600, open: () => this.#openFile(group) };
+      },
+    };
+  }
+
+  #openFile(group: IommuGroup): OpenFile | Errno {
+    return this.openGroup(group) ?? new OpenVfio(() => this.closeGroup(group));
+  }
+}
+
+/** A file of `/dev/vfio`: it takes ioctls, which are not modelled; it cannot be read or written. */
+class OpenVfio implements OpenFile {
+  /** @param close called once, at the end */
+  constructor(readonly close: () => void = () => {}) {}
+
+  read(): Activity<Errno> {
+    return immediately(EINVAL);
+  }
+
+  write(_text: string): Activity<Errno> {
+    return immediately(EINVAL);
+  }
+}
+
+/** `vfio-pci.ids=VVVV:DDDD[:SVVV[:SDDD[:CCCC[:MMMM]]]],…` of the kernel command line, for a registered vfio-pci. */
+export function* addVfioIds(core: PciCore, ids: string): Activity<void> {
+  const hex = (number: number, digits: number) => number.toString(16).padStart(digits, "0");
+  for (const text of ids.split(",")) {
+    if (text === "") continue;
+    const id = idFromNumbers(scanHex(text, ":", 6));
+    if (id === undefined) {
+      core.ports.log(`vfio_pci: invalid id string "${text}"`);
+      continue;
+    }
+    const { vendor, device, subvendor, subdevice, class: classCode, classMask } = id;
+    core.ports.log(
+      `vfio_pci: add [${hex(vendor, 4)}:${hex(device, 4)}[${hex(subvendor, 8)}:${hex(subdevice, 8)}]] ` +
+        `class 0x${hex(classCode, 6)}/${hex(classMask, 8)}`,
+    );
+    yield* core.addDynamicId("vfio-pci", id);
+  }
+}

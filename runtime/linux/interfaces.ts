@@ -1,0 +1,74 @@
+/**
+ * What a kernel shows to programs and takes from them, as data: a row for each version that the model knows. The kernel
+ * behind it is the same.
+ *
+ * *Document*: Linux 3.5 and 6.18, the files named beside each member.
+ *
+ * *Deviations*: 6.18 schedules fair tasks as 3.5 does (CFS); `base_slice_ns` is CFS's smallest slice there.
+ *
+ * @module
+ */
+
+import { PCI_QUIRKS, type PciQuirks } from "./pci_bus.ts";
+
+/** A version of the kernel's interfaces. */
+export type InterfaceVersion = "3.5" | "6.18";
+
+/** One version. */
+export interface KernelInterfaces {
+  /** Of PCI (`drivers/pci`, `drivers/base`). */
+  readonly pci: PciQuirks;
+  /** IOMMU groups are in sysfs (since 3.6). */
+  readonly iommuGroups: boolean;
+  /** There is vfio-pci (since 3.6). */
+  readonly vfio: boolean;
+  /** `/proc/interrupts` names the device and the entry of a message-signalled interrupt (since 6.2). */
+  readonly namesMsiDevices: boolean;
+  /** The processor's own interrupts that `/proc/interrupts` has a row for. */
+  readonly ownInterrupts: readonly string[];
+  /** Mode of `/proc/irq/N/smp_affinity` (readable for all since 4.1). */
+  readonly irqAffinityMode: number;
+  /** `/proc/irq/N` has `effective_affinity` (since 4.13). */
+  readonly effectiveAffinity: boolean;
+  /** `cpuN/online` takes `y`, `n`, `on`, `off` (`kstrtobool`, since 3.12), or looks at the first character only. */
+  readonly onlineTakesWords: boolean;
+  /** Directory of the fair scheduler's tunables: `/proc/sys/kernel`, or debugfs (since 5.13). */
+  readonly schedulerTunables: "sysctl" | "debugfs";
+  /** `cpuN/topology` has the names without `sibling` (since 5.3). */
+  readonly topologyNamesPackages: boolean;
+  /** tracefs has a mount point of its own, `/sys/kernel/tracing` (since 4.1). */
+  readonly tracefs: boolean;
+}
+
+/** Rows of `/proc/interrupts` behind the devices', in both versions. */
+const OWN = "NMI LOC SPU PMI IWI RTR RES CAL TLB TRM THR";
+
+/** The rows. */
+export const INTERFACES: Readonly<Record<InterfaceVersion, KernelInterfaces>> = {
+  "3.5": {
+    pci: PCI_QUIRKS["3.5"],
+    iommuGroups: false,
+    vfio: false,
+    namesMsiDevices: false,
+    ownInterrupts: `${OWN} MCE MCP ERR MIS`.split(" "),
+    irqAffinityMode: 0o600,
+    effectiveAffinity: false,
+    onlineTakesWords: false,
+    schedulerTunables: "sysctl",
+    topologyNamesPackages: false,
+    tracefs: false,
+  },
+  "6.18": {
+    pci: PCI_QUIRKS["6.18"],
+    iommuGroups: true,
+    vfio: true,
+    namesMsiDevices: true,
+    ownInterrupts: `${OWN} DFR MCE MCP HYP ERR MIS PIN NPI PIW`.split(" "),
+    irqAffinityMode: 0o644,
+    effectiveAffinity: true,
+    onlineTakesWords: true,
+    schedulerTunables: "debugfs",
+    topologyNamesPackages: true,
+    tracefs: true,
+  },
+};
