@@ -9,6 +9,7 @@ import { laboratoryWords } from "../dsl/words/index.ts";
 import { Context, RegisterFile } from "../hw/register_file.ts";
 import { LocalApic } from "../hw/lapic.ts";
 import { MsrBitmap, Pin, Vmcs } from "../hw/vmx.ts";
+import type { Lab } from "../runtime/lab/lab.ts";
 import { systemNamed } from "../runtime/lab/systems.ts";
 import { exitTableLines } from "../runtime/lab/views/exits.ts";
 import { lapicLines } from "../runtime/lab/views/lapic.ts";
@@ -325,8 +326,8 @@ Deno.test("slides that are no table of what a session measures lead to the comma
 
 Deno.test("irq asks the device, and says which there are", () => {
   const prompt = new Prompt();
-  const { interruptSources } = prompt.session.lab;
-  interruptSources.clear();
+  const interruptSources: ReturnType<Lab["interruptSources"]> = new Map();
+  prompt.session.lab.interruptSources = () => interruptSources;
   assertStringIncludes(prompt.type("irq vf0"), "no device");
   const raised: number[] = [];
   interruptSources.set("vf0", (queue) => queue > 1 ? `no queue ${queue}` : void raised.push(queue));

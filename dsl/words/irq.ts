@@ -20,7 +20,7 @@ export function irq(session: Session): Command {
       const [device, queue = "0", ...more] = context.args;
       if (device === undefined || more.length > 0) return context.complain("expected irq DEVICE [QUEUE]", 2);
       if (!/^\d+$/.test(queue)) return context.complain(`"${queue}": expected the number of a queue`, 2);
-      const { interruptSources } = session.lab;
+      const interruptSources = session.lab.interruptSources();
       const source = interruptSources.get(device);
       if (source === undefined) {
         if (interruptSources.size === 0) {

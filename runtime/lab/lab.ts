@@ -8,6 +8,7 @@ import { Engine } from "../../hw/sim/engine.ts";
 import { Machine } from "../../hw/machine.ts";
 import { KERNELS } from "../guest/kernels.ts";
 import { Kvm } from "../kvm/kvm.ts";
+import { KVM_VERSIONS } from "../kvm/versions.ts";
 import { KvmCalls } from "../kvm/device.ts";
 import { INTERFACES } from "../linux/interfaces.ts";
 import { Kernel } from "../linux/kernel.ts";
@@ -183,7 +184,7 @@ export class Lab {
       memory: { mib: HOST_MEMORY_MIB, costs: values.memory },
       booksSteadyCpus: true,
     });
-    this.kvm = new Kvm(this.host, this.machine, values.kvm, system.capabilities);
+    this.kvm = new Kvm(this.host, this.machine, values.kvm, system.capabilities, KVM_VERSIONS[interfaces]);
     const { bus, nic } = hostBus(era.topology, values.hw.nic);
     this.nic = nic;
     this.engine.register("nic", nic);
@@ -219,9 +220,7 @@ export class Lab {
   }
 
   /** What can be made to raise an interrupt now, by the names that `irq` takes. */
-  get interruptSources(): Map<string, InterruptSource> {
-    return interruptSources(this.software, this.nic);
-  }
+  interruptSources: () => Map<string, InterruptSource> = () => interruptSources(this.software, this.nic);
 
   /** The computer that a shell can run commands on, by name: `host`, `vm0`. */
   computer(name: string): Computer | undefined {

@@ -81,7 +81,6 @@ export class Kernel {
   #tunedFor = 1;
   /** 1 / CONFIG_HZ, ns. */
   readonly tickPeriodNs: number;
-  /** See the option. */
   readonly booksSteadyCpus: boolean;
   /** Where in absolute time the tick's grid lies: one draw a run, so ticks and programs do not run in step. */
   readonly tickPhaseNs: number;
@@ -89,7 +88,7 @@ export class Kernel {
   readonly tasks = new Map<number, Task>();
   /** Those of them that are in an endless loop. */
   readonly spinning = new Set<Task>();
-  /** CPUs that the scheduler leaves alone (`isolcpus`): tasks run there that have been told to, and no load is balanced. */
+  /** CPUs that the scheduler leaves alone (`isolcpus`): only tasks that ask for one run there; no load is balanced. */
   isolated: CpuMask = 0;
   /** NMI handlers in order of registration; one that returns true ends the search. */
   readonly nmiHandlers: ((cpu: KernelCpu) => boolean)[] = [];
