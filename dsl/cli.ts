@@ -58,13 +58,14 @@ const USAGE = 2;
 /** Options with a value, of all commands. */
 const VALUES = ["era", "system", "kernel", "seed", "loops", "profile", "trace", "out", "with"] as const;
 /** Options without. */
-const FLAGS = ["strict", "json", "verbose", "alone", "help", "version"] as const;
+const FLAGS = ["strict", "json", "verbose", "alone", "update", "help", "version"] as const;
 
 /** Which options a command takes. */
 const TAKES: Readonly<Record<string, readonly string[]>> = {
   run: ["era", "system", "kernel", "seed", "strict", "json", "verbose", "profile", "trace", "help"],
   explain: ["era", "system", "kernel", "seed", "strict", "json", "profile", "with", "alone", "help"],
   repl: ["era", "system", "kernel", "seed", "strict", "profile", "help"],
+  verify: ["update", "json", "help"],
   demo: ["loops", "seed", "help"],
   slides: ["loops", "seed", "json", "profile", "out", "help"],
   help: ["help"],
@@ -131,6 +132,11 @@ export async function main(args: readonly string[], host: HostPort): Promise<num
       const { demo } = await import("./demo.ts");
       return demo({ loops, seed }, host);
     }
+  }
+  if (command === "verify") {
+    if (words.length === 0) return wrong(host, "verify: expected a document, as in: verify README.md");
+    const { verify } = await import("./documents/verify.ts");
+    return await verify(line, host);
   }
   if (STUDIES.includes(command)) {
     const { study } = await import("./studies/commands.ts");

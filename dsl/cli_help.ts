@@ -51,6 +51,24 @@ Exit status: 0; the script's if that is not 0. 2: wrong use or a syntax error. 1
   ${RUN} explain max examples/slide25_row.rtk --system kvm -- 1000
   ${RUN} explain 42 examples/slide25_row.rtk --with rfc-v2 --json -- 1000`,
   }],
+  ["verify", {
+    usage: "verify FILE.md… [--update] [--json]",
+    does: "runs the console blocks of Markdown files and compares, or rewrites them",
+    text:
+      `In a block of the language console the first line's prompt, "# " or "$ ", begins each command; what follows is its
+output, and a line ... stands for any lines, or none. "# " is the prompt of a fresh machine, and a command that is not
+finished goes on in lines with "> ". "$ " is a shell of your computer: rtkvm …, deno run … mod.ts …, deno task NAME, where
+that is such a command, and echo $?, for the last status. Blocks of another language that begin with "# NAME" are files,
+from there on; what commands write to files stays in memory. Nothing else is run.
+
+  --update        writes what is printed now into the file; ... stays where the lines beside it are found again
+  --json          one line of JSON, with a version, for each file
+
+Exit status: 0; 1 if a block differs or cannot be run, or a file cannot be read or written; 2: wrong use.
+
+  ${RUN} verify README.md
+  deno run --allow-read=. --allow-write=README.md mod.ts verify --update README.md`,
+  }],
   ["repl", {
     usage: "repl [--era E] [--system S] [--kernel K] [--seed N] [--strict] [--profile FILE]",
     does: "the prompt; also without any word",
