@@ -245,7 +245,7 @@ export const actions: Record<string, Action> = {
   redirect_here: function (digits, _operator, _dash, _spaces, _delimiter) {
     const { bodies, source, parse } = fragment();
     const document = bodies.get(this.source.startIdx + text(digits).length);
-    if (document === undefined) throw new Error(`No here-document was found at ${this.source.startIdx}`);
+    if (document === undefined) fail(this, "a here-document after `((', which opens arithmetic: write `( ('");
     const inner = source.at(source.base + document.start);
     const content: ast.WordPart[] = document.quoted
       ? [{ kind: "quoted", text: document.body }]

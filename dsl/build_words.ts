@@ -28,12 +28,13 @@ const parameter = (
   name: ParseNode | undefined,
   subscript?: ParseNode,
   operation?: ast.ParameterOperation,
-): ast.ParameterPart => ({
-  kind: "parameter",
-  name: text(name),
-  subscript: subscript === undefined ? undefined : maybe(subscript),
-  operation,
-});
+): ast.ParameterPart => {
+  const element = subscript === undefined ? undefined : maybe<ast.ParameterPart["subscript"]>(subscript);
+  if (element !== undefined && !/^[A-Za-z_]/.test(text(name))) {
+    fail(name!, `\${${text(name)}[…]}: bad substitution`, ["the name of an array"]);
+  }
+  return { kind: "parameter", name: text(name), subscript: element, operation };
+};
 
 function expansion(part: ParseNode): ast.Expression {
   return { kind: "expansion", part: one(part), start: part.source.startIdx, end: part.source.endIdx };

@@ -18,6 +18,9 @@ import { type Shell, ShellError } from "./state.ts";
 import { commandSubstitution, processSubstitution } from "./subshell.ts";
 import { ShellSyntaxError } from "./syntax_error.ts";
 
+/** A subscript counts back to before the first element. */
+export class SubscriptError extends ShellError {}
+
 /** A run of characters of one kind, or the border between two fields. */
 export type Piece =
   | { readonly text: string; readonly quoted: boolean; readonly split: boolean }
@@ -287,7 +290,7 @@ export function* elementKey(shell: Shell, name: string, subscript: Word): Expans
     const value = shell.variables.get(name)?.value;
     const keys = value instanceof Map ? [...value.keys()].map(BigInt) : [];
     index += keys.reduce((a, b) => a > b ? a : b, -1n) + 1n;
-    if (index < 0n) throw new ShellError(`${name}[${text}]: bad array subscript`);
+    if (index < 0n) throw new SubscriptError(`${name}[${text}]: bad array subscript`);
   }
   return String(index);
 }

@@ -219,6 +219,17 @@ class Scanner {
     this.#at = end === -1 ? this.text.length : end + 1;
   }
 
+  /** `$'…'`, in which `\'` is no end. */
+  #ansiQuoted(): void {
+    const whole = /\$'(?:\\[^]|[^'\\])*'/y;
+    whole.lastIndex = this.#at;
+    if (whole.test(this.text)) this.#at = whole.lastIndex;
+    else {
+      this.#frames.push({ kind: "single", offset: this.#at + 1, depth: 0 });
+      this.#at = this.text.length;
+    }
+  }
+
   #dollar(): boolean {
     const { text } = this;
     if (text.startsWith("$((", this.#at)) this.#push("arithmetic", 3);
@@ -226,7 +237,9 @@ class Scanner {
       this.#push("command", 2);
       return true;
     } else if (text.startsWith("${", this.#at)) this.#push("brace", 2);
-    else this.#at += text[this.#at + 1] === "#" ? 2 : 1;
+    else if (text.startsWith("$'", this.#at) && this.#frames[this.#frames.length - 1]?.kind !== "double") {
+      this.#ansiQuoted();
+    } else this.#at += text[this.#at + 1] === "#" ? 2 : 1;
     return false;
   }
 

@@ -31,7 +31,7 @@ import { signalName } from "./signals.ts";
 import { builtinTask, runCondition, runSimple } from "./simple.ts";
 import { LoopJump, ReturnJump, type Shell, ShellError, ShellExit } from "./state.ts";
 import { catchExit, runSubshell, runToExit, seeToInterrupt } from "./subshell.ts";
-import { runTest } from "./test_expression.ts";
+import { runTest, TestError } from "./test_expression.ts";
 import { ShellSyntaxError } from "./syntax_error.ts";
 
 /** Runs a whole script in a shell, to its exit status, the EXIT trap included. */
@@ -280,9 +280,16 @@ function* runCompound(shell: Shell, command: Exclude<Command, { kind: "simple" }
     case "function":
       return define(shell, command);
     case "test": {
-      const result = yield* runTest(shell, command.condition);
+      let status: number;
+      try {
+        status = (yield* runTest(shell, command.condition)) ? 0 : 1;
+      } catch (error) {
+        if (!(error instanceof TestError)) throw error;
+        status = error.status;
+        if (error.message !== "") shell.complain(error.message);
+      }
       yield* builtinTask(shell, "[[");
-      return result ? 0 : 1;
+      return status;
     }
     case "arithmetic": {
       let value: bigint;
@@ -343,7 +350,7 @@ function* runBody(shell: Shell, body: List): Generator<Request, Pass, unknown> {
   } catch (jump) {
     if (!(jump instanceof LoopJump)) throw jump;
     if (--jump.count > 0) throw jump;
-    return { status: 0, over: jump.kind === "break" };
+    return { status: jump.status, over: jump.kind === "break" };
   } finally {
     shell.loopDepth--;
   }
@@ -416,7 +423,7 @@ function* runLoop(shell: Shell, command: Loop): Coroutine {
   let status = 0;
   for (;;) {
     const condition = yield* runConditionOfLoop(shell, command.condition);
-    if (condition.over) return 0;
+    if (condition.over) return condition.status;
     if ((condition.status === 0) === command.until) return status;
     const pass = yield* runBody(shell, command.body);
     status = pass.status;

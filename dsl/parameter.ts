@@ -14,6 +14,7 @@ import {
   expandQuoted,
   type Expansion,
   type Piece,
+  SubscriptError,
 } from "./expand.ts";
 import { globRegExp, globSource } from "./glob.ts";
 import { type Shell, ShellError, ShellExit } from "./state.ts";
@@ -118,7 +119,14 @@ function* valueOf(shell: Shell, part: ParameterPart): Expansion<string | undefin
     return value;
   }
   const value = shell.variables.get(name)?.value;
-  const key = yield* elementKey(shell, name, subscript);
+  let key: string;
+  try {
+    key = yield* elementKey(shell, name, subscript);
+  } catch (error) {
+    if (!(error instanceof SubscriptError)) throw error;
+    shell.complain(`${name}: bad array subscript`); // reading goes on with nothing
+    return "";
+  }
   return value instanceof Map ? value.get(key) : key === "0" ? value : undefined;
 }
 

@@ -12,7 +12,7 @@ import { type ArrayArgument, type Command, CommandContext, type Output } from ".
 import { commands } from "./commands/index.ts";
 import { closest } from "../runtime/lab/spelling.ts";
 import { brokenPipe, type Description } from "./descriptors.ts";
-import { elementKey, expandText, expandWords } from "./expand.ts";
+import { elementKey, expandText, expandWords, SubscriptError } from "./expand.ts";
 import { callFunction, closeSubstitutions } from "./interpret.ts";
 import { type Coroutine, Interrupted, type Request } from "./jobs.ts";
 import { INTERRUPTED } from "./signals.ts";
@@ -102,7 +102,14 @@ function* arrayValue(
   let next = 0;
   for (const { key, value } of array.elements) {
     if (key !== undefined) {
-      const at = isAssociative ? yield* expandText(shell, key) : yield* elementKey(shell, array.name, key);
+      let at: string;
+      try {
+        at = isAssociative ? yield* expandText(shell, key) : yield* elementKey(shell, array.name, key);
+      } catch (error) {
+        if (!(error instanceof SubscriptError)) throw error;
+        shell.complain(error.message); // the other elements are set
+        continue;
+      }
       elements.set(at, yield* expandText(shell, value));
       if (/^\d+$/.test(at)) next = Number(at) + 1;
       continue;
@@ -151,6 +158,14 @@ function* runWithAssignments(
 ): Coroutine {
   if (assignments.length === 0) return yield* runNamed(shell, fields, { arrays });
   const special = commands.get(fields[0] ?? "")?.kind === "special";
+  for (const assignment of assignments) {
+    if (assignment.kind !== "scalar" || assignment.subscript === undefined) continue;
+    const subscript = yield* expandText(shell, assignment.subscript);
+    const status = shell.complain(`\`${assignment.name}[${subscript}]': not a valid identifier`);
+    yield* builtinTask(shell, "bash");
+    if (special && !shell.interactive) throw new ShellExit(status);
+    return status;
+  }
   const before = new Map<string, Variable | undefined>();
   for (const assignment of assignments) {
     const { name } = assignment;
@@ -256,7 +271,9 @@ export function* runCommandObject(
     // What it wrote comes before what its jump leads to; and the jump costs what any built-in costs.
     if (reason instanceof ShellError) {
       status = context.complain(reason.message, reason.status);
-      if (command.kind === "special" && !shell.interactive) {
+      // A wrong use of it is looked at by && and if, as bash has it; other failures end a script in any case.
+      const isGuarded = reason.status === 2 && shell.errexitIgnored > 0;
+      if (command.kind === "special" && !shell.interactive && !isGuarded) {
         yield* deliver(context, status);
         throw new ShellExit(status);
       }

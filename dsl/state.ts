@@ -56,7 +56,7 @@ export class ShellExit {
 /** `break` and `continue` on their way to the loop. */
 export class LoopJump {
   /** `count` loops are still to be left. */
-  constructor(readonly kind: "break" | "continue", public count: number) {}
+  constructor(readonly kind: "break" | "continue", public count: number, readonly status = 0) {}
 }
 
 /** `return` on its way to the function or sourced script. */

@@ -71,8 +71,9 @@ export function* commandSubstitution(shell: Shell, body: List): Generator<Reques
   const copy = shell.subshell();
   const capture = new Capture();
   copy.descriptors.set(1, capture);
-  shell.substitutionStatus = yield* runSubshell(copy, body);
-  seeToInterrupt(shell, shell.substitutionStatus);
+  // What $? says further on in the word.
+  shell.status = shell.substitutionStatus = yield* runSubshell(copy, body);
+  seeToInterrupt(shell, shell.status);
   return capture.text.replace(/\n+$/, "");
 }
 

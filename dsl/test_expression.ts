@@ -10,9 +10,10 @@ import { compareIntegers, unaryTest } from "./commands/test.ts";
 import { evaluateText, expandPattern, expandRegExp, expandText } from "./expand.ts";
 import { matchGlob } from "./glob.ts";
 import type { Request } from "./jobs.ts";
+import { extendedToRegExp } from "./regular_expression.ts";
 import { type Shell, ShellError } from "./state.ts";
 
-/** Evaluates a condition. @throws {ShellError} */
+/** Evaluates a condition. @throws {ShellError} {TestError} */
 export function* runTest(shell: Shell, test: TestExpression): Generator<Request, boolean, unknown> {
   switch (test.kind) {
     case "or":
@@ -35,19 +36,33 @@ export function* runTest(shell: Shell, test: TestExpression): Generator<Request,
   }
 }
 
+/** A condition that cannot be tested: its command fails, and the shell goes on. */
+export class TestError extends Error {
+  /** The name that a stack trace prints. */
+  override readonly name = "TestError";
+
+  /** `message` is bash's, without the prefix; empty where bash says nothing. */
+  constructor(message: string, readonly status: number) {
+    super(message);
+  }
+}
+
+function regularExpression(source: string): RegExp {
+  try {
+    return new RegExp(extendedToRegExp(source));
+  } catch (error) {
+    if (!(error instanceof ShellError)) throw error;
+    throw new TestError("", 2);
+  }
+}
+
 function* runBinaryTest(
   shell: Shell,
   test: TestExpression & { kind: "binary" },
 ): Generator<Request, boolean, unknown> {
   const left = yield* expandText(shell, test.left);
   if (test.operator === "=~") {
-    const source = yield* expandRegExp(shell, test.right.parts);
-    let match: RegExpExecArray | null;
-    try {
-      match = new RegExp(source).exec(left);
-    } catch {
-      throw new ShellError(`${source}: not a regular expression`, 2);
-    }
+    const match = regularExpression(yield* expandRegExp(shell, test.right.parts)).exec(left);
     const groups = shell.array("BASH_REMATCH");
     groups.clear();
     match?.forEach((group, i) => groups.set(String(i), group ?? ""));
@@ -60,7 +75,13 @@ function* runBinaryTest(
   const right = yield* expandText(shell, test.right);
   if (test.operator === "<") return left < right;
   if (test.operator === ">") return left > right;
-  const a = yield* evaluateText(shell, left);
-  const b = yield* evaluateText(shell, right);
+  let [a, b] = [0n, 0n];
+  try {
+    a = yield* evaluateText(shell, left);
+    b = yield* evaluateText(shell, right);
+  } catch (error) {
+    if (!(error instanceof ShellError)) throw error;
+    throw new TestError(`[[: ${error.message}`, 1);
+  }
   return compareIntegers(a, test.operator, b);
 }

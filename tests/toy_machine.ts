@@ -117,6 +117,9 @@ export interface Outcome {
   readonly status: number;
 }
 
+/** A script goes on for longer than it was given. */
+export class OutOfSteps extends Error {}
+
 /** A shell on a toy machine. */
 export class ToyLab {
   readonly world = new ToyWorld();
@@ -167,14 +170,21 @@ export class ToyLab {
     return drive(this.jobs, this.start(text, onExit), () => this.world.advance());
   }
 
-  /** Runs a script to its end, as a file called `script`. A syntax error is printed and gives 2, as by the CLI. */
-  run(text: string): Outcome {
+  /**
+   * Runs a script to its end, as a file called `script`. A syntax error is printed and gives 2, as by the CLI.
+   *
+   * @throws OutOfSteps if it has not ended after so many steps of its tasks
+   */
+  run(text: string, steps = Infinity): Outcome {
     this.stdout = "";
     this.stderr = "";
     let status: number;
     try {
       const script = parseScript(text, this.shell.zero);
-      status = drive(this.jobs, startScript(this.shell, script), () => this.world.advance());
+      status = drive(this.jobs, startScript(this.shell, script), () => {
+        if (--steps < 0) throw new OutOfSteps();
+        return this.world.advance();
+      });
     } catch (error) {
       if (!(error instanceof ShellSyntaxError)) throw error;
       this.stderr += error.message + "\n";

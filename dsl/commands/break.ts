@@ -1,11 +1,12 @@
-import { LoopJump } from "../state.ts";
+import { LoopJump, ShellExit } from "../state.ts";
 import type { Command, CommandContext } from "./command.ts";
 
 /** `break`. */
 export const doc = `Usage: break [N]
 Effects: leaves the innermost N loops, one without N
-Exit status: 0
-Errors: only meaningful in a \`for', \`while', or \`until' loop; N: numeric argument required
+Exit status: 0, or 1 if N is less than 1: then every loop is left
+Errors: only meaningful in a \`for', \`while', or \`until' loop; N: loop count out of range;
+  N: numeric argument required, which ends the shell
 Differs from the real one: no`;
 
 export const breakCommand: Command = {
@@ -19,11 +20,16 @@ export const breakCommand: Command = {
 export function leaveLoops(context: CommandContext, kind: "break" | "continue"): number {
   const { loopDepth } = context.shell;
   const [count = "1"] = context.args;
-  if (!/^\d+$/.test(count)) return context.complain(`${count}: numeric argument required`, 128);
-  if (Number(count) === 0) return context.complain(`${count}: loop count out of range`);
   if (loopDepth === 0) {
     context.complain("only meaningful in a `for', `while', or `until' loop");
     return 0;
+  }
+  if (!/^[-+]?\d+$/.test(count)) {
+    context.complain(`${count}: numeric argument required`);
+    throw new ShellExit(128);
+  }
+  if (Number(count) <= 0) {
+    throw new LoopJump("break", loopDepth, context.complain(`${count}: loop count out of range`));
   }
   throw new LoopJump(kind, Math.min(Number(count), loopDepth));
 }

@@ -106,7 +106,7 @@ function convert(
     case "s":
       return (argument ?? "").slice(0, precision);
     case "c":
-      return (argument ?? "").slice(0, 1);
+      return (argument ?? "").slice(0, 1) || "\0";
     case "q":
       return (argument ?? "") === "" ? "''" : (argument ?? "").replace(/[^\w@%+=:,./-]/g, "\\$&");
     case "d":
@@ -144,10 +144,10 @@ function digits(value: bigint, precision: number | undefined): string {
 
 function integer(argument: string | undefined, complain: (message: string) => void): bigint {
   const text = (argument ?? "").trim();
-  if (text === "") return 0n;
+  if ((argument ?? "") === "") return 0n;
   if (/^["']/.test(text)) return BigInt(text.codePointAt(1) ?? 0);
   const match = /^([-+]?)(0[xX][0-9a-fA-F]+|0[0-7]*|[1-9]\d*)/.exec(text);
-  if (match === null || match[0].length < text.length) complain(`${text}: invalid number`);
+  if (match === null || match[0].length < text.length) complain(`${argument}: invalid number`);
   if (match === null) return 0n;
   const [, sign, number = "0"] = match;
   const value = BigInt(/^0\d/.test(number) ? "0o" + number.slice(1) : number);

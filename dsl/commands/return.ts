@@ -1,4 +1,4 @@
-import { ReturnJump } from "../state.ts";
+import { ReturnJump, ShellError } from "../state.ts";
 import type { Command } from "./command.ts";
 
 /** `return`. */
@@ -6,6 +6,7 @@ export const doc = `Usage: return [N]
 Effects: ends the running function or sourced script
 Exit status: N modulo 256; without N that of the last command
 Errors: can only \`return' from a function or sourced script; N: numeric argument required
+  Outside of both it ends a script, unless its failure is looked at: return || …
 Differs from the real one: no`;
 
 export const returnCommand: Command = {
@@ -16,7 +17,7 @@ export const returnCommand: Command = {
     const { shell } = context;
     const [status] = context.args;
     if (shell.functionDepth === 0 && shell.sourceDepth === 0) {
-      return context.complain("can only `return' from a function or sourced script");
+      throw new ShellError("can only `return' from a function or sourced script", 2);
     }
     if (status === undefined) throw new ReturnJump(shell.status);
     if (!/^-?\d+$/.test(status)) return context.complain(`${status}: numeric argument required`, 2);

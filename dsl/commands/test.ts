@@ -4,7 +4,7 @@ import type { Command, CommandContext } from "./command.ts";
 
 /** `test` and `[`. */
 export const doc = `Usage: test EXPRESSION, or [ EXPRESSION ]
-  -e -f -d -h -L -s -r -w -x FILE, -t FD; -n -z TEXT; TEXT = == != < > TEXT; N -eq -ne -lt -le -gt -ge N; -v NAME
+  -a -e -f -d -h -L -s -r -w -x FILE, -t FD; -n -z TEXT; TEXT = == != < > TEXT; N -eq -ne -lt -le -gt -ge N; -v NAME
   ! EXPRESSION, EXPRESSION -a EXPRESSION, EXPRESSION -o EXPRESSION, ( EXPRESSION )
 Effects: none
 Exit status: 0 if the expression is true, 1 if it is false, 2 if it is none
@@ -157,7 +157,7 @@ export function unaryTest(shell: Shell, operator: string, operand: string): bool
     case "-L":
       return operand !== "" && !isErrno(vfs.readlink(path));
   }
-  if (!"edfscbrwx".includes(operator.slice(1)) || operator.length !== 2) return undefined;
+  if (!"aedfscbrwx".includes(operator.slice(1)) || operator.length !== 2) return undefined;
   const stat = operand === "" ? undefined : vfs.stat(path);
   if (stat === undefined || isErrno(stat)) return false;
   switch (operator) {
@@ -173,7 +173,7 @@ export function unaryTest(shell: Shell, operator: string, operand: string): bool
       return stat.size > 0;
     case "-x":
       return (stat.mode & 0o111) !== 0;
-    default: // -e; and root may read and write every file, whatever its mode
+    default: // -e and -a; and root may read and write every file, whatever its mode
       return true;
   }
 }
