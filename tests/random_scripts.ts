@@ -6,7 +6,7 @@
  * there are, which built-ins, with what in their arguments, and how often a loop turns. Rules that are left out say
  * why. Look-aheads are passed over: what they would have refused, the parser refuses, and the piece is made again.
  */
-import { RandomStream } from "../hw/sim/random.ts";
+import type { RandomStream } from "../hw/sim/random.ts";
 import { parseScript } from "../dsl/parse.ts";
 import { ShellSyntaxError } from "../dsl/syntax_error.ts";
 
