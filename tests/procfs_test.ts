@@ -280,7 +280,7 @@ Deno.test("cpuN/topology tells core and package of a CPU online, and which other
   rig.write(`${CPU}/cpu3/online`, "0\n");
   assertEquals(show(2)[3], "0-2\n");
   assertEquals(rig.vfs.list(`${CPU}/cpu3`), ["online"]);
-  assertEquals(rig.vfs.list(`${CPU}/cpu0`), ["topology"]);
+  assertEquals(rig.vfs.list(`${CPU}/cpu0`), ["cpufreq", "topology"]);
 });
 
 // ---- kernel threads ----

@@ -69,6 +69,7 @@ export class KvmProcess {
   ): Activity<Task> {
     const { host } = this.kvm;
     const thread = host.createTask(name, affinity ?? by.allowed, body, done, by);
+    thread.tgid = by.tgid;
     thread.onKill = (from) => this.onKill(from);
     const here = this.cpuOf(by);
     yield host.steps.wakeUp;

@@ -74,6 +74,10 @@ export class Vcpu {
   readonly exits = new Float64Array(64);
   /** Interrupts injected at entry. */
   injections = 0;
+  /** How often it was woken from HLT. */
+  haltWakeups = 0;
+  /** How often KVM_RUN has returned because a signal was pending. */
+  signalExits = 0;
   /** How often direct mode was switched. */
   directSwitches = 0;
 
@@ -130,6 +134,7 @@ export class Vcpu {
             if (away !== null) yield away;
             if (this.thread!.cpu !== cpu.id) return this.#leave("online"); // woken on another CPU: this one is gone
           }
+          this.haltWakeups++;
           yield steps.unblock;
           if (this.signalPending) continue;
         }
@@ -178,6 +183,7 @@ export class Vcpu {
   #leave(result: LoopResult): void {
     this.left = null;
     this.result = result;
+    if (result === "KVM_EXIT_INTR") this.signalExits++;
   }
 
   /** Makes the vCPU look at what has changed for it: wakes it, or interrupts the CPU that runs it. */

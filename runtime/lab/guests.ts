@@ -83,6 +83,7 @@ function makeGuest(lab: Lab, request: GuestRequest): Software {
     taskLayer: Layers.GuestTask,
     consoleIrq: GUEST_NETWORK,
     background: values.guestBackground,
+    memory: { mib: request.memoryMiB },
   });
   for (const cpu of kernel.cpus) cpu.x2apic = request.x2apic;
   const bus = new PciBus();

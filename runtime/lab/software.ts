@@ -21,7 +21,7 @@ import { addStubIds, PciStub } from "../linux/drivers/pci_stub.ts";
 import { addVfioIds, VfioPci } from "../linux/drivers/vfio_pci.ts";
 import { Errno } from "../linux/errno.ts";
 import { Cpusets } from "../linux/cpuset.ts";
-import { CPUSET, PROCFS, SYSCTL, SYSFS } from "../linux/file_systems.ts";
+import { CPUSET, DEBUGFS, PROCFS, ROOTFS, SYSCTL, SYSFS } from "../linux/file_systems.ts";
 import { CpuHotplug } from "../linux/hotplug.ts";
 import { IO_APIC_EDGE, type IrqDescriptor, Irqs, pciInterrupts } from "../linux/irq.ts";
 import type { Kernel } from "../linux/kernel.ts";
@@ -32,8 +32,10 @@ import type { KernelInterfaces } from "../linux/interfaces.ts";
 import { PciCore, settle } from "../linux/pci_bus.ts";
 import { type PciCosts, pciSteps } from "../linux/pci_costs.ts";
 import { guestCpuTimes, physicalCpuTimes, procfs } from "../linux/procfs.ts";
-import { sysfsRoot } from "../linux/sysfs.ts";
+import { debugSched } from "../linux/proc_sys.ts";
+import { debugfs, sysfsRoot } from "../linux/sysfs.ts";
 import { sysfsCpu } from "../linux/sysfs_cpu.ts";
+import { sysfsMm } from "../linux/sysfs_mm.ts";
 import { netClass, netSysfs } from "../linux/sysfs_net.ts";
 import { iommuGroupsDirectory, pciSysfs } from "../linux/sysfs_pci.ts";
 import type { NetCosts } from "../linux/net/costs.ts";
@@ -67,6 +69,8 @@ export interface SoftwareOptions {
   readonly interfaces: KernelInterfaces;
   /** What its processors are. */
   readonly identity: CpuIdentity;
+  /** Directories of debugfs that belong to others. */
+  readonly debug?: Readonly<Record<string, DirectoryNode>>;
 }
 
 /** A kernel with everything around it. */
@@ -181,7 +185,7 @@ export class Software {
     settle(this.loadDrivers());
   }
 
-  #mount({ identity, commandLine, interfaces }: SoftwareOptions): void {
+  #mount({ identity, commandLine, interfaces, debug = {} }: SoftwareOptions): void {
     const { kernel, machine, vfs, irqs, hotplug } = this;
     const { root, sys } = procfs(kernel, {
       irqs,
@@ -189,6 +193,9 @@ export class Software {
       interfaces,
       commandLine,
       bootTime: BOOT_TIME,
+      cpusets: this.cpusets,
+      vfs,
+      current: () => thisCpu(kernel, machine).current,
       cpuTimes: this.isGuest ? guestCpuTimes(machine) : physicalCpuTimes(machine),
     });
     vfs.mount("/proc", root, PROCFS);
@@ -199,6 +206,7 @@ export class Software {
       sysfsRoot({
         ...(iommu === null ? {} : { iommu_groups: iommuGroupsDirectory(iommu) }),
         ...(interfaces.tracefs ? { tracing: EMPTY } : {}),
+        mm: sysfsMm(kernel.memory),
       }),
       SYSFS,
     );
@@ -211,8 +219,14 @@ export class Software {
     vfs.mount("/sys/bus/pci", bus, SYSFS);
     vfs.mount("/sys/class/net", netClass(this.network), SYSFS);
     vfs.mount("/sys/devices/pci0000:00", devices, SYSFS);
+    const inDebugfs = interfaces.schedulerTunables === "debugfs";
+    vfs.mount(
+      "/sys/kernel/debug",
+      debugfs({ ...(inDebugfs ? { sched: debugSched(kernel) } : {}), ...debug }),
+      DEBUGFS,
+    );
     for (const folder of ["/tmp", "/root", "/dev", "/var", "/etc"]) vfs.mkdir(folder);
-    if (this.vfio !== null) vfs.mount("/dev/vfio", this.vfio.directory());
+    if (this.vfio !== null) vfs.mount("/dev/vfio", this.vfio.directory(), ROOTFS);
   }
 }
 

@@ -88,6 +88,14 @@ export class Cpusets {
     return this.#directory(this.root, prefix);
   }
 
+  /** Where a group is in the tree: `/rt`; that of null is the root. */
+  pathOf(group: Cpuset | null): string {
+    if (group === null || group.parent === null) return "/";
+    const name = [...group.parent.children].find(([, child]) => child === group)?.[0] ?? "";
+    const above = this.pathOf(group.parent);
+    return above === "/" ? `/${name}` : `${above}/${name}`;
+  }
+
   /** cpuset_cpus_allowed(): where the tasks of `group` may run now. */
   cpusOf(group: Cpuset): CpuMask {
     return group === this.root ? this.kernel.onlineMask : group.cpus & this.kernel.onlineMask;

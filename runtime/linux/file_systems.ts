@@ -68,7 +68,7 @@ export const CPUSET: FileSystem = {
   directorySize: 0,
 };
 
-/** Memory: the root file system, `/tmp`, `/dev`. */
+/** Memory that programs mount for themselves. */
 export const TMPFS: FileSystem = {
   name: "tmpfs",
   modeBindsRoot: false,
@@ -78,3 +78,12 @@ export const TMPFS: FileSystem = {
   attributeSize: 0,
   directorySize: 4096,
 };
+
+/** debugfs: root may open anything; nothing can be made. */
+export const DEBUGFS: FileSystem = { ...CPUSET, name: "debugfs" };
+
+/** tracefs, since 4.1; until then tracing was part of debugfs. */
+export const TRACEFS: FileSystem = { ...DEBUGFS, name: "tracefs" };
+
+/** The root file system, with `/tmp` and `/dev`: in memory too. */
+export const ROOTFS: FileSystem = { ...TMPFS, name: "rootfs" };

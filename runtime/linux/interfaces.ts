@@ -36,6 +36,12 @@ export interface KernelInterfaces {
   readonly schedulerTunables: "sysctl" | "debugfs";
   /** `cpuN/topology` has the names without `sibling` (since 5.3). */
   readonly topologyNamesPackages: boolean;
+  /** `/proc/meminfo` has `MemAvailable` (since 3.14). */
+  readonly memAvailable: boolean;
+  /** Width of the first column of `/proc/PID/sched` (wider since 3.19). */
+  readonly schedColumn: number;
+  /** Compiler of the kernel, as `/proc/version` names it. */
+  readonly compiler: string;
   /** tracefs has a mount point of its own, `/sys/kernel/tracing` (since 4.1). */
   readonly tracefs: boolean;
 }
@@ -56,6 +62,9 @@ export const INTERFACES: Readonly<Record<InterfaceVersion, KernelInterfaces>> = 
     onlineTakesWords: false,
     schedulerTunables: "sysctl",
     topologyNamesPackages: false,
+    memAvailable: false,
+    schedColumn: 35,
+    compiler: "gcc version 4.6.3 (GCC) ",
     tracefs: false,
   },
   "6.18": {
@@ -69,6 +78,9 @@ export const INTERFACES: Readonly<Record<InterfaceVersion, KernelInterfaces>> = 
     onlineTakesWords: true,
     schedulerTunables: "debugfs",
     topologyNamesPackages: true,
+    memAvailable: true,
+    schedColumn: 45,
+    compiler: "gcc (GCC) 14.2.0, GNU ld (GNU Binutils) 2.44",
     tracefs: true,
   },
 };

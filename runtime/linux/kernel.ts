@@ -51,7 +51,7 @@ export interface KernelOptions {
   /** What it does on each CPU beside the work at hand; nothing where absent. */
   readonly background?: BackgroundParameters;
   /** Its computer's memory, MiB, and what shortage costs; without it memory is never short. */
-  readonly memory?: { readonly mib: number; readonly costs: MemoryCosts };
+  readonly memory?: { readonly mib: number; readonly costs?: MemoryCosts };
   /** The interrupt by which commands reach it: `{ irq: 1, name: "i8042" }`. */
   readonly consoleIrq: { readonly irq: number; readonly name: string };
 }

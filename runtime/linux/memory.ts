@@ -4,10 +4,11 @@
  * *Document*: Linux 3.5 `mm/vmscan.c` (direct reclaim), `mm/mlock.c`, `virt/kvm/kvm_main.c` (MMU notifier).
  *
  * *Modelled*: whoever allocates while memory is short takes a page from somebody, the larger the likelier; that one has to
- * read it from the disk when it touches it. Locked memory is never taken.
+ * read it from the disk when it touches it. Locked memory is never taken. A pool of huge pages is taken from what is
+ * free.
  *
- * *Not modelled*: pages, caches, NUMA, kswapd, what is free: there is no `/proc/meminfo`. Memory that nobody has declared
- * is nobody's.
+ * *Not modelled*: pages, caches, NUMA, kswapd. Memory that nobody has declared is nobody's. Huge pages lie in their pool:
+ * nobody maps them.
  *
  * @module
  */
@@ -29,6 +30,9 @@ export const memoryParameters = parameters({
 /** Values of {@linkcode memoryParameters}. */
 export type MemoryCosts = Values<typeof memoryParameters>;
 
+/** Size of a huge page. */
+export const HUGE_PAGE_MIB = 2;
+
 /** Somebody who has memory. */
 export interface MemoryUser {
   /** MiB. */
@@ -45,6 +49,8 @@ export class Memory {
   readonly readPageNs: number;
   /** The work of taking one. */
   readonly reclaimStep: Step;
+  /** Pages in the pool of huge pages. */
+  hugePages = 0;
   readonly #users = new Set<MemoryUser>();
   readonly #draws: RandomStream;
   readonly #rate: number;
@@ -69,9 +75,27 @@ export class Memory {
 
   /** Whether more is in use than there is. */
   get short(): boolean {
-    let used = 0;
+    return this.usedMib > this.mib && this.#rate > 0;
+  }
+
+  /** What somebody has, huge pages included, MiB. */
+  get usedMib(): number {
+    let used = this.hugePages * HUGE_PAGE_MIB;
     for (const { mib } of this.#users) used += mib;
-    return used > this.mib && this.#rate > 0;
+    return used;
+  }
+
+  /** What of it is locked, MiB. */
+  get lockedMib(): number {
+    let locked = 0;
+    for (const user of this.#users) if (user.locked) locked += user.mib;
+    return locked;
+  }
+
+  /** nr_hugepages: the pool gets as many pages as are free, and gives back what is too much. */
+  setHugePages(wanted: number): void {
+    const free = Math.max(0, this.mib - this.usedMib);
+    this.hugePages = Math.min(wanted, this.hugePages + Math.floor(free / HUGE_PAGE_MIB));
   }
 
   /** How long a process allocates until it has to take a page, ns. */
@@ -81,7 +105,7 @@ export class Memory {
 
   /** Adds who has how much to `hash`. */
   hashInto(hash: StateHash): void {
-    hash.word(this.#users.size);
+    hash.word(this.#users.size).word(this.hugePages);
     for (const { mib, locked } of this.#users) hash.number(mib).flag(locked);
   }
 

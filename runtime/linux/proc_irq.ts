@@ -3,24 +3,31 @@
  *
  * *Document*: Linux 3.5 `kernel/irq/proc.c`; `Documentation/IRQ-affinity.txt`.
  *
- * *Modelled*: `default_smp_affinity`, `N/smp_affinity`, `N/smp_affinity_list`, a directory with the action's name.
+ * *Modelled*: `default_smp_affinity`, `N/smp_affinity`, `N/smp_affinity_list`, `N/node`, `N/spurious`, where the kernel has
+ * them `N/effective_affinity` and `_list`, a directory with the action's name.
  *
- * *Not modelled*: `affinity_hint`, `node`, `spurious`. They are absent.
+ * *Deviations*: no driver gives a hint: `N/affinity_hint` is empty.
  *
  * @module
  */
 
 import { cpuList, cpuMask, parseCpuList, parseCpuMask } from "./cpu_mask.ts";
 import { EINVAL, Errno } from "./errno.ts";
+import type { KernelInterfaces } from "./interfaces.ts";
 import type { IrqDescriptor, Irqs } from "./irq.ts";
+import { sum } from "./proc_interrupts.ts";
 import type { CpuMask } from "./task.ts";
 import type { AttributeNode, DirectoryNode, Node } from "./vfs.ts";
 
+/** Mode of `default_smp_affinity`. */
+const DEFAULT_MODE = 0o644;
+
 /** The directory. */
-export function procIrq(irqs: Irqs): DirectoryNode {
+export function procIrq(irqs: Irqs, interfaces: KernelInterfaces): DirectoryNode {
   const { kernel } = irqs;
   const cpus = kernel.cpus.length;
   const defaults = affinity(
+    DEFAULT_MODE,
     () => cpuMask(irqs.defaultAffinity, cpus),
     (text) => parseCpuMask(text, cpus),
     (mask) => {
@@ -36,22 +43,37 @@ export function procIrq(irqs: Irqs): DirectoryNode {
     lookup: (name) => {
       if (name === "default_smp_affinity") return defaults;
       const descriptor = /^\d+$/.test(name) ? irqs.get(Number(name)) : undefined;
-      return descriptor && String(descriptor.irq) === name ? irqDirectory(irqs, descriptor) : undefined;
+      return descriptor && String(descriptor.irq) === name
+        ? irqDirectory(irqs, interfaces, descriptor)
+        : undefined;
     },
   };
 }
 
-function irqDirectory(irqs: Irqs, descriptor: IrqDescriptor): DirectoryNode {
+function irqDirectory(irqs: Irqs, interfaces: KernelInterfaces, descriptor: IrqDescriptor): DirectoryNode {
   const cpus = irqs.kernel.cpus.length;
   const set = (mask: CpuMask) => irqs.setAffinity(descriptor.irq, mask);
+  const mode = interfaces.irqAffinityMode;
+  const file = (show: () => string, fileMode = 0o444): Node => ({ kind: "attribute", mode: fileMode, show });
   const entries = new Map<string, Node>([
+    ["affinity_hint", file(() => `${cpuMask(0, cpus)}\n`, mode & 0o444)],
+    ["node", file(() => "0\n")],
+    [
+      "spurious",
+      file(() => {
+        irqs.kernel.settle();
+        return `count ${
+          sum(irqs.kernel.interruptCounts(descriptor.irq))
+        }\nunhandled 0\nlast_unhandled 0 ms\n`;
+      }),
+    ],
     [
       "smp_affinity",
-      affinity(() => cpuMask(descriptor.affinity, cpus), (text) => parseCpuMask(text, cpus), set),
+      affinity(mode, () => cpuMask(descriptor.affinity, cpus), (text) => parseCpuMask(text, cpus), set),
     ],
     [
       "smp_affinity_list",
-      affinity(() => cpuList(descriptor.affinity), (text) => parseCpuList(text, cpus), set),
+      affinity(mode, () => cpuList(descriptor.affinity), (text) => parseCpuList(text, cpus), set),
     ],
     // The name of the action, as far as it can be a file name.
     [descriptor.name.replaceAll("/", "!"), {
@@ -61,17 +83,22 @@ function irqDirectory(irqs: Irqs, descriptor: IrqDescriptor): DirectoryNode {
       lookup: () => undefined,
     }],
   ]);
+  if (interfaces.effectiveAffinity) {
+    entries.set("effective_affinity", file(() => `${cpuMask(1 << descriptor.cpu, cpus)}\n`));
+    entries.set("effective_affinity_list", file(() => `${descriptor.cpu}\n`));
+  }
   return { kind: "directory", mode: 0o555, list: () => entries.keys(), lookup: (name) => entries.get(name) };
 }
 
 function affinity(
+  mode: number,
   show: () => string,
   parse: (text: string) => CpuMask | Errno,
   set: (mask: CpuMask) => Errno | void,
 ): AttributeNode {
   return {
     kind: "attribute",
-    mode: 0o600,
+    mode,
     show: () => `${show()}\n`,
     store: (text) => {
       const mask = parse(text);

@@ -1,17 +1,25 @@
 /**
- * `/proc/sys/kernel`: what can be tuned while the kernel runs.
+ * `/proc/sys`: what can be tuned while the kernel runs; and the tunables of the fair scheduler wherever a version has
+ * them.
  *
- * *Document*: Linux 3.5 `kernel/sysctl.c`; `Documentation/sysctl/kernel.txt`.
+ * *Document*: Linux 3.5 and 6.18 `kernel/sysctl.c`, `kernel/sched/{rt,debug}.c`, `mm/hugetlb.c`;
+ * `Documentation/sysctl/{kernel,vm}.txt`.
  *
- * *Modelled*: the fair scheduler's three granularities, `sched_migration_cost`, `ostype`, `osrelease`.
+ * *Modelled*: in `kernel` the fair scheduler's three granularities and `sched_migration_cost`, `ostype`, `osrelease`; in
+ * `vm` `nr_hugepages`.
  *
  * *Not modelled*: every other entry; it is absent, so a script that sets one fails.
+ *
+ * *Deviations*: `sched_rt_runtime_us`, `sched_rt_period_us` and `swappiness` are kept and change nothing: real-time tasks
+ * are never throttled, and there is no swap.
  *
  * @module
  */
 
 import { EINVAL, type Errno } from "./errno.ts";
+import type { KernelInterfaces } from "./interfaces.ts";
 import type { Kernel } from "./kernel.ts";
+import type { SchedulerTunables } from "./sched_tunables.ts";
 import type { AttributeNode, DirectoryNode, Node } from "./vfs.ts";
 
 const NS_PER_SECOND = 1_000_000_000;
@@ -21,60 +29,74 @@ const INT_MAX = 0x7fff_ffff;
 const GRANULARITY_MIN_NS = 100_000;
 
 /** `/proc/sys`; mount it with the rules of SYSCTL, whose modes bind root. */
-export function procSys(kernel: Kernel): DirectoryNode {
-  const { tunables } = kernel;
-  const entries = new Map<string, Node>([
-    ["osrelease", readOnly(() => `${kernel.release.release}\n`)],
-    ["ostype", readOnly(() => "Linux\n")],
+export function procSys(kernel: Kernel, { schedulerTunables }: KernelInterfaces): DirectoryNode {
+  const { tunables, memory } = kernel;
+  const own = schedulerTunables === "sysctl" ? schedulerFiles(tunables, SYSCTL_NAMES) : [];
+  return directory([
     [
-      "sched_latency_ns",
-      integer(
-        () => tunables.latencyNs,
-        (value) => tunables.latencyNs = value,
-        GRANULARITY_MIN_NS,
-        NS_PER_SECOND,
-      ),
+      "kernel",
+      directory([
+        ["osrelease", readOnly(() => `${kernel.release.release}\n`)],
+        ["ostype", readOnly(() => "Linux\n")],
+        ["sched_rt_period_us", kept(1_000_000, 1, INT_MAX)],
+        ["sched_rt_runtime_us", kept(950_000, -1, INT_MAX)],
+        ...own,
+      ]),
     ],
     [
-      "sched_migration_cost",
-      integer(
-        () => tunables.migrationCostNs,
-        (value) => tunables.migrationCostNs = value,
-        0,
-        INT_MAX,
-      ),
-    ],
-    [
-      "sched_min_granularity_ns",
-      integer(
-        () => tunables.minGranularityNs,
-        (value) => tunables.minGranularityNs = value,
-        GRANULARITY_MIN_NS,
-        NS_PER_SECOND,
-      ),
-    ],
-    [
-      "sched_wakeup_granularity_ns",
-      integer(
-        () => tunables.wakeupGranularityNs,
-        (value) => tunables.wakeupGranularityNs = value,
-        0,
-        NS_PER_SECOND,
-      ),
+      "vm",
+      directory([
+        ["nr_hugepages", integer(() => memory.hugePages, (pages) => memory.setHugePages(pages), 0, INT_MAX)],
+        ["swappiness", kept(60, 0, 100)],
+      ]),
     ],
   ]);
-  const inner: DirectoryNode = {
-    kind: "directory",
-    mode: 0o555,
-    list: () => entries.keys(),
-    lookup: (name) => entries.get(name),
-  };
-  return {
-    kind: "directory",
-    mode: 0o555,
-    list: () => ["kernel"],
-    lookup: (name) => name === "kernel" ? inner : undefined,
-  };
+}
+
+/** Where each of the scheduler's tunables is found. */
+type TunableNames = Readonly<Partial<Record<keyof SchedulerTunables, string>>>;
+
+const SYSCTL_NAMES: TunableNames = {
+  latencyNs: "sched_latency_ns",
+  migrationCostNs: "sched_migration_cost",
+  minGranularityNs: "sched_min_granularity_ns",
+  wakeupGranularityNs: "sched_wakeup_granularity_ns",
+};
+
+const DEBUGFS_NAMES: TunableNames = {
+  migrationCostNs: "migration_cost_ns",
+  minGranularityNs: "base_slice_ns",
+};
+
+/** Smallest and largest value of each. */
+const LIMITS: Readonly<Record<keyof SchedulerTunables, readonly [min: number, max: number]>> = {
+  latencyNs: [GRANULARITY_MIN_NS, NS_PER_SECOND],
+  migrationCostNs: [0, INT_MAX],
+  minGranularityNs: [GRANULARITY_MIN_NS, NS_PER_SECOND],
+  wakeupGranularityNs: [0, NS_PER_SECOND],
+};
+
+/** `/sys/kernel/debug/sched` of versions that have the tunables there. */
+export function debugSched({ tunables }: Kernel): DirectoryNode {
+  return directory(schedulerFiles(tunables, DEBUGFS_NAMES));
+}
+
+function schedulerFiles(tunables: SchedulerTunables, names: TunableNames): [string, Node][] {
+  return (Object.keys(names) as (keyof SchedulerTunables)[]).map((key) => {
+    const set = (value: number) => void (tunables[key] = value);
+    return [names[key]!, integer(() => tunables[key], set, ...LIMITS[key])];
+  });
+}
+
+function directory(files: readonly (readonly [string, Node])[]): DirectoryNode {
+  const entries = new Map(files);
+  return { kind: "directory", mode: 0o555, list: () => entries.keys(), lookup: (name) => entries.get(name) };
+}
+
+/** A number that nothing in the model asks for. */
+function kept(value: number, min: number, max: number): AttributeNode {
+  let now = value;
+  return integer(() => now, (next) => now = next, min, max);
 }
 
 function readOnly(show: () => string): AttributeNode {

@@ -3,9 +3,10 @@
  *
  * *Document*: Linux 3.5 `fs/proc/`; `Documentation/filesystems/proc.txt`.
  *
- * *Modelled*: `cmdline`, `cpuinfo`, `interrupts`, `irq`, `loadavg`, `stat`, `sys`, `uptime`.
+ * *Modelled*: `cmdline`, `cpuinfo`, `filesystems`, `interrupts`, `irq`, `loadavg`, `meminfo`, `mounts`, `stat`,
+ * `sys`, `uptime`, `version`; directories of processes.
  *
- * *Not modelled*: directories of processes, `meminfo` and everything else; they are absent.
+ * *Not modelled*: everything else; it is absent.
  *
  * *Deviations*: the idle time of a CPU that was offline meanwhile includes that time.
  *
@@ -20,6 +21,7 @@
 
 import type { Machine } from "../../hw/machine.ts";
 import type { CpuIdentity } from "./cpu_identity.ts";
+import type { Cpusets } from "./cpuset.ts";
 import type { KernelInterfaces } from "./interfaces.ts";
 import type { Irqs } from "./irq.ts";
 import type { Kernel } from "./kernel.ts";
@@ -28,8 +30,11 @@ import { type Layer, Layers } from "./layers.ts";
 import { procCpuinfo } from "./proc_cpuinfo.ts";
 import { interruptTotal, procInterrupts, sum } from "./proc_interrupts.ts";
 import { procIrq } from "./proc_irq.ts";
+import { procMeminfo } from "./proc_meminfo.ts";
+import { procPid, procSelf } from "./proc_pid.ts";
 import { procSys } from "./proc_sys.ts";
-import type { DirectoryNode, Node } from "./vfs.ts";
+import type { Task } from "./task.ts";
+import type { DirectoryNode, Node, Vfs } from "./vfs.ts";
 
 /** How a CPU has spent its time, ns. The rest it was idle. */
 export interface CpuTimes {
@@ -52,6 +57,12 @@ export interface ProcPorts {
   readonly bootTime: number;
   /** Where the time of a CPU went up to now. */
   cpuTimes(cpu: KernelCpu): CpuTimes;
+  /** Groups of tasks; `null`: the kernel is built without. */
+  readonly cpusets: Cpusets | null;
+  /** What is mounted. */
+  readonly vfs: Pick<Vfs, "mounts">;
+  /** The task that executes now. */
+  current(): Task;
 }
 
 /** {@linkcode ProcPorts.cpuTimes} of a kernel that runs on the processors of `machine` themselves. */
@@ -88,25 +99,50 @@ export function guestCpuTimes(machine: Machine): (cpu: KernelCpu) => CpuTimes {
 /** The trees: mount `root` at `/proc`, then `sys` at `/proc/sys`, whose modes bind root. */
 export function procfs(kernel: Kernel, ports: ProcPorts): { root: DirectoryNode; sys: DirectoryNode } {
   const { irqs, identity, commandLine, interfaces } = ports;
-  const sys = procSys(kernel);
+  const sys = procSys(kernel, interfaces);
   const file = (show: () => string): Node => ({ kind: "attribute", mode: 0o444, show });
   const entries = new Map<string, Node>([
     ["cmdline", file(() => `${commandLine}\n`)],
     ["cpuinfo", file(() => procCpuinfo(kernel, identity))],
     ["interrupts", file(() => procInterrupts(kernel, irqs, interfaces))],
-    ["irq", procIrq(irqs)],
+    ["irq", procIrq(irqs, interfaces)],
+    ["filesystems", file(() => FILE_SYSTEMS.map((name) => `nodev\t${name}\n`).join(""))],
     ["loadavg", file(() => loadavg(kernel))],
+    ["meminfo", file(() => procMeminfo(kernel.memory, interfaces))],
+    ["mounts", file(() => mounts(ports.vfs))],
     ["stat", file(() => stat(kernel, ports))],
     ["sys", sys],
     ["uptime", file(() => uptime(kernel, ports))],
+    ["version", file(() => version(kernel, interfaces))],
   ]);
+  const pidPorts = { cpusets: ports.cpusets, schedColumn: interfaces.schedColumn, current: ports.current };
+  entries.set("self", procSelf(kernel, pidPorts));
   const root: DirectoryNode = {
     kind: "directory",
     mode: 0o555,
-    list: () => entries.keys(),
-    lookup: (name) => entries.get(name),
+    *list() {
+      yield* entries.keys();
+      for (const { pid, tgid } of kernel.tasks.values()) if (pid === tgid) yield String(pid);
+    },
+    lookup: (name) =>
+      entries.get(name) ?? (/^[1-9]\d*$/.test(name) ? procPid(kernel, pidPorts, Number(name)) : undefined),
   };
   return { root, sys };
+}
+
+/** What `mount -t` takes; the first word says that it needs no block device. */
+const FILE_SYSTEMS = ["sysfs", "rootfs", "tmpfs", "proc", "cgroup", "cpuset", "debugfs"];
+
+/** `/proc/mounts`: as `mount` keeps them in its table. */
+function mounts(vfs: ProcPorts["vfs"]): string {
+  return [...vfs.mounts()].map(({ source, path, fileSystem: { name } }) =>
+    `${source} ${path} ${name} rw,relatime 0 0\n`
+  ).join("");
+}
+
+/** `/proc/version`: the kernel's builder and build date are nobody and no day. */
+function version({ release: { release, realTime } }: Kernel, { compiler }: KernelInterfaces): string {
+  return `Linux version ${release} (root@localhost) (${compiler}) #1 SMP${realTime ? " PREEMPT RT" : ""}\n`;
 }
 
 /** Runnable tasks, and those that live. The idle tasks do not count. */

@@ -27,6 +27,11 @@ export function sysfsRoot(kernel: Readonly<Record<string, DirectoryNode>>): Dire
   });
 }
 
+/** debugfs, from its directories. */
+export function debugfs(entries: Readonly<Record<string, DirectoryNode>>): DirectoryNode {
+  return { ...directory(entries), mode: 0o700 };
+}
+
 function directory(entries: Readonly<Record<string, DirectoryNode>>): DirectoryNode {
   return {
     kind: "directory",

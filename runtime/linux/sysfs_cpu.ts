@@ -5,9 +5,9 @@
  * `Documentation/ABI/testing/sysfs-devices-system-cpu`.
  *
  * *Modelled*: the masks, `cpuN/online` with hotplug behind it, `cpuN/topology` of CPUs that are online. A slave CPU is
- * offline here.
+ * offline here. `cpufreq` and `cpuidle`: see `sysfs_cpufreq.ts`.
  *
- * *Not modelled*: `cache`, `cpufreq`, `power`, `uevent`, `probe`. They are absent.
+ * *Not modelled*: `cache`, `power`, `uevent`, `probe`. They are absent.
  *
  * *Deviations*: `isolated` is there in every version, though Linux has it since 4.0.
  *
@@ -23,6 +23,7 @@ import type { CpuHotplug } from "./hotplug.ts";
 import type { KernelInterfaces } from "./interfaces.ts";
 import type { Kernel } from "./kernel.ts";
 import type { KernelCpu } from "./kernel_cpu.ts";
+import { cpufreqDirectory, cpuidleDirectory } from "./sysfs_cpufreq.ts";
 import type { CpuMask } from "./task.ts";
 import type { AttributeNode, DirectoryNode, Node } from "./vfs.ts";
 
@@ -45,6 +46,7 @@ export interface SysfsCpuPorts {
 export function sysfsCpu(kernel: Kernel, ports: SysfsCpuPorts): DirectoryNode {
   const list = (mask: () => CpuMask): AttributeNode => readOnly(() => `${cpuList(mask())}\n`);
   const entries = new Map<string, Node>([
+    ["cpuidle", cpuidleDirectory()],
     ["isolated", list(() => kernel.isolated)],
     ["kernel_max", readOnly(() => `${KERNEL_MAX}\n`)],
     ["offline", list(() => kernel.possibleMask & ~kernel.onlineMask)],
@@ -68,8 +70,10 @@ function cpuDirectory(cpu: KernelCpu, ports: SysfsCpuPorts): DirectoryNode {
       store: (text) => storeOnline(cpu, hotplug, ports, text),
     });
   }
-  const withTopology = new Map(entries).set("topology", topologyDirectory(cpu, ports));
-  return directory(() => cpu.state === "online" ? withTopology : entries);
+  const whileOnline = new Map(entries).set("topology", topologyDirectory(cpu, ports));
+  // The frequency is the machine's: a virtual CPU has nothing to set.
+  if (hotplug !== null) whileOnline.set("cpufreq", cpufreqDirectory(cpu.id, ports.identity));
+  return directory(() => cpu.state === "online" ? whileOnline : entries);
 }
 
 /** store_online(): in 3.5 the first character decides, whatever follows. */

@@ -62,6 +62,8 @@ export class Task {
   wakePending = false;
   /** Its cpuset; null: the root. */
   cpuset: Cpuset | null = null;
+  /** Pid of the first thread of its process: its own, unless somebody has made it as a thread. */
+  tgid: number;
   /** It is a thread of the kernel and has no user space. */
   kernelThread = false;
   /** It is bound to its CPU for good: PF_THREAD_BOUND. */
@@ -79,6 +81,7 @@ export class Task {
     /** Called when it has ended, with its status. */
     readonly done?: (status: number) => void,
   ) {
+    this.tgid = pid;
     this.context = new Context(name, activity);
   }
 

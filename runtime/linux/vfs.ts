@@ -47,7 +47,7 @@ import {
   Errno,
   EXDEV,
 } from "./errno.ts";
-import { type FileSystem, TMPFS } from "./file_systems.ts";
+import { type FileSystem, ROOTFS, TMPFS } from "./file_systems.ts";
 import { OpenAttribute, OpenDirectory, OpenMemory } from "./open_files.ts";
 import { MemoryDirectory, type MemoryFile, MemoryLink } from "./tmpfs.ts";
 
@@ -179,6 +179,7 @@ interface Place {
 interface Mount {
   readonly node: Node;
   readonly fileSystem: FileSystem;
+  readonly source: string;
 }
 
 /** One tree of files, as the processes of one computer see it. */
@@ -191,15 +192,16 @@ export class Vfs {
    * @param root what `/` is; an empty directory in memory if absent
    */
   constructor(root: DirectoryNode = new MemoryDirectory()) {
-    this.#mounts.set("/", { node: root, fileSystem: TMPFS });
+    this.#mounts.set("/", { node: root, fileSystem: ROOTFS, source: "rootfs" });
   }
 
   /**
    * Puts `node` at `path` and hides what was there. Missing directories on the way are made, as start-up scripts do.
    *
+   * @param source what is mounted, as `/proc/mounts` calls it
    * @throws {RangeError} if a directory on the way is missing and cannot be made: the model is wired wrongly
    */
-  mount(path: string, node: Node, fileSystem: FileSystem = TMPFS): void {
+  mount(path: string, node: Node, fileSystem: FileSystem = TMPFS, source: string = fileSystem.name): void {
     const names = path.split("/").filter((name) => name !== "");
     let at = "";
     for (const name of names) {
@@ -208,7 +210,7 @@ export class Vfs {
       const made = this.mkdir(at);
       if (made instanceof Errno) throw new RangeError(`Cannot mount on ${path}: mkdir ${at}: ${made}`);
     }
-    this.#mounts.set(at === "" ? "/" : at, { node, fileSystem });
+    this.#mounts.set(at === "" ? "/" : at, { node, fileSystem, source });
   }
 
   /** What is at `path`, symbolic links followed; ENOENT, ENOTDIR, ELOOP, ENAMETOOLONG. */
@@ -365,9 +367,26 @@ export class Vfs {
     else return EPERM;
   }
 
-  /** Every mount, in the order made: path and type, for `/proc/mounts`. */
-  *mounts(): Iterable<{ path: string; fileSystem: FileSystem }> {
-    for (const [path, { fileSystem }] of this.#mounts) yield { path, fileSystem };
+  /**
+   * Every mount, in the order made: source, path and type, for `/proc/mounts`. Parts of a file system that the model
+   * mounts within one of the same type are not told of.
+   */
+  *mounts(): Iterable<{ source: string; path: string; fileSystem: FileSystem }> {
+    for (const [path, { source, fileSystem }] of this.#mounts) {
+      if (path === "/" || this.#mountAbove(path).fileSystem.name !== fileSystem.name) {
+        yield { source, path, fileSystem };
+      }
+    }
+  }
+
+  /** The mount that a mount point is in. */
+  #mountAbove(path: string): Mount {
+    for (let at = path; at !== "";) {
+      at = at.slice(0, at.lastIndexOf("/"));
+      const mount = this.#mounts.get(at);
+      if (mount !== undefined) return mount;
+    }
+    return this.#mounts.get("/")!;
   }
 
   #attach(path: string, node: Node): Errno | void {

@@ -179,6 +179,7 @@ export const cyclictest: Program = {
         },
         main,
       );
+      thread.task.tgid = main.pid;
       thread.task.policy = thread.priority > 0 ? options.policy : "SCHED_OTHER";
       thread.task.rtPriority = thread.priority;
       threads.push(thread);

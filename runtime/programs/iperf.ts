@@ -184,6 +184,7 @@ function* serve(command: ProgramProcess, request: Request): Activity<number> {
       readers.delete(thread);
       if (interrupts > 0) kernel.wake(task, kernel.cpus[thread.cpu]!);
     }, task);
+    thread.tgid = task.pid;
     readers.add(thread);
     kernel.wake(thread, kernel.cpus[task.cpu]!);
     yield* kernel.cpus[task.cpu]!.sendPendingIpis();

@@ -40,9 +40,9 @@ export const mount: Program = {
     const value = (option: string) => parsed.options.findLast(({ letter }) => letter === option)?.value;
     const type = value("t"), options = value("o")?.split(",") ?? [];
     if (operands.length === 0) {
-      for (const { path, fileSystem: { name } } of vfs.mounts()) {
+      for (const { source, path, fileSystem: { name } } of vfs.mounts()) {
         if (type !== undefined && type !== name) continue;
-        command.stdout(`${path === "/" ? "rootfs" : "none"} on ${path} type ${name} (rw)\n`);
+        command.stdout(`${source} on ${path} type ${name} (rw)\n`);
       }
       return 0;
     }
@@ -78,7 +78,7 @@ export const mount: Program = {
       command.stderr(`mount: ${device} already mounted or ${directory} busy\n`);
       return FAILED;
     }
-    vfs.mount(real, system.node, system.fileSystem);
+    vfs.mount(real, system.node, system.fileSystem, device);
     return 0;
   },
 };

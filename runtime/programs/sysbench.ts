@@ -170,6 +170,7 @@ export const sysbench: Program = {
         },
         main,
       );
+      task.tgid = main.pid;
       workers.push({ task, took });
       const here = kernel.cpus[main.cpu]!;
       kernel.wake(task, here);

@@ -181,16 +181,19 @@ export class QemuMachine implements VcpuThreadOwner {
       undefined,
       (main) => this.#wait(main),
     );
+    const { pid } = this.#main;
+    this.#main.tgid = pid; // fork() of -daemonize: what it makes are threads of it
     for (let index = 0; index < options.cpus; index++) {
       const thread = new VcpuThread(this, index, steps.vcpuInit, steps.serveExit);
       this.threads.push(thread);
       this.#alive++;
-      yield* process.startThread(
+      const made = yield* process.startThread(
         task,
         this.options.program,
         context.vcpuAffinity(index),
         (own) => this.#thread(thread, own, task),
       );
+      made.tgid = pid;
       yield* process.waitUntil(task, () => thread.made);
     }
   }
