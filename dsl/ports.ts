@@ -111,10 +111,8 @@ export interface Process extends Launch {
 export interface Program {
   /** What it is called by. */
   readonly name: string;
-  /** One line for `help`. */
-  readonly summary: string;
-  /** Usage; Effects; Exit status; Errors; Differs from the real one. */
-  readonly doc?: string;
+  /** Its manual, as of {@linkcode Command.doc}. */
+  readonly doc: string;
   /** Runs inside simulated time; returns the exit status. */
   main(process: Process): Activity<number>;
 }

@@ -80,7 +80,7 @@ Deno.test("a program's text goes where its descriptor leads, to a file when it e
   const lab = new ToyLab();
   lab.host.programs.set("cyclictest", {
     name: "cyclictest",
-    summary: "",
+    doc: "",
     *main(task) {
       task.stdout(`${task.argv.join(" ")}\n`);
       yield work("measure", 1, 1000);
@@ -117,7 +117,7 @@ Deno.test("an unknown command says what was meant", () => {
   const lab = new ToyLab();
   lab.host.programs.set("cyclictest", {
     name: "cyclictest",
-    summary: "",
+    doc: "",
     *main() {
       yield work("main", 1, 1000);
       return 0;

@@ -5,13 +5,16 @@ import { ShellError } from "../state.ts";
 import { type Command, linesOf } from "./command.ts";
 
 /** `awk`. */
-export const doc = `Usage: awk [-F SEPARATOR] [-v NAME=VALUE]… PROGRAM [FILE]…
+const doc = `awk - patterns and actions over lines and their fields
+Usage: awk [-F SEPARATOR] [-v NAME=VALUE]… PROGRAM [FILE]…
   patterns, ranges, BEGIN, END; print, printf, if, while, for, for in, next, exit, delete; arrays, fields, all operators;
   length substr index split int sqrt tolower toupper sub gsub sprintf
 Effects: runs PROGRAM over the lines
 Exit status: 0, that of exit, or 2 on an error
 Errors: syntax error near TEXT; PATH: No such file or directory
-Differs from the real one: no functions of one's own, no getline, no redirections in the program, no RS, FILENAME, FNR`;
+Differs from the real one: no functions of one's own, no getline, no redirections in the program, no RS, FILENAME, FNR
+Examples: echo a b | awk '{ print $2 }'
+  awk -F: '/processor/ { n++ } END { print n }' /proc/cpuinfo`;
 
 export const awk: Command = {
   name: "awk",

@@ -1,11 +1,14 @@
 import type { Command } from "./command.ts";
 
 /** `basename`. */
-export const doc = `Usage: basename PATH [SUFFIX]
+const doc = `basename - the last part of a path
+Usage: basename PATH [SUFFIX]
 Effects: writes the last part of a path, without SUFFIX
 Exit status: 0, or 1 if the operands are wrong
 Errors: missing operand; extra operand 'TEXT'
-Differs from the real one: no -a, -s, -z`;
+Differs from the real one: no -a, -s, -z
+Examples: basename /sys/bus/pci/drivers/ixgbe
+  basename rows.txt .txt`;
 
 export const basename: Command = {
   name: "basename",

@@ -2,12 +2,14 @@ import { LoopJump, ShellExit } from "../state.ts";
 import type { Command, CommandContext } from "./command.ts";
 
 /** `break`. */
-export const doc = `Usage: break [N]
+const doc = `break - leaves a loop
+Usage: break [N]
 Effects: leaves the innermost N loops, one without N
 Exit status: 0, or 1 if N is less than 1: then every loop is left
 Errors: only meaningful in a \`for', \`while', or \`until' loop; N: loop count out of range;
   N: numeric argument required, which ends the shell
-Differs from the real one: no`;
+Differs from the real one: in nothing
+Examples: for i in 1 2 3; do [ $i = 2 ] && break; echo $i; done`;
 
 export const breakCommand: Command = {
   name: "break",

@@ -4,11 +4,14 @@ import { type Command, linesOf } from "./command.ts";
 import { parseOptions } from "./options.ts";
 
 /** `cat`. */
-export const doc = `Usage: cat [-n] [FILE | -]…
+const doc = `cat - writes files one after the other
+Usage: cat [-n] [FILE | -]…
 Effects: writes the files one after the other, standard input without a file; -n numbers the lines
 Exit status: 0, or 1 if a file cannot be read
 Errors: PATH: No such file or directory; PATH: Is a directory; PATH: Permission denied
-Differs from the real one: no other options`;
+Differs from the real one: no other options
+Examples: cat /sys/devices/system/cpu/online
+  cat /proc/interrupts`;
 
 export const cat: Command = {
   name: "cat",

@@ -2,11 +2,13 @@ import { isErrno } from "../ports.ts";
 import type { Command } from "./command.ts";
 
 /** `cd`. */
-export const doc = `Usage: cd [-L] [DIRECTORY | -]
+const doc = `cd - changes the current directory
+Usage: cd [-L] [DIRECTORY | -]
 Effects: changes the current directory to DIRECTORY, to $HOME without one, to $OLDPWD for -; sets PWD and OLDPWD
 Exit status: 0, or 1 if the directory cannot be entered
 Errors: PATH: No such file or directory; PATH: Not a directory; HOME not set; OLDPWD not set
-Differs from the real one: no -P, no CDPATH`;
+Differs from the real one: no -P, no CDPATH
+Examples: cd /sys/devices/system/cpu; pwd`;
 
 export const cd: Command = {
   name: "cd",

@@ -1,9 +1,12 @@
 import type { Command } from "./command.ts";
 
 /** `:`. */
-export const doc = `Usage: : [ARGUMENT]…
+const doc = `: - does nothing, and succeeds
+Usage: : [ARGUMENT]…
 Effects: none, beyond the expansion of its arguments and its redirections
 Exit status: 0
-Differs from the real one: no`;
+Errors: none beyond those of the expansion
+Differs from the real one: in nothing
+Examples: : \${limit:=20}; echo $limit`;
 
 export const colon: Command = { name: ":", kind: "special", doc, run: () => 0 };

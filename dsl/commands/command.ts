@@ -19,7 +19,10 @@ export interface Command {
    * costs no simulated time.
    */
   readonly kind: "special" | "builtin" | "filter" | "laboratory";
-  /** Usage; Effects; Exit status; Errors; Differs from the real one. */
+  /**
+   * Its manual, which `help` prints: `NAME - summary`, then sections in this order, each on lines of its own: Usage, Effects,
+   * Exit status, Errors, Differs from the real one, Examples. A word of the laboratory has no real one.
+   */
   readonly doc: string;
   /** Does it; answers the exit status. What is written with `out` is delivered when it has returned. */
   run(context: CommandContext): number | Coroutine;

@@ -4,11 +4,13 @@ import type { Command } from "./command.ts";
 import { classify, describe } from "./type.ts";
 
 /** `command`. */
-export const doc = `Usage: command [-p] NAME [ARGUMENT]…, command -v NAME, command -V NAME
+const doc = `command - runs a command and passes over functions, or says what it is
+Usage: command [-p] NAME [ARGUMENT]…, command -v NAME, command -V NAME
 Effects: runs NAME, passing over functions; -v and -V say what it is
 Exit status: the command's; for -v and -V 1 if there is none
 Errors: NAME: command not found
-Differs from the real one: no`;
+Differs from the real one: in nothing
+Examples: command -v taskset`;
 
 export const command: Command = {
   name: "command",

@@ -3,11 +3,14 @@ import { type Command, linesOf } from "./command.ts";
 import { parseOptions } from "./options.ts";
 
 /** `cut`. */
-export const doc = `Usage: cut -f LIST [-d DELIMITER] [-s] [FILE]…, cut -c LIST [FILE]…, cut -b LIST [FILE]…
+const doc = `cut - fields or characters of lines
+Usage: cut -f LIST [-d DELIMITER] [-s] [FILE]…, cut -c LIST [FILE]…, cut -b LIST [FILE]…
 Effects: writes the fields or characters of each line that LIST names: N, N-, N-M, -M, joined by commas
 Exit status: 0, or 1 on an error
 Errors: you must specify a list of bytes, characters, or fields; PATH: No such file or directory
-Differs from the real one: -b counts characters; no --complement, --output-delimiter`;
+Differs from the real one: -b counts characters; no --complement, --output-delimiter
+Examples: cut -d: -f2 /proc/cpuinfo
+  uname -r | cut -c1-3`;
 
 export const cut: Command = {
   name: "cut",

@@ -4,12 +4,15 @@ import type { Command, CommandContext } from "./command.ts";
 import { parseOptions } from "./options.ts";
 
 /** `declare` and `typeset`. */
-export const doc = `Usage: declare [-aAirxp] [NAME[=VALUE]]…
+const doc = `declare, typeset - sets variables and their kind
+Usage: declare [-aAirxp] [NAME[=VALUE]]…
 Effects: sets variables and their kind: -a array, -A associative array, -r read-only, -x exported; -p lists. In a
   function they are local
 Exit status: 0, or 1 if a name is none
 Errors: \`NAME': not a valid identifier; NAME: readonly variable
-Differs from the real one: -i is refused unless the value is a number; no -n, -f, -F, -g, -l, -u`;
+Differs from the real one: -i is refused unless the value is a number; no -n, -f, -F, -g, -l, -u
+Examples: declare -a cpus=(2 3); echo \${cpus[1]}
+  declare -A irq=([eth0]=41); echo \${irq[eth0]}`;
 
 const run = (context: CommandContext) =>
   declareCommand(context, "aAirxp", { local: context.shell.functionDepth > 0 });

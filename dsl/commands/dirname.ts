@@ -1,11 +1,13 @@
 import type { Command } from "./command.ts";
 
 /** `dirname`. */
-export const doc = `Usage: dirname PATH…
+const doc = `dirname - a path without its last part
+Usage: dirname PATH…
 Effects: writes each path without its last part
 Exit status: 0, or 1 without an operand
 Errors: missing operand
-Differs from the real one: no -z`;
+Differs from the real one: no -z
+Examples: dirname /sys/bus/pci/drivers/ixgbe`;
 
 export const dirname: Command = {
   name: "dirname",

@@ -6,11 +6,13 @@ import { ReturnJump, ShellExit } from "../state.ts";
 import type { Command, CommandContext } from "./command.ts";
 
 /** `.` and `source`. */
-export const doc = `Usage: . FILE [ARGUMENT]…
+const doc = `., source - runs a file in the current shell
+Usage: . FILE [ARGUMENT]…
 Effects: runs the commands of a file of the virtual tree in the current shell
 Exit status: that of the last command; 1 if the file cannot be read, which ends a script
 Errors: FILE: No such file or directory; filename argument required
-Differs from the real one: PATH is not searched`;
+Differs from the real one: PATH is not searched
+Examples: . /root/examples/talk_setup.rtk`;
 
 function* run(context: CommandContext): Coroutine {
   const { shell } = context;

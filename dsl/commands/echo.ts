@@ -2,11 +2,14 @@ import { decodeEscapes } from "../escapes.ts";
 import type { Command } from "./command.ts";
 
 /** `echo`. */
-export const doc = `Usage: echo [-neE] [TEXT]…
+const doc = `echo - writes its arguments
+Usage: echo [-neE] [TEXT]…
 Effects: writes the texts, joined by blanks, and a newline; -n without the newline, -e with backslash escapes
 Exit status: 0, or 1 if the write failed
 Errors: write error: STRERROR, when the kernel refuses what is written to an attribute
-Differs from the real one: no`;
+Differs from the real one: in nothing
+Examples: echo 0 > /sys/devices/system/cpu/cpu3/online
+  echo -e 'a\\tb'`;
 
 export const echo: Command = {
   name: "echo",

@@ -2,11 +2,13 @@ import { ShellExit } from "../state.ts";
 import type { Command } from "./command.ts";
 
 /** `exit`. */
-export const doc = `Usage: exit [N]
+const doc = `exit - ends the shell
+Usage: exit [N]
 Effects: ends the shell, after the EXIT trap
 Exit status: N modulo 256; without N that of the last command
 Errors: N: numeric argument required
-Differs from the real one: no`;
+Differs from the real one: in nothing
+Examples: (exit 3) || echo $?`;
 
 export const exit: Command = {
   name: "exit",

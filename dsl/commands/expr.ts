@@ -2,13 +2,16 @@ import { basicToRegExp } from "../regular_expression.ts";
 import type { Command } from "./command.ts";
 
 /** `expr`. */
-export const doc = `Usage: expr EXPRESSION
+const doc = `expr - the value of an expression
+Usage: expr EXPRESSION
   A '|' B, A '&' B, A < <= = == != >= > B, A + - B, A '*' / % B, TEXT : PATTERN, '(' EXPRESSION ')',
   length TEXT, substr TEXT POSITION LENGTH, index TEXT CHARACTERS
 Effects: writes the value
 Exit status: 0, or 1 if the value is empty or 0, or 2 on an error
 Errors: syntax error; non-integer argument; division by zero
-Differs from the real one: no match, no + TEXT`;
+Differs from the real one: no match, no + TEXT
+Examples: expr 1 + 2 '*' 3
+  expr 0000:05:00.0 : '.*:'`;
 
 class ExprError extends Error {}
 

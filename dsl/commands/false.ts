@@ -1,9 +1,12 @@
 import type { Command } from "./command.ts";
 
 /** `false`. */
-export const doc = `Usage: false [ARGUMENT]…
+const doc = `false - fails
+Usage: false [ARGUMENT]…
 Effects: none
 Exit status: 1
-Differs from the real one: no`;
+Errors: none
+Differs from the real one: in nothing
+Examples: false || echo $?`;
 
 export const falseCommand: Command = { name: "false", kind: "builtin", doc, run: () => 1 };

@@ -3,12 +3,13 @@ import { isErrno } from "../ports.ts";
 import type { Command, CommandContext } from "./command.ts";
 
 /** `find`. */
-export const doc =
-  `Usage: find [PATH]… [-maxdepth N] [-mindepth N] [-name PATTERN] [-path PATTERN] [-type f|d|l] [!] [-print]
+const doc = `find - files of the virtual tree by name and kind
+Usage: find [PATH]… [-maxdepth N] [-mindepth N] [-name PATTERN] [-path PATTERN] [-type f|d|l] [!] [-print]
 Effects: writes the paths below each PATH (the current directory without one) that fit all tests; links are not followed
 Exit status: 0, or 1 if a path is not there
 Errors: ‘PATH’: No such file or directory; unknown predicate \`-X'
-Differs from the real one: no -o, no parentheses, no -exec, no other tests`;
+Differs from the real one: no -o, no parentheses, no -exec, no other tests
+Examples: find /sys/devices/system/cpu -maxdepth 1 -name 'cpu[0-9]'`;
 
 interface Test {
   readonly negated: boolean;

@@ -1,11 +1,13 @@
 import type { Command } from "./command.ts";
 
 /** `getopts`. */
-export const doc = `Usage: getopts OPTIONS NAME [ARGUMENT]…
+const doc = `getopts - the options of a script, one by one
+Usage: getopts OPTIONS NAME [ARGUMENT]…
 Effects: puts the next option of the positional parameters into NAME, its value into OPTARG, and counts in OPTIND
 Exit status: 0, or 1 when there is no further option
 Errors: illegal option -- X; option requires an argument -- X; silent if OPTIONS starts with a colon
-Differs from the real one: no`;
+Differs from the real one: in nothing
+Examples: set -- -a -n 3; while getopts an: o; do echo $o $OPTARG; done`;
 
 export const getopts: Command = {
   name: "getopts",

@@ -4,12 +4,15 @@ import { type Command, linesOf } from "./command.ts";
 import { parseOptions } from "./options.ts";
 
 /** `grep`. */
-export const doc = `Usage: grep [-EFGivclnqshHowx] [-m N] [-e PATTERN]… PATTERN [FILE]…
+const doc = `grep - the lines that match
+Usage: grep [-EFGivclnqshHowx] [-m N] [-e PATTERN]… PATTERN [FILE]…
 Effects: writes the lines that match; -v those that do not, -c how many, -l the files that have one, -n with numbers,
   -o only what matched, -q nothing
 Exit status: 0 if a line was found, 1 if none was, 2 on an error
 Errors: PATH: No such file or directory; what is not taken in a pattern is named
-Differs from the real one: no -r, -A, -B, -C, -P; no back references`;
+Differs from the real one: no -r, -A, -B, -C, -P; no back references
+Examples: grep -c processor /proc/cpuinfo
+  dmesg | grep -i pci || true`;
 
 export const grep: Command = {
   name: "grep",

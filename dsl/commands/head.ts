@@ -4,11 +4,13 @@ import { type Command, type CommandContext, linesOf } from "./command.ts";
 import { parseOptions } from "./options.ts";
 
 /** `head`. */
-export const doc = `Usage: head [-n N | -N | -c BYTES] [FILE]…
+const doc = `head - the first lines
+Usage: head [-n N | -N | -c BYTES] [FILE]…
 Effects: writes the first N lines, 10 without a number; from a pipe it takes no more than it needs
 Exit status: 0, or 1 if a file cannot be read
 Errors: cannot open 'PATH' for reading: STRERROR; invalid number of lines: 'TEXT'
-Differs from the real one: no -q, -v; negative counts only for -n`;
+Differs from the real one: no -q, -v; negative counts only for -n
+Examples: seq 100 | head -n 3`;
 
 export const head: Command = {
   name: "head",

@@ -3,11 +3,14 @@ import { ShellExit } from "../state.ts";
 import type { Command, CommandContext } from "./command.ts";
 
 /** `kill`. */
-export const doc = `Usage: kill [-s SIGNAL | -SIGNAL] PID | %JOB …, kill -l [STATUS]
+const doc = `kill - sends a signal to a process or job
+Usage: kill [-s SIGNAL | -SIGNAL] PID | %JOB …, kill -l [STATUS]
 Effects: sends a signal, TERM without one, to a process of this machine or to a job; -l lists the signals
 Exit status: 0 if every one was sent
 Errors: (PID) - No such process; %N: no such job; NAME: invalid signal specification
-Differs from the real one: a job of several commands ends at once, without the shell's own handling; no process groups`;
+Differs from the real one: a job of several commands ends at once, without the shell's own handling; no process groups
+Examples: sleep 100 & kill $!; wait $! || echo $?
+  kill -l 15`;
 
 export const kill: Command = {
   name: "kill",

@@ -3,11 +3,13 @@ import type { Coroutine } from "../jobs.ts";
 import type { Command } from "./command.ts";
 
 /** `let`. */
-export const doc = `Usage: let EXPRESSION…
+const doc = `let - evaluates arithmetic
+Usage: let EXPRESSION…
 Effects: evaluates each expression on 64-bit integers
 Exit status: 0 if the last value is not 0, otherwise 1
 Errors: those of $(( ))
-Differs from the real one: no comma operator`;
+Differs from the real one: no comma operator
+Examples: let 'mask = 1 << 3'; echo $mask`;
 
 export const letCommand: Command = {
   name: "let",

@@ -3,12 +3,14 @@ import type { Command } from "./command.ts";
 import { parseOptions } from "./options.ts";
 
 /** `ln`. */
-export const doc = `Usage: ln [-sfn] TARGET NAME
+const doc = `ln - a second name of a file, or a link to it
+Usage: ln [-sfn] TARGET NAME
 Effects: makes NAME a second name of TARGET, with -s a symbolic link to it; -f replaces NAME; NAME may be a directory,
   then the link is made in it
 Exit status: 0, or 1 if it could not be made
 Errors: failed to create symbolic link 'NAME': File exists; failed to create hard link …; failed to access …
-Differs from the real one: two operands only; no -r, -t, -v`;
+Differs from the real one: two operands only; no -r, -t, -v
+Examples: ln -s /sys/bus/pci /tmp/pci; ls /tmp/pci`;
 
 export const ln: Command = {
   name: "ln",

@@ -3,12 +3,15 @@ import type { Command, CommandContext } from "./command.ts";
 import { parseOptions } from "./options.ts";
 
 /** `ls`. */
-export const doc = `Usage: ls [-1adlF] [PATH]…
+const doc = `ls - names in directories
+Usage: ls [-1adlF] [PATH]…
 Effects: lists directories, one name a line; -a with hidden ones, -d the directory itself, -l with mode, size and the
   target of links
 Exit status: 0, or 2 if a path cannot be listed
 Errors: cannot access 'PATH': No such file or directory
-Differs from the real one: always one name a line; -l has no links, owner and time, since the tree has none`;
+Differs from the real one: always one name a line; -l has no links, owner and time, since the tree has none
+Examples: ls /sys/bus/pci/drivers
+  ls -l /sys/devices/system/cpu/online`;
 
 export const ls: Command = {
   name: "ls",

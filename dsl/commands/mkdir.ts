@@ -3,11 +3,13 @@ import type { Command } from "./command.ts";
 import { parseOptions } from "./options.ts";
 
 /** `mkdir`. */
-export const doc = `Usage: mkdir [-p] [-m MODE] DIRECTORY…
+const doc = `mkdir - makes directories
+Usage: mkdir [-p] [-m MODE] DIRECTORY…
 Effects: makes directories; -p with their parents, and without complaint if they are there
 Exit status: 0, or 1 if one could not be made
 Errors: cannot create directory ‘PATH’: STRERROR
-Differs from the real one: no -v; MODE only in octal`;
+Differs from the real one: no -v; MODE only in octal
+Examples: mkdir -p /tmp/a/b; ls /tmp/a`;
 
 export const mkdir: Command = {
   name: "mkdir",

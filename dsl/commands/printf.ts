@@ -2,12 +2,14 @@ import { decodeEscapes } from "../escapes.ts";
 import type { Command } from "./command.ts";
 
 /** `printf`. */
-export const doc = `Usage: printf [-v NAME] FORMAT [ARGUMENT]…
+const doc = `printf - writes by a format
+Usage: printf [-v NAME] FORMAT [ARGUMENT]…
 Effects: writes the arguments by FORMAT: %s %b %q %c, %d %i %u %o %x %X, %e %f %g, with flags, width and precision; the
   format is used again while arguments are left
 Exit status: 0, or 1 if an argument is no number
 Errors: TEXT: invalid number; \`C': invalid format character
-Differs from the real one: no %n, %(…)T, %a`;
+Differs from the real one: no %n, %(…)T, %a
+Examples: printf '%s 0x%02x\\n' irq 41`;
 
 export const printf: Command = {
   name: "printf",

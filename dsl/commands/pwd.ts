@@ -1,10 +1,13 @@
 import type { Command } from "./command.ts";
 
 /** `pwd`. */
-export const doc = `Usage: pwd [-L]
+const doc = `pwd - the current directory
+Usage: pwd [-L]
 Effects: writes the current directory
 Exit status: 0
-Differs from the real one: no -P`;
+Errors: -X: invalid option
+Differs from the real one: no -P
+Examples: pwd`;
 
 export const pwd: Command = {
   name: "pwd",

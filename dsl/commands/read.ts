@@ -4,12 +4,14 @@ import type { Command } from "./command.ts";
 import { parseOptions } from "./options.ts";
 
 /** `read`. */
-export const doc = `Usage: read [-r] [-a ARRAY] [-d DELIMITER] [-p PROMPT] [-u FD] [NAME]…
+const doc = `read - a line of standard input, split over variables
+Usage: read [-r] [-a ARRAY] [-d DELIMITER] [-p PROMPT] [-u FD] [NAME]…
 Effects: reads one line and splits it by IFS over the names, the rest to the last (REPLY without names); -r leaves
   backslashes alone
 Exit status: 0, or 1 at the end of the input
 Errors: N: invalid file descriptor
-Differs from the real one: no -t, -n, -N, -s, -e, -i`;
+Differs from the real one: no -t, -n, -N, -s, -e, -i
+Examples: read cpu rest < /proc/stat; echo $cpu`;
 
 export const read: Command = {
   name: "read",

@@ -3,11 +3,13 @@ import type { Command } from "./command.ts";
 import { parseOptions } from "./options.ts";
 
 /** `readlink`. */
-export const doc = `Usage: readlink PATH…
+const doc = `readlink - where links lead
+Usage: readlink PATH…
 Effects: writes where links lead, as they say it
 Exit status: 0, or 1 if one is no link
 Errors: none are printed, as with the real one; missing operand
-Differs from the real one: no -f, -e, -m`;
+Differs from the real one: no -f, -e, -m
+Examples: readlink /sys/bus/pci/devices/0000:05:00.0`;
 
 export const readlink: Command = {
   name: "readlink",

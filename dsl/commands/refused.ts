@@ -1,11 +1,14 @@
 import type { Command } from "./command.ts";
 
 /** Names that a shell has and this language does not: refused by name. */
-export const doc = `Usage: none
+const docOf = (name: string, reason: string) =>
+  `${name} - not in this language: ${reason}
+Usage: ${name} [ARGUMENT]…
 Effects: none
 Exit status: 2
-Errors: not in this language
-Differs from the real one: job-control words, aliases, history and coprocesses are left out on purpose`;
+Errors: not in this language: ${reason}
+Differs from the real one: job control, aliases, history and coprocesses are left out on purpose
+Examples: ${name} || echo $?`;
 
 const reasons: Readonly<Record<string, string>> = {
   alias: "use a function",
@@ -28,6 +31,6 @@ const reasons: Readonly<Record<string, string>> = {
 export const refused: readonly Command[] = Object.entries(reasons).map(([name, reason]): Command => ({
   name,
   kind: "builtin",
-  doc,
+  doc: docOf(name, reason),
   run: (context) => context.complain(`not in this language: ${reason}`, 2),
 }));

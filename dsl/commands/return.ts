@@ -2,12 +2,14 @@ import { ReturnJump, ShellError } from "../state.ts";
 import type { Command } from "./command.ts";
 
 /** `return`. */
-export const doc = `Usage: return [N]
+const doc = `return - ends a function or sourced script
+Usage: return [N]
 Effects: ends the running function or sourced script
 Exit status: N modulo 256; without N that of the last command
 Errors: can only \`return' from a function or sourced script; N: numeric argument required
   Outside of both it ends a script, unless its failure is looked at: return || …
-Differs from the real one: no`;
+Differs from the real one: in nothing
+Examples: f() { return 3; }; f || echo $?`;
 
 export const returnCommand: Command = {
   name: "return",

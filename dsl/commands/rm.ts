@@ -3,11 +3,13 @@ import type { Command, CommandContext } from "./command.ts";
 import { parseOptions } from "./options.ts";
 
 /** `rm`. */
-export const doc = `Usage: rm [-fr] FILE…
+const doc = `rm - removes files
+Usage: rm [-fr] FILE…
 Effects: removes files; -r directories with what is in them, -f without complaint about what is not there
 Exit status: 0, or 1 if one could not be removed
 Errors: cannot remove 'PATH': STRERROR; missing operand
-Differs from the real one: no -i, -d, -v`;
+Differs from the real one: no -i, -d, -v
+Examples: echo a > /tmp/a; rm /tmp/a`;
 
 export const rm: Command = {
   name: "rm",

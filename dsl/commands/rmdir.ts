@@ -3,11 +3,13 @@ import type { Command } from "./command.ts";
 import { parseOptions } from "./options.ts";
 
 /** `rmdir`. */
-export const doc = `Usage: rmdir DIRECTORY…
+const doc = `rmdir - removes empty directories
+Usage: rmdir DIRECTORY…
 Effects: removes empty directories, and groups of cpusets without tasks
 Exit status: 0, or 1 if one could not be removed
 Errors: failed to remove ‘PATH’: STRERROR
-Differs from the real one: no -p, no -v`;
+Differs from the real one: no -p, no -v
+Examples: mkdir /tmp/d; rmdir /tmp/d`;
 
 export const rmdir: Command = {
   name: "rmdir",

@@ -5,12 +5,15 @@ import { type Command, linesOf } from "./command.ts";
 import { parseOptions } from "./options.ts";
 
 /** `sed`. */
-export const doc = `Usage: sed [-nEr] [-e SCRIPT] SCRIPT [FILE]…
+const doc = `sed - edits lines
+Usage: sed [-nEr] [-e SCRIPT] SCRIPT [FILE]…
 Effects: edits each line: s/PATTERN/TEXT/[gpiN], d, p, q, y/SET/SET/, =; each with an address N, $, /PATTERN/, or two
   with a comma, and !; commands are separated by ; or newlines
 Exit status: 0, 1 for a script that is not taken, 2 if a file cannot be read
 Errors: -e expression #1, char N: unknown command; can't read PATH: No such file or directory
-Differs from the real one: no -i, no a, i, c, no hold space, no labels, no { }; no back references in a pattern`;
+Differs from the real one: no -i, no a, i, c, no hold space, no labels, no { }; no back references in a pattern
+Examples: sed -n 1,3p /proc/cpuinfo
+  echo 05:00.0 | sed 's/^/0000:/'`;
 
 type Address = { readonly line: number } | { readonly last: true } | { readonly pattern: RegExp };
 

@@ -1,11 +1,14 @@
 import type { Command } from "./command.ts";
 
 /** `seq`. */
-export const doc = `Usage: seq [-w] [-s SEPARATOR] [FIRST [STEP]] LAST
+const doc = `seq - numbers, one a line
+Usage: seq [-w] [-s SEPARATOR] [FIRST [STEP]] LAST
 Effects: writes the numbers from FIRST (1) to LAST by STEP (1), one a line; -w with equal width
 Exit status: 0, or 1 if an operand is no number
 Errors: invalid floating point argument: 'TEXT'; missing operand
-Differs from the real one: no -f; at most 10 million numbers`;
+Differs from the real one: no -f; at most 10 million numbers
+Examples: seq 3
+  seq -w -s , 8 12`;
 
 export const seq: Command = {
   name: "seq",

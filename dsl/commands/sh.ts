@@ -3,12 +3,14 @@ import { runChild, runScriptFile } from "../script_file.ts";
 import type { Command, CommandContext } from "./command.ts";
 
 /** `sh` and `bash`. */
-export const doc = `Usage: sh [-enux] [-c TEXT [NAME [ARGUMENT]…] | FILE [ARGUMENT]…]
+const doc = `sh, bash - a new shell
+Usage: sh [-enux] [-c TEXT [NAME [ARGUMENT]…] | FILE [ARGUMENT]…]
 Effects: runs a script in a new shell of this same language; without an operand the script is standard input; -n only
   parses it
 Exit status: the script's; 2 if it does not parse; 127 if the file is not there
 Errors: FILE: No such file or directory
-Differs from the real one: it is this shell again, whatever name it is called by`;
+Differs from the real one: it is this shell again, whatever name it is called by
+Examples: sh -c 'echo $1' sh a`;
 
 function* run(context: CommandContext): Coroutine {
   const { shell } = context;

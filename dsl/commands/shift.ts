@@ -1,11 +1,13 @@
 import type { Command } from "./command.ts";
 
 /** `shift`. */
-export const doc = `Usage: shift [N]
+const doc = `shift - drops positional parameters
+Usage: shift [N]
 Effects: drops the first N positional parameters, one without N
 Exit status: 0, or 1 if there are fewer
 Errors: N: numeric argument required
-Differs from the real one: no`;
+Differs from the real one: in nothing
+Examples: set -- a b; shift; echo $1`;
 
 export const shift: Command = {
   name: "shift",

@@ -2,11 +2,13 @@ import type { Coroutine } from "../jobs.ts";
 import type { Command } from "./command.ts";
 
 /** `sleep`. */
-export const doc = `Usage: sleep NUMBER[smhd]…
+const doc = `sleep - lets time pass
+Usage: sleep NUMBER[smhd]…
 Effects: a task sleeps for the sum of the times; simulated time goes on
 Exit status: 0, or 1 if a time is none
 Errors: invalid time interval 'TEXT'; missing operand
-Differs from the real one: NUMBER is rounded to nanoseconds; the units us, ms and ns are taken as well`;
+Differs from the real one: NUMBER is rounded to nanoseconds; the units us, ms and ns are taken as well
+Examples: sleep 0.5; uptime`;
 
 const unitNs: Readonly<Record<string, number>> = {
   "": 1e9,

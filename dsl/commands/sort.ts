@@ -3,12 +3,14 @@ import { type Command, linesOf } from "./command.ts";
 import { parseOptions } from "./options.ts";
 
 /** `sort`. */
-export const doc = `Usage: sort [-nrufb] [-k N[,M]] [-t SEPARATOR] [FILE]…
+const doc = `sort - lines in order
+Usage: sort [-nrufb] [-k N[,M]] [-t SEPARATOR] [FILE]…
 Effects: writes the lines in order of their characters; -n by number, -r reversed, -u each once, -f without regard to
   case, -k by fields N to M
 Exit status: 0, or 2 on an error
 Errors: cannot read: PATH: STRERROR
-Differs from the real one: one key only, without offsets or options of its own but n and r; no -h, -V, -c, -m, -o`;
+Differs from the real one: one key only, without offsets or options of its own but n and r; no -h, -V, -c, -m, -o
+Examples: printf '%s\\n' 10 9 | sort -n`;
 
 export const sort: Command = {
   name: "sort",

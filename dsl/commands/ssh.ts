@@ -5,12 +5,15 @@ import { runToExit } from "../subshell.ts";
 import type { Command } from "./command.ts";
 
 /** `ssh`. */
-export const doc = `Usage: ssh [-n] MACHINE COMMAND…
+const doc = `ssh - runs a command on another machine
+Usage: ssh [-n] MACHINE COMMAND…
 Effects: joins the words by blanks, as the real one does, and runs them in a new shell on MACHINE: a guest by its
   -name (vm0), peer, or host. On bare-metal vm0 is the host itself
 Exit status: the command's; 255 if there is no such machine
 Errors: Could not resolve hostname NAME: Name or service not known
-Differs from the real one: no login, no cost of encryption; a command is needed, since there is no terminal to log in on`;
+Differs from the real one: no login, no cost of encryption; a command is needed, since there is no terminal to log in on
+Examples: ssh vm0 uname -r
+  ssh vm0 'cyclictest -n -q -l 10; echo $?'`;
 
 export const ssh: Command = {
   name: "ssh",

@@ -3,11 +3,13 @@ import type { Command } from "./command.ts";
 import { readPart, writeParts } from "./head.ts";
 
 /** `tail`. */
-export const doc = `Usage: tail [-n [+]N | -N | -c BYTES] [FILE]…
+const doc = `tail - the last lines
+Usage: tail [-n [+]N | -N | -c BYTES] [FILE]…
 Effects: writes the last N lines, 10 without a number; with + from line N on
 Exit status: 0, or 1 if a file cannot be read
 Errors: cannot open 'PATH' for reading: STRERROR; invalid number of lines: 'TEXT'
-Differs from the real one: no -f, -q, -v`;
+Differs from the real one: no -f, -q, -v
+Examples: dmesg | tail -n 1`;
 
 export const tail: Command = {
   name: "tail",

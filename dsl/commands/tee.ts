@@ -5,11 +5,13 @@ import type { Command } from "./command.ts";
 import { parseOptions } from "./options.ts";
 
 /** `tee`. */
-export const doc = `Usage: tee [-a] [FILE]…
+const doc = `tee - copies standard input to files and to standard output
+Usage: tee [-a] [FILE]…
 Effects: copies standard input to standard output and to the files; -a appends
 Exit status: 0, or 1 if a file could not be written
 Errors: PATH: STRERROR; it still copies to standard output
-Differs from the real one: no -i, -p`;
+Differs from the real one: no -i, -p
+Examples: echo 1 | tee /sys/devices/system/cpu/cpu3/online`;
 
 export const tee: Command = {
   name: "tee",

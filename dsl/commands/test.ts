@@ -3,13 +3,16 @@ import type { Shell } from "../state.ts";
 import type { Command, CommandContext } from "./command.ts";
 
 /** `test` and `[`. */
-export const doc = `Usage: test EXPRESSION, or [ EXPRESSION ]
+const doc = `test, [ - whether a condition holds
+Usage: test EXPRESSION, or [ EXPRESSION ]
   -a -e -f -d -h -L -s -r -w -x FILE, -t FD; -n -z TEXT; TEXT = == != < > TEXT; N -eq -ne -lt -le -gt -ge N; -v NAME
   ! EXPRESSION, EXPRESSION -a EXPRESSION, EXPRESSION -o EXPRESSION, ( EXPRESSION )
 Effects: none
 Exit status: 0 if the expression is true, 1 if it is false, 2 if it is none
 Errors: TEXT: integer expression expected; missing \`]'; too many arguments
-Differs from the real one: no -nt, -ot, -ef: files have no times`;
+Differs from the real one: no -nt, -ot, -ef: files have no times
+Examples: [ -d /sys/bus/pci ] && echo yes
+  test 3 -gt 2`;
 
 class TestError extends Error {}
 

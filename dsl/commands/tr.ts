@@ -4,11 +4,13 @@ import type { Command } from "./command.ts";
 import { parseOptions } from "./options.ts";
 
 /** `tr`. */
-export const doc = `Usage: tr [-cCds] SET1 [SET2]
+const doc = `tr - other characters for characters
+Usage: tr [-cCds] SET1 [SET2]
 Effects: translates, deletes (-d) or squeezes (-s) characters of standard input; -c complements SET1
 Exit status: 0, or 1 if the operands are wrong
 Errors: missing operand; extra operand 'TEXT'; invalid character class 'NAME'
-Differs from the real one: no -t; no [=C=]; no [C*N]`;
+Differs from the real one: no -t; no [=C=]; no [C*N]
+Examples: tr ' ' ';' < /proc/loadavg`;
 
 const classes: Readonly<Record<string, string>> = {
   digit: "0-9",

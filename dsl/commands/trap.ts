@@ -2,12 +2,14 @@ import { signalName, signalNames, signalNumber } from "../signals.ts";
 import type { Command } from "./command.ts";
 
 /** `trap`. */
-export const doc = `Usage: trap [-lp] [ACTION SIGNAL… | - SIGNAL… | SIGNAL]
+const doc = `trap - what the shell does about signals and at its end
+Usage: trap [-lp] [ACTION SIGNAL… | - SIGNAL… | SIGNAL]
 Effects: runs ACTION when the shell gets a signal, or for EXIT (0) when it ends; - restores the default, an empty
   action ignores the signal; without arguments lists the actions
 Exit status: 0, or 1 for a signal that there is not
 Errors: NAME: invalid signal specification
-Differs from the real one: no DEBUG, ERR, RETURN`;
+Differs from the real one: no DEBUG, ERR, RETURN
+Examples: (trap 'echo bye' EXIT; echo hi)`;
 
 export const trap: Command = {
   name: "trap",

@@ -1,9 +1,12 @@
 import type { Command } from "./command.ts";
 
 /** `true`. */
-export const doc = `Usage: true [ARGUMENT]…
+const doc = `true - succeeds
+Usage: true [ARGUMENT]…
 Effects: none
 Exit status: 0
-Differs from the real one: no`;
+Errors: none
+Differs from the real one: in nothing
+Examples: while true; do break; done`;
 
 export const trueCommand: Command = { name: "true", kind: "builtin", doc, run: () => 0 };

@@ -4,11 +4,13 @@ import { parseOptions } from "./options.ts";
 import type { Command, CommandContext } from "./command.ts";
 
 /** `type`. */
-export const doc = `Usage: type NAME…
+const doc = `type - what a name is as a command
+Usage: type NAME…
 Effects: says what each name is as a command
 Exit status: 0, or 1 if one is nothing
 Errors: NAME: not found
-Differs from the real one: no options; a word of the laboratory is named as such`;
+Differs from the real one: no options; a word of the laboratory is named as such
+Examples: type echo taskset step`;
 
 /** What kind of command a name is, and the path where it would be if it is a program. */
 export function classify(

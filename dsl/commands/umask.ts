@@ -1,11 +1,13 @@
 import type { Command } from "./command.ts";
 
 /** `umask`. */
-export const doc = `Usage: umask [OCTAL]
+const doc = `umask - the mask of permissions of new files
+Usage: umask [OCTAL]
 Effects: sets, or without an operand prints, the mask of permissions of new files
 Exit status: 0, or 1 if the mask is none
 Errors: MASK: octal number out of range
-Differs from the real one: no -S, no symbolic masks; the virtual tree's files do not use it`;
+Differs from the real one: no -S, no symbolic masks; the virtual tree's files do not use it
+Examples: umask`;
 
 export const umask: Command = {
   name: "umask",

@@ -3,11 +3,13 @@ import { type Command, linesOf } from "./command.ts";
 import { parseOptions } from "./options.ts";
 
 /** `uniq`. */
-export const doc = `Usage: uniq [-cdui] [FILE]
+const doc = `uniq - runs of equal lines once
+Usage: uniq [-cdui] [FILE]
 Effects: writes each run of equal lines once; -c with its length, -d only repeated ones, -u only single ones
 Exit status: 0, or 1 if the file cannot be read
 Errors: PATH: No such file or directory
-Differs from the real one: no output operand, no -f, -s, -w`;
+Differs from the real one: no output operand, no -f, -s, -w
+Examples: printf '%s\\n' a a b | uniq -c`;
 
 export const uniq: Command = {
   name: "uniq",

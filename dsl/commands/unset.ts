@@ -2,11 +2,13 @@ import type { Command } from "./command.ts";
 import { parseOptions } from "./options.ts";
 
 /** `unset`. */
-export const doc = `Usage: unset [-v | -f] NAME…
+const doc = `unset - removes variables and functions
+Usage: unset [-v | -f] NAME…
 Effects: removes variables, elements of arrays (NAME[KEY]), or with -f functions
 Exit status: 0, or 1 if a variable is read-only
 Errors: NAME: cannot unset: readonly variable
-Differs from the real one: an element's key is taken as it is written, not evaluated`;
+Differs from the real one: an element's key is taken as it is written, not evaluated
+Examples: x=1; unset x; echo \${x-gone}`;
 
 export const unset: Command = {
   name: "unset",

@@ -2,11 +2,13 @@ import type { Coroutine, Job } from "../jobs.ts";
 import type { Command } from "./command.ts";
 
 /** `wait`. */
-export const doc = `Usage: wait [PID | %JOB]…
+const doc = `wait - waits for background jobs
+Usage: wait [PID | %JOB]…
 Effects: waits for background jobs of this shell, all of them without an operand; simulated time goes on
 Exit status: that of the last job named, 127 if there is none such, 0 without an operand
 Errors: pid N is not a child of this shell
-Differs from the real one: no -n, -f, -p; of the signals with a trap only INT, by Ctrl-C, interrupts it`;
+Differs from the real one: no -n, -f, -p; of the signals with a trap only INT, by Ctrl-C, interrupts it
+Examples: sleep 1 & sleep 2 & wait`;
 
 export const wait: Command = {
   name: "wait",

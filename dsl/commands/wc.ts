@@ -3,11 +3,13 @@ import type { Command } from "./command.ts";
 import { parseOptions } from "./options.ts";
 
 /** `wc`. */
-export const doc = `Usage: wc [-lwcm] [FILE]…
+const doc = `wc - counts lines, words and bytes
+Usage: wc [-lwcm] [FILE]…
 Effects: counts lines, words and bytes (-m characters)
 Exit status: 0, or 1 if a file cannot be read
 Errors: PATH: No such file or directory
-Differs from the real one: no -L, --files0-from`;
+Differs from the real one: no -L, --files0-from
+Examples: wc -l < /proc/cpuinfo`;
 
 export const wc: Command = {
   name: "wc",

@@ -3,12 +3,14 @@ import { runNamed } from "../simple.ts";
 import { type Command, linesOf } from "./command.ts";
 
 /** `xargs`. */
-export const doc = `Usage: xargs [-r] [-0] [-n COUNT] [-I TEXT] [COMMAND [ARGUMENT]…]
+const doc = `xargs - arguments from standard input
+Usage: xargs [-r] [-0] [-n COUNT] [-I TEXT] [COMMAND [ARGUMENT]…]
 Effects: runs COMMAND (echo) with the words of standard input as further arguments, COUNT at a time; -I runs it once a
   line with TEXT replaced; -0 splits at NUL characters; -r does not run it without words
 Exit status: 0; 123 if a run failed; 127 if there is no such command
 Errors: those of the command; unmatched single quote; invalid option -- 'X'
-Differs from the real one: no -P, -L, -d, -t, -a; any number of words goes into one run`;
+Differs from the real one: no -P, -L, -d, -t, -a; any number of words goes into one run
+Examples: seq 3 | xargs echo`;
 
 export const xargs: Command = {
   name: "xargs",

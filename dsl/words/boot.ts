@@ -7,7 +7,8 @@ import type { BootRequest, Session } from "../session.ts";
 import { unknownName } from "../unknown_name.ts";
 
 /** `boot`. */
-export const doc = `Usage: boot [SYSTEM] [--era ERA] [--kernel KERNEL] [--append PARAMETERS] [--seed N]
+const doc = `boot - a fresh machine
+Usage: boot [SYSTEM] [--era ERA] [--kernel KERNEL] [--append PARAMETERS] [--seed N]
 Effects: a fresh machine; what is not said stays as it was. Background jobs end; variables, functions and the results
   of earlier machines stay. Without boot the first command finds a machine as the command line said
   SYSTEM: ${SYSTEMS.map(({ name }) => name).join(", ")}

@@ -9,7 +9,8 @@ import type { Session } from "../session.ts";
 import { flowText } from "../slides/flow_text.ts";
 
 /** `diagram`. */
-export const doc = `Usage: diagram [DURATION] [cpu N]
+const doc = `diagram - what a processor did, drawn as the talk draws it
+Usage: diagram [DURATION] [cpu N]
 Effects: time goes on for DURATION, 1ms if it is not given; then what processor N did (cpu 3 if it is not given) is drawn
   as the talk draws it: a lane for the guest, one for the host, VM exits and entries between them, times in us from
   the beginning

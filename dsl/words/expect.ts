@@ -3,7 +3,8 @@ import { type Condition, ConditionError, parseCondition } from "../condition.ts"
 import type { Session } from "../session.ts";
 
 /** `expect`. */
-export const doc = `Usage: expect CONDITION
+const doc = `expect - an assertion
+Usage: expect CONDITION
 Effects: an assertion: nothing where CONDITION holds now, else a message with both sides. The conditions are those of
   run until
 Exit status: 0 if it holds; 1 if it does not, or has no value yet; 2 if there is no such condition

@@ -15,7 +15,8 @@ import { RepetitionError, type Session } from "../session.ts";
 import { unknownName } from "../unknown_name.ts";
 
 /** `explain`. */
-export const doc = `Usage: explain max | min | N [thread T] [--with SYSTEM[,SYSTEM…]] [--alone] [--json]
+const doc = `explain - what a sample of cyclictest is made of
+Usage: explain max | min | N [thread T] [--with SYSTEM[,SYSTEM…]] [--alone] [--json]
 Effects: runs everything since the last boot again, in the background and without its output, up to one sample of the
   last cyclictest: the largest, the smallest, or sample N; T is the thread's number, else the one that has the extreme, or 0.
   Prints the latency as an exact sum over the layers, then its parts in order of time. Where the measuring processor

@@ -3,7 +3,8 @@ import type { Session } from "../session.ts";
 import { unknownName } from "../unknown_name.ts";
 
 /** `irq`. */
-export const doc = `Usage: irq DEVICE [QUEUE]
+const doc = `irq - makes a device raise an interrupt
+Usage: irq DEVICE [QUEUE]
 Effects: makes a device raise one interrupt now, of queue QUEUE, 0 if it is not given. The message leaves the device at
   this instant; what follows happens as time goes on: step, run
 Exit status: 0; 1 if there is no such device, or it cannot raise now; 2 for a queue that is no number

@@ -6,7 +6,8 @@ import type { Session } from "../session.ts";
 import { unknownName } from "../unknown_name.ts";
 
 /** `params`. */
-export const doc = `Usage: params [PATH]
+const doc = `params - the parameters of the model
+Usage: params [PATH]
 Effects: prints the parameters of the model, all or those at and below PATH: value, kind and source of each, how many of
   each kind they are, and of the calibrated ones which were fitted together, to which rows of the talk, and what in them
   identifies them: * is the one that stands for its fit. published: by the talk; literature: from other work, or source

@@ -6,7 +6,8 @@ import type { Coroutine, Request } from "../jobs.ts";
 import type { Session } from "../session.ts";
 
 /** `run`. */
-export const doc = `Usage: run DURATION
+const doc = `run - lets time go on
+Usage: run DURATION
   run until CONDITION
 Effects: time goes on for DURATION, or up to the end of the first event after which CONDITION holds; background jobs
   go on meanwhile. Prints where it stopped. DURATION has a unit: ns, us, ms, s

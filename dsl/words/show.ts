@@ -7,8 +7,8 @@ import type { Session } from "../session.ts";
 import { unknownName } from "../unknown_name.ts";
 
 /** `show`. */
-export const doc =
-  `Usage: show cpu [N] | lapic [N|VM[.VCPU]] | vmcs [VM[.VCPU]] | events | tasks [MACHINE] | stats [VM] | results | time
+const doc = `show - state as it is now
+Usage: show cpu [N] | lapic [N|VM[.VCPU]] | vmcs [VM[.VCPU]] | events | tasks [MACHINE] | stats [VM] | results | time
 Effects: prints state as it is at this instant; changes nothing, costs no time
   cpu     the host's processors: hotplug state, guest or root mode, what is in flight, time by layer
   lapic   local APICs, of processors or of virtual CPUs, in the layout of QEMU's info lapic

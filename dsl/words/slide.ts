@@ -7,7 +7,8 @@ import { slideNumbered, SLIDES } from "../slides/catalogue.ts";
 import { TRAFFIC_ROWS, TRAFFIC_SYSTEMS, trafficOf, trafficTable } from "../traffic_table.ts";
 
 /** `slide`. */
-export const doc = `Usage: slide N
+const doc = `slide - the table of a slide, out of what has been measured
+Usage: slide N
 Effects: prints the table of slide N out of what the session has measured, published beside modelled; rows not measured
   yet are n/a. Slides 25 and 26 are the latency of cyclictest, 27 is iperf and ping. All other slides: rtkvm slides N,
   which runs what it needs by itself

@@ -7,7 +7,8 @@ import { timeText } from "../duration.ts";
 import { layerName } from "../../runtime/lab/views/cpus.ts";
 
 /** `step`. */
-export const doc = `Usage: step [N] [event]
+const doc = `step - lets events happen, one by one
+Usage: step [N] [event]
 Effects: lets the next N events happen, 1 if N is not given, and lists what happened in them: number, time, place, kind,
   name. An event is an alarm that fires or a step of a processor that ends
 Exit status: 0; 1 if nothing is pending; 2 for a grain or number that is none

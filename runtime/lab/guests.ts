@@ -58,7 +58,6 @@ function qemuProgram(lab: Lab, name: string): Program {
   });
   return {
     name,
-    summary: program.summary,
     doc: program.doc,
     *main(command: ProgramProcess): Activity<number> {
       if (options.system.vm0 === "host") {

@@ -21,14 +21,17 @@ import { complain, getopt } from "./getopt.ts";
 import type { Program, ProgramProcess } from "./program.ts";
 import { noSuchProcess, parsePid, taskOf } from "./scheduled_task.ts";
 
-const doc = `Usage: chrt [-f|-r|-o] PRIO PROGRAM [ARG]...
-       chrt [-f|-r|-o] -p [PRIO] PID
-       chrt -m
+const doc = `chrt - shows or sets a task's scheduling policy and priority
+Usage: chrt [-f|-r|-o] PRIO PROGRAM [ARG]...
+  chrt [-f|-r|-o] -p [PRIO] PID
+  chrt -m
 Effects: shows or sets a task's policy, SCHED_FIFO (-f), SCHED_RR (-r, the default) or SCHED_OTHER (-o), and its priority,
-         1 to 99, 0 with -o; or starts a program with them; -m shows which priorities there are
+  1 to 99, 0 with -o; or starts a program with them; -m shows which priorities there are
 Exit status: 0; 1 if there is no such task or the priority does not belong to the policy; 127 if there is no such program
 Errors: Invalid argument: a stopper thread (migration/N) cannot be changed
-Differs from the real one: no SCHED_BATCH (-b), SCHED_IDLE (-i), -a, -R, -v; COMMAND is a program that help lists`;
+Differs from the real one: no SCHED_BATCH (-b), SCHED_IDLE (-i), -a, -R, -v; COMMAND is a program that help lists
+Examples: chrt -m
+  chrt -f 80 cyclictest -n -q -l 10`;
 
 const POLICIES: Readonly<Record<string, Policy>> = { f: "SCHED_FIFO", r: "SCHED_RR", o: "SCHED_OTHER" };
 
@@ -42,7 +45,6 @@ SCHED_IDLE min/max priority\t: 0/0
 /** The program. */
 export const chrt: Program = {
   name: "chrt",
-  summary: "shows or sets a task's scheduling policy and priority",
   doc,
   *main(command: ProgramProcess): Activity<number> {
     const { kernel } = command;

@@ -124,16 +124,19 @@ function watch(thread: Thread, run: Run): void {
   run.broken = { thread, us: lastUs };
 }
 
-const doc =
-  `Usage: cyclictest -n -l LOOPS | -D TIME [-a [NUM]] [-b USEC] [-d DIST] [-h US | -H US] [-i INTV] [-m] [-p PRIO]
-       [-q] [-S] [-t [NUM]] [-v] [-y fifo|rr] [--json=FILE]
-Effects: sleeps LOOPS times, or for TIME seconds (m, h, d: other units), or until Ctrl-C, for INTV us (1000) and prints how late it woke, us:
-         minimum, last, average, maximum, each 10 ms or with -q once; -v every value, -h a histogram, --json a file.
-         -a: on processor NUM; -t: NUM threads, each with DIST us (500) more; -p: SCHED_FIFO priority; -b: ends when it woke
-         later than USEC; -S: -a -t -n
+const doc = `cyclictest - measures how late a task is woken by a timer
+Usage: cyclictest -n -l LOOPS | -D TIME [-a [NUM]] [-b USEC] [-d DIST] [-h US | -H US] [-i INTV] [-m] [-p PRIO]
+  [-q] [-S] [-t [NUM]] [-v] [-y fifo|rr] [--json=FILE]
+Effects: sleeps LOOPS times, or for TIME seconds (m, h, d: other units), or until Ctrl-C, for INTV us (1000) and prints how
+  late it woke, us: minimum, last, average, maximum, each 10 ms or with -q once; -v every value, -h a histogram, --json a file.
+  -a: on processor NUM; -t: NUM threads, each with DIST us (500) more; -p: SCHED_FIFO priority; -b: ends when it woke
+  later than USEC; -S: -a -t -n
 Exit status: 0; 1 after the usage on a value out of range, or on an option that is not modelled; 0 after the usage on an
-         option that there is not, as version 0.83 ends; the errno if FILE cannot be written
-Differs from the real one: -n is needed; no signal timers, no tracing; --json is of version 2`;
+  option that there is not, as version 0.83 ends; the errno if FILE cannot be written
+Errors: option --X is not modelled; invalid option -- 'X'; Failed to open 'FILE'
+Differs from the real one: -n is needed; no signal timers, no tracing; --json is of version 2
+Examples: cyclictest -a 0 -m -q -p 99 -n -l 1000
+  cyclictest -n -q -l 1000 -h 20`;
 
 /** How often the tool looks at its threads. */
 const LOOK_NS = 10_000_000;
@@ -141,7 +144,6 @@ const LOOK_NS = 10_000_000;
 /** The program. */
 export const cyclictest: Program = {
   name: "cyclictest",
-  summary: "measures how late a task is woken by a timer",
   doc,
   *main(command: ProgramProcess): Activity<number> {
     const { kernel, processors, task: main } = command;

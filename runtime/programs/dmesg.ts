@@ -12,17 +12,19 @@ import type { Activity } from "../../hw/sim/activity.ts";
 import { complain, getopt } from "./getopt.ts";
 import type { Program, ProgramProcess } from "./program.ts";
 
-const doc = `Usage: dmesg [-t]
+const doc = `dmesg - prints the kernel's log
+Usage: dmesg [-t]
 Effects: prints the kernel's log; with -t without the times
 Exit status: 0; 1 on a wrong argument
-Differs from the real one: nothing else is taken: lines have no levels, and the log cannot be cleared`;
+Errors: invalid option -- 'X'
+Differs from the real one: nothing else is taken: lines have no levels, and the log cannot be cleared
+Examples: dmesg | tail -n 3`;
 
 const NOT_MODELLED = [..."CcDdEeFfHhJKkLlnPprSsTuVwx"];
 
 /** The program. */
 export const dmesg: Program = {
   name: "dmesg",
-  summary: "prints the kernel's log",
   doc,
   *main(command: ProgramProcess): Activity<number> {
     const { kernel } = command;

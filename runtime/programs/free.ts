@@ -7,16 +7,17 @@
 import type { Activity } from "../../hw/sim/activity.ts";
 import type { Program, ProgramProcess } from "./program.ts";
 
-const doc = `Usage: free
+const doc = `free - refused: memory is not modelled
+Usage: free
 Effects: none
 Exit status: 1
 Errors: memory is not modelled
-Differs from the real one: there is no /proc/meminfo, so there is nothing to print`;
+Differs from the real one: there is no /proc/meminfo, so there is nothing to print
+Examples: free || echo $?`;
 
 /** The program. */
 export const free: Program = {
   name: "free",
-  summary: "refused: memory is not modelled",
   doc,
   *main(command: ProgramProcess): Activity<number> {
     yield command.kernel.steps.shellBuiltin;

@@ -325,17 +325,18 @@ function* send(command: ProgramProcess, request: Request): Activity<number> {
 /** How long a client tries (tcp_syn_retries 5). */
 const CONNECT_TIMEOUT_NS = 63_000_000_000;
 
-const doc = `Usage: iperf -s [-p PORT] [-y C] | iperf -c HOST [-p PORT] [-t SECONDS] [-i SECONDS] [-y C]
+const doc = `iperf - how much TCP carries from one computer to another
+Usage: iperf -s [-p PORT] [-y C] | iperf -c HOST [-p PORT] [-t SECONDS] [-i SECONDS] [-y C]
 Effects: -s: takes what clients send, until it is killed; -c: sends to HOST for SECONDS (10) and prints how much arrived;
   -i: a line for each interval; -y C: lines of comma-separated values
 Exit status: 0, as the real one after a refused connection too; 1 on wrong use or an unknown host
 Errors: tcp connect failed: Connection refused | Network is unreachable
-Differs from the real one: TCP only, one connection, from client to server`;
+Differs from the real one: TCP only, one connection, from client to server
+Examples: ssh vm0 iperf -s & sleep 0.1; iperf -c vm0 -t 1`;
 
 /** The program. */
 export const iperf: Program = {
   name: "iperf",
-  summary: "how much TCP carries from one computer to another",
   doc,
   *main(command: ProgramProcess): Activity<number> {
     const request = parse(command.argv.slice(1));

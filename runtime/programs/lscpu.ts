@@ -16,15 +16,17 @@ import { cpuList } from "../linux/cpu_mask.ts";
 import { complain, getopt } from "./getopt.ts";
 import { processorMask, type Program, type ProgramProcess } from "./program.ts";
 
-const doc = `Usage: lscpu
+const doc = `lscpu - prints what the processors are
+Usage: lscpu
 Effects: prints what the processors are and which of them are online
 Exit status: 0; 1 on a wrong argument
-Differs from the real one: no -e, -p, -x; no caches and no NUMA nodes, which the model does not have`;
+Errors: invalid option -- 'X'
+Differs from the real one: no -e, -p, -x; no caches and no NUMA nodes, which the model does not have
+Examples: lscpu | grep line`;
 
 /** The program. */
 export const lscpu: Program = {
   name: "lscpu",
-  summary: "prints what the processors are",
   doc,
   *main(command: ProgramProcess): Activity<number> {
     yield command.kernel.steps.shellBuiltin;

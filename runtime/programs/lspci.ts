@@ -18,11 +18,15 @@ import { getopt } from "./getopt.ts";
 import { className, deviceName, fullName, type NameStyle, vendorName } from "./pci_names.ts";
 import type { Program, ProgramProcess } from "./program.ts";
 
-const doc = `Usage: lspci [-nDkvmm] [-nn] [-s [[[DOMAIN]:]BUS:][DEVICE][.FUNCTION]] [-d [VENDOR]:[DEVICE]]
+const doc = `lspci - lists the functions on the PCI bus
+Usage: lspci [-nDkvmm] [-nn] [-s [[[DOMAIN]:]BUS:][DEVICE][.FUNCTION]] [-d [VENDOR]:[DEVICE]]
 Effects: lists the functions on the PCI bus: by names, by numbers (-n) or both (-nn), with domains (-D), with drivers (-k),
-         with flags, memory and capabilities (-v), for scripts (-mm); only a place (-s) or a kind (-d)
+  with flags, memory and capabilities (-v), for scripts (-mm); only a place (-s) or a kind (-d)
 Exit status: 0, also where nothing is listed; 1 on a wrong argument
-Differs from the real one: no -vv, -t, -x; no bridge windows, kernel modules and names of subsystems`;
+Errors: -s: Invalid slot number; -d: Invalid vendor ID
+Differs from the real one: no -vv, -t, -x; no bridge windows, kernel modules and names of subsystems
+Examples: lspci -nnk
+  lspci -s 05:00.0 -v`;
 
 const USAGE = `Usage: lspci [<switches>]
 
@@ -40,7 +44,6 @@ interface Style {
 /** The program. */
 export const lspci: Program = {
   name: "lspci",
-  summary: "lists the functions on the PCI bus",
   doc,
   *main(command: ProgramProcess): Activity<number> {
     yield command.kernel.steps.shellBuiltin;

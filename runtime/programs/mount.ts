@@ -13,11 +13,14 @@ import { Errno } from "../linux/errno.ts";
 import { complain, getopt } from "./getopt.ts";
 import type { Program, ProgramProcess } from "./program.ts";
 
-const doc = `Usage: mount -t TYPE [-o OPTION,...] DEVICE DIRECTORY
-       mount
+const doc = `mount - shows a file system of the kernel in a directory
+Usage: mount -t TYPE [-o OPTION,...] DEVICE DIRECTORY
+  mount
 Effects: shows a file system of the kernel at DIRECTORY: -t cpuset, -t cgroup -o cpuset; without arguments lists what is mounted
 Exit status: 0; 32 if it cannot be mounted; 1 on bad usage
-Differs from the real one: no block devices, no other types, no /etc/fstab; nothing can be unmounted`;
+Errors: unknown filesystem type 'TYPE'; mount point DIRECTORY does not exist
+Differs from the real one: no block devices, no other types, no /etc/fstab; nothing can be unmounted
+Examples: mkdir /dev/cpuset; mount -t cpuset none /dev/cpuset`;
 
 /** Status of a mount that failed. */
 const FAILED = 32;
@@ -25,7 +28,6 @@ const FAILED = 32;
 /** The program. */
 export const mount: Program = {
   name: "mount",
-  summary: "shows a file system of the kernel in a directory",
   doc,
   *main(command: ProgramProcess): Activity<number> {
     const { vfs } = command.system;

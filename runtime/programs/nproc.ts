@@ -12,15 +12,18 @@ import { affinity } from "../linux/scheduler_calls.ts";
 import { complain, getopt } from "./getopt.ts";
 import type { Program, ProgramProcess } from "./program.ts";
 
-const doc = `Usage: nproc [--all] [--ignore=N]
+const doc = `nproc - prints how many processors can be used
+Usage: nproc [--all] [--ignore=N]
 Effects: prints how many of the CPUs online the process may use; with --all how many there are; less N, but at least 1
 Exit status: 0; 1 on a wrong argument
-Differs from the real one: OMP_NUM_THREADS is not looked at`;
+Errors: invalid option -- 'X'; invalid number: 'TEXT'
+Differs from the real one: OMP_NUM_THREADS is not looked at
+Examples: nproc
+  nproc --all --ignore=1`;
 
 /** The program. */
 export const nproc: Program = {
   name: "nproc",
-  summary: "prints how many processors can be used",
   doc,
   *main(command: ProgramProcess): Activity<number> {
     const { kernel, task } = command;

@@ -72,17 +72,18 @@ function parse(args: readonly string[]): Request | string {
   return request;
 }
 
-const doc = `Usage: ping [-c COUNT] [-i SECONDS] [-q] [-D] [-s BYTES] HOST
+const doc = `ping - how long an ICMP echo takes there and back
+Usage: ping [-c COUNT] [-i SECONDS] [-q] [-D] [-s BYTES] HOST
 Effects: sends COUNT echo requests to HOST, without it until Ctrl-C, one each SECONDS (1), and prints how long each took
   there and back
 Exit status: 0; 1 where no reply has come or on wrong use; 2 on an unknown host
 Errors: HOST: Name or service not known; connect: Network is unreachable
-Differs from the real one: no other options`;
+Differs from the real one: no other options
+Examples: ping -c 3 vm0`;
 
 /** The program. */
 export const ping: Program = {
   name: "ping",
-  summary: "how long an ICMP echo takes there and back",
   doc,
   *main(command: ProgramProcess): Activity<number> {
     const { kernel, task, system: { net, bootTime } } = command;

@@ -108,10 +108,8 @@ export interface ProgramProcess {
 export interface Program {
   /** What it is called by. */
   readonly name: string;
-  /** One line for `help`. */
-  readonly summary: string;
-  /** Usage; Effects; Exit status; Errors; Differs from the real one. */
-  readonly doc?: string;
+  /** Its manual: `NAME - summary`, then Usage, Effects, Exit status, Errors, Differs from the real one, Examples. */
+  readonly doc: string;
   /** Its life; returns the exit status. */
   main(process: ProgramProcess): Activity<number>;
 }

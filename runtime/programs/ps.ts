@@ -21,12 +21,16 @@ import type { Task } from "../linux/task.ts";
 import { getopt } from "./getopt.ts";
 import type { Program, ProgramProcess } from "./program.ts";
 
-const doc = `Usage: ps [-e] [-L] [-p PID,...] [-C NAME,...] [-o COLUMN,...]
+const doc = `ps - lists tasks
+Usage: ps [-e] [-L] [-p PID,...] [-C NAME,...] [-o COLUMN,...]
 Effects: lists tasks: all with -e, else those selected, or those that are no kernel threads. Columns of -o: pid tid lwp
-         psr cls policy rtprio pri ni stat s time tty comm; COLUMN= has no heading
+  psr cls policy rtprio pri ni stat s time tty comm; COLUMN= has no heading
 Exit status: 0; 1 if no task is listed, or on a wrong argument
+Errors: error: unknown user-defined format specifier "COLUMN"
 Differs from the real one: no -f, -l, aux: no parents, users, memory, start times or command lines are modelled; a thread
-         is a process of its own, and shells are no tasks`;
+  is a process of its own, and shells are no tasks
+Examples: ps -eLo pid,tid,psr,cls,rtprio,pri,ni,stat,comm
+  ps -C ksoftirqd/3 -o pid=`;
 
 /** A column of `-o`. */
 interface Column {
@@ -105,7 +109,6 @@ For more details see ps(1).
 /** The program. */
 export const ps: Program = {
   name: "ps",
-  summary: "lists tasks",
   doc,
   *main(command: ProgramProcess): Activity<number> {
     const { kernel } = command;

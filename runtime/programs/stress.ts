@@ -19,11 +19,14 @@ import type { Memory, MemoryUser } from "../linux/memory.ts";
 import type { Task } from "../linux/task.ts";
 import type { Program, ProgramProcess } from "./program.ts";
 
-const doc = `Usage: stress [-c N] [-m N] [--vm-bytes B] [-t N] [-q] [-n]
+const doc = `stress - loads CPUs with endless loops, and memory
+Usage: stress [-c N] [-m N] [--vm-bytes B] [-t N] [-q] [-n]
 Effects: starts N processes in endless loops (-c), or that take memory (-m), 256 MB each or B; they end after N seconds (-t),
-         or never. While more memory is taken than the computer has, workers take pages from guests that are not locked
+  or never. While more memory is taken than the computer has, workers take pages from guests that are not locked
 Exit status: 0; 1 on a wrong argument
-Differs from the real one: no I/O and disk workers, no --vm-stride, --vm-hang, --vm-keep`;
+Errors: FAIL: [PID] (LINE) what is wrong
+Differs from the real one: no I/O and disk workers, no --vm-stride, --vm-hang, --vm-keep
+Examples: stress -c 4 -t 1s`;
 
 /** What `--help` prints. */
 const USAGE = `\`stress' imposes certain types of compute stress on your system
@@ -161,7 +164,6 @@ function numberOf(text: string, { suffixes }: NumberOption): number | Refusal {
 /** The program. */
 export const stress: Program = {
   name: "stress",
-  summary: "loads CPUs with endless loops, and memory",
   doc,
   *main(command: ProgramProcess): Activity<number> {
     const { kernel, task } = command;

@@ -19,10 +19,13 @@ import type { Task } from "../linux/task.ts";
 import type { Program, ProgramProcess } from "./program.ts";
 import { killThreads } from "./signals.ts";
 
-const doc = `Usage: sysbench --test=cpu [--cpu-max-prime=N] [--num-threads=N] [--max-requests=N] run
+const doc = `sysbench - measures how long a fixed amount of computing takes
+Usage: sysbench --test=cpu [--cpu-max-prime=N] [--num-threads=N] [--max-requests=N] run
 Effects: looks for the primes below N (10000) 10000 times, or as --max-requests says, and prints how long that took
 Exit status: 0; 1 on a wrong argument
-Differs from the real one: only the CPU test; the 95th percentile is exact`;
+Errors: Missing required argument: --test.; Invalid test name: NAME.
+Differs from the real one: only the CPU test; the 95th percentile is exact
+Examples: sysbench --test=cpu --max-requests=100 run`;
 
 /** What a run has measured. */
 export interface SysbenchResult {
@@ -130,7 +133,6 @@ interface Worker {
 /** The program. */
 export const sysbench: Program = {
   name: "sysbench",
-  summary: "measures how long a fixed amount of computing takes",
   doc,
   *main(command: ProgramProcess): Activity<number> {
     const { kernel, task: main, system } = command;

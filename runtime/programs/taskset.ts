@@ -23,17 +23,19 @@ import { complain, getopt } from "./getopt.ts";
 import { maskOf, processorMask, type Program, type ProgramProcess } from "./program.ts";
 import { noSuchProcess, parsePid, taskOf } from "./scheduled_task.ts";
 
-const doc = `Usage: taskset [-c] MASK PROGRAM [ARG]...
-       taskset -p [-c] [MASK] PID
+const doc = `taskset - shows or sets on which CPUs a task may run
+Usage: taskset [-c] MASK PROGRAM [ARG]...
+  taskset -p [-c] [MASK] PID
 Effects: shows or sets on which CPUs a task may run, or starts a program there; with -c MASK is a list (0,2-3), else hex
 Exit status: 0; 1 if there is no such task, the mask is none, or no CPU of it is online; 127 if there is no such program
 Errors: Invalid argument: only CPUs that are offline, or a kernel thread that is bound to its CPU
-Differs from the real one: no -a; COMMAND is a program that help lists, not a built-in or filter; shells have no task`;
+Differs from the real one: no -a; COMMAND is a program that help lists, not a built-in or filter; shells have no task
+Examples: taskset -c 3 cyclictest -n -q -l 10
+  sleep 9 & taskset -pc 0-2 $!`;
 
 /** The program. */
 export const taskset: Program = {
   name: "taskset",
-  summary: "shows or sets on which CPUs a task may run",
   doc,
   *main(command: ProgramProcess): Activity<number> {
     yield command.kernel.steps.shellBuiltin;

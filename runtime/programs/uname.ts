@@ -10,16 +10,19 @@ import type { Activity } from "../../hw/sim/activity.ts";
 import { complain, getopt } from "./getopt.ts";
 import type { Program, ProgramProcess } from "./program.ts";
 
-const doc = `Usage: uname [-asnrvmpio]
+const doc = `uname - prints name and release of the kernel
+Usage: uname [-asnrvmpio]
 Effects: prints the kernel's name (-s), the computer's (-n), release (-r), version (-v), machine (-m), processor (-p),
-         platform (-i), operating system (-o); -a: all but those that are unknown
+  platform (-i), operating system (-o); -a: all but those that are unknown
 Exit status: 0; 1 on a wrong argument
-Differs from the real one: the version has no build date`;
+Errors: invalid option -- 'X'; extra operand ‘TEXT’
+Differs from the real one: the version has no build date
+Examples: uname -r
+  uname -a`;
 
 /** The program. */
 export const uname: Program = {
   name: "uname",
-  summary: "prints name and release of the kernel",
   doc,
   *main(command: ProgramProcess): Activity<number> {
     const { kernel, system } = command;

@@ -9,10 +9,13 @@
 import type { Activity } from "../../hw/sim/activity.ts";
 import type { Program, ProgramProcess } from "./program.ts";
 
-const doc = `Usage: uptime
+const doc = `uptime - prints for how long the kernel runs, and its load
+Usage: uptime
 Effects: prints the time of day, for how long the kernel runs, and the load averages of 1, 5 and 15 minutes
 Exit status: 0; 1 on a wrong argument
-Differs from the real one: no -p, -s; there are no logins, so always 0 users; the model boots on 6 September 2012, 00:00`;
+Errors: invalid option -- 'X'
+Differs from the real one: no -p, -s; there are no logins, so always 0 users; the model boots on 6 September 2012, 00:00
+Examples: uptime`;
 
 const USAGE = `
 Usage:
@@ -24,7 +27,6 @@ For more details see uptime(1).
 /** The program. */
 export const uptime: Program = {
   name: "uptime",
-  summary: "prints for how long the kernel runs, and its load",
   doc,
   *main(command: ProgramProcess): Activity<number> {
     const { kernel, system } = command;

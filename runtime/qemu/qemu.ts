@@ -58,9 +58,7 @@ export interface QemuProcess {
 export interface QemuProgram {
   /** What it is called by. */
   readonly name: string;
-  /** One line for `help`. */
-  readonly summary: string;
-  /** Usage; Effects; Exit status; Errors; Differs from the real one. */
+  /** Its manual: `NAME - summary`, then Usage, Effects, Exit status, Errors, Differs from the real one, Examples. */
   readonly doc: string;
   /** Its life; returns the exit status. */
   main(process: QemuProcess): Activity<number>;
@@ -71,9 +69,6 @@ export function qemu(context: QemuContext): QemuProgram {
   const steps = qemuSteps(context.costs);
   return {
     name: context.name,
-    summary: context.patched
-      ? "runs a guest by KVM; its vCPUs get the offline CPUs for themselves"
-      : "runs a guest by KVM",
     doc: docOf(context),
     *main(command: QemuProcess): Activity<number> {
       const { argv, task } = command;
@@ -119,12 +114,15 @@ function docOf({ name, patched }: QemuContext): string {
   const effects = patched
     ? "starts a guest; its vCPUs get the CPUs that are offline, highest first"
     : "starts a guest";
-  return `Usage: ${name} [-enable-kvm] [-m MIB] [-smp N] [-cpu MODEL[,+FEATURE]...] [-name NAME] [-S] [-no-kvm-pit] [-realtime mlock=on]
-       [-nographic] [-serial BACKEND] [-monitor BACKEND] [-drive KEY=VALUE,...] [-device pci-assign,host=BUS:DEVICE.FUNCTION]
+  return `${name} - runs a guest by KVM${patched ? "; its vCPUs get the offline CPUs for themselves" : ""}
+Usage: ${name} [-enable-kvm] [-m MIB] [-smp N] [-cpu MODEL[,+FEATURE]...] [-name NAME] [-S] [-no-kvm-pit] [-realtime mlock=on]
+  [-nographic] [-serial BACKEND] [-monitor BACKEND] [-drive KEY=VALUE,...] [-device pci-assign,host=BUS:DEVICE.FUNCTION]
 Effects: ${effects}; ssh NAME COMMAND (vm0, vm1, ...) then runs there.
-         -S: the vCPUs wait, and vcpu[i] can be given to ioctl. Other options of qemu-kvm 1.1 are taken without effect, or refused
+  -S: the vCPUs wait, and vcpu[i] can be given to ioctl. Other options of qemu-kvm 1.1 are taken without effect, or refused
 Exit status: 0 once the guest is started; 1 if it cannot be
-Differs from the real one: the command returns, as with -daemonize; no monitor, no device models beside assigned devices`;
+Errors: option table and messages are those of the release, as: Could not open 'FILE': No such file or directory
+Differs from the real one: the command returns, as with -daemonize; no monitor, no device models beside assigned devices
+Examples: ${name} -m 1024 -cpu qemu64,+x2apic -enable-kvm -no-kvm-pit -nographic`;
 }
 
 /** Each `-device` as messages name it: `qemu-kvm: -device pci-assign,host=05:00.0`. */
