@@ -27,6 +27,10 @@ import {
   word,
 } from "./parse_nodes.ts";
 
+function listItem(command: ParseNode, background: boolean): ast.ListItem {
+  return { command: one(command), background, text: text(command).trim().replace(/\s+/g, " ") };
+}
+
 function andOr(kind: "and" | "or"): Action {
   return (first, rest) =>
     many<ast.TestExpression>(rest).reduce<ast.TestExpression>(
@@ -79,16 +83,11 @@ export const actions: Record<string, Action> = {
   Script: (body, _end) => one(body),
   Body: (_newlines, list) => maybe<ast.List>(list) ?? { items: [] },
   CompoundList: (_newlines, list) => one(list),
+  Piece: (_newlines, items, rest) => ({ items: many(items), length: rest!.source.startIdx }),
+  Terminated: (command, separator) => listItem(command!, one(separator)),
   List: (first, separators, rest, last) => {
     const ends = [...many<boolean>(separators), ...many<boolean>(last)];
-    const commands = [first!, ...rest!.children];
-    return {
-      items: commands.map((command, i) => ({
-        command: one(command),
-        background: ends[i] ?? false,
-        text: text(command).trim().replace(/\s+/g, " "),
-      })),
-    };
+    return { items: [first!, ...rest!.children].map((command, i) => listItem(command, ends[i] ?? false)) };
   },
   Separator_semicolon: (_a, _b) => false,
   Separator_ampersand: (_a, _b) => true,
@@ -242,35 +241,36 @@ export const actions: Record<string, Action> = {
   },
   arrayElement_plain: (value, _space) => ({ key: undefined, value: one(value) }),
 
-  redirect_here: function (digits, _operator, _dash, _spaces, _delimiter) {
-    const { bodies, source, parse } = fragment();
-    const document = bodies.get(this.source.startIdx + text(digits).length);
+  redirect: (_start, redirection) => one(redirection),
+  redirection_here: function (digits, _operator, _dash, _spaces, _delimiter) {
+    const { bodies, from, source, parse } = fragment();
+    const document = bodies.get(from + this.source.startIdx + text(digits).length);
     if (document === undefined) fail(this, "a here-document after `((', which opens arithmetic: write `( ('");
-    const inner = source.at(source.base + document.start);
+    const inner = source.at(source.base - from + document.start);
     const content: ast.WordPart[] = document.quoted
       ? [{ kind: "quoted", text: document.body }]
       : [{ kind: "double", parts: parse<ast.WordPart[]>(document.body, "HereBody", inner) }];
     return { kind: "text", fd: fileDescriptor(digits), body: word(this, content), newline: false };
   },
-  redirect_string: (digits, _operator, _spaces, value) => ({
+  redirection_string: (digits, _operator, _spaces, value) => ({
     kind: "text",
     fd: fileDescriptor(digits),
     body: one(value),
     newline: true,
   }),
-  redirect_both: (operator, _spaces, target) => ({
+  redirection_both: (operator, _spaces, target) => ({
     kind: "file",
     operator: text(operator),
     fd: undefined,
     target: one(target),
   }),
-  redirect_duplicate: (digits, operator, _spaces, target) => ({
+  redirection_duplicate: (digits, operator, _spaces, target) => ({
     kind: "duplicate",
     operator: text(operator),
     fd: fileDescriptor(digits),
     target: one(target),
   }),
-  redirect_file: (digits, operator, _spaces, target) => ({
+  redirection_file: (digits, operator, _spaces, target) => ({
     kind: "file",
     operator: text(operator),
     fd: fileDescriptor(digits),

@@ -104,8 +104,9 @@ export const wordActions: Record<string, Action> = {
 
   // Words
   word: wordOfParts,
-  literal_plain: literal,
-  literal_dollar: literal,
+  specialPart: (_start, part) => one(part),
+  plainText: literal,
+  loneDollar: literal,
   continuation: (_characters) => undefined,
   escaped: escapedCharacter,
   singleQuoted: (_open, characters, _close) => ({ kind: "quoted", text: text(characters) }),

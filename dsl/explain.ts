@@ -89,7 +89,7 @@ function tokenAt(text: string, at: number): { text: string; start: number } {
 function expectedWords(wanted: ReadonlySet<string>): string[] {
   const has = (text: string) => wanted.has(text);
   const isCommand = commandStarts.every(has);
-  const isWord = has('"$(("') && has('"\'"');
+  const isWord = has('"<("') && has('"\'"');
   const isExpression = has('"~"') && has('"--"');
   const isName = has('"A".."Z"') && !isCommand && !isWord && !isExpression;
   const found = closers.filter(has);

@@ -69,9 +69,9 @@ export function maskHereDocuments(text: string): MaskedText {
   return { text: scanner.masked(), bodies, unterminated: scanner.unterminated };
 }
 
-/** The innermost quote, expansion or call that is open at the end of a text, and what would close it. */
+/** The innermost quote, expansion or call that is open at the end of a masked text, and what would close it. */
 export function openAtEnd(text: string): { readonly offset: number; readonly closing: string } | undefined {
-  const scanner = new Scanner(text, new Map());
+  const scanner = new Scanner(text, undefined);
   scanner.scan();
   const { innermost } = scanner;
   return innermost === undefined
@@ -87,7 +87,8 @@ class Scanner {
   #pending: Pending[] = [];
   readonly #frames: Frame[] = [{ kind: "command", offset: 0, depth: 0 }];
 
-  constructor(readonly text: string, readonly bodies: Map<number, HereDocument>) {}
+  /** `bodies` takes the here-documents; without it the text is masked already. */
+  constructor(readonly text: string, readonly bodies: Map<number, HereDocument> | undefined) {}
 
   masked(): string {
     return this.#output + this.text.slice(this.#copied);
@@ -271,6 +272,8 @@ class Scanner {
 
   /** At the start of a line: takes the bodies of all here-documents that the line before has opened. */
   #takeBodies(): void {
+    const { bodies } = this;
+    if (bodies === undefined) return;
     for (let pending = this.#pending[0]; pending !== undefined; pending = this.#pending[0]) {
       const start = this.#at;
       const lines: string[] = [];
@@ -290,7 +293,7 @@ class Scanner {
       }
       this.#output += this.text.slice(this.#copied, start) + FILLER.repeat(this.#at - start);
       this.#copied = this.#at;
-      this.bodies.set(pending.offset, { body: lines.join(""), start, quoted: pending.quoted });
+      bodies.set(pending.offset, { body: lines.join(""), start, quoted: pending.quoted });
       this.#pending.shift();
     }
   }

@@ -14,12 +14,12 @@
  * @module
  */
 import * as ohm from "ohm-js";
-import type { ActionDict, Grammar, MatchResult, Semantics } from "ohm-js";
+import type { ActionDict, FailedMatchResult, Grammar, MatchResult, Semantics } from "ohm-js";
 import grammarText from "./shell.ohm" with { type: "text" };
-import type { Expression, List, Script } from "./ast.ts";
+import type { Expression, List, ListItem, Script } from "./ast.ts";
 import { actions } from "./build.ts";
 import { explainFailure } from "./explain.ts";
-import { maskHereDocuments } from "./heredoc.ts";
+import { FILLER, maskHereDocuments } from "./heredoc.ts";
 import { type Fragment, type ParseNode, SourceMap, withFragment } from "./parse_nodes.ts";
 import { recipe } from "./shell.recipe.ts";
 import { ShellSyntaxError } from "./syntax_error.ts";
@@ -31,7 +31,7 @@ export interface ParseOptions {
 }
 
 /** What Ohm's declarations leave out. */
-interface Failures {
+interface Failure extends FailedMatchResult {
   getRightmostFailures(): readonly { toString(): string }[];
 }
 const { makeRecipe } = ohm as unknown as { makeRecipe(recipe: unknown): Grammar };
@@ -78,11 +78,30 @@ export function parseScript(text: string, name = "rtkvm", options: ParseOptions 
 
 /** Parses text that stands somewhere inside `source`: the contents of backquotes or of a here-document. */
 function parseFragment<T>(text: string, rule: string, source: SourceMap): T {
-  const ended = rule !== "Script" || text.endsWith("\n") ? text : text + "\n";
-  const masked = rule === "Script"
-    ? maskHereDocuments(ended)
-    : { text: ended, bodies: new Map(), unterminated: undefined };
-  if (masked.unterminated !== undefined) {
+  if (rule === "Script") return new ScriptParser(text, source).parse() as T;
+  const match = shell().grammar.match(text, rule);
+  if (match.failed()) throw failureOf(match, { source, from: 0, text, whole: false });
+  return build<T>(match, { source, from: 0, bodies: new Map(), parse: parseFragment });
+}
+
+/** Characters of a script that are read at a time. Ohm remembers what it has tried at each until their tree is built. */
+const PIECE = 1024;
+
+/**
+ * Reads a script, piece by piece, so that a long one takes no more memory than its longest command. A piece gives its
+ * complete commands; the next one begins where the last of them ended. What one parse of the whole text would find at
+ * fault is at fault in its piece, for the same reasons.
+ */
+class ScriptParser {
+  readonly #text: string;
+  readonly #bodies: Fragment["bodies"];
+
+  /** @throws {ShellSyntaxError} if a here-document does not end */
+  constructor(text: string, readonly source: SourceMap) {
+    const masked = maskHereDocuments(text.endsWith("\n") ? text : text + "\n");
+    this.#text = masked.text;
+    this.#bodies = masked.bodies;
+    if (masked.unterminated === undefined) return;
     throw new ShellSyntaxError({
       file: source.name,
       text: source.text,
@@ -92,23 +111,77 @@ function parseFragment<T>(text: string, rule: string, source: SourceMap): T {
       incomplete: true,
     });
   }
-  const { grammar, semantics } = shell();
-  const match = grammar.match(masked.text, rule);
-  if (match.failed()) {
-    throw explainFailure(
-      source,
-      masked.text,
-      match.getRightmostFailurePosition() ?? 0,
-      rule === "Script" && source.base === 0,
-      () => {
-        return (match as MatchResult as MatchResult & Failures).getRightmostFailures().map((failure) =>
-          String(failure)
-        );
-      },
-    );
+
+  /** @throws {ShellSyntaxError} */
+  parse(): List {
+    const items: ListItem[] = [];
+    let from = 0;
+    for (let size = PIECE;;) {
+      const end = this.#lineEnd(from + size);
+      if (end === this.#text.length) break;
+      const match = shell().grammar.match(this.#text.slice(from, end), "Piece");
+      const piece = build<Piece>(match, this.#fragment(from));
+      items.push(...piece.items);
+      from += piece.length;
+      size = piece.length > 0 ? PIECE : this.#doubled(from, end);
+    }
+    items.push(...this.#all(from, this.#text.length).items);
+    return { items };
   }
-  const fragment: Fragment = { source, bodies: masked.bodies, parse: parseFragment };
-  return withFragment(fragment, () => (semantics(match) as unknown as ParseNode).build() as T);
+
+  /** Twice the length of a piece in which no command ends. @throws {ShellSyntaxError} if more text would not help. */
+  #doubled(from: number, end: number): number {
+    const match = shell().grammar.match(this.#text.slice(from, end), "Script");
+    if (match.failed() && match.getRightmostFailurePosition() < end - from) throw this.#failure(match, from);
+    return 2 * (end - from);
+  }
+
+  #all(from: number, end: number): List {
+    const match = shell().grammar.match(this.#text.slice(from, end), "Script");
+    if (match.failed()) throw this.#failure(match, from);
+    return build<List>(match, this.#fragment(from));
+  }
+
+  /** Where the line ends in which `at` lies, with the here-documents that begin on it. */
+  #lineEnd(at: number): number {
+    const newline = this.#text.indexOf("\n", at);
+    if (newline === -1) return this.#text.length;
+    let end = newline + 1;
+    while (this.#text[end] === FILLER) end++;
+    return end;
+  }
+
+  #fragment(from: number): Fragment {
+    return {
+      source: this.source.at(this.source.base + from),
+      from,
+      bodies: this.#bodies,
+      parse: parseFragment,
+    };
+  }
+
+  #failure(match: FailedMatchResult, from: number): ShellSyntaxError {
+    return failureOf(match, { source: this.source, from, text: this.#text, whole: this.source.base === 0 });
+  }
+}
+
+/** What the rule `Piece` gives: the commands that ended, and how much text they take. */
+interface Piece {
+  readonly items: readonly ListItem[];
+  readonly length: number;
+}
+
+function build<T>(match: MatchResult, fragment: Fragment): T {
+  return withFragment(fragment, () => (shell().semantics(match) as unknown as ParseNode).build() as T);
+}
+
+/** The error of a `match` that failed in a `text` from `from` on. */
+function failureOf(
+  match: FailedMatchResult,
+  { source, from, text, whole }: { source: SourceMap; from: number; text: string; whole: boolean },
+): ShellSyntaxError {
+  const at = from + match.getRightmostFailurePosition();
+  return explainFailure(source, text, at, whole, () => (match as Failure).getRightmostFailures().map(String));
 }
 
 const expressions = new Map<string, Expression>();

@@ -54,7 +54,10 @@ export class SourceMap {
 
 /** What the actions need to know beside the nodes. */
 export interface Fragment {
+  /** The source, from where the nodes count. */
   readonly source: SourceMap;
+  /** Where that is in the text whose here-documents are `bodies`. */
+  readonly from: number;
   readonly bodies: ReadonlyMap<number, HereDocument>;
   parse<T>(text: string, rule: string, source: SourceMap): T;
 }

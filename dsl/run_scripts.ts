@@ -8,6 +8,7 @@ import type { Era } from "../runtime/lab/eras.ts";
 import { ProfileError, type ProfileText } from "../runtime/lab/profile.ts";
 import type { ScriptFolder } from "../runtime/lab/script_folder.ts";
 import type { SystemRow } from "../runtime/lab/systems.ts";
+import type { Script } from "./ast.ts";
 import type { HostPort } from "./cli.ts";
 import { DeadlockError } from "./jobs.ts";
 import { narrator } from "./narrate.ts";
@@ -38,7 +39,7 @@ export interface RunOptions {
 /** A script that parses. */
 export interface Source {
   readonly path: string;
-  readonly text: string;
+  readonly script: Script;
   /** The scripts that lie beside it. */
   readonly folder: ScriptFolder;
 }
@@ -51,13 +52,12 @@ export function readScript(path: string, host: HostPort): Source | number {
     return 127; // as a shell says of a script that is not there
   }
   try {
-    parseScript(file.text, path);
+    return { path, script: parseScript(file.text, path), folder: folderOf(path, host) };
   } catch (error) {
     if (!(error instanceof ShellSyntaxError)) throw error;
     host.err(`${syntaxErrorText(error)}\n`);
     return 2;
   }
-  return { path, text: file.text, folder: folderOf(path, host) };
 }
 
 /** Runs each script on a machine of its own; answers the first exit status that is not 0. */
@@ -85,7 +85,7 @@ export function syntaxErrorText({ file, line, column, problem, excerpt }: ShellS
   return `${file}:${line}:${column}: ${problem}\n${excerpt}`;
 }
 
-async function runOne({ path, text, folder }: Source, options: RunOptions, host: HostPort): Promise<number> {
+async function runOne({ path, script, folder }: Source, options: RunOptions, host: HostPort): Promise<number> {
   const progress = new ProgressLine(host.errIsTerminal ? (part) => host.err(part) : undefined);
   const err = (part: string) => {
     progress.clear();
@@ -116,7 +116,7 @@ async function runOne({ path, text, folder }: Source, options: RunOptions, host:
   };
   let status: number;
   try {
-    const slices = session.scriptSlices(text, path, options.verbose ? narrator(session, out) : undefined);
+    const slices = session.scriptSlices(script, options.verbose ? narrator(session, out) : undefined);
     status = host.interruptible === undefined
       ? atOnce(slices)
       : await host.interruptible(slices, () => session.interrupt());

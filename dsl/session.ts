@@ -229,12 +229,17 @@ export class Session {
   }
 
   /**
-   * Runs a whole script. Returns its exit status.
+   * Parses and runs a whole script. Returns its exit status.
    *
    * @throws ShellSyntaxError before anything runs
    */
   runScript(text: string, name: string, watcher?: ScriptWatcher): number {
-    return atOnce(this.scriptSlices(text, name, watcher));
+    return this.run(parseScript(text, name), watcher);
+  }
+
+  /** Runs a script that has been parsed. Returns its exit status. */
+  run(script: Script, watcher?: ScriptWatcher): number {
+    return atOnce(this.scriptSlices(script, watcher));
   }
 
   /** Runs one input of a prompt. @throws ShellSyntaxError; `incomplete` where more lines would help. */
@@ -242,10 +247,9 @@ export class Session {
     return atOnce(this.lineSlices(text, onExit));
   }
 
-  /** As {@linkcode runScript}, slice by slice. */
-  *scriptSlices(text: string, name: string, watcher?: ScriptWatcher): Slices {
-    const script = parseScript(text, name);
-    const input = this.journal.input("script", name, this.shell);
+  /** As {@linkcode run}, slice by slice. */
+  *scriptSlices(script: Script, watcher?: ScriptWatcher): Slices {
+    const input = this.journal.input("script", script.name, this.shell);
     return yield* this.#perform(input, () => this.#enter(input, script.body.items, { watcher, script }));
   }
 

@@ -85,21 +85,21 @@ async function scriptStudy(line: Line, profiles: readonly ProfileText[], host: H
   if (typeof found === "string") return wrong(host, found);
   const options = { profiles, positional, strict: flags.has("strict"), json: flags.has("json") };
   if (command === "sweep") {
-    const script = readScript(path, host);
-    if (typeof script === "number") return script;
+    const source = readScript(path, host);
+    if (typeof source === "number") return source;
     const resume = values.get("resume")?.split(",") ?? [];
-    return await sweep(script, found, { ...options, resume }, host);
+    return await sweep({ ...source, text: source.script.text }, found, { ...options, resume }, host);
   }
   if (!values.has("on") || found.systems.length < 2) {
     return wrong(host, "compare: --on: expected two systems or more, like --on kvm,rfc-v2");
   }
   const seed = integer(line, "seed", 1, 0);
   if (typeof seed === "string") return wrong(host, seed);
-  const script = readScript(path, host);
-  if (typeof script === "number") return script;
+  const source = readScript(path, host);
+  if (typeof source === "number") return source;
   const { compare } = await import("./compare.ts");
   const { systems, kernels } = found;
-  return compare(script, { ...options, systems, kernels, seed }, host);
+  return compare(source, { ...options, systems, kernels, seed }, host);
 }
 
 /** How the talk's rows are run where nothing else is said. */

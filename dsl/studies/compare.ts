@@ -81,7 +81,7 @@ function isSame(a: TraceRecord, b: TraceRecord): boolean {
 }
 
 /** Runs the comparison; answers the first exit status that is not 0. */
-export function compare(script: Source, options: CompareOptions, port: ComparePort): number {
+export function compare(source: Source, options: CompareOptions, port: ComparePort): number {
   const profile = profileWith(options.profiles);
   const records: RunRecord[] = [];
   const partings: string[] = [];
@@ -91,7 +91,7 @@ export function compare(script: Source, options: CompareOptions, port: ComparePo
   const nameOf = ({ system, kernel }: Variant) => options.kernels.length > 1 ? `${system} ${kernel}` : system;
   for (const variant of variants) {
     const sink = reference === undefined ? new FirstRecords() : new Comparison(reference.records);
-    const run = runOn(variant, script, options, sink);
+    const run = runOn(variant, source, options, sink);
     if (run.status !== 0) {
       port.err(`rtkvm: compare: ${nameOf(variant)}: status ${run.status}\n${run.stderr}`);
       if (status === 0) status = run.status;
@@ -112,7 +112,7 @@ export function compare(script: Source, options: CompareOptions, port: ComparePo
     const row = record.program === "cyclictest" ? publishedRowOf(record) : undefined;
     return row === undefined ? [] : [latencyRowId(row)];
   });
-  port.out(`${script.path} on ${variants.length} systems and kernels, seed ${options.seed}\n\n`);
+  port.out(`${source.path} on ${variants.length} systems and kernels, seed ${options.seed}\n\n`);
   port.out(`${compareLines(records).join("\n")}\n\n${partings.join("\n")}\n`);
   port.out(`\n${provenanceLines(profile, [...new Set(rows)]).join("\n")}\n`);
   return status;
@@ -126,7 +126,7 @@ interface Variant {
 
 function runOn(
   { system, kernel }: Variant,
-  { path, text, folder }: Source,
+  { path, script, folder }: Source,
   { seed, profiles, positional, strict }: CompareOptions,
   sink: FirstRecords | Comparison,
 ): { readonly status: number; readonly stderr: string; readonly records: readonly RunRecord[] } {
@@ -142,7 +142,7 @@ function runOn(
   sink.onFull = () => void (engine.trace = null); // the rest of the run goes at full speed
   let status: number;
   try {
-    status = session.runScript(text, path);
+    status = session.run(script);
   } catch (error) {
     if (!(error instanceof DeadlockError)) throw error;
     stderr += `${error.message}\n`;
