@@ -103,6 +103,7 @@ export const actions: Record<string, Action> = {
   // Commands
   Command_compound: (command, redirects) => withRedirects(one<object>(command), redirects),
   Command_call: (command, redirects) => withRedirects(one<object>(command), redirects),
+  Compound: tail,
   BraceGroup: group(false),
   Subshell: group(true),
   If: function (_if, condition, _then, body, elifs, otherwise, _fi) {
@@ -241,7 +242,7 @@ export const actions: Record<string, Action> = {
   },
   arrayElement_plain: (value, _space) => ({ key: undefined, value: one(value) }),
 
-  redirect: (_start, redirection) => one(redirection),
+  redirect: tail,
   redirection_here: function (digits, _operator, _dash, _spaces, _delimiter) {
     const { bodies, from, source, parse } = fragment();
     const document = bodies.get(from + this.source.startIdx + text(digits).length);

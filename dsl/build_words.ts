@@ -104,7 +104,7 @@ export const wordActions: Record<string, Action> = {
 
   // Words
   word: wordOfParts,
-  specialPart: (_start, part) => one(part),
+  specialPart: tail,
   plainText: literal,
   loneDollar: literal,
   continuation: (_characters) => undefined,

@@ -155,5 +155,5 @@ export const wordOfParts: Action = function (items) {
 export const sourceText: Action = function () {
   return this.sourceString;
 };
-/** The second child: what follows a separator. */
+/** The second child: what follows a separator, or was looked at before. */
 export const tail: Action = (_separator, item) => one(item);
