@@ -16,6 +16,8 @@ import { ENGINE_BENCHES, type EngineBench } from "./bench_engine.ts";
 /** A whole `deno run --allow-read=. mod.ts …`. */
 interface WholeRun {
   readonly name: string;
+  /** Another module than mod.ts. */
+  readonly module?: string;
   readonly args: readonly string[];
   /** Most CPU time, s. */
   readonly limitCpuS?: number;
@@ -42,6 +44,16 @@ const underIperf = (system: string, seconds: number) => [
 
 const WHOLE_RUNS: readonly WholeRun[] = [
   { name: "start to first prompt", args: [], limitCpuS: 0.25 },
+  { name: "script of one line", args: ["run", "tests/one_line.rtk"], limitCpuS: 0.12 },
+  // 2,500 lines a second.
+  {
+    name: "10,000 lines parsed",
+    module: "tests/bench_parse.ts",
+    args: ["10000"],
+    limitCpuS: 4,
+    limitMiB: 250,
+  },
+  { name: "1,000 lines typed", module: "tests/bench_prompt.ts", args: ["1000"], limitCpuS: 1.25 },
   { name: "300,000 idle loops, rfc-v2", args: idleLoops("rfc-v2"), limitCpuS: 0.8 },
   { name: "300,000 idle loops, kvm", args: idleLoops("kvm"), limitCpuS: 1.6 },
   { name: "30 s under iperf, rfc-v2", args: underIperf("rfc-v2", 30), limitMiB: 200 },
@@ -73,7 +85,7 @@ interface Usage {
 /** Runs a command with empty standard input: what the probe says, or why the run failed. */
 async function measure(run: WholeRun): Promise<Usage | string> {
   const command = new Deno.Command(Deno.execPath(), {
-    args: ["run", "--preload=tests/bench_probe.ts", "--allow-read=.", "mod.ts", ...run.args],
+    args: ["run", "--preload=tests/bench_probe.ts", "--allow-read=.", run.module ?? "mod.ts", ...run.args],
     cwd: new URL("..", import.meta.url),
     env: { NO_COLOR: "1" },
     stdin: "null",
