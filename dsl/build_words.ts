@@ -6,6 +6,7 @@
 import { combineBinary, parseNumber } from "./arithmetic.ts";
 import type * as ast from "./ast.ts";
 import { decodeEscapes } from "./escapes.ts";
+import { strangeCharacter } from "./strange_characters.ts";
 import {
   type Action,
   escapedCharacter,
@@ -105,7 +106,12 @@ export const wordActions: Record<string, Action> = {
   // Words
   word: wordOfParts,
   specialPart: tail,
-  plainText: literal,
+  plainText: function (_characters) {
+    const { sourceString } = this;
+    const strange = strangeCharacter(sourceString);
+    if (strange !== undefined) fail(this, strange.problem, [strange.meant], strange.offset);
+    return { kind: "literal", text: sourceString };
+  },
   loneDollar: literal,
   continuation: (_characters) => undefined,
   escaped: escapedCharacter,

@@ -5,6 +5,7 @@
  */
 import type { SourceMap } from "./parse_nodes.ts";
 import { FILLER, openAtEnd } from "./heredoc.ts";
+import { remarksOn } from "./mistakes.ts";
 import { ShellSyntaxError } from "./syntax_error.ts";
 
 const commandStarts = ['"if"', '"while"', '"{"'];
@@ -22,7 +23,7 @@ const closers = [
   '"]]"',
   '";;"',
 ];
-const separators = ['","', '":"', '"="'];
+const separators = ['":"', '"="'];
 
 /**
  * Makes the error of a text that does not match. `failures` are Ohm's descriptions at `at`. Only the end of a `whole`
@@ -35,34 +36,60 @@ export function explainFailure(
   whole: boolean,
   failures: () => string[],
 ): ShellSyntaxError {
-  const wanted = new Set(failures());
   const text = whole ? masked : source.text;
   const open = whole ? openAtEnd(masked) : undefined;
-  // Inside something that is still open, more input could help wherever the grammar stopped.
-  const unclosed = open !== undefined && at >= open.offset ? open : undefined;
-  const incomplete = whole && (at >= masked.length || unclosed !== undefined);
-  let offset = source.base + Math.min(at, masked.length);
-  let problem: string;
-  if (unclosed !== undefined) {
-    offset = unclosed.offset;
-    problem = `unexpected EOF while looking for matching \`${unclosed.closing}'`;
-  } else if (incomplete) problem = "syntax error: unexpected end of file";
-  else {
-    const token = tokenAt(text, offset);
-    offset = token.start;
-    const refused = /^[ \t]*(select|coproc)\b/.exec(text.slice(text.lastIndexOf("\n", offset - 1) + 1));
-    problem = refused === null
-      ? `syntax error near unexpected token \`${token.text}'`
-      : `${refused[1]}: not in this language`;
+  const fail = (
+    problem: string,
+    offset: number,
+    expected: readonly string[],
+    more: { readonly incomplete?: boolean; readonly note?: string | undefined } = {},
+  ) => {
+    const { incomplete = false, note } = more;
+    const place = Math.min(offset, source.text.length);
+    return new ShellSyntaxError({
+      file: source.name,
+      text: source.text,
+      offset: place,
+      problem,
+      expected,
+      incomplete,
+      note,
+    });
+  };
+  // Inside a quote or an expansion that is still open, more input could help wherever the grammar stopped.
+  if (open !== undefined && at >= (open.kind === "call" ? masked.length : open.offset)) {
+    const problem = `unexpected EOF while looking for matching \`${open.closing}'`;
+    return fail(problem, open.offset, [`a closing ${open.closing}`], { incomplete: true });
   }
-  return new ShellSyntaxError({
-    file: source.name,
-    text: source.text,
-    offset: Math.min(offset, source.text.length),
-    problem,
-    expected: unclosed === undefined ? expectedWords(wanted) : [`a closing ${unclosed.closing}`],
-    incomplete,
-  });
+  const offset = source.base + Math.min(at, masked.length);
+  const incomplete = whole && at >= masked.length;
+  const token = incomplete ? { text: "", start: offset } : tokenAt(text, offset);
+  const refused = refusedBefore(text, token.start);
+  if (refused !== undefined) return fail(`${refused.word}: not in this language`, refused.offset, []);
+  const remarks = whole ? remarksOn(text, token.start, token.text, incomplete) : undefined;
+  const { strange } = remarks ?? {};
+  if (strange !== undefined) return fail(strange.problem, strange.offset, [strange.meant]);
+  return fail(
+    incomplete
+      ? "syntax error: unexpected end of file"
+      : `syntax error near unexpected token \`${token.text}'`,
+    token.start,
+    expectedWords(new Set(failures()), text.slice(0, token.start), remarks?.wanted),
+    { incomplete, note: remarks?.note },
+  );
+}
+
+/** A word or a pattern of bash that the language leaves out, and whose syntax the text at `at` follows. */
+function refusedBefore(
+  text: string,
+  at: number,
+): { readonly word: string; readonly offset: number } | undefined {
+  const start = text.lastIndexOf("\n", at - 1) + 1;
+  const before = text.slice(start, at);
+  const word = /^(.*(?:^|[;&|({]|\b(?:then|do|else))[ \t]*)(select|coproc)\b/.exec(before);
+  if (word !== null) return { word: word[2] ?? "", offset: start + (word[1] ?? "").length };
+  if (text[at] === "," && /\(\([^()]*$/.test(before)) return { word: "the comma operator", offset: at };
+  return text[at] === "(" && /[?*+@!]$/.test(before) ? { word: "extglob", offset: at - 1 } : undefined;
 }
 
 const operators = /;;|&&|\|\||<<<|<<|>>|>&|<&|<>|&>|[;&|()<>]/y;
@@ -76,6 +103,8 @@ function tokenAt(text: string, at: number): { text: string; start: number } {
   operators.lastIndex = at;
   const found = operators.exec(text);
   if (found) return { text: found[0], start: at };
+  const variable = /^\$\w+/.exec(text.slice(at, at + 80));
+  if (variable) return { text: variable[0], start: at };
   const inWord = (i: number) => /[\w./:-]/.test(text[i] ?? " ");
   if (!inWord(at)) return { text: c, start: at };
   let start = at;
@@ -85,19 +114,28 @@ function tokenAt(text: string, at: number): { text: string; start: number } {
   return { text: text.slice(start, end), start };
 }
 
-/** Ohm lists every terminal that could have stood there; a reader wants the kinds. */
-function expectedWords(wanted: ReadonlySet<string>): string[] {
-  const has = (text: string) => wanted.has(text);
+/**
+ * Ohm lists every terminal that could have stood there; a reader wants the kinds. `closing` is what the compound
+ * command around the place waits for.
+ */
+function expectedWords(failures: ReadonlySet<string>, before: string, closing: string | undefined): string[] {
+  const has = (text: string) => failures.has(text);
+  if (/(^|[^<])<<-?[ \t]*$/.test(before)) return ["the word that ends the here-document"];
+  if (/(^|[\s;])(for|function)[ \t]+$/.test(before)) return ["a name"];
   const isCommand = commandStarts.every(has);
   const isWord = has('"<("') && has('"\'"');
   const isExpression = has('"~"') && has('"--"');
   const isName = has('"A".."Z"') && !isCommand && !isWord && !isExpression;
   const found = closers.filter(has);
-  if (isCommand) found.unshift("a command");
+  if (closing !== undefined && !isExpression && !isWord) found.push(`"${closing}"`);
+  if (isCommand) found.unshift(has('"!"') ? "a command" : '"{"');
   else if (isExpression) found.unshift("an expression");
-  else if (found.length === 0 && isWord) found.unshift("a word");
-  else if (found.length === 0 && isName) found.unshift("a name");
+  else if (isWord && has('"|"')) found.push("the end of the command");
+  else if (isWord && found.length === 0) found.push(/(^|[^<])(<|<>|&?>[>|]?)[ \t]*$/.test(before) ? "a file" : "a word");
+  if (has('","')) found.unshift('","');
+  else if (has('";"') && has('"**"')) found.unshift('";"');
   if (found.length === 0) found.push(...separators.filter(has));
-  if (found.length === 0 && has('"\\n"')) found.push("the end of the command");
-  return found.slice(0, 6);
+  if (found.length === 0 && isName) found.push("a name");
+  if (found.length === 0 && (has('"\\n"') || /(^|[^;]);$/.test(before))) found.push("the end of the command");
+  return [...new Set(found)].slice(0, 6);
 }

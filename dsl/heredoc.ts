@@ -42,7 +42,7 @@ interface Pending {
 
 /** What encloses the scanner's place; `closing` ends it, `depth` counts open parentheses. */
 interface Frame {
-  readonly kind: "command" | "double" | "brace" | "arithmetic" | "backquote" | "single";
+  readonly kind: "command" | "double" | "brace" | "arithmetic" | "call" | "backquote" | "single";
   /** Where it was opened. */
   readonly offset: number;
   depth: number;
@@ -53,6 +53,7 @@ const closings: Readonly<Record<Frame["kind"], string>> = {
   double: '"',
   brace: "}",
   arithmetic: ")",
+  call: ")",
   backquote: "`",
   single: "'",
 };
@@ -69,14 +70,34 @@ export function maskHereDocuments(text: string): MaskedText {
   return { text: scanner.masked(), bodies, unterminated: scanner.unterminated };
 }
 
-/** The innermost quote, expansion or call that is open at the end of a masked text, and what would close it. */
-export function openAtEnd(text: string): { readonly offset: number; readonly closing: string } | undefined {
-  const scanner = new Scanner(text, undefined);
+/** A quote, an expansion or a call that is open at the end of a text. */
+export interface OpenQuote {
+  /** `call`: the arguments of a C call; `command`: `$( )`. */
+  readonly kind: Frame["kind"];
+  /** Where it was opened. */
+  readonly offset: number;
+  /** What would close it. */
+  readonly closing: string;
+}
+
+/** The innermost quote, expansion or call that is open at the end of a masked text. */
+export function openAtEnd(text: string, listener?: WordListener): OpenQuote | undefined {
+  const scanner = new Scanner(text, undefined, listener);
   scanner.scan();
   const { innermost } = scanner;
-  return innermost === undefined
-    ? undefined
-    : { offset: innermost.offset, closing: closings[innermost.kind] };
+  if (innermost === undefined) return undefined;
+  const { kind, offset } = innermost;
+  return { kind, offset, closing: closings[kind] };
+}
+
+/** Told about the words of commands that are not quoted, as the scanner comes to them. */
+export interface WordListener {
+  /** A word; `starts` if a command may begin with it. */
+  word(text: string, offset: number, starts: boolean): void;
+  /** A parenthesis that opens a subshell, a function's head or a pattern. */
+  opened(offset: number, starts: boolean): void;
+  /** What closes it, or ends a pattern of `case`. */
+  closed(offset: number): void;
 }
 
 class Scanner {
@@ -88,7 +109,11 @@ class Scanner {
   readonly #frames: Frame[] = [{ kind: "command", offset: 0, depth: 0 }];
 
   /** `bodies` takes the here-documents; without it the text is masked already. */
-  constructor(readonly text: string, readonly bodies: Map<number, HereDocument> | undefined) {}
+  constructor(
+    readonly text: string,
+    readonly bodies: Map<number, HereDocument> | undefined,
+    readonly listener?: WordListener,
+  ) {}
 
   masked(): string {
     return this.#output + this.text.slice(this.#copied);
@@ -146,18 +171,23 @@ class Scanner {
       case "(":
         if (text[this.#at + 1] === "(" && commandStart) this.#push("arithmetic", 2);
         else if (/\w/.test(text[this.#at - 1] ?? "") && text[this.#at + 1] !== ")") {
-          this.#push("arithmetic", 1);
+          this.#push("call", 1);
         } else {
+          this.listener?.opened(this.#at, commandStart);
           frame.depth++;
           this.#at++;
         }
         return true;
-      case ")":
+      case ")": {
+        this.listener?.closed(this.#at);
+        // After a pattern of `case` and after the head of a function a command begins.
+        const begins = text[this.#at - 1] === "(" || (frame.depth === 0 && this.#frames.length === 1);
         if (frame.depth > 0) {
           frame.depth--;
           this.#at++;
         } else this.#pop(1);
-        return false;
+        return begins;
+      }
       case "<":
         if (text.startsWith("<<<", this.#at)) this.#at += 3;
         else if (text.startsWith("<<", this.#at)) this.#operator();
@@ -184,6 +214,7 @@ class Scanner {
     const word = /[^\s;&|()<>$`'"\\#]+/y;
     word.lastIndex = this.#at;
     const found = word.exec(text)?.[0] ?? c;
+    this.listener?.word(found, this.#at, commandStart);
     this.#at += found.length;
     return /^(?:if|then|else|elif|do|while|until|for|!|\{)$/.test(found);
   }
@@ -191,6 +222,7 @@ class Scanner {
   /** One token inside double quotes, `${…}` or an arithmetic expression. */
   #quoted(frame: Frame): void {
     const c = this.text[this.#at] ?? "";
+    const isCounted = frame.kind === "arithmetic" || frame.kind === "call";
     if (c === "\\") this.#at += 2;
     else if (c === "\n") {
       this.#at++;
@@ -201,10 +233,10 @@ class Scanner {
       if (frame.kind === "double") this.#pop(1);
       else this.#push("double", 1);
     } else if (frame.kind === "brace" && c === "}") this.#pop(1);
-    else if (frame.kind === "arithmetic" && c === "(") {
+    else if (isCounted && c === "(") {
       frame.depth++;
       this.#at++;
-    } else if (frame.kind === "arithmetic" && c === ")") {
+    } else if (isCounted && c === ")") {
       this.#at++;
       if (--frame.depth === 0) this.#frames.pop();
     } else if (
@@ -235,6 +267,7 @@ class Scanner {
     const { text } = this;
     if (text.startsWith("$((", this.#at)) this.#push("arithmetic", 3);
     else if (text.startsWith("$(", this.#at)) {
+      this.listener?.opened(this.#at, false);
       this.#push("command", 2);
       return true;
     } else if (text.startsWith("${", this.#at)) this.#push("brace", 2);
@@ -245,7 +278,7 @@ class Scanner {
   }
 
   #push(kind: Frame["kind"], length: number): void {
-    const depth = kind === "arithmetic" ? (length === 1 ? 1 : 2) : 0;
+    const depth = kind === "call" ? 1 : kind === "arithmetic" ? 2 : 0;
     this.#frames.push({ kind, offset: this.#at, depth });
     this.#at += length;
   }

@@ -102,13 +102,16 @@ class ScriptParser {
     this.#text = masked.text;
     this.#bodies = masked.bodies;
     if (masked.unterminated === undefined) return;
+    const { offset, delimiter } = masked.unterminated;
+    const like = text.split("\n").findIndex((line) => line !== delimiter && line.trim() === delimiter);
     throw new ShellSyntaxError({
       file: source.name,
       text: source.text,
-      offset: source.base + masked.unterminated.offset,
+      offset: source.base + offset,
       problem: "syntax error: unexpected end of file",
-      expected: [`a line ${masked.unterminated.delimiter} that ends the here-document`],
+      expected: [`a line ${delimiter} that ends the here-document`],
       incomplete: true,
+      note: like === -1 ? undefined : `line ${like + 1} has blanks beside its ${delimiter}`,
     });
   }
 

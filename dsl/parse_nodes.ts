@@ -102,13 +102,13 @@ export function span(node: ParseNode): ast.Span {
   return { start: source.base + startIdx, end: source.base + endIdx, line: source.line(startIdx) };
 }
 
-/** Refuses what the grammar takes. @throws {ShellSyntaxError} */
-export function fail(node: ParseNode, problem: string, expected: string[] = []): never {
+/** Refuses what the grammar takes, `from` a character of the node on. @throws {ShellSyntaxError} */
+export function fail(node: ParseNode, problem: string, expected: readonly string[] = [], from = 0): never {
   const { source } = fragment();
   throw new ShellSyntaxError({
     file: source.name,
     text: source.text,
-    offset: source.base + node.source.startIdx,
+    offset: source.base + node.source.startIdx + from,
     problem,
     expected,
     incomplete: false,

@@ -81,8 +81,8 @@ export async function runScripts(
 }
 
 /** `setup.rtk:3:1: syntax error near …`, then the line with a caret and what was expected. */
-export function syntaxErrorText({ file, line, column, problem, excerpt }: ShellSyntaxError): string {
-  return `${file}:${line}:${column}: ${problem}\n${excerpt}`;
+export function syntaxErrorText({ file, place, problem, excerpt }: ShellSyntaxError): string {
+  return `${file}:${place.line}:${place.column}: ${problem}\n${excerpt}`;
 }
 
 async function runOne({ path, script, folder }: Source, options: RunOptions, host: HostPort): Promise<number> {

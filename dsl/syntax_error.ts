@@ -5,13 +5,20 @@
  * setup.rtk: line 3: syntax error near unexpected token `fi'
  *   3 | fi
  *     | ^ column 1: expected a command
+ * note: no "if" is open here
  * ```
  *
  * @module
  */
 
-/** Line and column, both from 1, of an offset; a newline belongs to the line it ends. */
-export function position(text: string, offset: number): { line: number; column: number } {
+/** A line and a column, both from 1. */
+export interface Place {
+  readonly line: number;
+  readonly column: number;
+}
+
+/** The place of an offset; a newline belongs to the line it ends. */
+export function position(text: string, offset: number): Place {
   const before = text.slice(0, offset);
   const lineStart = before.lastIndexOf("\n") + 1;
   let line = 1;
@@ -33,6 +40,8 @@ export interface SyntaxErrorDetails {
   readonly expected: readonly string[];
   /** More input could make the text right: a prompt asks for another line. */
   readonly incomplete: boolean;
+  /** What was probably meant. */
+  readonly note?: string | undefined;
 }
 
 /** A script that does not parse. Nothing of it has run. */
@@ -47,8 +56,10 @@ export class ShellSyntaxError extends SyntaxError {
   readonly column: number;
   /** Into the text, in UTF-16 units. */
   readonly offset: number;
-  /** The line with a caret below it. */
+  /** The line with a caret below it, and a note if there is one. */
   readonly excerpt: string;
+  /** Where the caret stands: at the end of a file, behind the last thing that it says. */
+  readonly place: Place;
   /** What could have stood there, in words. */
   readonly expected: readonly string[];
   /** More input could make the text right. */
@@ -59,28 +70,37 @@ export class ShellSyntaxError extends SyntaxError {
   /** Makes the message of its parts. */
   constructor(details: SyntaxErrorDetails) {
     const { line, column } = position(details.text, details.offset);
-    const excerpt = excerptOf(details);
+    const place = placeOf(details);
+    const excerpt = excerptOf(details, place);
     super(`${details.file}: line ${line}: ${details.problem}\n${excerpt}`);
     this.file = details.file;
     this.line = line;
     this.column = column;
     this.offset = details.offset;
     this.excerpt = excerpt;
+    this.place = place;
     this.expected = details.expected;
     this.incomplete = details.incomplete;
     this.problem = details.problem;
   }
 }
 
-/** The line with a caret; for the end of the file, the last line that says something. */
-function excerptOf({ text, offset, expected }: SyntaxErrorDetails): string {
-  const atEnd = offset >= text.trimEnd().length;
-  const { line, column } = position(text, atEnd ? text.trimEnd().length : offset);
-  const source = text.split("\n")[line - 1] ?? "";
+/** Where the caret stands; for the end of the file, behind the last line that says something. */
+function placeOf({ text, offset }: SyntaxErrorDetails): Place {
+  const end = text.trimEnd().length;
+  return position(text, offset >= end ? end : offset);
+}
+
+/** The line with a caret. */
+function excerptOf({ text, expected, note }: SyntaxErrorDetails, { line, column }: Place): string {
+  const source = text.split("\n")[line - 1]?.replace(/\r$/, "") ?? "";
   const margin = String(line);
   const wanted = expected.length > 0 ? `: expected ${list(expected)}` : "";
   const indent = source.slice(0, column - 1).replace(/[^\t]/g, " ");
-  return `  ${margin} | ${source}\n  ${" ".repeat(margin.length)} | ${indent}^ column ${column}${wanted}`;
+  const caret = `  ${margin} | ${source}\n  ${
+    " ".repeat(margin.length)
+  } | ${indent}^ column ${column}${wanted}`;
+  return note === undefined ? caret : `${caret}\nnote: ${note}`;
 }
 
 /** `a`, `a or b`, `a, b or c`. */
