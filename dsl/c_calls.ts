@@ -14,7 +14,7 @@ import { evaluateExpression, expandQuoted } from "./expand.ts";
 import type { Coroutine, Request } from "./jobs.ts";
 import { parseExpression } from "./parse.ts";
 import type { CallHandler, CallValue, Process } from "./ports.ts";
-import { builtinTask } from "./simple.ts";
+import { builtinTask, knownNames } from "./simple.ts";
 import { type Shell, ShellError } from "./state.ts";
 
 /** Runs a call; the status is 0, or 1 if it fails. `errno` holds the number of the last error. */
@@ -25,7 +25,10 @@ export function* runCall(shell: Shell, command: CallStatement): Coroutine {
   if (handler === undefined || !handler.names.includes(name)) {
     shell.complain(`${name}: no such system call on ${machine.name}`);
     const meant = closest(name, handler?.names ?? []);
-    if (meant !== undefined) shell.err(`note: did you mean ${meant}(…)?\n`);
+    if (meant !== undefined) shell.note(`did you mean ${meant}(…)?`);
+    else if (knownNames(shell).includes(name)) {
+      shell.note(`${name} is a command: its arguments stand behind a blank`);
+    }
     yield* builtinTask(shell, name);
     return 127;
   }
@@ -137,7 +140,10 @@ function* argumentValue(shell: Shell, argument: CallArgument): Generator<Request
         ? held.get(String(index))
         : undefined;
       if (found !== undefined) return found;
-      if (index !== undefined) throw new ShellError(`${name}[${index}] is not set`);
+      if (index !== undefined) {
+        const hint = name === "vcpu" ? " (a QEMU that has started sets vcpu[])" : "";
+        throw new ShellError(`${name}[${index}] is not set${hint}`);
+      }
       const meant = closest(name, [...constants.keys(), ...shell.variables.keys()]);
       const hint = meant === undefined ? "" : ` (did you mean ${meant}?)`;
       throw new ShellError(`${name} is neither a known constant nor a variable${hint}`);

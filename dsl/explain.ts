@@ -131,7 +131,9 @@ function expectedWords(failures: ReadonlySet<string>, before: string, closing: s
   if (isCommand) found.unshift(has('"!"') ? "a command" : '"{"');
   else if (isExpression) found.unshift("an expression");
   else if (isWord && has('"|"')) found.push("the end of the command");
-  else if (isWord && found.length === 0) found.push(/(^|[^<])(<|<>|&?>[>|]?)[ \t]*$/.test(before) ? "a file" : "a word");
+  else if (isWord && found.length === 0) {
+    found.push(/(^|[^<])(<|<>|&?>[>|]?)[ \t]*$/.test(before) ? "a file" : "a word");
+  }
   if (has('","')) found.unshift('","');
   else if (has('";"') && has('"**"')) found.unshift('";"');
   if (found.length === 0) found.push(...separators.filter(has));

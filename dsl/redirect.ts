@@ -8,6 +8,7 @@
 import type { Redirect } from "./ast.ts";
 import { type Description, FileDescription, NullDevice, TextSource } from "./descriptors.ts";
 import { expandText } from "./expand.ts";
+import { hintOnPath } from "./hints.ts";
 import type { Request } from "./jobs.ts";
 import { isErrno } from "./ports.ts";
 import type { Shell } from "./state.ts";
@@ -56,6 +57,8 @@ export function* redirect(
     if (complaint !== undefined) {
       saved.restore();
       shell.complain(complaint);
+      const path = /^(.+): (No such file or directory|Permission denied)$/.exec(complaint)?.[1];
+      if (path !== undefined) shell.note(hintOnPath(shell, path));
       return undefined;
     }
   }

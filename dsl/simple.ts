@@ -10,9 +10,9 @@ import type { Activity } from "../hw/sim/activity.ts";
 import type { ArrayAssignment, Assignment, ConditionStatement, SimpleCommand, Word } from "./ast.ts";
 import { type ArrayArgument, type Command, CommandContext, type Output } from "./commands/command.ts";
 import { commands } from "./commands/index.ts";
-import { closest } from "../runtime/lab/spelling.ts";
-import { brokenPipe, type Description } from "./descriptors.ts";
+import { brokenPipe, type Description, FileDescription } from "./descriptors.ts";
 import { elementKey, expandText, expandWords, SubscriptError } from "./expand.ts";
+import { hintOnDevice, hintOnName, hintOnPath } from "./hints.ts";
 import { callFunction, closeSubstitutions } from "./interpret.ts";
 import { type Coroutine, Interrupted, type Request } from "./jobs.ts";
 import { INTERRUPTED } from "./signals.ts";
@@ -33,6 +33,7 @@ export function* runSimple(shell: Shell, command: SimpleCommand): Coroutine {
   const saved = yield* redirect(shell, command.redirects);
   try {
     if (saved === undefined) {
+      noteUnknown(shell, fields);
       yield* builtinTask(shell, fields[0] ?? "bash");
       const special = commands.get(fields[0] ?? "")?.kind === "special";
       if (special && !shell.interactive) throw new ShellExit(1);
@@ -56,6 +57,14 @@ export function* runSimple(shell: Shell, command: SimpleCommand): Coroutine {
     saved?.restore();
     closeSubstitutions(shell, open);
   }
+}
+
+/** A redirection failed, perhaps because a misspelt `expect` took `>` for a comparison. */
+function noteUnknown(shell: Shell, [name = ""]: readonly string[]): void {
+  const known = knownNames(shell);
+  if (name === "" || name.includes("/") || known.includes(name)) return;
+  const meant = hintOnName([name], known);
+  if (meant !== undefined) shell.note(`${name}: ${meant}`);
 }
 
 /** `set -x`. */
@@ -178,7 +187,7 @@ function* runWithAssignments(
     if (!special) variable.exported = true;
   }
   try {
-    return yield* runNamed(shell, fields, { arrays });
+    return yield* runNamed(shell, fields, { arrays, assignments });
   } finally {
     for (const [name, variable] of before) {
       if (variable === undefined) shell.variables.delete(name);
@@ -190,6 +199,8 @@ function* runWithAssignments(
 /** How {@linkcode runNamed} searches. */
 export interface Search {
   readonly arrays?: ReadonlyMap<number, ArrayArgument>;
+  /** What stands before the command; it has been carried out. */
+  readonly assignments?: readonly Assignment[];
   /** `command NAME`: functions are passed over. */
   readonly skipFunctions?: boolean;
 }
@@ -206,9 +217,7 @@ export function* runNamed(shell: Shell, fields: readonly string[], search: Searc
   const program = shell.machine.programs.get(name);
   if (program !== undefined) return yield* runProgram(shell, program, fields);
   shell.complain(`${name}: command not found`, 127);
-  // A name of two letters is near to too many others.
-  const meant = name.length > 2 ? closest(name, knownNames(shell)) : undefined;
-  if (meant !== undefined) shell.err(`note: did you mean ${meant}?\n`);
+  shell.note(hintOnName(fields, knownNames(shell), search.assignments));
   yield* builtinTask(shell, "bash");
   return 127;
 }
@@ -234,7 +243,11 @@ function* runPath(shell: Shell, fields: readonly string[]): Coroutine {
   }
   const stat = shell.machine.vfs.stat(absolute);
   yield* builtinTask(shell, "bash");
-  if (isErrno(stat)) return shell.complain(`${path}: ${stat.message}`, 127);
+  if (isErrno(stat)) {
+    shell.complain(`${path}: ${stat.message}`);
+    shell.note(hintOnPath(shell, path));
+    return 127;
+  }
   if (stat.kind === "directory") return shell.complain(`${path}: Is a directory`, 126);
   if ((stat.mode & 0o111) === 0) return shell.complain(`${path}: Permission denied`, 126);
   return yield* runScriptFile(shell, path, args);
@@ -320,6 +333,9 @@ export function* builtinTask(
         else if (error !== undefined) {
           const prefix = context?.command.kind === "filter" ? "" : shell.prefix();
           shell.err(`${prefix}${name}: write error: ${error.message}\n`);
+          if (error.name === "ENODEV" && description instanceof FileDescription) {
+            shell.note(hintOnDevice(shell, description.path, text));
+          }
           answer = 1;
         }
       }

@@ -317,6 +317,11 @@ export class Shell {
     return status;
   }
 
+  /** Prints a note below a message, if there is one. */
+  note(text: string | undefined): void {
+    if (text !== undefined) this.err(`note: ${text}\n`);
+  }
+
   /** What a task of this shell is started with. */
   launch(argv: readonly string[], extra?: ReadonlyMap<string, string>): Launch {
     const env = new Map<string, string>();

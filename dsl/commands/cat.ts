@@ -25,7 +25,7 @@ export const cat: Command = {
     let line = 0;
     for (const path of files) {
       const text = yield* context.readFile(path);
-      if (isErrno(text)) status = context.complain(`${path}: ${text.message}`);
+      if (isErrno(text)) status = context.complainOf(path, text);
       else if (!options.flags.has("n")) context.out(text);
       else for (const one of linesOf(text)) context.out(`${String(++line).padStart(6)}\t${one}\n`);
     }

@@ -28,7 +28,7 @@ export const cd: Command = {
     if (target === "") return 0;
     const path = shell.resolve(target);
     const stat = shell.machine.vfs.stat(path);
-    if (isErrno(stat)) return context.complain(`${target}: ${stat.message}`);
+    if (isErrno(stat)) return context.complainOf(target, stat);
     if (stat.kind !== "directory") return context.complain(`${target}: Not a directory`);
     shell.set("OLDPWD", shell.cwd);
     shell.cwd = path;

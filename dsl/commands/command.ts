@@ -5,6 +5,7 @@
  */
 import type { Description } from "../descriptors.ts";
 import { openTarget } from "../redirect.ts";
+import { hintOnPath } from "../hints.ts";
 import type { Coroutine, Request } from "../jobs.ts";
 import { type Errno, isErrno } from "../ports.ts";
 import type { Shell } from "../state.ts";
@@ -95,6 +96,18 @@ export class CommandContext {
     return status;
   }
 
+  /** Prints `NAME: PATH: STRERROR`, and which path was probably meant; answers 1. */
+  complainOf(path: string, error: Errno): number {
+    this.complain(`${path}: ${error.message}`);
+    if (error.name === "ENOENT") this.note(hintOnPath(this.shell, path));
+    return 1;
+  }
+
+  /** Prints a note below a message, if there is one. */
+  note(text: string | undefined): void {
+    if (text !== undefined) this.err(`note: ${text}\n`);
+  }
+
   /** Everything on standard input; waits for a pipe's end. */
   *readInput(): Generator<Request, string, unknown> {
     const text = yield* this.readDescription(this.shell.descriptors.get(0));
@@ -154,7 +167,7 @@ export class CommandContext {
     for (const path of paths.length > 0 ? paths : ["-"]) {
       const text = yield* this.readFile(path);
       if (isErrno(text)) {
-        this.complain(`${path}: ${text.message}`);
+        this.complainOf(path, text);
         failed = true;
       } else texts.push({ path, text });
     }

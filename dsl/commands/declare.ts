@@ -30,6 +30,9 @@ interface Effect {
 /** The common body of `declare`, `export`, `local` and `readonly`. */
 export function declareCommand(context: CommandContext, letters: string, effect: Effect): number {
   const { shell } = context;
+  if (!effect.exported && !effect.readonly && context.args.some((arg) => /^-[a-zA-Z]*n/.test(arg))) {
+    return context.complain("-n: not in this language: give the name to eval", 2);
+  }
   const options = parseOptions(context.args, letters);
   if (typeof options === "string") return context.complain(options, 2);
   const { flags, operands } = options;

@@ -20,7 +20,7 @@ function* run(context: CommandContext): Coroutine {
   if (file === undefined) return context.complain("filename argument required", 2);
   const text = yield* readText(shell, file);
   if (isErrno(text)) {
-    context.complain(`${file}: ${text.message}`);
+    context.complainOf(file, text);
     if (!shell.interactive && context.name === ".") throw new ShellExit(1);
     return 1;
   }

@@ -18,7 +18,12 @@ class TestError extends Error {}
 
 function run(context: CommandContext): number {
   const args = [...context.args];
-  if (context.name === "[" && args.pop() !== "]") return context.complain("missing `]'", 2);
+  const closing = context.name === "[" ? args.pop() : "]";
+  if (closing !== "]") {
+    context.complain("missing `]'");
+    if (closing === "]]") context.note("]] ends [[, ] ends [");
+    return 2;
+  }
   try {
     return new TestParser(context.shell, args).parse() ? 0 : 1;
   } catch (error) {
