@@ -13,6 +13,22 @@ export class ArithmeticError extends Error {
   override readonly name = "ArithmeticError";
 }
 
+/** A division by zero; bash names the expression and its divisor, which the evaluation does not know. */
+export class DivisionByZero extends ArithmeticError {
+  constructor() {
+    super("division by 0");
+  }
+
+  /** bash's message for an expression: the divisor can be told where there is one division. */
+  in(expression: string): string {
+    const [, divisor, more] = /[/%]([^/%]*)([/%])?/.exec(expression) ?? [];
+    const token = divisor === undefined || more !== undefined
+      ? ""
+      : ` (error token is "${divisor.trimStart()}")`;
+    return `${expression.trimStart()}: ${this.message}${token}`;
+  }
+}
+
 /** Binary operators from the loosest to the tightest. `**` groups to the right. */
 const levels: readonly (readonly string[])[] = [
   ["||"],
@@ -217,7 +233,7 @@ function operate(operator: string, left: bigint, right: bigint): bigint {
       return BigInt.asIntN(64, left * right);
     case "/":
     case "%":
-      if (right === 0n) throw new ArithmeticError("division by 0");
+      if (right === 0n) throw new DivisionByZero();
       return BigInt.asIntN(64, operator === "/" ? left / right : left % right);
     case "**":
       if (right < 0n) throw new ArithmeticError("exponent less than 0");

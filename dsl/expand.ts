@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { ArithmeticError, evaluate, type Expander, type Scope } from "./arithmetic.ts";
+import { ArithmeticError, DivisionByZero, evaluate, type Expander, type Scope } from "./arithmetic.ts";
 import type { ArithmeticText, Expression, Word, WordPart } from "./ast.ts";
 import { expandBraces } from "./braces.ts";
 import { escapeGlob, expandGlob, hasGlob } from "./glob.ts";
@@ -129,7 +129,7 @@ export function* expandArithmetic(
 ): Expansion<bigint> {
   if (!("tree" in expression)) return yield* evaluateText(shell, yield* expandQuoted(shell, expression));
   const { tree, text, holes } = expression;
-  if (holes.length === 0) return yield* evaluateExpression(shell, tree);
+  if (holes.length === 0) return yield* evaluateExpression(shell, tree, undefined, text);
   const values = new Map<WordPart, string>();
   let expanded = "";
   let end = 0;
@@ -141,13 +141,13 @@ export function* expandArithmetic(
   }
   const areOperands = [...values.values()].every((value) => /^\s*-?\w+\s*$/.test(value));
   if (!areOperands) return yield* evaluateText(shell, expanded + text.slice(end));
-  return yield* evaluateExpression(shell, tree, values);
+  return yield* evaluateExpression(shell, tree, values, expanded + text.slice(end));
 }
 
 /** Evaluates a text. @throws {ShellError} with bash's message */
 export function* evaluateText(shell: Shell, text: string): Expansion<bigint> {
   if (text.trim() === "") return 0n;
-  return yield* evaluateExpression(shell, parseArithmetic(text));
+  return yield* evaluateExpression(shell, parseArithmetic(text), undefined, text);
 }
 
 function parseArithmetic(text: string): Expression {
@@ -169,6 +169,8 @@ export function* evaluateExpression(
   expression: Expression,
   /** Texts of its expansions, if they have been made. */
   values: ReadonlyMap<WordPart, string> = new Map(),
+  /** Its own text, for messages. */
+  text?: string,
 ): Expansion<bigint> {
   const expander: Expander<Request> = function* (part) {
     return values.get(part) ?? (yield* expandQuoted(shell, [part]));
@@ -176,6 +178,7 @@ export function* evaluateExpression(
   try {
     return yield* evaluate(expression, scopeOf(shell), expander);
   } catch (error) {
+    if (error instanceof DivisionByZero && text !== undefined) throw new ShellError(error.in(text));
     if (error instanceof ArithmeticError) throw new ShellError(error.message);
     throw error;
   }

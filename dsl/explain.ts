@@ -74,7 +74,7 @@ export function explainFailure(
       ? "syntax error: unexpected end of file"
       : `syntax error near unexpected token \`${token.text}'`,
     token.start,
-    expectedWords(new Set(failures()), text.slice(0, token.start), remarks?.wanted),
+    expectedWords(new Set(failures()), text.slice(0, token.start), token.text, remarks?.wanted),
     { incomplete, note: remarks?.note },
   );
 }
@@ -118,7 +118,12 @@ function tokenAt(text: string, at: number): { text: string; start: number } {
  * Ohm lists every terminal that could have stood there; a reader wants the kinds. `closing` is what the compound
  * command around the place waits for.
  */
-function expectedWords(failures: ReadonlySet<string>, before: string, closing: string | undefined): string[] {
+function expectedWords(
+  failures: ReadonlySet<string>,
+  before: string,
+  token: string,
+  closing: string | undefined,
+): string[] {
   const has = (text: string) => failures.has(text);
   if (/(^|[^<])<<-?[ \t]*$/.test(before)) return ["the word that ends the here-document"];
   if (/(^|[\s;])(for|function)[ \t]+$/.test(before)) return ["a name"];
@@ -136,8 +141,9 @@ function expectedWords(failures: ReadonlySet<string>, before: string, closing: s
   }
   if (has('","')) found.unshift('","');
   else if (has('";"') && has('"**"')) found.unshift('";"');
+  if (found.length === 0 && has('"**"')) found.push("an operator");
   if (found.length === 0) found.push(...separators.filter(has));
   if (found.length === 0 && isName) found.push("a name");
-  if (found.length === 0 && (has('"\\n"') || /(^|[^;]);$/.test(before))) found.push("the end of the command");
+  if (found.length === 0 && (has('"\\n"') || token === ";;")) found.push("the end of the command");
   return [...new Set(found)].slice(0, 6);
 }

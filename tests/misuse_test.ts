@@ -259,7 +259,8 @@ Deno.test("after a syntax error nothing has run, and the place is named: file, l
     host.stderr,
     "bad.rtk:4:4: syntax error near unexpected token `fi'\n" +
       "  4 | fi fi\n" +
-      "    |    ^ column 4: expected the end of the command\n",
+      "    |    ^ column 4: expected the end of the command\n" +
+      'note: no "if" is open here\n',
   );
 });
 

@@ -1,3 +1,4 @@
+import { closest } from "../../runtime/lab/spelling.ts";
 import type { Options } from "../state.ts";
 import type { Command, CommandContext } from "./command.ts";
 
@@ -67,7 +68,12 @@ function setNamed(context: CommandContext, name: string, on: boolean): number {
   const [key = "", value] = name.split("=", 2);
   const answer = environment.setOption?.(key, value ?? on, shell) ??
     (environment.setOption === undefined ? false : undefined);
-  if (answer === false) return context.complain(`${name}: invalid option name`, 2);
+  if (answer === false) {
+    context.complain(`${name}: invalid option name`);
+    const meant = closest(name, Object.keys(options));
+    if (meant !== undefined) context.note(`did you mean ${meant}?`);
+    return 2;
+  }
   return answer === undefined ? 0 : context.complain(`${name}: ${answer}`, 2);
 }
 
