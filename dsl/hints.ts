@@ -84,7 +84,9 @@ export function hintOnPath(shell: Shell, path: string): string | undefined {
 
 /** A note on a device that a driver's `bind` or `unbind` does not know, or undefined. Strict mode says what Linux says. */
 export function hintOnDevice(shell: Shell, path: string, text: string): string | undefined {
-  if (shell.options.strict || !/^\/sys\/bus\/pci\/drivers\/[^/]+\/(bind|unbind)$/.test(path)) return undefined;
+  if (shell.options.strict || !/^\/sys\/bus\/pci\/drivers\/[^/]+\/(bind|unbind)$/.test(path)) {
+    return undefined;
+  }
   const name = text.trim();
   const devices = shell.machine.vfs.list("/sys/bus/pci/devices");
   if (isErrno(devices) || devices.includes(name)) return undefined;

@@ -210,12 +210,16 @@ Deno.test("an unknown command: 127 and what was meant, on the host and in the gu
 });
 
 Deno.test("writing to files of sysfs that are not there, or read-only, or to a directory", () => {
-  const cases: [path: string, says: string][] = [
+  const cases: [path: string, says: string, meant?: string][] = [
     ["/sys/devices/system/cpu/online", "Permission denied"], // 0444, even for root
     ["/sys/devices/system/cpu/cpu0/online", "Permission denied"], // the boot CPU has none, and nobody can create it
     ["/sys/devices/system/cpu/cpu4/online", "No such file or directory"],
-    ["/sys/bus/pci/drivers/pci-stbu/new_id", "No such file or directory"],
-    ["/sys/bus/pci/drivers/pci-stub/newid", "Permission denied"],
+    [
+      "/sys/bus/pci/drivers/pci-stbu/new_id",
+      "No such file or directory",
+      "/sys/bus/pci/drivers/pci-stub/new_id",
+    ],
+    ["/sys/bus/pci/drivers/pci-stub/newid", "Permission denied", "/sys/bus/pci/drivers/pci-stub/new_id"],
     ["/sys/bus/pci/drivers/pci-stub", "Is a directory"],
     ["/sys/nosuch", "Permission denied"],
     ["/sys/nosuch/file", "No such file or directory"],
@@ -224,9 +228,10 @@ Deno.test("writing to files of sysfs that are not there, or read-only, or to a d
     ["/sys/bus/nosuch", "Permission denied"],
   ];
   const rig = new SessionRig();
-  for (const [path, says] of cases) {
+  for (const [path, says, meant] of cases) {
     const { status, out, err } = rig.run(`echo 1 > ${path}`);
-    assertEquals([status, out, err], [1, "", `x.rtk: line 1: ${path}: ${says}\n`]);
+    const note = meant === undefined ? "" : `note: did you mean ${meant}?\n`;
+    assertEquals([status, out, err], [1, "", `x.rtk: line 1: ${path}: ${says}\n${note}`]);
   }
   assertEquals(rig.run("mkdir /sys/foo"), {
     status: 1,
