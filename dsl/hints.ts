@@ -88,6 +88,7 @@ export function hintOnDevice(shell: Shell, path: string, text: string): string |
     return undefined;
   }
   const name = text.trim();
+  if (!/^[\da-f]{4}:[\da-f]{2}:[\da-f]{2}\.[0-7]$/.test(name)) return undefined; // slide mode has spoken already
   const devices = shell.machine.vfs.list("/sys/bus/pci/devices");
   if (isErrno(devices) || devices.includes(name)) return undefined;
   const meant = closest(name, devices.filter((device) => device.slice(0, 8) === name.slice(0, 8))); // on the same bus

@@ -85,7 +85,11 @@ export function syntaxErrorText({ file, place, problem, excerpt }: ShellSyntaxEr
   return `${file}:${place.line}:${place.column}: ${problem}\n${excerpt}`;
 }
 
-async function runOne({ path, script, folder }: Source, options: RunOptions, host: HostPort): Promise<number> {
+async function runOne(
+  { path, script, folder }: Source,
+  options: RunOptions,
+  host: HostPort,
+): Promise<number> {
   const progress = new ProgressLine(host.errIsTerminal ? (part) => host.err(part) : undefined);
   const err = (part: string) => {
     progress.clear();

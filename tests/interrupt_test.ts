@@ -5,12 +5,13 @@
  */
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { atOnce } from "../dsl/session.ts";
+import { parseScript } from "../dsl/parse.ts";
 import { type Ended, SessionRig } from "./session_rig.ts";
 
 /** Runs a script, with Ctrl-C after `slices` slices of 20 ms. */
 function interrupted(rig: SessionRig, script: string, slices = 5): Ended {
   return rig.collect(() => {
-    const run = rig.session.scriptSlices(script, "x.rtk");
+    const run = rig.session.scriptSlices(parseScript(script, "x.rtk"));
     for (let i = 0; i < slices && !run.next().done; i++);
     rig.session.interrupt();
     return atOnce(run);
