@@ -5,6 +5,7 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import { type HostPort, main, VERSION } from "../dsl/cli.ts";
 import { COMMANDS } from "../dsl/cli_help.ts";
 import { PUBLISHED_LATENCIES } from "../runtime/measure/published.ts";
+import { EXAMPLES } from "./session_rig.ts";
 
 /** A computer with some files, whose output is kept. */
 class FakeHost implements HostPort {
