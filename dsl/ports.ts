@@ -81,6 +81,8 @@ export interface FileSystem {
   remove(path: string): Errno | void;
   /** Makes a symbolic link at `path`. */
   symlink(target: string, path: string): Errno | void;
+  /** Gives a file or directory another name. */
+  rename(oldPath: string, newPath: string): Errno | void;
   /** Makes a second name for a file. */
   link(existing: string, path: string): Errno | void;
 }
