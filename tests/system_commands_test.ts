@@ -155,7 +155,7 @@ Deno.test("free has the columns of its time, and what guests and stress take is 
   rig.run("boot kvm --era today");
   assertMatch(
     rig.ok("free"),
-    /^ {15}total        used        free      shared  buff\/cache   available\nMem: {8}16777216 {11}0 /,
+    /^ {15}total {8}used {8}free {6}shared {2}buff\/cache {3}available\nMem: {8}16777216 {11}0 /,
   );
   assertEquals(said("free -h").text, "free: option -h is not modelled\n");
 });
