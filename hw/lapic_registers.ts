@@ -124,6 +124,39 @@ export const LVT_OFFSETS: readonly number[] = [
   Apic.LVTCMCI,
 ];
 
+/** What follows from a register write, or from an event at the APIC. */
+export type ApicEffect =
+  /** Nothing beyond the register itself. */
+  | { readonly kind: "none" }
+  /** Vector `vector` left service (-1: nothing was in service); a level-triggered one is broadcast to the I/O APICs. */
+  | { readonly kind: "eoi"; readonly vector: number; readonly broadcast: boolean }
+  /** The timer was started, stopped or its mode changed: its `expiresNs` says when it is due. */
+  | { readonly kind: "timer" }
+  /** An interprocessor interrupt is to be sent. */
+  | { readonly kind: "ipi"; readonly ipi: Ipi }
+  /** A local source has reached its own processor, with a delivery mode that is not a vector's: NMI, SMI, INIT, ExtINT. */
+  | { readonly kind: "local"; readonly mode: number; readonly vector: number }
+  /** The register does not exist or the value has reserved bits set: #GP in x2APIC form. */
+  | { readonly kind: "fault"; readonly reason: string };
+
+/** An interprocessor interrupt as the ICR spells it. */
+export interface Ipi {
+  /** One of {@linkcode DeliveryMode}. */
+  readonly mode: number;
+  /** Vector (or start-up page). */
+  readonly vector: number;
+  /** APIC id or logical destination. */
+  readonly destination: number;
+  /** Whether the destination is logical. */
+  readonly logical: boolean;
+  /** 0 none, 1 self, 2 all including self, 3 all excluding self. */
+  readonly shorthand: number;
+  /** Level bit: assert. An INIT that is not asserted and level-triggered is the de-assert of old processors. */
+  readonly assert: boolean;
+  /** Trigger mode bit: level. */
+  readonly level: boolean;
+}
+
 /** One row of a register table. */
 export interface RegisterRule {
   /** The manual's short name. */
@@ -152,6 +185,8 @@ export interface ApicRules {
   readonly lowestVector: number;
   /** Errors are collected in ESR, and cause the interrupt of the LVT error entry. */
   readonly reportsErrors: boolean;
+  /** LINT0 and LINT1 are pins: the remote IRR of a level-triggered one follows its interrupt. */
+  readonly lintPins: boolean;
   /** Bits 63:32 of every x2APIC register but the ICR are reserved: a write that sets one faults. */
   readonly upperHalfReserved: boolean;
   /** While software has disabled the APIC, requests are not presented to the processor. */
@@ -210,6 +245,7 @@ export const INTEL_RULES: ApicRules = {
   rows: INTEL_ROWS,
   lowestVector: 16,
   reportsErrors: true,
+  lintPins: true,
   upperHalfReserved: true,
   disabledHoldsBack: false,
   timerStopsOn: "modeChange",

@@ -12,10 +12,10 @@ import {
   EOI_MSR,
   type Ipi,
   type LocalApic,
-  MSR_APIC_BASE,
   x2apicMsr,
   x2apicOffset,
 } from "../../hw/lapic.ts";
+import { MSR_APIC_BASE } from "../../hw/lapic_base.ts";
 import { EventType, ExitReason, interruptionInfo } from "../../hw/vmx.ts";
 import type { KernelCpu } from "../linux/kernel_cpu.ts";
 import { Vector } from "../linux/vectors.ts";
