@@ -186,7 +186,7 @@ export class LocalApic {
         if ((masked & SVR_ENABLE) === 0) this.#maskLvt();
         return NONE;
       case Apic.ESR: // a write latches what has happened since the last one
-        this.setRegister(offset, this.#errors);
+        if (this.#rules.reportsErrors) this.setRegister(offset, this.#errors);
         this.#errors = 0;
         return NONE;
       case Apic.TDCR: {

@@ -80,14 +80,18 @@ export class LapicTimer {
     this.startNs = this.expiresNs - period;
   }
 
-  /** A new divisor, for what is left of the count as well. @returns whether the counter runs and so expires elsewhen */
+  /**
+   * A new divisor, for what is left of the count as well. Of a one-shot count that has run out nothing is left: it runs
+   * out once more, at once.
+   *
+   * @returns whether the counter expires elsewhen
+   */
   rescale(divideConfiguration: number, nowNs: number): boolean {
     const before = this.#divisor;
     this.divideConfiguration = divideConfiguration;
-    const after = timerDivisor(divideConfiguration);
-    if (after === before || this.mode === TimerMode.TscDeadline || this.expiresNs === NEVER) return false;
-    const left = Math.floor(((this.expiresNs - nowNs) * after) / before);
-    this.#divisor = after;
+    const after = this.#divisor = timerDivisor(divideConfiguration);
+    if (after === before || this.mode === TimerMode.TscDeadline || this.initialCount === 0) return false;
+    const left = this.expiresNs === NEVER ? 0 : Math.floor(((this.expiresNs - nowNs) * after) / before);
     this.#startAt(nowNs, 0);
     const period = this.expiresNs - nowNs;
     this.expiresNs = nowNs + left;

@@ -246,7 +246,7 @@ export class VmFile extends KernelFile {
         if (vm.irqchip) return failure(EEXIST);
         if (vm.vcpus.length > 0) return failure(EINVAL);
         yield kvm.steps.createVm;
-        vm.irqchip = true;
+        vm.createIrqchip();
         return 0;
       case Ioctl.KVM_CREATE_PIT2: {
         if (vm.pit !== null) return failure(EEXIST);
@@ -337,7 +337,7 @@ export class VmFile extends KernelFile {
     vm.pit?.stop();
     for (const device of [...vm.assigned]) yield* device.deassign(caller);
     for (const vcpu of vm.vcpus) {
-      vcpu.timer.base?.cancel(vcpu.timer);
+      vcpu.lapic.timer.base?.cancel(vcpu.lapic.timer);
       if (vcpu.slaveCpu >= 0) yield* setSlaveCpu(vcpu, -1, vm.kvm.host.cpus[caller.cpu]!, false);
     }
     vm.kvm.forget(vm);
@@ -383,7 +383,7 @@ export class VcpuFile extends KernelFile {
         return argument === 0 ? yield* this.#run(caller) : failure(EINVAL);
       case Ioctl.KVM_SET_CPUID2:
         // The guest's kernel puts its APIC into x2APIC form, first thing, where CPUID shows the feature.
-        vcpu.apic.x2apic = String(argument).split(",").includes("x2apic");
+        vcpu.setCpuid(String(argument).split(","));
         return 0;
       case Ioctl.KVM_SET_SLAVE_CPU: {
         if (!kvm.capabilities.slaveCpu) return failure(EINVAL);

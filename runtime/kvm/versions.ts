@@ -11,6 +11,8 @@
  * @module
  */
 
+import { APIC_3_5, APIC_6_18, type ApicVersion } from "./lapic_rules.ts";
+
 /** A kernel version, as `since` and `until` write it: `"2.6.30"`, `"3.5"`. */
 export type Since = `${number}.${number}` | `${number}.${number}.${number}`;
 
@@ -46,6 +48,8 @@ export interface KvmVersion {
   readonly pitNeedsIrqchip: boolean;
   /** Lowest-priority interrupts go by a hash of their vector (module parameter `vector_hashing`, 4.5). */
   readonly vectorHashing: boolean;
+  /** The emulated local APIC and I/O APIC. */
+  readonly apic: ApicVersion;
 }
 
 const LINUX_3_5: KvmVersion = {
@@ -64,6 +68,7 @@ const LINUX_3_5: KvmVersion = {
   checksState: false,
   pitNeedsIrqchip: false,
   vectorHashing: false,
+  apic: APIC_3_5,
 };
 
 /** The versions that have a row. */
@@ -86,6 +91,7 @@ export const KVM_VERSIONS = {
     checksState: true,
     pitNeedsIrqchip: true,
     vectorHashing: true,
+    apic: APIC_6_18,
   },
 } as const satisfies Record<string, KvmVersion>;
 

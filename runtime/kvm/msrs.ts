@@ -1,0 +1,66 @@
+/**
+ * Accesses to model-specific registers that KVM emulates, for the guest and for user space.
+ *
+ * *Document*: Linux 3.5 and 6.18 `arch/x86/kvm/x86.c` (`kvm_set_msr_common()`, `kvm_get_msr_common()`).
+ *
+ * *Modelled*: IA32_APIC_BASE, IA32_TSC_DEADLINE, the x2APIC's registers. Any other one is refused, as one that KVM does
+ * not know.
+ *
+ * @module
+ */
+
+import type { Step } from "../../hw/sim/activity.ts";
+import { MSR_TSC_DEADLINE, x2apicOffset } from "../../hw/lapic.ts";
+import { MSR_APIC_BASE } from "../../hw/lapic_base.ts";
+import type { KernelCpu } from "../linux/kernel_cpu.ts";
+import type { Vcpu } from "./vcpu.ts";
+
+/** A value of 64 bits. */
+export interface MsrValue {
+  /** Bits 31:0. */
+  readonly low: number;
+  /** Bits 63:32. */
+  readonly high: number;
+}
+
+/**
+ * `kvm_set_msr()`.
+ *
+ * @param byUserSpace with `KVM_SET_MSRS`: it restores a state @param cpu whose software does it
+ * @returns a register write of the host's own that remains to be executed, or null; undefined: refused, #GP for a guest
+ */
+export function writeMsr(
+  vcpu: Vcpu,
+  msr: number,
+  { low, high }: MsrValue,
+  byUserSpace: boolean,
+  cpu: KernelCpu,
+): Step | null | undefined {
+  const { lapic } = vcpu;
+  const value = high * 0x1_0000_0000 + low;
+  if (lapic.hasMsr(msr)) return lapic.writeHalves(x2apicOffset(msr), low, high, cpu);
+  switch (msr) {
+    case MSR_APIC_BASE:
+      return lapic.setBase(value, byUserSpace) ? null : undefined;
+    case MSR_TSC_DEADLINE:
+      return lapic.setDeadline(value, cpu);
+    default:
+      return undefined;
+  }
+}
+
+/** `kvm_get_msr()`. @returns undefined: refused */
+export function readMsr({ lapic }: Vcpu, msr: number): MsrValue | undefined {
+  switch (msr) {
+    case MSR_APIC_BASE:
+      return halves(lapic.base);
+    case MSR_TSC_DEADLINE:
+      return halves(lapic.deadline);
+    default:
+      return lapic.readMsr(msr);
+  }
+}
+
+function halves(value: number): MsrValue {
+  return { low: value >>> 0, high: Math.floor(value / 0x1_0000_0000) };
+}
