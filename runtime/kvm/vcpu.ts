@@ -74,8 +74,8 @@ export class Vcpu {
   result: LoopResult = "online";
   /** What the last emulated load got (`mem_read` of the instruction emulator). */
   loaded = 0;
-  /** It is in the loop of KVM_RUN. */
-  #inLoop = false;
+  /** Its thread is in KVM_RUN. */
+  running = false;
   /** Exits by basic reason. */
   readonly exits = new Float64Array(64);
   /** Interrupts injected at entry. */
@@ -152,7 +152,6 @@ export class Vcpu {
     const physical = this.vm.kvm.physical(cpu);
     const slave = cpu.state === "slave";
     this.loadedOn = cpu;
-    this.#inLoop = true;
     for (;;) {
       if (this.#hasRequests) this.serveRequests(cpu);
       if (this.signalPending) return this.#leave("KVM_EXIT_INTR");
@@ -241,7 +240,6 @@ export class Vcpu {
   }
 
   #leave(result: LoopResult): void {
-    this.#inLoop = false;
     this.left = null;
     this.result = result;
     if (result === "KVM_EXIT_INTR") this.signalExits++;
@@ -306,7 +304,7 @@ export class Vcpu {
   timerExpired(cpu: KernelCpu): void {
     this.lapic.timerPending = true;
     // In KVM_RUN the loop's next turn takes it up; that it does at once makes no difference to anybody else.
-    if (this.#inLoop) this.lapic.injectTimer(cpu);
+    if (this.running) this.lapic.injectTimer(cpu);
     else this.kick(cpu);
   }
 
