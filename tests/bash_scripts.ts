@@ -12,6 +12,8 @@ const refusedText = "text that is wrong on purpose: what bash says of it is in t
 const discards =
   "bash drops the rest of the line and goes on; here an error of an expansion ends the script, as in dash";
 
+const inPieces = "how a long script is read: what it takes, Script takes";
+
 /** Rules that are not walked: deliberate differences, and what cannot be compared. */
 const excluded: Readonly<Record<string, string>> = {
   Suffix: "the leaf of SimpleCommand_command brings arguments that its command could have",
@@ -52,14 +54,17 @@ const excluded: Readonly<Record<string, string>> = {
   arithmeticLike: "only looked ahead at",
   noNumber: "only looked ahead at",
   reserved: "only looked ahead at",
-  metacharacter: "only looked ahead at",
   wordCharacter: "only looked ahead at",
   Separator_ampersand: "which of two jobs prints first is not determined",
   ampersand: "which of two jobs prints first is not determined",
   processSubstitution: "which of two jobs prints first is not determined",
-  filler: "stands for a here-document's body, which `redirect_here` brings",
-  HereBody: "read apart from the script: `redirect_here` brings bodies of the rule hereBody",
-  special: "`$$`, `$!` and `$-` are not the same in two shells: the leaf of dollar_special names the others",
+  Piece: inPieces,
+  Terminated: inPieces,
+  rest: inPieces,
+  filler: "stands for a here-document's body, which `redirection_here` brings",
+  HereBody: "read apart from the script: `redirection_here` brings bodies of the rule hereBody",
+  specialName:
+    "`$$`, `$!` and `$-` are not the same in two shells: the leaf of dollar_special names the others",
 };
 
 const names = ["x", "y", "z"];
@@ -195,7 +200,7 @@ const leaves: Plan["leaves"] = {
   // bash evaluates the subscript of an element that it changes twice.
   lvalue_element: (walk) => `${walk.pick(arrays)}[${walk.pick(["0", "1", "x", "y + 1"])}]`,
   functionName: (walk) => walk.pick(["f", "g"]),
-  redirect_here(walk) {
+  redirection_here(walk) {
     if (walk.substitutions > 0) return `<<<${walk.rule("word")}`; // bash loses count of bodies in $( ) in (( ))
     const mark = `E${walk.fresh()}`;
     const isQuoted = walk.below(4) === 0;
@@ -203,10 +208,10 @@ const leaves: Plan["leaves"] = {
     walk.pending.push(body + "\n" + mark);
     return `<<${isQuoted ? `'${mark}'` : mark}`;
   },
-  redirect_file: (walk) =>
+  redirection_file: (walk) =>
     walk.pick(["", "", "2", "3"]) + walk.rule("fileOperator") + walk.pick(["", " "]) + walk.pick(files),
-  redirect_both: (walk) => walk.pick(["&>", "&>>"]) + walk.pick(files),
-  redirect_duplicate: (walk) =>
+  redirection_both: (walk) => walk.pick(["&>", "&>>"]) + walk.pick(files),
+  redirection_duplicate: (walk) =>
     walk.pick(["2>&1", ">&2", "1>&2", "3>&1", "2>&-", "<&-", "0<&3", ">&3", "3>&-"]),
   name: (walk) => walk.pick([...names, ...names, ...arrays]),
   parameter: (walk) => walk.pick([...names, ...names, ...arrays, "1", "2", "10", "@", "*", "#", "?"]),
@@ -215,14 +220,13 @@ const leaves: Plan["leaves"] = {
     `${walk.rule("binary")} ? ${walk.rule("expression")} : ${walk.rule("binary")}`,
   dollar_special: (walk) => "$" + walk.pick(["@", "*", "#", "?", "1", "2", "3"]),
   number: (walk) => walk.pick(["0", "1", "2", "3", "7", "10", "0x1f", "010", "2#101", "9223372036854775807"]),
-  literal_plain: (walk) => walk.pick(texts),
-  literalCharacter: (walk) => walk.pick(["a", "b", "1"]),
+  plainText: (walk) => walk.pick(texts),
   escaped: (walk) => "\\" + walk.pick(["a", "*", "$", '"', "'", "\\", " ", "`", "{", "n"]),
   singleQuoted: (walk) => `'${walk.pick(["", "a b", "$x", "*", '"', "\\", " ", "a'\\''b", "\\n", "~"])}'`,
   dqText_plain: (walk) => walk.pick(["a", " ", "a b", "*", "'", "  x ", "~", "{a,b}", ";", "#"]),
   dqText_dollar: () => "$ ",
   dqText_backslash: (walk) => "\\" + walk.pick(["a", "n", " ", "*"]),
-  literal_dollar: () => "$.",
+  loneDollar: () => "$.",
   dqBraceText_plain: (walk) => walk.pick(["a", " ", "b c", "*", "1"]),
   dqBraceText_dollar: () => "$ ",
   dqBraceText_backslash: (walk) => "\\" + walk.pick(["a", " "]),
@@ -253,7 +257,8 @@ const weights: Plan["weights"] = {
   FunctionDefinition: 1.5,
   TestCommand: 1.5,
   Separator_newline: 1,
-  literal: 3,
+  plainText: 3,
+  specialPart: 10, // as many as its alternatives weigh
   bang: 0.1,
   conditional_set: 0.2,
   conditional_choose: 0.2,
@@ -269,8 +274,8 @@ const weights: Plan["weights"] = {
   dollar_braced: 4,
   dollar_command: 1.5,
   ansiQuoted: 0.5,
-  redirect_here: 0.5,
-  literal_dollar: 0.1,
+  redirection_here: 0.5,
+  loneDollar: 0.1,
 };
 
 const wraps = new Set([

@@ -16,7 +16,7 @@ const insideLeaves = [
     "dqBraceText_plain",
     "escapedPair",
   ],
-  ...["hereDelimiter", "literalCharacter", "numberTail", "space", "subscriptChars"],
+  ...["hereDelimiter", "numberTail", "space", "subscriptChars"],
 ];
 
 Deno.test("a rule of the grammar is walked, or left out by name", () => {
