@@ -10,6 +10,16 @@ import row from "../examples/slide25_row.rtk" with { type: "text" };
 import row26 from "../examples/slide26_row.rtk" with { type: "text" };
 import row27 from "../examples/slide27_row.rtk" with { type: "text" };
 import setup from "../examples/talk_setup.rtk" with { type: "text" };
+import driverOverride from "../examples/setup/driver_override.rtk" with { type: "text" };
+import iommuGroup from "../examples/setup/iommu_group.rtk" with { type: "text" };
+import irqAffinity from "../examples/setup/irq_affinity.rtk" with { type: "text" };
+import isolcpus from "../examples/setup/isolcpus.rtk" with { type: "text" };
+import memoryAndClock from "../examples/setup/memory_and_clock.rtk" with { type: "text" };
+import pinGuest from "../examples/setup/pin_guest.rtk" with { type: "text" };
+import realtimeHost from "../examples/setup/realtime_host.rtk" with { type: "text" };
+import shield from "../examples/setup/shield.rtk" with { type: "text" };
+import sriov from "../examples/setup/sriov.rtk" with { type: "text" };
+import vfioBind from "../examples/setup/vfio_bind.rtk" with { type: "text" };
 import type { ScriptFolder } from "../runtime/lab/script_folder.ts";
 
 /** `/root/examples`. */
@@ -22,6 +32,16 @@ export const EXAMPLES: ScriptFolder = {
     ["slide26_row.rtk", row26],
     ["slide27_row.rtk", row27],
     ["talk_setup.rtk", setup],
+    ["setup/driver_override.rtk", driverOverride],
+    ["setup/iommu_group.rtk", iommuGroup],
+    ["setup/irq_affinity.rtk", irqAffinity],
+    ["setup/isolcpus.rtk", isolcpus],
+    ["setup/memory_and_clock.rtk", memoryAndClock],
+    ["setup/pin_guest.rtk", pinGuest],
+    ["setup/realtime_host.rtk", realtimeHost],
+    ["setup/shield.rtk", shield],
+    ["setup/sriov.rtk", sriov],
+    ["setup/vfio_bind.rtk", vfioBind],
   ]),
 };
 

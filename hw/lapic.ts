@@ -3,182 +3,54 @@
  *
  * *Document*: Intel SDM vol. 3A, chapter "Advanced Programmable Interrupt Controller (APIC)".
  *
- * *Modelled*: xAPIC and x2APIC register forms, IRR/ISR/TMR, TPR and PPR, EOI, the spurious-interrupt register's
- * enable bit, ICR and SELF IPI as messages, logical and physical destinations, the LVT timer entry and the timer.
+ * *Modelled*: xAPIC and x2APIC register forms, IRR/ISR/TMR, TPR and PPR, EOI with its broadcast, the spurious-interrupt
+ * register, ICR and SELF IPI as messages, logical and physical destinations, the local vector table and its sources,
+ * the error status register, the timer, software and hardware disabling, the legal changes of IA32_APIC_BASE.
  *
- * *Not modelled*: the other LVT entries keep their value and cause nothing; ESR stays 0; lowest-priority
- * arbitration; CMCI.
+ * *Not modelled*: arbitration between the APICs of a bus (whoever carries a lowest-priority message chooses), focus
+ * processor checking, the remote-read mode, messages that an agent refuses (delivery status is always idle).
  *
  * A write answers with the {@linkcode ApicEffect} that follows from it and performs none: whoever owns this APIC
- * (the machine for the physical one, an emulation for a virtual one) carries it out. That is why the same device
- * serves both.
+ * (the machine for the physical one, an emulation for a virtual one) carries it out. Where implementations differ the
+ * {@linkcode ApicRules} say how; that is why the same device serves both.
  *
  * @module
  */
 
 import type { StateHash } from "./sim/state_hash.ts";
+import {
+  Apic,
+  type ApicEffect,
+  ApicError,
+  type ApicRules,
+  DeliveryMode,
+  INTEL_RULES,
+  type Ipi,
+  LVT_LEVEL,
+  LVT_MASKED,
+  LVT_OFFSETS,
+  LVT_REMOTE_IRR,
+  type RegisterRule,
+  SVR_ENABLE,
+  SVR_SUPPRESS_BROADCAST,
+} from "./lapic_registers.ts";
 import { type ClockRatio, LapicTimer, TimerMode } from "./lapic_timer.ts";
 import { VectorSet } from "./vector_set.ts";
 
-/** Register offsets in the xAPIC page; the x2APIC MSR of a register is {@linkcode x2apicMsr}. */
-export const Apic = {
-  /** Local APIC ID. */
-  ID: 0x020,
-  /** Version. */
-  VERSION: 0x030,
-  /** Task priority. */
-  TPR: 0x080,
-  /** Processor priority (read-only). */
-  PPR: 0x0a0,
-  /** End of interrupt (write-only). */
-  EOI: 0x0b0,
-  /** Logical destination. */
-  LDR: 0x0d0,
-  /** Destination format (xAPIC only). */
-  DFR: 0x0e0,
-  /** Spurious-interrupt vector; bit 8 enables the APIC. */
-  SVR: 0x0f0,
-  /** In service, 8 registers. */
-  ISR: 0x100,
-  /** Trigger mode, 8 registers. */
-  TMR: 0x180,
-  /** Interrupt request, 8 registers. */
-  IRR: 0x200,
-  /** Error status. */
-  ESR: 0x280,
-  /** Interrupt command, low half; in x2APIC form all 64 bits. */
-  ICR: 0x300,
-  /** Interrupt command, destination (xAPIC only). */
-  ICR2: 0x310,
-  /** LVT timer. */
-  LVTT: 0x320,
-  /** LVT thermal sensor. */
-  LVTTHMR: 0x330,
-  /** LVT performance counters. */
-  LVTPC: 0x340,
-  /** LVT LINT0. */
-  LVT0: 0x350,
-  /** LVT LINT1. */
-  LVT1: 0x360,
-  /** LVT error. */
-  LVTERR: 0x370,
-  /** Timer initial count: a write starts the timer. */
-  TMICT: 0x380,
-  /** Timer current count (read-only). */
-  TMCCT: 0x390,
-  /** Timer divide configuration. */
-  TDCR: 0x3e0,
-  /** Self IPI (x2APIC only, write-only). */
-  SELF_IPI: 0x3f0,
-} as const;
-
-/** The x2APIC MSR of the register at `offset`: 0x800 + offset/16. */
-export function x2apicMsr(offset: number): number {
-  return 0x800 + (offset >>> 4);
-}
-
-/** The register offset of an x2APIC MSR. */
-export function x2apicOffset(msr: number): number {
-  return (msr - 0x800) << 4;
-}
-
-/** The x2APIC's EOI register. */
-export const EOI_MSR = x2apicMsr(Apic.EOI);
-/** IA32_APIC_BASE. */
-export const MSR_APIC_BASE = 0x1b;
-/** IA32_TSC_DEADLINE. */
-export const MSR_TSC_DEADLINE = 0x6e0;
-
-/** Delivery modes of a message (ICR and MSI data, bits 10:8). */
-export const DeliveryMode = {
-  Fixed: 0,
-  LowestPriority: 1,
-  Smi: 2,
-  Nmi: 4,
-  Init: 5,
-  Startup: 6,
-  ExtInt: 7,
-} as const;
-
-/** What follows from a register write. */
-export type ApicEffect =
-  /** Nothing beyond the register itself. */
-  | { readonly kind: "none" }
-  /** Vector `vector` left service (-1: nothing was in service). */
-  | { readonly kind: "eoi"; readonly vector: number }
-  /** The timer was started, stopped or its mode changed: {@linkcode LapicTimer.expiresNs} says when it is due. */
-  | { readonly kind: "timer" }
-  /** An interprocessor interrupt is to be sent. */
-  | { readonly kind: "ipi"; readonly ipi: Ipi }
-  /** The register does not exist or the value has reserved bits set: #GP in x2APIC form. */
-  | { readonly kind: "fault"; readonly reason: string };
-
-/** An interprocessor interrupt as the ICR spells it. */
-export interface Ipi {
-  /** One of {@linkcode DeliveryMode}. */
-  readonly mode: number;
-  /** Vector (or start-up page). */
-  readonly vector: number;
-  /** APIC id or logical destination. */
-  readonly destination: number;
-  /** Whether the destination is logical. */
-  readonly logical: boolean;
-  /** 0 none, 1 self, 2 all including self, 3 all excluding self. */
-  readonly shorthand: number;
-}
-
-/** One row of the register table. */
-interface RegisterRow {
-  readonly name: string;
-  readonly access: "ro" | "wo" | "rw";
-  /** Bits that a write may set. */
-  readonly mask: number;
-  readonly reset: number;
-  /** Which form has it: both where absent. */
-  readonly form?: "xapic" | "x2apic";
-  /** Only the xAPIC's can be written. */
-  readonly readOnlyInX2apic?: boolean;
-}
-
-const LVT_RESET = 0x0001_0000;
-const ROWS: ReadonlyMap<number, RegisterRow> = new Map<number, RegisterRow>([
-  [Apic.ID, { name: "ID", access: "rw", mask: 0xff00_0000, reset: 0, readOnlyInX2apic: true }],
-  [Apic.VERSION, { name: "VERSION", access: "ro", mask: 0, reset: 0x0006_0015 }],
-  [Apic.TPR, { name: "TPR", access: "rw", mask: 0xff, reset: 0 }],
-  [Apic.PPR, { name: "PPR", access: "ro", mask: 0, reset: 0 }],
-  [Apic.EOI, { name: "EOI", access: "wo", mask: 0xffff_ffff, reset: 0 }],
-  [Apic.LDR, { name: "LDR", access: "rw", mask: 0xff00_0000, reset: 0, readOnlyInX2apic: true }],
-  [Apic.DFR, { name: "DFR", access: "rw", mask: 0xf000_0000, reset: 0xffff_ffff, form: "xapic" }],
-  [Apic.SVR, { name: "SVR", access: "rw", mask: 0x13ff, reset: 0xff }],
-  [Apic.ESR, { name: "ESR", access: "rw", mask: 0, reset: 0 }],
-  [Apic.ICR, { name: "ICR", access: "rw", mask: 0x000c_cfff, reset: 0 }],
-  [Apic.ICR2, { name: "ICR2", access: "rw", mask: 0xff00_0000, reset: 0, form: "xapic" }],
-  [Apic.LVTT, { name: "LVTT", access: "rw", mask: 0x0007_00ff, reset: LVT_RESET }],
-  [Apic.LVTTHMR, { name: "LVTTHMR", access: "rw", mask: 0x0001_07ff, reset: LVT_RESET }],
-  [Apic.LVTPC, { name: "LVTPC", access: "rw", mask: 0x0001_07ff, reset: LVT_RESET }],
-  [Apic.LVT0, { name: "LVT0", access: "rw", mask: 0x0001_a7ff, reset: LVT_RESET }],
-  [Apic.LVT1, { name: "LVT1", access: "rw", mask: 0x0001_a7ff, reset: LVT_RESET }],
-  [Apic.LVTERR, { name: "LVTERR", access: "rw", mask: 0x0001_00ff, reset: LVT_RESET }],
-  [Apic.TMICT, { name: "TMICT", access: "rw", mask: 0xffff_ffff, reset: 0 }],
-  [Apic.TMCCT, { name: "TMCCT", access: "ro", mask: 0, reset: 0 }],
-  [Apic.TDCR, { name: "TDCR", access: "rw", mask: 0xb, reset: 0 }],
-  [Apic.SELF_IPI, { name: "SELF_IPI", access: "wo", mask: 0xff, reset: 0, form: "x2apic" }],
-]);
-
-/** The manual's short name of the register at `offset`, as tracepoints print it. */
-export function apicRegisterName(offset: number): string {
-  if (offset >= Apic.ISR && offset < Apic.ESR) {
-    return offset < Apic.TMR ? "ISR" : offset < Apic.IRR ? "TMR" : "IRR";
-  }
-  return ROWS.get(offset)?.name ?? `0x${offset.toString(16)}`;
-}
+export {
+  Apic,
+  type ApicEffect,
+  apicRegisterName,
+  DeliveryMode,
+  EOI_MSR,
+  type Ipi,
+  MSR_TSC_DEADLINE,
+  x2apicMsr,
+  x2apicOffset,
+} from "./lapic_registers.ts";
 
 const NONE: ApicEffect = { kind: "none" };
 const TIMER: ApicEffect = { kind: "timer" };
-
-function fault(offset: number): ApicEffect {
-  return { kind: "fault", reason: `write of APIC register ${apicRegisterName(offset)}` };
-}
 
 /** A local APIC. Holds state, performs nothing. */
 export class LocalApic {
@@ -194,145 +66,310 @@ export class LocalApic {
   readonly timer: LapicTimer;
   /** For each requested vector the random factor of the path that sent it; 0: a path begins here. */
   readonly inheritedFactor = new Float64Array(256);
-  readonly #values = new Map<number, number>();
-  readonly #eoi: { kind: "eoi"; vector: number } = { kind: "eoi", vector: -1 };
+  /** Register values by offset/16, as far as they are not kept elsewhere. */
+  readonly #registers = new Uint32Array(64);
+  readonly #eoi: { kind: "eoi"; vector: number; broadcast: boolean } = {
+    kind: "eoi",
+    vector: -1,
+    broadcast: false,
+  };
+  #rules: ApicRules;
+  #lowestVector: number;
   #highestIrr = -1;
   #highestIsr = -1;
   #tpr = 0;
-  #lvtt = LVT_RESET;
+  #lvtt = LVT_MASKED;
   #enabled = false;
+  #hardwareEnabled = true;
+  /** Errors since ESR was last written. */
+  #errors = 0;
 
-  /** @param id the APIC id @param bus the timer's clock before division @param tsc the time-stamp counter's clock */
-  constructor(readonly id: number, bus: ClockRatio, tsc: ClockRatio) {
+  /**
+   * @param id the APIC id @param bus the timer's clock before division @param tsc the time-stamp counter's clock
+   * @param rules where it differs from others
+   */
+  constructor(readonly id: number, bus: ClockRatio, tsc: ClockRatio, rules: ApicRules = INTEL_RULES) {
     this.timer = new LapicTimer(bus, tsc);
+    this.#rules = rules;
+    this.#lowestVector = rules.lowestVector;
     this.reset();
+  }
+
+  /** See {@linkcode ApicRules}. */
+  get rules(): ApicRules {
+    return this.#rules;
+  }
+
+  /** Other rules from now on: what an emulation offers depends on the features that it shows. */
+  set rules(rules: ApicRules) {
+    this.#rules = rules;
+    this.#lowestVector = rules.lowestVector;
   }
 
   /** Every register to its value after power-up, in the form it has. */
   reset(): void {
-    for (const [offset, row] of ROWS) this.#values.set(offset, row.reset);
+    for (const [offset, rule] of this.#rules.rows) this.setRegister(offset, rule.reset);
+    this.setRegister(Apic.ID, this.x2apic ? this.id : this.id << 24);
     this.irr.clear();
     this.isr.clear();
     this.tmr.clear();
     this.timer.stop();
     this.timer.mode = TimerMode.OneShot;
-    this.timer.divideConfiguration = 0;
     this.#highestIrr = this.#highestIsr = -1;
-    this.#tpr = 0;
-    this.#lvtt = LVT_RESET;
-    this.#enabled = false;
+    this.#errors = 0;
   }
 
-  /** Whether SVR bit 8 enables it. */
+  /** Whether SVR bit 8 enables it, and IA32_APIC_BASE bit 11 does. */
   get enabled(): boolean {
     return this.#enabled;
   }
 
-  /** The LVT timer entry's vector, or -1 while it is masked. */
-  get timerVector(): number {
-    return (this.#lvtt & 0x0001_0000) !== 0 ? -1 : this.#lvtt & 0xff;
+  /** IA32_APIC_BASE bit 11. */
+  get hardwareEnabled(): boolean {
+    return this.#hardwareEnabled;
   }
 
-  /** Writes the register at `offset`. Reads of time use `nowNs`. */
+  /** See the getter. A disabled APIC takes nothing and presents nothing; its registers are not there. */
+  set hardwareEnabled(enabled: boolean) {
+    this.#hardwareEnabled = enabled;
+    this.#refresh();
+  }
+
+  /** The LVT timer entry's vector, or -1 while it is masked. */
+  get timerVector(): number {
+    return (this.#lvtt & LVT_MASKED) !== 0 ? -1 : this.#lvtt & 0xff;
+  }
+
+  /** What a processor is given when the interrupt that it acknowledges is gone (SDM, "Spurious Interrupt"). */
+  get spuriousVector(): number {
+    return this.register(Apic.SVR) & 0xff;
+  }
+
+  // ---- registers ----
+
+  /** Writes the register at `offset`. Reads of time use `nowNs`. Bits 63:32 of an ICR are those above 2^32 of `value`. */
   write(offset: number, value: number, nowNs: number): ApicEffect {
     switch (offset) {
       case Apic.EOI:
-        if (value !== 0 && this.x2apic) return fault(offset);
+        if (value !== 0 && this.x2apic && this.#faults(offset, value >>> 0, upperHalf(value))) {
+          return fault(offset);
+        }
         return this.#endOfInterrupt();
       case Apic.TMICT:
+        if (value > 0xffff_ffff && this.x2apic && this.#rules.upperHalfReserved) return fault(offset);
         if (this.timer.mode === TimerMode.TscDeadline) return NONE; // SDM: ignored in TSC-deadline mode
         this.timer.start(value, nowNs);
         return TIMER;
     }
-    const row = ROWS.get(offset);
-    if (
-      row === undefined || row.access === "ro" || !this.#hasRegister(row) ||
-      (this.x2apic && (row.readOnlyInX2apic === true || (value & ~row.mask) !== 0))
-    ) {
+    return this.#write(offset, value >>> 0, upperHalf(value), nowNs);
+  }
+
+  /** The same for a value of 64 bits in two halves: WRMSR of an x2APIC register. */
+  writeHalves(offset: number, low: number, high: number, nowNs: number): ApicEffect {
+    if (offset === Apic.ICR) return this.#write(offset, low, high, nowNs);
+    return this.write(offset, high * 0x1_0000_0000 + low, nowNs); // beyond 2^53 it only matters that it is not 0
+  }
+
+  #write(offset: number, low: number, high: number, nowNs: number): ApicEffect {
+    const rule = this.#rules.rows.get(offset);
+    if (rule === undefined || rule.access === "ro" || !this.#hasRegister(rule)) {
+      if (!this.x2apic) this.#error(ApicError.IllegalRegisterAddress);
       return fault(offset);
     }
-    const masked = (value & row.mask) >>> 0;
-    this.#values.set(offset, offset === Apic.DFR ? (masked | 0x0fff_ffff) >>> 0 : masked);
+    if (this.x2apic && (rule.readOnlyInX2apic === true || this.#faults(offset, low, high))) {
+      return fault(offset);
+    }
+    const masked = (low & rule.mask | rule.ones) >>> 0;
     switch (offset) {
-      case Apic.TPR:
-        this.#tpr = masked;
-        return NONE;
       case Apic.SVR:
-        this.#enabled = (masked & 0x100) !== 0;
+        this.setRegister(offset, masked);
+        if ((masked & SVR_ENABLE) === 0) this.#maskLvt();
         return NONE;
-      case Apic.TDCR:
-        this.timer.divideConfiguration = masked;
+      case Apic.ESR: // a write latches what has happened since the last one
+        if (this.#rules.reportsErrors) this.setRegister(offset, this.#errors);
+        this.#errors = 0;
         return NONE;
-      case Apic.LVTT: {
-        this.#lvtt = masked;
-        const mode = (masked >>> 17) & 3;
-        if (mode === this.timer.mode) return NONE;
-        this.timer.mode = mode;
-        this.timer.stop();
-        return TIMER;
+      case Apic.TDCR: {
+        const { timer } = this;
+        if (!this.#rules.divisorRescales) timer.divideConfiguration = masked;
+        else if (timer.rescale(masked, nowNs)) return TIMER;
+        return NONE;
       }
+      case Apic.LVTT:
+        return this.#writeTimerEntry(masked);
       case Apic.ICR:
-        return { kind: "ipi", ipi: this.#decodeIcr(value) };
+        this.setRegister(offset, masked);
+        if (this.x2apic) this.setRegister(Apic.ICR2, high);
+        return this.#send(this.#decodeIcr(low, high));
       case Apic.SELF_IPI:
-        return {
-          kind: "ipi",
-          ipi: {
-            mode: DeliveryMode.Fixed,
-            vector: masked,
-            destination: this.id,
-            logical: false,
-            shorthand: 1,
-          },
-        };
+        return this.#send({
+          mode: DeliveryMode.Fixed,
+          vector: masked,
+          destination: this.id,
+          logical: false,
+          shorthand: 1,
+          assert: true,
+          level: false,
+        });
       default:
+        this.setRegister(offset, LVT_OFFSETS.includes(offset) ? this.#softMask(masked) : masked);
         return NONE;
     }
   }
 
-  #hasRegister(row: RegisterRow): boolean {
-    return row.form === undefined || (row.form === "x2apic") === this.x2apic;
+  /** Whether a write in x2APIC form has reserved bits set. */
+  #faults(offset: number, low: number, high: number): boolean {
+    if (high !== 0 && offset !== Apic.ICR && this.#rules.upperHalfReserved) return true;
+    return (low & this.#rules.rows.get(offset)!.reserved) !== 0;
+  }
+
+  #hasRegister(rule: RegisterRule): boolean {
+    return rule.form === undefined || (rule.form === "x2apic") === this.x2apic;
+  }
+
+  /** While software has disabled the APIC, mask bits of the LVT cannot be cleared. */
+  #softMask(value: number): number {
+    return (this.register(Apic.SVR) & SVR_ENABLE) === 0 ? (value | LVT_MASKED) >>> 0 : value;
+  }
+
+  #maskLvt(): void {
+    for (const offset of LVT_OFFSETS) {
+      if (this.#rules.rows.has(offset)) this.setRegister(offset, this.register(offset) | LVT_MASKED);
+    }
+  }
+
+  #writeTimerEntry(masked: number): ApicEffect {
+    const { timer } = this;
+    this.setRegister(Apic.LVTT, this.#softMask(masked));
+    const mode = (masked >>> 17) & 3;
+    const before = timer.mode;
+    if (mode === before) return NONE;
+    timer.mode = mode;
+    const { timerStopsOn, stopForgets } = this.#rules;
+    const stops = timerStopsOn === "modeChange" ||
+      (mode === TimerMode.TscDeadline) !== (before === TimerMode.TscDeadline);
+    if (stops && stopForgets) timer.stop();
+    else if (stops) timer.halt();
+    return TIMER;
   }
 
   /** Whether the register at `offset` can be read: RDMSR of any other one faults. */
   readable(offset: number): boolean {
     if (offset >= Apic.ISR && offset < Apic.ESR) return true;
-    const row = ROWS.get(offset);
-    return row !== undefined && row.access !== "wo" && this.#hasRegister(row);
+    const rule = this.#rules.rows.get(offset);
+    return rule !== undefined && rule.access !== "wo" && this.#hasRegister(rule);
+  }
+
+  /** Software reads a register of the xAPIC that is not there: it gets 0, and the error is noted. */
+  illegalRead(): void {
+    this.#error(ApicError.IllegalRegisterAddress);
   }
 
   /** Reads the register at `offset` at time `nowNs`. A register that is not there reads 0. */
   read(offset: number, nowNs: number): number {
-    if (offset >= Apic.ISR && offset < Apic.ESR) {
-      const set = offset < Apic.TMR ? this.isr : offset < Apic.IRR ? this.tmr : this.irr;
-      return set.word((offset & 0x7f) >>> 4);
-    }
     switch (offset) {
-      case Apic.ID:
-        return this.x2apic ? this.id : (this.id << 24) >>> 0;
       case Apic.PPR:
         return this.processorPriority();
-      case Apic.TMICT:
-        return this.timer.initialCount;
       case Apic.TMCCT:
         return this.timer.currentCount(nowNs);
+      case Apic.ID:
+        if (this.x2apic) return this.id;
+        break;
       case Apic.LDR:
-        // SDM "Determining IPI Destination", x2APIC: cluster = id[31:4], bit = id[3:0]; xAPIC: as written.
-        return this.x2apic
-          ? (((this.id >>> 4) << 16) | (1 << (this.id & 15))) >>> 0
-          : this.#values.get(offset)!;
+        if (this.x2apic) return x2apicLogicalId(this.id);
+        break;
+    }
+    return this.register(offset);
+  }
+
+  /** The value that the register at `offset` holds, whichever form the APIC has. */
+  register(offset: number): number {
+    if (offset >= Apic.ISR && offset < Apic.ESR) return this.#vectors(offset).word((offset & 0x7f) >>> 4);
+    switch (offset) {
+      case Apic.TMICT:
+        return this.timer.initialCount;
+      case Apic.TDCR:
+        return this.timer.divideConfiguration;
       default:
-        return this.#values.get(offset) ?? 0;
+        return this.#registers[offset >>> 4]!;
     }
   }
 
+  /** Puts a value into the register at `offset`: no rule of writes applies, and nothing follows from it. */
+  setRegister(offset: number, value: number): void {
+    if (offset >= Apic.ISR && offset < Apic.ESR) {
+      this.#vectors(offset).setWord((offset & 0x7f) >>> 4, value);
+      this.#refresh();
+      return;
+    }
+    switch (offset) {
+      case Apic.TMICT:
+        this.timer.initialCount = value >>> 0;
+        return;
+      case Apic.TDCR:
+        this.timer.divideConfiguration = value >>> 0;
+        return;
+    }
+    this.#registers[offset >>> 4] = value;
+    switch (offset) {
+      case Apic.TPR:
+        this.#tpr = value & 0xff;
+        return;
+      case Apic.LVTT:
+        this.#lvtt = value;
+        return;
+      case Apic.SVR:
+        this.#refresh();
+    }
+  }
+
+  #vectors(offset: number): VectorSet {
+    return offset < Apic.TMR ? this.isr : offset < Apic.IRR ? this.tmr : this.irr;
+  }
+
+  /** Takes up what the hot paths remember of the registers. */
+  #refresh(): void {
+    this.#enabled = this.#hardwareEnabled && (this.register(Apic.SVR) & SVR_ENABLE) !== 0;
+    this.#highestIsr = this.isr.highest();
+    const presents = this.#hardwareEnabled && (this.#enabled || !this.#rules.disabledHoldsBack);
+    this.#highestIrr = presents ? this.irr.highest() : -1;
+  }
+
+  // ---- interrupts ----
+
   /** Takes a message for `vector` into the IRR; a disabled APIC takes none. Returns whether it was taken. */
   accept(vector: number, level = false): boolean {
-    if (!this.#enabled || vector < 16) return false;
+    if (!this.#enabled) return false;
+    if (vector < this.#lowestVector) {
+      this.#error(ApicError.ReceiveIllegalVector);
+      return false;
+    }
     this.irr.add(vector);
     if (level) this.tmr.add(vector);
     else this.tmr.delete(vector);
     if (vector > this.#highestIrr) this.#highestIrr = vector;
     return true;
+  }
+
+  /**
+   * A local source asks for its interrupt through the LVT entry at `offset`. A vector goes into the IRR; what is none
+   * is answered for the processor's pins.
+   */
+  localInterrupt(offset: number): ApicEffect {
+    const entry = this.register(offset);
+    if ((entry & LVT_MASKED) !== 0 || !this.#hardwareEnabled) return NONE;
+    const hasMode = offset !== Apic.LVTT && offset !== Apic.LVTERR;
+    const mode = hasMode ? (entry >>> 8) & 7 : DeliveryMode.Fixed;
+    const vector = entry & 0xff;
+    // SDM, "Local Vector Table": the mask of the performance counters' entry is set when it delivers.
+    if (offset === Apic.LVTPC) this.setRegister(offset, entry | LVT_MASKED);
+    if (mode !== DeliveryMode.Fixed) return { kind: "local", mode, vector };
+    const level = (offset === Apic.LVT0 || offset === Apic.LVT1) && (entry & LVT_LEVEL) !== 0;
+    if (!level) this.accept(vector);
+    else if ((entry & LVT_REMOTE_IRR) === 0 && this.accept(vector, true)) {
+      this.setRegister(offset, entry | LVT_REMOTE_IRR);
+    }
+    return NONE;
   }
 
   /** PPR: the higher class of TPR and of the highest vector in service (SDM, "Task and Processor Priorities"). */
@@ -358,7 +395,7 @@ export class LocalApic {
   /** Takes `vector` back out of the request register: a level-triggered line that fell, a virtual one revoked. */
   withdraw(vector: number): void {
     this.irr.delete(vector);
-    this.#highestIrr = this.irr.highest();
+    this.#refresh();
   }
 
   /** Whether anything is in service. */
@@ -368,45 +405,89 @@ export class LocalApic {
 
   /** Whether a message to `destination` means this APIC (SDM, "Determining IPI Destination"). */
   matches(destination: number, logical: boolean): boolean {
+    if (!this.#hardwareEnabled) return false;
     if (destination === (this.x2apic ? 0xffff_ffff : 0xff)) return true; // broadcast, of either kind
-    if (!logical) return destination === this.id;
+    if (!logical) return destination === (this.x2apic ? this.id : this.register(Apic.ID) >>> 24);
     if (this.x2apic) {
-      const ldr = this.read(Apic.LDR, 0);
+      const ldr = x2apicLogicalId(this.id);
       return destination >>> 16 === ldr >>> 16 && (destination & ldr & 0xffff) !== 0;
     }
-    const ldr = this.#values.get(Apic.LDR)! >>> 24;
-    if ((this.#values.get(Apic.DFR)! >>> 28) === 0xf) return (ldr & destination) !== 0;
+    const ldr = this.register(Apic.LDR) >>> 24;
+    if (this.register(Apic.DFR) >>> 28 === 0xf) return (ldr & destination) !== 0;
     return ldr >>> 4 === destination >>> 4 && (ldr & destination & 0xf) !== 0;
   }
 
   #endOfInterrupt(): ApicEffect {
     const vector = this.#highestIsr;
-    this.#eoi.vector = vector;
-    if (vector >= 0) {
-      this.isr.delete(vector);
-      this.#highestIsr = this.isr.highest();
-    }
-    return this.#eoi;
+    const effect = this.#eoi;
+    effect.vector = vector;
+    effect.broadcast = false;
+    if (vector < 0) return effect;
+    this.isr.delete(vector);
+    this.#highestIsr = this.isr.highest();
+    if (this.tmr.has(vector)) this.#endOfLevel(vector, effect);
+    return effect;
   }
 
-  #decodeIcr(value: number): Ipi {
-    // In x2APIC form the destination is in bits 63:32 of one register; values up to 2^53 hold 21 bits of it.
-    const low = value % 0x1_0000_0000;
-    const destination = this.x2apic ? Math.floor(value / 0x1_0000_0000) : this.#values.get(Apic.ICR2)! >>> 24;
+  /** The end of a level-triggered interrupt reaches where it came from: a LINT pin, or by broadcast an I/O APIC. */
+  #endOfLevel(vector: number, effect: { broadcast: boolean }): void {
+    effect.broadcast = (this.register(Apic.SVR) & SVR_SUPPRESS_BROADCAST) === 0;
+    if (!this.#rules.lintPins) return;
+    for (const offset of [Apic.LVT0, Apic.LVT1]) {
+      const entry = this.register(offset);
+      if ((entry & 0xff) === vector) this.setRegister(offset, entry & ~LVT_REMOTE_IRR);
+    }
+  }
+
+  /** Notes an error, and asks for its interrupt. */
+  #error(bit: number): void {
+    if (!this.#rules.reportsErrors) return;
+    this.#errors |= bit;
+    const entry = this.register(Apic.LVTERR);
+    if ((entry & 0xff) >= this.#lowestVector) this.localInterrupt(Apic.LVTERR);
+  }
+
+  #send(ipi: Ipi): ApicEffect {
+    const { mode, vector } = ipi;
+    const isVector = mode === DeliveryMode.Fixed || mode === DeliveryMode.LowestPriority;
+    if (isVector && vector < this.#lowestVector) {
+      this.#error(ApicError.SendIllegalVector);
+      return NONE;
+    }
+    return { kind: "ipi", ipi };
+  }
+
+  #decodeIcr(low: number, high: number): Ipi {
     return {
       mode: (low >>> 8) & 7,
       vector: low & 0xff,
-      destination,
+      destination: this.x2apic ? high : this.register(Apic.ICR2) >>> 24,
       logical: (low & 0x800) !== 0,
       shorthand: (low >>> 18) & 3,
+      assert: (low & 0x4000) !== 0,
+      level: (low & 0x8000) !== 0,
     };
   }
 
   /** Adds the state to `hash`. */
   hashInto(hash: StateHash): void {
-    hash.word(this.id).flag(this.x2apic);
+    hash.word(this.id).flag(this.x2apic).flag(this.#hardwareEnabled).word(this.#errors);
     for (const set of [this.irr, this.isr, this.tmr]) for (let i = 0; i < 8; i++) hash.word(set.word(i));
-    for (const value of this.#values.values()) hash.word(value);
+    hash.words(this.#registers);
     this.timer.hashInto(hash);
   }
+}
+
+/** LDR in x2APIC form: cluster from id bits 31:4, one bit of 16 from bits 3:0 (SDM, "Logical Destination Mode"). */
+export function x2apicLogicalId(id: number): number {
+  return (((id >>> 4) << 16) | (1 << (id & 15))) >>> 0;
+}
+
+function fault(offset: number): ApicEffect {
+  return { kind: "fault", reason: `write of APIC register 0x${offset.toString(16)}` };
+}
+
+/** Bits above 2^32 of a number up to 2^53. */
+function upperHalf(value: number): number {
+  return value > 0xffff_ffff ? Math.floor(value / 0x1_0000_0000) : 0;
 }

@@ -5,9 +5,8 @@
  * counts down at the APIC's bus clock divided by the divide configuration (TDCR), and causes the LVT timer's
  * vector when it reaches 0; in periodic mode it starts again.
  *
- * *Modelled*: one-shot, periodic and TSC-deadline mode, TMICT, TMCCT, TDCR.
- *
- * *Not modelled*: a change of TDCR while the counter runs rescales nothing; it takes effect with the next start.
+ * *Modelled*: one-shot, periodic and TSC-deadline mode, TMICT, TMCCT, TDCR; both answers to a change of TDCR while the
+ * counter runs, about which the manual says nothing: it takes effect with the next start, or rescales what is left.
  *
  * @module
  */
@@ -53,6 +52,8 @@ export class LapicTimer {
   expiresNs: number = NEVER;
   /** IA32_TSC_DEADLINE, as TSC ticks; 0: disarmed. */
   deadline = 0;
+  /** The shortest period of periodic mode, ns: an emulation may limit what its host has to serve. */
+  minimumPeriodNs = 0;
   /** Divisor of the count that runs. */
   #divisor = 2;
   /** The exact start is `startNs + #carry / bus.ticks`: a period's end need not be a whole ns. */
@@ -68,13 +69,46 @@ export class LapicTimer {
     this.#startAt(nowNs, 0);
   }
 
+  /** Starts the counter where it stood: `count` of the initial count are left. The state of a saved APIC. */
+  resume(count: number, nowNs: number): void {
+    this.#divisor = timerDivisor(this.divideConfiguration);
+    this.#startAt(nowNs, 0);
+    const period = this.expiresNs - nowNs;
+    const left = Math.ceil((count * this.#divisor * this.bus.ns) / this.bus.ticks);
+    if (this.expiresNs === NEVER || left >= period) return;
+    this.expiresNs = nowNs + left;
+    this.startNs = this.expiresNs - period;
+  }
+
+  /**
+   * A new divisor, for what is left of the count as well. Of a one-shot count that has run out nothing is left: it runs
+   * out once more, at once.
+   *
+   * @returns whether the counter expires elsewhen
+   */
+  rescale(divideConfiguration: number, nowNs: number): boolean {
+    const before = this.#divisor;
+    this.divideConfiguration = divideConfiguration;
+    const after = this.#divisor = timerDivisor(divideConfiguration);
+    if (after === before || this.mode === TimerMode.TscDeadline || this.initialCount === 0) return false;
+    const left = this.expiresNs === NEVER ? 0 : Math.floor(((this.expiresNs - nowNs) * after) / before);
+    this.#startAt(nowNs, 0);
+    const period = this.expiresNs - nowNs;
+    this.expiresNs = nowNs + left;
+    this.startNs = this.expiresNs - period;
+    return true;
+  }
+
   #startAt(startNs: number, carry: number): void {
     this.startNs = startNs;
     this.#carry = carry;
     const count = this.initialCount;
-    this.expiresNs = count === 0
-      ? NEVER
-      : startNs + Math.ceil((count * this.#divisor * this.bus.ns + carry) / this.bus.ticks);
+    if (count === 0 || this.mode > TimerMode.Periodic) {
+      this.expiresNs = NEVER;
+      return;
+    }
+    const ns = Math.ceil((count * this.#divisor * this.bus.ns + carry) / this.bus.ticks);
+    this.expiresNs = startNs + (this.mode === TimerMode.Periodic ? Math.max(ns, this.minimumPeriodNs) : ns);
   }
 
   /** Arms the TSC-deadline timer; 0 disarms it. Other modes ignore it. */
@@ -84,6 +118,11 @@ export class LapicTimer {
     this.expiresNs = deadline === 0
       ? NEVER
       : Math.max(nowNs, Math.ceil((deadline * this.tsc.ns) / this.tsc.ticks));
+  }
+
+  /** It stands still; initial count and deadline keep their values. */
+  halt(): void {
+    this.expiresNs = NEVER;
   }
 
   /** Stops it, as a change of mode does. */
@@ -103,7 +142,7 @@ export class LapicTimer {
     const { startNs, expiresNs, initialCount } = this;
     const carry = initialCount * this.#divisor * this.bus.ns + this.#carry -
       (expiresNs - startNs) * this.bus.ticks;
-    this.#startAt(expiresNs, carry);
+    this.#startAt(expiresNs, carry <= -this.bus.ticks ? 0 : carry); // a tick or more: the shortest period was in force
   }
 
   /** TMCCT: what is left at `nowNs`. */

@@ -18,10 +18,20 @@ import {
   DeliveryMode,
   type Ipi,
   LocalApic,
-  MSR_APIC_BASE,
   MSR_TSC_DEADLINE,
   x2apicOffset,
 } from "./lapic.ts";
+import {
+  APIC_BASE_BSP,
+  APIC_BASE_ENABLE,
+  APIC_BASE_X2APIC,
+  APIC_DEFAULT_BASE,
+  apicBaseAddress,
+  apicState,
+  hasReservedBits,
+  isLegalTransition,
+  MSR_APIC_BASE,
+} from "./lapic_base.ts";
 import { clockRatio } from "./lapic_timer.ts";
 import type { RegisterFile } from "./register_file.ts";
 import { count, hz, ns, parameters, type Values } from "./parameters.ts";
@@ -39,6 +49,9 @@ export const machineParameters = parameters({
   path: pathFactorParameters,
   nic: nicTimes,
 });
+
+/** MAXPHYADDR of the Core i7-3770 (CPUID 80000008H). */
+const PHYSICAL_ADDRESS_BITS = 36;
 
 /** Values of {@linkcode machineParameters}: durations in ns, clocks in Hz. */
 export type MachineParameters = Values<typeof machineParameters>;
@@ -63,6 +76,8 @@ export class Machine implements ProcessorBus {
   /** Devices that write to memory. */
   readonly busMasters: { writtenBytes(nowNs: number): number }[] = [];
   readonly #timers: Alarm[];
+  /** IA32_APIC_BASE by processor. Firmware has switched to x2APIC form. */
+  readonly #apicBases: number[] = [];
   readonly #idleMessages: Message[] = [];
   #messages = 0;
   /** Interrupt messages that no processor took: the APIC was disabled or the processor not started. */
@@ -85,6 +100,8 @@ export class Machine implements ProcessorBus {
         () => this.#writtenBytes(),
       );
       cpus.push(cpu);
+      const base = APIC_DEFAULT_BASE + APIC_BASE_ENABLE + APIC_BASE_X2APIC;
+      this.#apicBases.push(base + (id === 0 ? APIC_BASE_BSP : 0));
       this.#timers.push(engine.alarm(`lapic${id} timer`, () => this.#timerExpired(cpu), -1));
     }
     this.cpus = cpus;
@@ -110,6 +127,7 @@ export class Machine implements ProcessorBus {
       this.#armTimer(cpu);
       return true;
     }
+    if (msr === MSR_APIC_BASE) return this.#writeApicBase(cpu, value);
     return false;
   }
 
@@ -122,9 +140,7 @@ export class Machine implements ProcessorBus {
         : undefined;
     }
     if (msr === MSR_TSC_DEADLINE) return cpu.apic.timer.deadline;
-    if (msr === MSR_APIC_BASE) {
-      return 0xfee0_0800 | (cpu.apic.x2apic ? 0x400 : 0) | (cpu.id === 0 ? 0x100 : 0);
-    }
+    if (msr === MSR_APIC_BASE) return this.#apicBases[cpu.id];
     return undefined;
   }
 
@@ -139,13 +155,40 @@ export class Machine implements ProcessorBus {
   }
 
   /** @inheritdoc */
-  store(_cpu: LogicalCpu, address: number, value: number): void {
-    this.ports.get(address)?.write(value);
+  store(cpu: LogicalCpu, address: number, value: number): void {
+    const offset = this.#apicOffset(cpu, address);
+    if (offset >= 0) this.#apply(cpu, cpu.apic.write(offset, value, this.engine.nowNs));
+    else this.ports.get(address)?.write(value);
   }
 
   /** @inheritdoc */
-  load(_cpu: LogicalCpu, address: number): number {
-    return this.ports.get(address)?.read() ?? 0xffff_ffff;
+  load(cpu: LogicalCpu, address: number): number {
+    const offset = this.#apicOffset(cpu, address);
+    if (offset < 0) return this.ports.get(address)?.read() ?? 0xffff_ffff;
+    if (cpu.apic.readable(offset)) return cpu.apic.read(offset, this.engine.nowNs);
+    cpu.apic.illegalRead();
+    cpu.signal();
+    return 0;
+  }
+
+  /** The offset of an address in the processor's xAPIC page, or -1: the page is elsewhere, or not there. */
+  #apicOffset({ id, apic }: LogicalCpu, address: number): number {
+    if (apic.x2apic || !apic.hardwareEnabled) return -1;
+    const offset = address - apicBaseAddress(this.#apicBases[id]!);
+    return offset >= 0 && offset < 0x1000 ? offset : -1;
+  }
+
+  /** SDM, "x2APIC State Transitions": what the diagram has no arrow for raises #GP. Enabling finds the reset values. */
+  #writeApicBase(cpu: LogicalCpu, value: number): boolean {
+    const { apic, id } = cpu;
+    const from = apicState(this.#apicBases[id]!), to = apicState(value);
+    if (hasReservedBits(value, PHYSICAL_ADDRESS_BITS, true) || !isLegalTransition(from, to)) return false;
+    this.#apicBases[id] = value;
+    apic.x2apic = to === "x2apic";
+    if (from === "disabled" && to !== "disabled") apic.reset();
+    apic.hardwareEnabled = to !== "disabled";
+    this.#armTimer(cpu);
+    return true;
   }
 
   #writtenBytes(): number {
@@ -179,6 +222,9 @@ export class Machine implements ProcessorBus {
       case "ipi":
         this.#interprocessor(cpu, effect.ipi);
         return true;
+      case "local":
+        this.#send(cpu, effect.mode, effect.vector, 0, 0);
+        return true;
       case "fault":
         return false;
     }
@@ -197,20 +243,30 @@ export class Machine implements ProcessorBus {
     const vector = cpu.apic.timerVector;
     if (vector < 0) return; // masked
     if (this.engine.trace !== null) traceRequest(cpu, vector, "timer");
-    if (cpu.apic.accept(vector)) cpu.signal();
-    else this.droppedMessages++;
+    if (!cpu.apic.accept(vector)) this.droppedMessages++;
+    cpu.signal();
+  }
+
+  /** A source of processor `cpu` itself, its thermal sensor say, interrupts through the LVT entry at `offset`. */
+  localInterrupt(cpu: LogicalCpu, offset: number): void {
+    this.#apply(cpu, cpu.apic.localInterrupt(offset));
   }
 
   #interprocessor(from: LogicalCpu, ipi: Ipi): void {
-    for (const cpu of this.cpus) {
-      const meant = ipi.shorthand === 0
+    if (ipi.mode === DeliveryMode.Init && ipi.level && !ipi.assert) return; // a de-assert: not since the Pentium 4
+    let meant = this.cpus.filter((cpu) =>
+      ipi.shorthand === 0
         ? cpu.apic.matches(ipi.destination, ipi.logical)
         : ipi.shorthand === 1
         ? cpu === from
-        : ipi.shorthand === 2 || cpu !== from;
-      if (meant) {
-        this.#send(cpu, ipi.mode, ipi.vector, from.pathFactor, cpu === from ? 0 : this.parameters.ipiLatency);
-      }
+        : ipi.shorthand === 2 || cpu !== from
+    );
+    if (ipi.mode === DeliveryMode.LowestPriority && meant.length > 1) {
+      // Arbitration is the bus's own: any of them may take it.
+      meant = [meant[this.engine.choose(meant.length, `lowest priority, vector ${ipi.vector}`)]!];
+    }
+    for (const cpu of meant) {
+      this.#send(cpu, ipi.mode, ipi.vector, from.pathFactor, cpu === from ? 0 : this.parameters.ipiLatency);
     }
   }
 
@@ -252,6 +308,7 @@ export class Machine implements ProcessorBus {
       case DeliveryMode.LowestPriority:
         if (!cpu.running || !cpu.apic.accept(vector)) {
           this.droppedMessages++;
+          cpu.signal(); // the APIC's own error interrupt may have come of it
           return;
         }
         cpu.apic.inheritedFactor[vector] = factor;
@@ -278,6 +335,7 @@ export class Machine implements ProcessorBus {
 
   /** Adds counters of the machine itself to `hash`; its processors add themselves. */
   hashInto(hash: StateHash): void {
+    for (const base of this.#apicBases) hash.number(base);
     hash.number(this.droppedMessages).word(this.#idleMessages.length);
   }
 }

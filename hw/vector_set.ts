@@ -48,6 +48,13 @@ export class VectorSet {
     return this.#words[index]! >>> 0;
   }
 
+  /** Puts a value into the register of that number. */
+  setWord(index: number, value: number): void {
+    this.#words[index] = value;
+    if (value === 0) this.#summary &= ~(1 << index);
+    else this.#summary |= 1 << index;
+  }
+
   /** Its members, ascending. */
   members(): number[] {
     const list = [];

@@ -5,6 +5,7 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import { type HostPort, main, VERSION } from "../dsl/cli.ts";
 import { COMMANDS } from "../dsl/cli_help.ts";
 import { PUBLISHED_LATENCIES } from "../runtime/measure/published.ts";
+import { EXAMPLES } from "./session_rig.ts";
 
 /** A computer with some files, whose output is kept. */
 class FakeHost implements HostPort {
@@ -54,13 +55,6 @@ async function run(args: string, files?: Record<string, string>) {
   const status = await main(args.split(" ").filter((arg) => arg !== ""), host);
   return { host, status, stdout: host.stdout, stderr: host.stderr };
 }
-
-const examples = Object.fromEntries(
-  [...Deno.readDirSync(new URL("../examples/", import.meta.url))].map(({ name }) => [
-    `examples/${name}`,
-    Deno.readTextFileSync(new URL(`../examples/${name}`, import.meta.url)),
-  ]),
-);
 
 Deno.test("the version is that of deno.json", async () => {
   const config = JSON.parse(Deno.readTextFileSync(new URL("../deno.json", import.meta.url)));
@@ -231,8 +225,8 @@ Deno.test("progress is shown on a terminal only, on standard error, and is gone 
 });
 
 Deno.test("--verbose tells each command and what it has changed, and changes nothing itself", async () => {
-  const plain = await run("run examples/talk_setup.rtk", examples);
-  const told = await run("run examples/talk_setup.rtk --verbose", examples);
+  const plain = await run("run examples/talk_setup.rtk", EXAMPLES);
+  const told = await run("run examples/talk_setup.rtk --verbose", EXAMPLES);
   assertEquals([plain.status, told.status], [0, 0]);
   assertEquals(plain.stdout, "");
   const lines = told.stdout.split("\n").map((line) => line.trim());
@@ -256,7 +250,7 @@ Deno.test("--verbose tells each command and what it has changed, and changes not
 });
 
 Deno.test("slide 30's script leads to the same state as its lines written as Linux wants them", async () => {
-  const setup = examples["examples/talk_setup.rtk"]!;
+  const setup = EXAMPLES["examples/talk_setup.rtk"]!;
   const exact = setup.replace("8086:10ed", "'8086 10ed'").replaceAll(/echo 05:00\.0/g, "echo 0000:05:00.0");
   const tail = "cyclictest -n -q -l 10\n";
   const files = { "slide.rtk": setup + tail, "exact.rtk": exact + tail };
@@ -269,13 +263,13 @@ Deno.test("slide 30's script leads to the same state as its lines written as Lin
 });
 
 Deno.test("slide 11's three lines run as printed", async () => {
-  const { status, stderr } = await run("run examples/slide11.rtk", examples);
+  const { status, stderr } = await run("run examples/slide11.rtk", EXAMPLES);
   assertEquals([status, stderr.includes("ioctl")], [0, false]);
 });
 
 Deno.test("a direct interrupt of the assigned device causes no exit, a forwarded one does", async () => {
   const files = {
-    ...examples,
+    ...EXAMPLES,
     "examples/x.rtk":
       ". ./talk_setup.rtk\nshow stats | grep '^kvm_exit '\nirq vf0\nrun 1ms\nshow stats | grep '^kvm_exit '\n",
   };

@@ -1,13 +1,9 @@
 /** `compare`: one script on several systems; few loops. */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { main } from "../dsl/cli.ts";
+import { EXAMPLES } from "./session_rig.ts";
 
-const examples = new Map(
-  [...Deno.readDirSync(new URL("../examples/", import.meta.url))].map(({ name }) => [
-    `examples/${name}`,
-    Deno.readTextFileSync(new URL(`../examples/${name}`, import.meta.url)),
-  ]),
-);
+const examples = new Map(Object.entries(EXAMPLES));
 examples.set("silent.rtk", "true\n");
 examples.set("failing.rtk", "exit 4\n");
 

@@ -57,6 +57,7 @@ export function timerPeriod(capabilities: DirectCapabilities): { vcpu: Vcpu; log
   });
   const cpu = guest.cpus[0]!;
   const vcpu = kvm.createVm("vm0").createVcpu(cpu.prepareStart());
+  vcpu.setCpuid(["x2apic"]);
   const log = new TraceLog();
   let exits = 0;
   const runs = work("guest runs", Layers.GuestTask, 10_000);

@@ -10,11 +10,10 @@
 import { assert, assertEquals } from "@std/assert";
 import { type Activity, work } from "../hw/sim/activity.ts";
 import { Pin, Primary } from "../hw/vmx.ts";
+import type { CallValue } from "../runtime/kvm/descriptors.ts";
 import type { DirectCapabilities } from "../runtime/kvm/direct.ts";
-import { KvmCalls } from "../runtime/kvm/calls.ts";
+import { KvmCalls, type VcpuFile } from "../runtime/kvm/device.ts";
 import { KVM_CONSTANTS } from "../runtime/kvm/ioctls.ts";
-import type { CallValue } from "../runtime/kvm/marshal.ts";
-import type { VcpuFile } from "../runtime/kvm/vcpu_file.ts";
 import { PIT_HZ } from "../runtime/kvm/pit.ts";
 import { Layers } from "../runtime/linux/layers.ts";
 import type { Task } from "../runtime/linux/task.ts";

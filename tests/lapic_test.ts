@@ -151,7 +151,7 @@ Deno.test("an EOI ends the highest vector in service, whichever was taken last",
     device.acknowledge(vector);
   }
   const ended = Array.from({ length: 4 }, () => ({ ...device.write(EOI, 0, 0) }));
-  assertEquals(ended, [0xef, 0x80, 0x40, -1].map((vector) => ({ kind: "eoi", vector })));
+  assertEquals(ended, [0xef, 0x80, 0x40, -1].map((vector) => ({ kind: "eoi", vector, broadcast: false })));
   assertEquals(device.inService, false);
 });
 
@@ -326,6 +326,8 @@ Deno.test("a write of the ICR is one message: vector, mode, destination, shortha
     destination: 2,
     logical: false,
     shorthand: 0,
+    assert: true,
+    level: false,
   });
   assertEquals(message(apic().write(ICR, 0x1_0005 * 2 ** 32 + icr(0, { mode: 4, logical: true }), 0)), {
     mode: 4,
@@ -333,6 +335,8 @@ Deno.test("a write of the ICR is one message: vector, mode, destination, shortha
     destination: 0x1_0005,
     logical: true,
     shorthand: 0,
+    assert: true,
+    level: false,
   });
   const xapic = apic({ x2apic: false });
   assertEquals(xapic.write(ICR_HIGH, 7 * 2 ** 24, 0).kind, "none");
@@ -342,6 +346,8 @@ Deno.test("a write of the ICR is one message: vector, mode, destination, shortha
     destination: 7,
     logical: false,
     shorthand: 3,
+    assert: true,
+    level: false,
   });
   assertEquals(message(apic().write(SELF_IPI, 0x41, 0)), {
     mode: 0,
@@ -349,6 +355,8 @@ Deno.test("a write of the ICR is one message: vector, mode, destination, shortha
     destination: 3,
     logical: false,
     shorthand: 1,
+    assert: true,
+    level: false,
   });
 });
 

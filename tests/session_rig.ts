@@ -15,13 +15,22 @@ import { systemNamed } from "../runtime/lab/systems.ts";
 import { exitsByName } from "../runtime/lab/views/exits.ts";
 import type { Histogram } from "../runtime/measure/histogram.ts";
 
+/** The scripts of a folder of `examples/`, by path; not those of its own folders. */
+function scriptsOf(folder: string): Readonly<Record<string, string>> {
+  const url = new URL(`../${folder}/`, import.meta.url);
+  return Object.fromEntries(
+    [...Deno.readDirSync(url)].filter(({ isFile }) => isFile).map(({ name }) => [
+      `${folder}/${name}`,
+      Deno.readTextFileSync(new URL(name, url)),
+    ]),
+  );
+}
+
 /** The scripts of `examples/`, by path. */
-export const EXAMPLES: Readonly<Record<string, string>> = Object.fromEntries(
-  [...Deno.readDirSync(new URL("../examples/", import.meta.url))].map(({ name }) => [
-    `examples/${name}`,
-    Deno.readTextFileSync(new URL(`../examples/${name}`, import.meta.url)),
-  ]),
-);
+export const EXAMPLES: Readonly<Record<string, string>> = scriptsOf("examples");
+
+/** Those of `examples/setup/`. */
+export const SETUP_SCRIPTS: Readonly<Record<string, string>> = scriptsOf("examples/setup");
 
 /** What a session is made with; a name that is absent: `rfc-v2`, `linux-3.4.0`, seed 1. */
 export interface RigOptions {
@@ -59,7 +68,10 @@ export class SessionRig {
       folder: {
         path: "/root/examples",
         files: new Map(
-          Object.entries(EXAMPLES).map(([path, text]) => [path.slice("examples/".length), text]),
+          Object.entries({ ...EXAMPLES, ...SETUP_SCRIPTS }).map(([path, text]) => [
+            path.slice("examples/".length),
+            text,
+          ]),
         ),
       },
       words: laboratoryWords,

@@ -141,11 +141,106 @@ Deno.test("uptime counts simulated time", () => {
   );
 });
 
-Deno.test("free is refused by name: memory is not modelled", () => {
-  assertEquals(said("free -m"), {
-    status: 1,
-    text: "free: memory is not modelled, there is no /proc/meminfo\n",
-  });
+Deno.test("free has the columns of its time, and what guests and stress take is used", () => {
+  const rig = new SessionRig();
+  assertEquals(
+    rig.ok("free -m"),
+    "             total       used       free     shared    buffers     cached\n" +
+      "Mem:         16384          0      16384          0          0          0\n" +
+      "-/+ buffers/cache:          0      16384\n" +
+      "Swap:            0          0          0\n",
+  );
+  rig.run("stress -q -m 1 --vm-bytes 1G & sleep 0.1");
+  assertMatch(rig.ok("free -g"), /^Mem: {12}16 {10}1 {9}15 /m);
+  rig.run("boot kvm --era today");
+  assertMatch(
+    rig.ok("free"),
+    /^ {15}total {8}used {8}free {6}shared {2}buff\/cache {3}available\nMem: {8}16777216 {11}0 /,
+  );
+  assertEquals(said("free -h").text, "free: option -h is not modelled\n");
+});
+
+Deno.test("sysctl reads and sets what is under /proc/sys", () => {
+  const rig = new SessionRig();
+  assertEquals(
+    rig.ok("sysctl kernel.osrelease kernel/ostype; sysctl -n vm.swappiness; sysctl -N vm.swappiness"),
+    "kernel.osrelease = 3.5.0-rc6\nkernel.ostype = Linux\n60\nvm.swappiness\n",
+  );
+  assertEquals(rig.ok("sysctl -w vm.swappiness=10; cat /proc/sys/vm/swappiness"), "vm.swappiness = 10\n10\n");
+  assertEquals(rig.ok("sysctl -q vm/swappiness=20; cat /proc/sys/vm/swappiness"), "20\n");
+  const all = rig.ok("sysctl -a");
+  assertStringIncludes(all, "kernel.sched_latency_ns = ");
+  assertEquals(
+    rig.ok("sysctl vm"),
+    all.split("\n").filter((line) => line.startsWith("vm.")).join("\n") + "\n",
+  );
+  assertEquals(
+    rig.ok("printf '# a\nvm.swappiness = 5\n-kernel.nosuch = 1\n' > /tmp/c; sysctl -p /tmp/c 2> /dev/null"),
+    "vm.swappiness = 5\n",
+  );
+});
+
+Deno.test("sysctl fails as the real one does", () => {
+  for (
+    const [args, text] of [
+      ["kernel.nosuch", "sysctl: cannot stat /proc/sys/kernel/nosuch: No such file or directory\n"],
+      ["-w kernel.ostype=x", 'sysctl: permission denied on key "kernel.ostype"\n'],
+      ["vm.swappiness=101", 'sysctl: setting key "vm.swappiness": Invalid argument\n'],
+      ["-w vm.swappiness", 'sysctl: "vm.swappiness" must be of the form name=value\n'],
+      ["-p /nosuch", 'sysctl: cannot open "/nosuch": No such file or directory\n'],
+      ["--system", "sysctl: option --system is not modelled\n"],
+    ] as const
+  ) assertEquals(said(`sysctl ${args}`), { status: 1, text }, args);
+  assertEquals(said("sysctl -e kernel.nosuch"), { status: 0, text: "" });
+});
+
+Deno.test("modprobe finds what is built in, and nothing else", () => {
+  const rig = new SessionRig();
+  assertEquals(
+    rig.ok("modprobe kvm-intel; modprobe -a pci-stub ixgbe kvm; lsmod"),
+    "Module                  Size  Used by\n",
+  );
+  assertEquals(said("modprobe vfio-pci"), { status: 1, text: "FATAL: Module vfio-pci not found.\n" });
+  assertEquals(said("modprobe -q vfio-pci"), { status: 1, text: "" });
+  assertEquals(said("modprobe -r kvm"), { status: 1, text: "FATAL: Module kvm is builtin.\n" });
+  assertEquals(
+    said("modprobe kvm-intel nested=1").text,
+    "modprobe: parameters of a module are not modelled: nested=1\n",
+  );
+  rig.run("boot kvm --era today");
+  assertEquals(rig.ok("modprobe vfio-pci"), "");
+  assertEquals(
+    rig.run("modprobe nosuch").err,
+    "modprobe: FATAL: Module nosuch not found in directory /lib/modules/6.18.0\n",
+  );
+  assertEquals(rig.run("rmmod kvm").err, "rmmod: ERROR: Module kvm is builtin.\n");
+  assertEquals(rig.run("rmmod nosuch").err, "rmmod: ERROR: Module nosuch is not currently loaded\n");
+});
+
+Deno.test("touch, cp and mv make, copy and rename files", () => {
+  const rig = new SessionRig();
+  assertEquals(rig.ok("cd /tmp; touch a; echo x > a; touch a; cp a b; mv b c; cat a c; ls"), "x\nx\na\nc\n");
+  assertEquals(rig.ok("mkdir d; cp a c d; mv d e; cp -r e f; cat f/a f/c; rm -r e f; ls"), "x\nx\na\nc\n");
+  assertEquals(rig.ok("cp /sys/devices/system/cpu/online o; cat o"), "0-3\n");
+  assertEquals(
+    rig.ok("echo 0 > z; cp z /sys/devices/system/cpu/cpu3/online; cat /sys/devices/system/cpu/online"),
+    "0-2\n",
+  );
+  for (
+    const [command, err] of [
+      ["cp nosuch a", "cp: cannot stat 'nosuch': No such file or directory"],
+      ["cp a", "cp: missing destination file operand after 'a'"],
+      ["mkdir d; cp d a", "cp: -r not specified; omitting directory 'd'"],
+      ["cp -r d d/x", "cp: cannot copy a directory, 'd', into itself, 'd/x'"],
+      ["cp a c nosuch", "cp: target 'nosuch' is not a directory"],
+      ["mv nosuch a", "mv: cannot stat 'nosuch': No such file or directory"],
+      [
+        "mv /sys/devices/system/cpu/online a",
+        "mv: cannot move '/sys/devices/system/cpu/online' to 'a': Operation not permitted",
+      ],
+      ["touch /sys/devices/x", "touch: cannot touch '/sys/devices/x': Permission denied"],
+    ] as const
+  ) assertEquals(rig.run(command), { status: 1, out: "", err: `${err}\n` }, command);
 });
 
 Deno.test("taskset shows an affinity as mask and as list, two neighbours not as a range", () => {

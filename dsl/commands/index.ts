@@ -12,6 +12,7 @@ import { colon } from "./colon.ts";
 import type { Command } from "./command.ts";
 import { command } from "./command_builtin.ts";
 import { continueCommand } from "./continue.ts";
+import { cp } from "./cp.ts";
 import { cut } from "./cut.ts";
 import { declare, typeset } from "./declare.ts";
 import { dirname } from "./dirname.ts";
@@ -33,6 +34,7 @@ import { ln } from "./ln.ts";
 import { local } from "./local.ts";
 import { ls } from "./ls.ts";
 import { mkdir } from "./mkdir.ts";
+import { mv } from "./mv.ts";
 import { printf } from "./printf.ts";
 import { pwd } from "./pwd.ts";
 import { read } from "./read.ts";
@@ -53,6 +55,7 @@ import { ssh } from "./ssh.ts";
 import { tail } from "./tail.ts";
 import { tee } from "./tee.ts";
 import { bracket, test } from "./test.ts";
+import { touch } from "./touch.ts";
 import { tr } from "./tr.ts";
 import { trap } from "./trap.ts";
 import { trueCommand } from "./true.ts";
@@ -132,7 +135,7 @@ export const commands: ReadonlyMap<string, Command> = new Map(
       wait,
       wc,
     ],
-    ...[awk, find, ln, sed, xargs],
+    ...[awk, cp, find, ln, mv, sed, touch, xargs],
     ...refused,
   ].map((one) => [one.name, one]),
 );

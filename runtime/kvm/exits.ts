@@ -4,26 +4,16 @@
  * @module
  */
 
-import { type Activity, type Step, STORE } from "../../hw/sim/activity.ts";
-import {
-  Apic,
-  apicRegisterName,
-  DeliveryMode,
-  EOI_MSR,
-  type Ipi,
-  type LocalApic,
-  MSR_APIC_BASE,
-  x2apicMsr,
-  x2apicOffset,
-} from "../../hw/lapic.ts";
+import { OUT, type Step, STORE } from "../../hw/sim/activity.ts";
+import { Apic, apicRegisterName, EOI_MSR, x2apicMsr, x2apicOffset } from "../../hw/lapic.ts";
 import { EventType, ExitReason, interruptionInfo } from "../../hw/vmx.ts";
 import type { KernelCpu } from "../linux/kernel_cpu.ts";
 import { Vector } from "../linux/vectors.ts";
 import { setDirectMode } from "./direct.ts";
+import { readMemory, writeMemory } from "./device_memory.ts";
+import { readMsr, writeMsr } from "./msrs.ts";
 import type { Vcpu } from "./vcpu.ts";
 
-/** The xAPIC page. */
-const APIC_PAGE = 0xfee0_0000;
 /** Beside the EOI what a guest writes with every timer. */
 const TMICT_MSR = x2apicMsr(Apic.TMICT);
 /** #GP. */
@@ -64,24 +54,30 @@ export function exitCost(vcpu: Vcpu, reason: number): Step {
  * @returns a register write of the host's own that remains to be executed, or null
  */
 export function completeExit(vcpu: Vcpu, cpu: KernelCpu, reason: number): Step | null {
-  const { registers, vmcs, apic } = vcpu;
+  const { registers, vmcs } = vcpu;
   switch (reason) {
     case ExitReason.MsrWrite: {
-      const msr = registers.address;
-      if (isX2apic(vcpu, msr)) return writeApic(vcpu, cpu, x2apicOffset(msr), registers.value);
-      vcpu.tracepoint("kvm_msr", { rw: "write", index: msr, data: registers.value, fault: true });
+      const { address: msr, value } = registers;
+      if (vcpu.lapic.hasMsr(msr)) return writeApic(vcpu, cpu, x2apicOffset(msr), value);
+      const low = value >>> 0;
+      const rest = writeMsr(vcpu, msr, { low, high: (value - low) / 0x1_0000_0000 }, false, cpu);
+      if (rest !== undefined) {
+        vmcs.skipInstruction();
+        return rest;
+      }
+      vcpu.tracepoint("kvm_msr", { rw: "write", index: msr, data: value, fault: true });
       injectFault(vcpu);
       return null;
     }
     case ExitReason.MsrRead: {
       const msr = registers.address;
-      if (isX2apic(vcpu, msr) && readable(apic, x2apicOffset(msr))) {
-        vmcs.skipInstruction(apic.read(x2apicOffset(msr), vcpu.vm.kvm.host.nowNs));
-      } else if (msr === MSR_APIC_BASE) vmcs.skipInstruction(apicBase(vcpu));
-      else {
-        vcpu.tracepoint("kvm_msr", { rw: "read", index: msr, data: 0, fault: true });
-        injectFault(vcpu);
+      const value = readMsr(vcpu, msr);
+      if (value !== undefined) {
+        vmcs.skipInstruction(value.high * 0x1_0000_0000 + value.low);
+        return null;
       }
+      vcpu.tracepoint("kvm_msr", { rw: "read", index: msr, data: 0, fault: true });
+      injectFault(vcpu);
       return null;
     }
     case ExitReason.ExternalInterrupt: // the host's handler has run when interrupts were switched on
@@ -100,7 +96,7 @@ export function completeExit(vcpu: Vcpu, cpu: KernelCpu, reason: number): Step |
     case ExitReason.InterruptWindow: // the guest can take an interrupt now: the next entry brings it
       return null;
     case ExitReason.IoInstruction:
-      vcpu.left = "KVM_EXIT_IO";
+      portAccess(vcpu, cpu);
       return null;
     default:
       vcpu.left = "KVM_EXIT_FAIL_ENTRY";
@@ -108,38 +104,41 @@ export function completeExit(vcpu: Vcpu, cpu: KernelCpu, reason: number): Step |
   }
 }
 
-function isX2apic(vcpu: Vcpu, msr: number): boolean {
-  return msr >= 0x800 && msr < 0x900 && vcpu.apic.x2apic;
-}
-
-/** What `apic_reg_read()` of 3.5 lets through: more than the manual, which has no DFR and ICR2 in x2APIC form. */
-function readable(apic: LocalApic, offset: number): boolean {
-  return apic.readable(offset) || offset === Apic.DFR || offset === Apic.ICR2;
-}
-
-/** IA32_APIC_BASE: enabled, in its form, and whether it is the bootstrap processor's. */
-function apicBase(vcpu: Vcpu): number {
-  return APIC_PAGE | 0x800 | (vcpu.apic.x2apic ? 0x400 : 0) | (vcpu.id === 0 ? 0x100 : 0);
-}
-
-/** An access to memory without a page: the xAPIC page is emulated here, everything else belongs to user space. */
+/** An access to memory without a page: that of the local APIC and of the I/O APIC is emulated, the rest is user space's. */
 function memoryMapped(vcpu: Vcpu, cpu: KernelCpu): Step | null {
+  const { lapic, vmcs } = vcpu;
   const { address, value, context } = vcpu.registers;
-  if (address < APIC_PAGE || address >= APIC_PAGE + 0x1000 || vcpu.apic.x2apic) {
-    vcpu.left = "KVM_EXIT_MMIO";
-    return null;
+  const store = context.top.step === STORE;
+  const offset = lapic.pageOffset(address);
+  if (offset >= 0 && store && lapic.core.hardwareEnabled && !lapic.core.x2apic) {
+    return writeApic(vcpu, cpu, offset, value);
   }
-  if (context.top.step === STORE) return writeApic(vcpu, cpu, address - APIC_PAGE, value);
-  vcpu.vmcs.skipInstruction(vcpu.apic.read(address - APIC_PAGE, vcpu.vm.kvm.host.nowNs));
+  const rest = store ? writeMemory(vcpu, address, 4, value, cpu) : readMemory(vcpu, address, 4);
+  if (rest === undefined) vcpu.left = "KVM_EXIT_MMIO";
+  else if (typeof rest === "number") vmcs.skipInstruction(rest);
+  else {
+    vmcs.skipInstruction();
+    return rest;
+  }
   return null;
+}
+
+/** An IN or OUT: the 8259s' ports are emulated. */
+function portAccess(vcpu: Vcpu, cpu: KernelCpu): void {
+  const { address: port, value, context } = vcpu.registers;
+  const pic = vcpu.vm.chips?.pic;
+  if (pic === undefined || !pic.hasPort(port)) vcpu.left = "KVM_EXIT_IO";
+  else if (context.top.step === OUT) {
+    pic.write(port, value, cpu);
+    vcpu.vmcs.skipInstruction();
+  } else vcpu.vmcs.skipInstruction(pic.core.read(port));
 }
 
 /** Emulates a write to a local APIC register, carries out what follows from it, and skips the instruction. */
 function writeApic(vcpu: Vcpu, cpu: KernelCpu, offset: number, value: number): Step | null {
-  const { apic, vmcs, vm: { kvm } } = vcpu;
+  const { apic, lapic, vmcs, vm: { kvm } } = vcpu;
   const slave = cpu.state === "slave";
-  const { nowNs, engine } = kvm.host;
-  if (engine.trace !== null) {
+  if (kvm.host.engine.trace !== null) {
     vcpu.tracepoint("kvm_apic", { rw: "write", reg: `APIC_${apicRegisterName(offset)}`, val: value });
   }
   switch (offset) {
@@ -147,17 +146,13 @@ function writeApic(vcpu: Vcpu, cpu: KernelCpu, offset: number, value: number): S
       vmcs.skipInstruction();
       // Patch 18: where nothing virtual is in service it was a physical interrupt's.
       if (slave && !apic.inService) return cpu.apicWrite(Apic.EOI, 0);
-      const effect = apic.write(offset, value, nowNs);
-      if (effect.kind === "eoi" && engine.trace !== null) {
-        vcpu.tracepoint("kvm_eoi", { apicid: vcpu.id, vector: effect.vector });
-      }
+      lapic.write(offset, value, cpu);
       if (slave && (kvm.capabilities.enableAt === "each" || !apic.inService)) setDirectMode(vcpu, true);
       return null;
     }
     case Apic.TMICT:
       vmcs.skipInstruction();
-      apic.write(offset, value, nowNs);
-      return startTimer(vcpu, cpu);
+      return lapic.write(offset, value, cpu) ?? null;
     case Apic.LVTT: {
       const vector = value & 0xff;
       const physical = slave && ownsTimer(vcpu);
@@ -167,22 +162,19 @@ function writeApic(vcpu: Vcpu, cpu: KernelCpu, offset: number, value: number): S
         return null;
       }
       vmcs.skipInstruction();
-      apic.write(offset, value, nowNs);
-      return physical ? cpu.apicWrite(Apic.LVTT, value) : null;
+      const rest = lapic.write(offset, value, cpu) ?? null;
+      return physical ? cpu.apicWrite(Apic.LVTT, value) : rest;
     }
     case Apic.TDCR:
       vmcs.skipInstruction();
-      apic.write(offset, value, nowNs);
+      lapic.write(offset, value, cpu);
       return slave && ownsTimer(vcpu) ? cpu.apicWrite(Apic.TDCR, value) : null;
     default: {
-      const effect = apic.write(offset, value, nowNs);
-      if (effect.kind === "fault") {
-        injectFault(vcpu);
-        return null;
-      }
-      if (effect.kind === "ipi") deliverIpi(vcpu, effect.ipi, cpu);
-      vmcs.skipInstruction();
-      return null;
+      const rest = lapic.write(offset, value, cpu);
+      // Of the xAPIC's page, a write that finds no register is lost.
+      if (rest === undefined && apic.x2apic) injectFault(vcpu);
+      else vmcs.skipInstruction();
+      return rest ?? null;
     }
   }
 }
@@ -190,42 +182,6 @@ function writeApic(vcpu: Vcpu, cpu: KernelCpu, offset: number, value: number): S
 /** Whether direct mode gives the guest the processor's own timer: the bitmap of slaves opens its initial count. */
 function ownsTimer({ vm: { kvm } }: Vcpu): boolean {
   return !kvm.slaveBitmap.intercepts(TMICT_MSR, true);
-}
-
-/** An interprocessor interrupt between the virtual CPUs of one machine. */
-function deliverIpi(from: Vcpu, ipi: Ipi, cpu: KernelCpu): void {
-  for (const target of from.vm.vcpus) {
-    const meant = ipi.shorthand === 0
-      ? target.apic.matches(ipi.destination, ipi.logical)
-      : ipi.shorthand === 1
-      ? target === from
-      : ipi.shorthand === 2 || target !== from;
-    if (meant && ipi.mode === DeliveryMode.Fixed) target.interrupt(ipi.vector, cpu);
-  }
-}
-
-/**
- * `start_apic_timer()`: the virtual timer is an hrtimer of this CPU. A slave CPU has no hrtimers; there an online
- * CPU is asked to run it.
- *
- * @returns the register write that remains to be done, if any
- */
-function startTimer(vcpu: Vcpu, cpu: KernelCpu): Step | null {
-  const { kvm } = vcpu.vm;
-  const { expiresNs } = vcpu.apic.timer;
-  const home = cpu.state === "slave" ? kvm.host.cpus[vcpu.thread!.cpu]! : cpu;
-  vcpu.timer.base?.cancel(vcpu.timer);
-  vcpu.timerHome = home;
-  if (expiresNs === Infinity) return null;
-  if (home === cpu) {
-    home.hrtimers.start(vcpu.timer, expiresNs);
-    return home.hrtimers.first === vcpu.timer && home.hrtimers.stale ? home.programTimer() : null;
-  }
-  home.callFunctions.push((function* (): Activity {
-    home.hrtimers.start(vcpu.timer, expiresNs);
-    if (home.hrtimers.first === vcpu.timer && home.hrtimers.stale) yield home.programTimer();
-  })());
-  return cpu.sendIpi(home.id, Vector.CallFunctionSingle);
 }
 
 /** #GP for the guest, injected with the next entry. */

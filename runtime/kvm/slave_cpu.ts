@@ -160,6 +160,7 @@ export function* kvmRun(vcpu: Vcpu): Activity<RunExit> {
   const { kvm } = vcpu.vm;
   const thread = vcpu.thread!;
   thread.preemptCount++;
+  vcpu.running = true;
   for (;;) {
     const cpu = kvm.host.cpus[thread.cpu]!;
     let result: LoopResult;
@@ -168,6 +169,7 @@ export function* kvmRun(vcpu: Vcpu): Activity<RunExit> {
       result = vcpu.result;
     } else result = yield* handOff(vcpu, cpu);
     if (result !== "online") {
+      vcpu.running = false;
       thread.preemptCount--;
       const here = kvm.host.cpus[thread.cpu]!;
       const away = here.preemptible ? here.schedule() : null;

@@ -9,7 +9,8 @@
 
 import { type Activity, VM_ENTRY } from "../../hw/sim/activity.ts";
 import type { StateHash } from "../../hw/sim/state_hash.ts";
-import { LocalApic } from "../../hw/lapic.ts";
+import { APIC_BASE_X2APIC } from "../../hw/lapic_base.ts";
+import type { LocalApic } from "../../hw/lapic.ts";
 import {
   decodeInterruptionInfo,
   EventType,
@@ -18,13 +19,13 @@ import {
   Primary,
   Vmcs,
 } from "../../hw/vmx.ts";
-import { HrTimer } from "../linux/hrtimer.ts";
 import type { KernelCpu } from "../linux/kernel_cpu.ts";
 import type { Task } from "../linux/task.ts";
 import type { RegisterFile } from "../../hw/register_file.ts";
 import { setDirectMode } from "./direct.ts";
 import { completeExit, exitCost } from "./exits.ts";
-import { hostTscKhz, VcpuState } from "./vcpu_state.ts";
+import { KvmLapic } from "./lapic.ts";
+import { VcpuEvents } from "./vcpu_events.ts";
 import type { Vm } from "./vm.ts";
 
 /** Where the vCPU is, as other CPUs see it (`vcpu->mode`). */
@@ -49,8 +50,6 @@ export class Vcpu {
   readonly apic: LocalApic;
   /** Its control structure. */
   readonly vmcs: Vmcs;
-  /** Its architectural state beside what `apic`, `vmcs` and `registers` hold. */
-  readonly state: VcpuState;
   /** The thread that called KVM_RUN. */
   thread: Task | null = null;
   /** The CPU on which it is loaded. */
@@ -63,16 +62,20 @@ export class Vcpu {
   signalPending = false;
   /** The slave CPU it is bound to; -1: none. */
   slaveCpu = -1;
-  /** The expiry of its emulated timer. */
-  readonly timer: HrTimer;
-  /** The CPU on which that was last started. */
-  timerHome: KernelCpu | null = null;
+  /** What KVM makes of its local APIC. */
+  readonly lapic: KvmLapic;
+  /** INIT, start-up messages and NMIs that wait for it. */
+  readonly events: VcpuEvents;
   /** It waits for a page of its memory. */
   faulted = false;
   /** What an exit handler wants done outside of the loop; `null`: enter again. */
   left: LoopResult | null = null;
   /** Why the loop was left. */
   result: LoopResult = "online";
+  /** What the last emulated load got (`mem_read` of the instruction emulator). */
+  loaded = 0;
+  /** Its thread is in KVM_RUN. */
+  running = false;
   /** Exits by basic reason. */
   readonly exits = new Float64Array(64);
   /** Interrupts injected at entry. */
@@ -86,22 +89,44 @@ export class Vcpu {
 
   /** vCPU `id` of `vm`, executing with `registers` when in guest mode. */
   constructor(readonly vm: Vm, readonly id: number, readonly registers: RegisterFile) {
-    // APIC_BUS_CYCLE_NS is 1 in KVM's emulation: a bus clock of 1 GHz.
-    this.apic = new LocalApic(id, { ticks: 1, ns: 1 }, vm.kvm.tscRatio);
+    this.lapic = new KvmLapic(this);
+    this.apic = this.lapic.core;
+    this.events = new VcpuEvents(this);
     this.vmcs = new Vmcs(registers, vm.kvm.normalBitmap);
     this.vmcs.ept = vm.ept;
-    this.state = new VcpuState(hostTscKhz(vm.kvm.tscRatio));
-    this.timer = new HrTimer(
-      `kvm timer ${vm.name}.${id}`,
-      vm.kvm.steps.timerFunction,
-      () => this.#timerExpired(),
-    );
     vm.kvm.host.engine.register(`${vm.name} vcpu${id}`, this);
   }
 
   /** In traces: `vm0.0`. */
   get name(): string {
     return `${this.vm.name}.${this.id}`;
+  }
+
+  /** Whether it boots the machine (`kvm_vcpu_is_reset_bsp()`). */
+  get bootProcessor(): boolean {
+    return this.id === 0;
+  }
+
+  /** `kvm_vcpu_reset()`, as far as interrupts go. @param init by INIT */
+  reset(init: boolean): void {
+    this.events.reset();
+    this.lapic.reset(init);
+    this.halted = false;
+  }
+
+  /**
+   * KVM_SET_CPUID2, given the names of the features. The guest's kernel puts its APIC into x2APIC form, first thing, where
+   * it finds the feature; that happens here.
+   */
+  setCpuid(features: readonly string[]): void {
+    const x2apic = features.includes("x2apic");
+    this.lapic.features = {
+      ...this.lapic.features,
+      x2apic,
+      tscDeadline: features.includes("tsc-deadline"),
+    };
+    const { base } = this.lapic;
+    this.lapic.setBase((x2apic ? base | APIC_BASE_X2APIC : base & ~APIC_BASE_X2APIC) >>> 0, true);
   }
 
   /** Exits of all reasons. */
@@ -113,7 +138,7 @@ export class Vcpu {
 
   /** Whether a virtual interrupt or a wake-up waits for it. */
   get runnable(): boolean {
-    return !this.halted || this.apic.pendingVector() >= 0 || this.signalPending;
+    return !this.halted || this.apic.pendingVector() >= 0 || this.lapic.hasPendingTimer || this.signalPending;
   }
 
   /**
@@ -128,6 +153,7 @@ export class Vcpu {
     const slave = cpu.state === "slave";
     this.loadedOn = cpu;
     for (;;) {
+      if (this.#hasRequests) this.serveRequests(cpu);
       if (this.signalPending) return this.#leave("KVM_EXIT_INTR");
       if (this.halted) {
         if (this.apic.pendingVector() < 0) {
@@ -184,6 +210,35 @@ export class Vcpu {
     }
   }
 
+  get #hasRequests(): boolean {
+    const { lapic, events } = this;
+    return lapic.hasPendingTimer || lapic.scanRequested || events.pending;
+  }
+
+  /**
+   * What is looked at before an entry (`vcpu_enter_guest()`): events, the I/O APIC's entries, an expiry of the timer.
+   *
+   * @returns whether it can run
+   */
+  serveRequests(cpu: KernelCpu): boolean {
+    const { lapic, events, vm } = this;
+    events.accept();
+    if (events.state !== "runnable") return false;
+    if (lapic.scanRequested) vm.scanIoapic(this);
+    lapic.injectTimer(cpu);
+    events.collectNmis();
+    return true;
+  }
+
+  /** The interrupt that the guest takes next, acknowledged (`kvm_cpu_get_interrupt()`): the 8259's, else the APIC's; -1: none. */
+  acknowledgeInterrupt(): number {
+    const pic = this.vm.chips?.pic.core;
+    if (pic?.output && this.lapic.acceptsPic) return pic.acknowledge();
+    const vector = this.apic.pendingVector();
+    if (vector >= 0) this.apic.acknowledge(vector);
+    return vector;
+  }
+
   #leave(result: LoopResult): void {
     this.left = null;
     this.result = result;
@@ -211,14 +266,16 @@ export class Vcpu {
     else if (cpu !== from) from.rescheduleMask |= 1 << cpu.id;
   }
 
-  /** A virtual interrupt for it: into the virtual APIC, and a kick. */
-  interrupt(vector: number, from: KernelCpu): void {
-    if (!this.apic.accept(vector)) return;
+  /** A virtual interrupt for it: into the virtual APIC, and a kick. @returns whether it counts as delivered */
+  interrupt(vector: number, from: KernelCpu, level = false): boolean {
+    const requested = this.apic.irr.has(vector);
+    if (!this.apic.accept(vector, level)) return false;
     this.apic.inheritedFactor[vector] = this.vm.kvm.physical(from).pathFactor; // caches as the cause has found them
     if (from.kernel.engine.trace !== null) {
       this.tracepoint("kvm_apic_accept_irq", { vcpu: this.name, apicid: this.apic.id, vec: vector });
     }
     this.kick(from);
+    return !requested || !this.lapic.version.coalesces;
   }
 
   /** Writes the highest pending virtual interrupt into the entry field, or asks for a window. */
@@ -243,12 +300,12 @@ export class Vcpu {
     if (apic.pendingVector() >= 0) vmcs.primary |= Primary.InterruptWindowExiting;
   }
 
-  #timerExpired(): void {
-    const { apic } = this;
-    apic.timer.expired();
-    const cpu = this.timerHome!;
-    if (apic.timer.expiresNs !== Infinity) cpu.hrtimers.start(this.timer, apic.timer.expiresNs);
-    if (apic.timerVector >= 0) this.interrupt(apic.timerVector, cpu);
+  /** Its timer has expired on `cpu`: it is woken, or leaves guest mode, and finds the interrupt. */
+  timerExpired(cpu: KernelCpu): void {
+    this.lapic.timerPending = true;
+    // In KVM_RUN the loop's next turn takes it up; that it does at once makes no difference to anybody else.
+    if (this.running) this.lapic.injectTimer(cpu);
+    else this.kick(cpu);
   }
 
   /** Writes a tracepoint of KVM, with the kernel's names. */
@@ -268,12 +325,14 @@ export class Vcpu {
 
   /** Adds the vCPU's state to `hash`. */
   hashInto(hash: StateHash): void {
-    this.apic.hashInto(hash);
+    this.lapic.hashInto(hash);
+    this.events.hashInto(hash);
     this.vmcs.hashInto(hash);
-    hash.text(this.mode).flag(this.halted).flag(this.signalPending).flag(this.faulted).word(this.slaveCpu);
+    hash.word(this.loaded).text(this.mode).flag(this.halted).flag(this.signalPending).flag(this.faulted).word(
+      this.slaveCpu,
+    );
     hash.flag(this.registers.interruptFlag).flag(this.registers.halted);
     this.registers.context.hashInto(hash);
-    this.state.hashInto(hash);
     for (const count of this.exits) hash.number(count);
   }
 }

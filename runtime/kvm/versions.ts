@@ -11,6 +11,8 @@
  * @module
  */
 
+import { APIC_3_5, APIC_6_18, type ApicVersion } from "./lapic_rules.ts";
+
 /** A kernel version, as `since` and `until` write it: `"2.6.30"`, `"3.5"`. */
 export type Since = `${number}.${number}` | `${number}.${number}.${number}`;
 
@@ -42,12 +44,12 @@ export interface KvmVersion {
   readonly checksMpState: boolean;
   /** `KVM_SET_SREGS` looks at the control registers (4.16), and `KVM_SET_VCPU_EVENTS` at the exception. */
   readonly checksState: boolean;
-  /** The identity-mapped page table is placed before the first vCPU (4.13). */
-  readonly identityMapFirst: boolean;
   /** An in-kernel PIT needs the in-kernel interrupt controllers (4.7). */
   readonly pitNeedsIrqchip: boolean;
   /** Lowest-priority interrupts go by a hash of their vector (module parameter `vector_hashing`, 4.5). */
   readonly vectorHashing: boolean;
+  /** The emulated local APIC and I/O APIC. */
+  readonly apic: ApicVersion;
 }
 
 const LINUX_3_5: KvmVersion = {
@@ -64,9 +66,9 @@ const LINUX_3_5: KvmVersion = {
   checksIrqfdFlags: false,
   checksMpState: false,
   checksState: false,
-  identityMapFirst: false,
   pitNeedsIrqchip: false,
   vectorHashing: false,
+  apic: APIC_3_5,
 };
 
 /** The versions that have a row. */
@@ -87,9 +89,9 @@ export const KVM_VERSIONS = {
     checksIrqfdFlags: true,
     checksMpState: true,
     checksState: true,
-    identityMapFirst: true,
     pitNeedsIrqchip: true,
     vectorHashing: true,
+    apic: APIC_6_18,
   },
 } as const satisfies Record<string, KvmVersion>;
 

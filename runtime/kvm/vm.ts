@@ -9,8 +9,12 @@ import { Ept } from "../../hw/vmx.ts";
 import type { StateHash } from "../../hw/sim/state_hash.ts";
 import type { KernelCpu } from "../linux/kernel_cpu.ts";
 import { Vector } from "../linux/vectors.ts";
+import { ApicMapCache } from "./apic_map.ts";
 import type { AssignedDevice } from "./assigned_device.ts";
+import { KvmIoapic } from "./ioapic.ts";
+import { IrqRouting } from "./irq_routing.ts";
 import type { Kvm } from "./kvm.ts";
+import { KvmPic } from "./pic.ts";
 import type { Pit } from "./pit.ts";
 import { Vcpu } from "./vcpu.ts";
 
@@ -18,8 +22,14 @@ import { Vcpu } from "./vcpu.ts";
 export class Vm {
   /** Its virtual CPUs, in order of creation. */
   readonly vcpus: Vcpu[] = [];
-  /** The kernel emulates its interrupt controllers (`KVM_CREATE_IRQCHIP`). */
-  irqchip = false;
+  /** The interrupt controllers that the kernel emulates (`KVM_CREATE_IRQCHIP`), and who leads lines to them; null: none. */
+  chips: { readonly ioapic: KvmIoapic; readonly pic: KvmPic; readonly routing: IrqRouting } | null = null;
+  /** Its local APICs by destination. */
+  readonly apicMap = new ApicMapCache(this);
+  /** MSI addresses and saved local APICs hold ids of 32 bits (`KVM_X2APIC_API_USE_32BIT_IDS`). */
+  x2apicFormat = false;
+  /** Destination 0xff of a device is an id like others (`KVM_X2APIC_API_DISABLE_BROADCAST_QUIRK`). */
+  broadcastQuirkDisabled = false;
   /** The PIT that the kernel emulates (`KVM_CREATE_PIT2`); `null`: none. */
   pit: Pit | null = null;
   /** Its page tables. */
@@ -36,9 +46,21 @@ export class Vm {
     kvm.host.engine.register(`vm ${name}`, this);
   }
 
+  /** Whether the kernel emulates its interrupt controllers. */
+  get irqchip(): boolean {
+    return this.chips !== null;
+  }
+
+  /** KVM_CREATE_IRQCHIP. */
+  createIrqchip(): void {
+    this.chips = { ioapic: new KvmIoapic(this), pic: new KvmPic(this), routing: new IrqRouting(this) };
+  }
+
   /** KVM_CREATE_VCPU; the vCPU executes with `registers` in guest mode. */
   createVcpu(registers: RegisterFile, id = this.vcpus.length): Vcpu {
     const vcpu = new Vcpu(this, id, registers);
+    // The map is made when the vCPU is reset, before it is one of the machine's: it is missing there until something changes.
+    this.apicMap.current();
     this.vcpus.push(vcpu);
     return vcpu;
   }
@@ -48,19 +70,11 @@ export class Vm {
     return this.vcpus.filter((vcpu) => vcpu.slaveCpu >= 0).map((vcpu) => vcpu.slaveCpu);
   }
 
-  /** kvm_set_irq(): sets the level of line `gsi`; a rising edge is an interrupt. */
-  setIrq(gsi: number, high: boolean, from: KernelCpu): number {
+  /** KVM_IRQ_LINE: sets the level of line `gsi`; a rising edge is an interrupt. */
+  setLine(gsi: number, high: boolean, from: KernelCpu): void {
     const bit = 1 << (gsi & 31);
     if (high && (this.#high & bit) === 0) this.raiseLine(gsi, from);
     this.#high = high ? this.#high | bit : this.#high & ~bit;
-    return 0;
-  }
-
-  /** KVM_SIGNAL_MSI. */
-  signalMessage(low: number, _high: number, data: number, from: KernelCpu): number {
-    if (this.vcpus.length === 0) return -1;
-    this.signalMsi((low >>> 12) & 0xff, data & 0xff, from);
-    return 0;
   }
 
   /**
@@ -77,6 +91,12 @@ export class Vm {
     this.vcpus.find(({ apic }) => apic.id === destination)?.interrupt(vector, from);
   }
 
+  /** `vcpu_scan_ioapic()`: which EOIs of `vcpu` the I/O APIC wants to know. */
+  scanIoapic(vcpu: Vcpu): void {
+    if (this.chips === null) vcpu.lapic.scanRequested = false;
+    else this.chips.ioapic.scan(vcpu);
+  }
+
   /** kvm_mmu_notifier_invalidate_page(): the host takes a page back. @param from the CPU whose software does */
   unmapPage(from: KernelCpu): void {
     this.ept.mapped = false;
@@ -86,6 +106,8 @@ export class Vm {
   /** Adds lines, PIT and assigned devices to `hash`; the vCPUs add themselves. */
   hashInto(hash: StateHash): void {
     hash.flag(this.irqchip).number(this.linesRaised).word(this.#high).number(this.pit?.ticks ?? -1);
+    this.chips?.ioapic.hashInto(hash);
+    this.chips?.pic.hashInto(hash);
     for (const device of this.assigned) device.hashInto(hash);
   }
 }

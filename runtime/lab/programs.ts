@@ -10,14 +10,18 @@ import { dmesg } from "../programs/dmesg.ts";
 import { free } from "../programs/free.ts";
 import { iperf } from "../programs/iperf.ts";
 import { lscpu } from "../programs/lscpu.ts";
+import { lsmod } from "../programs/lsmod.ts";
 import { lspci } from "../programs/lspci.ts";
+import { modprobe } from "../programs/modprobe.ts";
 import { mount } from "../programs/mount.ts";
 import { nproc } from "../programs/nproc.ts";
 import { ping } from "../programs/ping.ts";
 import type { Program } from "../programs/program.ts";
 import { ps } from "../programs/ps.ts";
+import { rmmod } from "../programs/rmmod.ts";
 import { stress } from "../programs/stress.ts";
 import { sysbench } from "../programs/sysbench.ts";
+import { sysctl } from "../programs/sysctl.ts";
 import { taskset } from "../programs/taskset.ts";
 import { uname } from "../programs/uname.ts";
 import { uptime } from "../programs/uptime.ts";
@@ -33,11 +37,15 @@ export function userPrograms(): Program[] {
     dmesg,
     free,
     lscpu,
+    lsmod,
     lspci,
+    modprobe,
     mount,
     nproc,
     ps,
+    rmmod,
     sysbench,
+    sysctl,
     taskset,
     uname,
     uptime,

@@ -8,7 +8,7 @@
 
 import { EROFS } from "../linux/errno.ts";
 import { type FileSystem, TMPFS } from "../linux/file_systems.ts";
-import type { DirectoryNode } from "../linux/vfs.ts";
+import type { DirectoryNode, Node } from "../linux/vfs.ts";
 
 /** A file system that nothing can be written to. */
 export const READ_ONLY: FileSystem = {
@@ -24,21 +24,24 @@ export const READ_ONLY: FileSystem = {
 export interface ScriptFolder {
   /** Absolute path in the virtual tree. */
   readonly path: string;
-  /** Texts by file name. */
+  /** Texts by file name; those in folders of it by path, `setup/sriov.rtk`. */
   readonly files: ReadonlyMap<string, string>;
 }
 
 /** The directory that a {@linkcode ScriptFolder} is mounted as. */
-export function scriptDirectory({ files }: ScriptFolder): DirectoryNode {
-  return {
-    kind: "directory",
-    mode: 0o555,
-    list: () => files.keys(),
-    lookup(name) {
-      const text = files.get(name);
-      return text === undefined
-        ? undefined
-        : { kind: "attribute", mode: 0o555, size: text.length, show: () => text };
-    },
-  };
+export function scriptDirectory({ files }: Pick<ScriptFolder, "files">): DirectoryNode {
+  const entries = new Map<string, Node>();
+  const folders = new Map<string, Map<string, string>>();
+  for (const [path, text] of files) {
+    const slash = path.indexOf("/");
+    if (slash < 0) {
+      entries.set(path, { kind: "attribute", mode: 0o555, size: text.length, show: () => text });
+      continue;
+    }
+    const name = path.slice(0, slash);
+    const inside = folders.get(name) ?? new Map<string, string>();
+    folders.set(name, inside.set(path.slice(slash + 1), text));
+  }
+  for (const [name, inside] of folders) entries.set(name, scriptDirectory({ files: inside }));
+  return { kind: "directory", mode: 0o555, list: () => entries.keys(), lookup: (name) => entries.get(name) };
 }

@@ -5,10 +5,9 @@
  */
 
 import type { Activity } from "../../hw/sim/activity.ts";
-import type { VmFile } from "../kvm/vm_file.ts";
+import type { VmFile } from "../kvm/device.ts";
 import type { CpuMask, GuestMemory, KernelCpu, KvmProcess, PciFunction, Task } from "../kvm/user_space.ts";
 import type { QemuSteps } from "./costs.ts";
-import { IrqRoutes } from "./irq_routes.ts";
 import type { QemuOptions } from "./options.ts";
 import { PciAssign } from "./pci_assign.ts";
 import { featureText, type VcpuStatus, vcpuStatus } from "./status.ts";
@@ -79,7 +78,6 @@ export class QemuMachine implements VcpuThreadOwner {
   #main: Task | null = null;
   #alive = 0;
   #canHaveSlaves = false;
-  readonly #routes = new IrqRoutes();
   #slaveCpus: number[] = [];
 
   /**
@@ -142,7 +140,6 @@ export class QemuMachine implements VcpuThreadOwner {
         this.vm,
         properties.get("host")!,
         properties.get("id"),
-        this.#routes,
         () => this.threads[0]!.task!,
       );
       const failed = yield* device.realize(task, deviceWords[index] ?? "", place);
@@ -160,8 +157,8 @@ export class QemuMachine implements VcpuThreadOwner {
       memoryMiB: options.memoryMiB,
       functions: this.assigned.map((device) => device.function!),
     });
+    const address = process.calls.map({ start: (id) => guest.cpus[id]!.prepareStart() });
     const bytes = options.memoryMiB * 2 ** 20;
-    const address = process.calls.map(bytes, { start: (id) => guest.cpus[id]!.prepareStart() });
     yield* process.ioctl(task, this.vm, "KVM_SET_USER_MEMORY_REGION", 0, 0, 0, bytes, address);
     const { vm } = this.file;
     process.useMemory({

@@ -8,11 +8,9 @@
 
 import type { Activity } from "../../hw/sim/activity.ts";
 import type { FunctionOwner } from "../kvm/assigned_function.ts";
+import type { CallValue } from "../kvm/descriptors.ts";
 import { Ioctl } from "../kvm/ioctls.ts";
-import type { CallValue } from "../kvm/marshal.ts";
-import type { RequestName } from "../kvm/uapi/requests.ts";
 import type { KvmProcess, PciFunction, Task } from "../kvm/user_space.ts";
-import type { IrqRoutes } from "./irq_routes.ts";
 
 /** EBUSY, as a system call returns it. */
 const BUSY = -16;
@@ -32,19 +30,16 @@ export class PciAssign implements FunctionOwner {
   /** Lines for the terminal that came up later. */
   readonly messages: string[] = [];
   #routed = "";
-  /** Lines of its MSI-X entries. */
-  #lines: number[] = [];
 
   /**
    * @param vm the machine's descriptor @param host the device's full name, `0000:05:00.0`
-   * @param id the `id=` of the option, if any @param routes where the machine's lines lead @param thread the task in whose name the guest's accesses are served
+   * @param id the `id=` of the option, if any @param thread the task in whose name the guest's accesses are served
    */
   constructor(
     readonly process: KvmProcess,
     readonly vm: number,
     readonly host: string,
     readonly id: string | undefined,
-    readonly routes: IrqRoutes,
     readonly thread: () => Task,
   ) {}
 
@@ -82,22 +77,23 @@ export class PciAssign implements FunctionOwner {
   ): void {
     const wanted = JSON.stringify(routes);
     if (wanted === this.#routed || (routes.length === 0 && this.#routed === "")) return;
-    if (this.#routed !== "") this.#ioctl("KVM_DEASSIGN_DEV_IRQ", this.host);
+    if (this.#routed !== "") this.#ioctl("KVM_DEASSIGN_DEV_IRQ");
     this.#routed = "";
-    this.routes.release(this.#lines.splice(0));
     if (routes.length === 0) return;
-    this.#ioctl("KVM_ASSIGN_SET_MSIX_NR", this.host, routes.length);
-    this.#lines = routes.map(({ destination, vector }) => this.routes.addMessage(destination, vector));
-    for (const [index, { entry }] of routes.entries()) {
-      this.#ioctl("KVM_ASSIGN_SET_MSIX_ENTRY", this.host, this.#lines[index]!, entry);
+    this.#ioctl("KVM_ASSIGN_SET_MSIX_NR", routes.length);
+    for (const { entry, destination, vector } of routes) {
+      this.#ioctl("KVM_ASSIGN_SET_MSIX_ENTRY", entry, destination, vector);
     }
-    this.#ioctl("KVM_SET_GSI_ROUTING", this.routes.table());
-    if (this.#ioctl("KVM_ASSIGN_DEV_IRQ", this.host) >= 0) this.#routed = wanted;
+    if (this.#ioctl("KVM_ASSIGN_DEV_IRQ") >= 0) this.#routed = wanted;
   }
 
-  #ioctl(request: RequestName, ...args: CallValue[]): number {
+  #ioctl(request: keyof typeof Ioctl, ...args: CallValue[]): number {
     const { process } = this;
-    const result = process.calls.callAtOnce("ioctl", [this.vm, Ioctl[request], ...args], this.thread());
+    const result = process.calls.callAtOnce(
+      "ioctl",
+      [this.vm, Ioctl[request], this.host, ...args],
+      this.thread(),
+    );
     if (result < 0) this.messages.push(`${request}: ${process.strerror(-result)}`);
     return result;
   }

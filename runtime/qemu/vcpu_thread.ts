@@ -5,11 +5,10 @@
  */
 
 import type { Activity, Step } from "../../hw/sim/activity.ts";
-import { KernelFile } from "../kvm/descriptors.ts";
-import type { IoctlCall } from "../kvm/ioctl_call.ts";
+import { type CallValue, KernelFile } from "../kvm/descriptors.ts";
+import type { VcpuFile } from "../kvm/device.ts";
 import { Ioctl } from "../kvm/ioctls.ts";
 import type { KernelCpu, KvmProcess, Task } from "../kvm/user_space.ts";
-import type { VcpuFile } from "../kvm/vcpu_file.ts";
 
 /** EINTR, as `KVM_RUN` returns it after a signal. */
 const INTERRUPTED = -4;
@@ -104,11 +103,10 @@ export class VcpuThread {
     return 0;
   }
 
-  /** A typed `KVM_RUN`, made by this thread on behalf of its caller. Returns when it has. */
-  *run(call: IoctlCall): Activity<number> {
-    const { caller } = call;
+  /** A typed `KVM_RUN`, made by this thread on behalf of `caller`. Returns when it has. */
+  *run(caller: Task): Activity<number> {
     const { process, running, killed } = this.owner;
-    if (running || killed) return yield* this.file.ioctl(call);
+    if (running || killed) return yield* this.file.ioctl(Ioctl.KVM_RUN, [0], caller);
     const typed: TypedRun = { caller, result: undefined };
     this.#typed.push(typed);
     yield* process.wake([this.task!], caller);
@@ -167,15 +165,11 @@ export class PublishedVcpu extends KernelFile {
     return this.#file?.busy ?? false;
   }
 
-  override unmodelled(request: number): string | undefined {
-    return this.#file?.unmodelled(request);
-  }
-
-  override *ioctl(call: IoctlCall): Activity<number> {
+  override *ioctl(request: number, args: readonly CallValue[], caller: Task): Activity<number> {
     const file = this.#file;
     if (file === undefined) return MACHINE_GONE;
-    if (call.request === Ioctl.KVM_RUN && call.argument === 0) return yield* this.thread.run(call);
-    return yield* file.ioctl(call);
+    if (request === Ioctl.KVM_RUN && (args[0] ?? 0) === 0) return yield* this.thread.run(caller);
+    return yield* file.ioctl(request, args, caller);
   }
 
   override *release(): Activity {}

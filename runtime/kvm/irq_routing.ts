@@ -1,0 +1,136 @@
+/**
+ * From the number of an interrupt line to what it drives: the table of `KVM_SET_GSI_ROUTING`, and the messages of MSI.
+ *
+ * *Document*: Linux 3.5 `virt/kvm/irq_comm.c`; Linux 6.18 `virt/kvm/irqchip.c`, `arch/x86/kvm/irq.c`
+ * (`kvm_set_irq()`, `setup_routing_entry()`, `kvm_set_routing_entry()`, `kvm_set_msi()`).
+ *
+ * @module
+ */
+
+import { IOAPIC_PINS } from "../../hw/ioapic.ts";
+import { EINVAL, type Errno } from "../linux/errno.ts";
+import type { KernelCpu } from "../linux/kernel_cpu.ts";
+import { deliver, type LapicIrq } from "./irq_delivery.ts";
+import type { Vm } from "./vm.ts";
+
+/** Chips by their number in `struct kvm_irq_routing_irqchip`. */
+export const Irqchip = { PicMaster: 0, PicSlave: 1, Ioapic: 2 } as const;
+
+/** Lines of one 8259. */
+const PIC_PINS = 8;
+
+/** Who drives a line: user space, or the kernel's PIT. A line is high while one of them holds it so. */
+export const LineSource = { UserSpace: 0, Irqfd: 1, Pit: 2 } as const;
+
+/** Where a line leads. */
+export type Route =
+  /** To a pin of an emulated chip. */
+  | { readonly gsi: number; readonly type: "irqchip"; readonly chip: number; readonly pin: number }
+  /** To a message. */
+  | {
+    readonly gsi: number;
+    readonly type: "msi";
+    readonly addressLow: number;
+    readonly addressHigh: number;
+    readonly data: number;
+  };
+
+/** The routing table of a machine. */
+export class IrqRouting {
+  #routes = new Map<number, Route[]>();
+
+  /** With the table that `KVM_CREATE_IRQCHIP` makes: the ISA lines to both kinds of chip, the others to the I/O APIC. */
+  constructor(readonly vm: Vm) {
+    const routes: Route[] = [];
+    for (let gsi = 0; gsi < IOAPIC_PINS; gsi++) {
+      routes.push({ gsi, type: "irqchip", chip: Irqchip.Ioapic, pin: gsi });
+      if (gsi < 2 * PIC_PINS) {
+        routes.push({ gsi, type: "irqchip", chip: gsi < PIC_PINS ? 0 : 1, pin: gsi % PIC_PINS });
+      }
+    }
+    this.replace(routes);
+  }
+
+  /** `kvm_set_irq_routing()`: the whole table. @returns EINVAL, and the old table stays */
+  replace(routes: readonly Route[]): Errno | void {
+    const { irqRoutes } = this.vm.kvm.version;
+    const table = new Map<number, Route[]>();
+    if (routes.some(({ gsi }) => gsi >= irqRoutes)) return EINVAL;
+    for (const route of routes) {
+      const others = table.get(route.gsi) ?? [];
+      // A line leads to one pin of each chip, or to one message.
+      const excluded = (other: Route) =>
+        other.type !== "irqchip" || route.type !== "irqchip" || other.chip === route.chip;
+      if (others.some(excluded) || !this.#valid(route)) return EINVAL;
+      table.set(route.gsi, [...others, route]);
+    }
+    this.#routes = table;
+  }
+
+  #valid(route: Route): boolean {
+    if (route.type === "msi") return this.#validMsi(route.addressHigh);
+    switch (route.chip) {
+      case Irqchip.PicMaster:
+      case Irqchip.PicSlave:
+        return route.pin < PIC_PINS;
+      case Irqchip.Ioapic:
+        return route.pin < IOAPIC_PINS;
+      default:
+        return false;
+    }
+  }
+
+  /** `kvm_msi_route_invalid()`: the upper half of an address holds bits 31:8 of the id, and else nothing. */
+  #validMsi(addressHigh: number): boolean {
+    return !this.vm.x2apicFormat || (addressHigh & 0xff) === 0;
+  }
+
+  /**
+   * `kvm_set_irq()`: a line changes.
+   *
+   * @param source one of {@linkcode LineSource} @param status the caller asks whether the interrupt was coalesced
+   * @returns more than 0: how many took it; 0: coalesced; below: ignored
+   */
+  setLine(gsi: number, high: boolean, source: number, status: boolean, from: KernelCpu): number {
+    let sum = -1;
+    for (const route of this.#routes.get(gsi) ?? []) {
+      const result = this.#drive(route, high, source, status, from);
+      if (result >= 0) sum = result + Math.max(sum, 0);
+    }
+    return sum;
+  }
+
+  #drive(route: Route, high: boolean, source: number, status: boolean, from: KernelCpu): number {
+    const chips = this.vm.chips!;
+    if (route.type === "msi") {
+      const { addressLow, addressHigh, data } = route;
+      return high && this.#validMsi(addressHigh) ? this.#send(addressLow, addressHigh, data, from) : -1;
+    }
+    if (route.chip === Irqchip.Ioapic) return chips.ioapic.setLine(route.pin, high, source, status, from);
+    return chips.pic.setLine(route.chip * PIC_PINS + route.pin, high, source, from);
+  }
+
+  /** `KVM_SIGNAL_MSI`. @returns how many took it; -1: nobody was meant */
+  signalMsi(addressLow: number, addressHigh: number, data: number, from: KernelCpu): number | Errno {
+    return this.#validMsi(addressHigh) ? this.#send(addressLow, addressHigh, data, from) : EINVAL;
+  }
+
+  #send(addressLow: number, addressHigh: number, data: number, from: KernelCpu): number {
+    return deliver(this.vm, null, this.#irqOf(addressLow, addressHigh, data), from);
+  }
+
+  /** `kvm_set_msi_irq()`: bits 31:20 of the address are not looked at, and a level counts as asserted. */
+  #irqOf(addressLow: number, addressHigh: number, data: number): LapicIrq {
+    const upper = this.vm.x2apicFormat ? addressHigh & 0xffff_ff00 : 0;
+    return {
+      mode: (data >>> 8) & 7,
+      vector: data & 0xff,
+      destination: (upper | ((addressLow >>> 12) & 0xff)) >>> 0,
+      logical: (addressLow & 4) !== 0,
+      assert: true,
+      level: (data & 0x8000) !== 0,
+      shorthand: 0,
+      hint: (addressLow & 8) !== 0,
+    };
+  }
+}

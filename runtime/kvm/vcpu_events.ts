@@ -1,0 +1,165 @@
+/**
+ * What waits for a vCPU beside vectors: INIT, start-up messages and NMIs, and the state that they lead to.
+ *
+ * *Document*: Linux 3.5 `arch/x86/kvm/lapic.c` (`__apic_accept_irq()`), `x86.c` (`__vcpu_run()`, `process_nmi()`); Linux
+ * 6.18 the same, and `kvm_apic_accept_events()`.
+ *
+ * *Not modelled*: what a guest executes after INIT and a start-up message; its code segment says where that would be.
+ *
+ * @module
+ */
+
+import type { StateHash } from "../../hw/sim/state_hash.ts";
+import { EINVAL, type Errno } from "../linux/errno.ts";
+import type { Vcpu } from "./vcpu.ts";
+
+/** `KVM_MP_STATE_…`, but for the halted vCPU, which {@linkcode Vcpu.halted} tells. */
+export type ActivityState = "runnable" | "uninitialized" | "init-received" | "sipi-received";
+
+/** Numbers of the states in `struct kvm_mp_state`. */
+export const MP_STATES = {
+  "runnable": 0,
+  "uninitialized": 1,
+  "init-received": 2,
+  "halted": 3,
+  "sipi-received": 4,
+} as const;
+
+/** CS after reset. */
+const RESET_SEGMENT = 0xf000;
+
+/** The events of a vCPU. */
+export class VcpuEvents {
+  /** See {@linkcode ActivityState}. */
+  state: ActivityState;
+  /** The selector of CS, from which it starts. */
+  codeSegment = RESET_SEGMENT;
+  /** NMIs that have been seen and wait for an entry. */
+  nmiPending = 0;
+  /** An NMI has been written into the entry field. */
+  nmiInjected = false;
+  /** The guest is in its NMI handler. */
+  nmiMasked = false;
+  #nmiQueued = 0;
+  #initPending = false;
+  #sipiPending = false;
+  #sipiVector = 0;
+
+  /** Of `vcpu`: processors other than the first wait for INIT and a start-up message. */
+  constructor(readonly vcpu: Vcpu) {
+    this.state = vcpu.bootProcessor ? "runnable" : "uninitialized";
+  }
+
+  // ---- what arrives ----
+
+  /** INIT. */
+  init(): void {
+    if (this.vcpu.lapic.version.latchesEvents) {
+      this.#initPending = true;
+      this.#sipiPending = false;
+    } else this.state = "init-received";
+  }
+
+  /** A start-up message for `page`. @returns whether it counts as delivered */
+  startup(page: number): boolean {
+    this.#sipiVector = page;
+    if (this.vcpu.lapic.version.latchesEvents) {
+      this.#sipiPending = true;
+      return true;
+    }
+    if (this.state !== "init-received") return false;
+    this.state = "sipi-received";
+    return true;
+  }
+
+  /** `kvm_inject_nmi()`. */
+  queueNmi(): void {
+    this.#nmiQueued++;
+  }
+
+  /** A remote read wakes a halted vCPU (`pv_unhalted`). */
+  unhalt(): void {
+    this.vcpu.halted = false;
+  }
+
+  // ---- what the vCPU does about it ----
+
+  /** `kvm_apic_accept_events()`: takes up INIT, then a start-up message. */
+  accept(): void {
+    if (this.state === "sipi-received") {
+      this.vcpu.reset(true);
+      this.#start();
+      return;
+    }
+    if (this.#initPending) {
+      this.#initPending = false;
+      this.vcpu.reset(true);
+      this.state = this.vcpu.bootProcessor ? "runnable" : "init-received";
+    }
+    if (!this.#sipiPending) return;
+    this.#sipiPending = false;
+    if (this.state === "init-received") this.#start();
+  }
+
+  #start(): void {
+    this.codeSegment = this.#sipiVector << 8;
+    this.state = "runnable";
+  }
+
+  /** `process_nmi()`: two wait at most; one while an NMI is being handled. */
+  collectNmis(): void {
+    const limit = this.nmiMasked || this.nmiInjected ? 1 : 2;
+    this.nmiPending = Math.min(this.nmiPending + this.#nmiQueued, limit);
+    this.#nmiQueued = 0;
+  }
+
+  /** Whether something waits for a vCPU that does not run. */
+  get pending(): boolean {
+    return this.#initPending || this.#sipiPending || this.#nmiQueued > 0 || this.nmiPending > 0 ||
+      this.state === "sipi-received";
+  }
+
+  /** `kvm_vcpu_reset()`. */
+  reset(): void {
+    this.#nmiQueued = this.nmiPending = 0;
+    this.nmiInjected = this.nmiMasked = false;
+    this.codeSegment = RESET_SEGMENT;
+  }
+
+  /** The number that `KVM_GET_MP_STATE` answers with, once it has taken up what was pending. */
+  get mpState(): number {
+    if (this.vcpu.lapic.version.latchesEvents) this.accept();
+    return MP_STATES[this.state === "runnable" && this.vcpu.halted ? "halted" : this.state];
+  }
+
+  /** `KVM_SET_MP_STATE`. A state that stands for a pending start-up message leaves one behind. @returns EINVAL: no state */
+  setMpState(number: number): Errno | void {
+    if (this.vcpu.vm.kvm.version.checksMpState && !(Object.values(MP_STATES) as number[]).includes(number)) {
+      return EINVAL;
+    }
+    this.vcpu.halted = number === MP_STATES.halted;
+    switch (number) {
+      case MP_STATES.uninitialized:
+        this.state = "uninitialized";
+        return;
+      case MP_STATES["init-received"]:
+        this.state = "init-received";
+        return;
+      case MP_STATES["sipi-received"]:
+        if (this.vcpu.lapic.version.latchesEvents) {
+          this.state = "init-received";
+          this.#sipiPending = true;
+        } else this.state = "sipi-received";
+        return;
+      default:
+        this.state = "runnable";
+    }
+  }
+
+  /** Adds the state to `hash`. */
+  hashInto(hash: StateHash): void {
+    hash.text(this.state).word(this.codeSegment).word(this.nmiPending).word(this.#nmiQueued);
+    hash.flag(this.nmiInjected).flag(this.nmiMasked).flag(this.#initPending).flag(this.#sipiPending);
+    hash.word(this.#sipiVector);
+  }
+}
