@@ -18,6 +18,7 @@ import type { ProfileText } from "../runtime/lab/profile.ts";
 import { closest } from "../runtime/lab/spelling.ts";
 import { systemNamed, SYSTEMS } from "../runtime/lab/systems.ts";
 import { commandHelp, COMMANDS, overview } from "./cli_help.ts";
+import { tell } from "./run_problem.ts";
 import type { RunOptions } from "./run_scripts.ts";
 import { unknownName } from "./unknown_name.ts";
 
@@ -320,7 +321,8 @@ export function readProfiles(line: Line, host: HostPort): ProfileText[] | undefi
     if ("problem" in file) {
       const meant = closest(path, NAMED_PROFILES.keys());
       const hint = meant === undefined ? "" : `; did you mean ${meant}?`;
-      host.err(`rtkvm: ${path}: ${file.problem}${hint}\n`);
+      const message = `rtkvm: ${path}: ${file.problem}${hint}`;
+      tell({ kind: "file", file: path, message, status: 1 }, host, line.flags.has("json"));
       return undefined;
     }
     profiles.push({ file: path, text: file.text });

@@ -26,10 +26,16 @@ under /root/FOLDER, so ". ./other.rtk" finds them. Nothing runs if one of the sc
   --seed N        what all randomness is derived from; 1 if not given
   --strict        takes only what a real kernel takes, not what slides print
   --verbose       each command, and what it has changed
-  --json          one line of JSON for each result on standard output; the script's output goes to standard error
+  --json          one line of JSON, with a version, for each result of cyclictest, then of iperf and ping, then of sysbench,
+                  on standard output; the script's output goes to standard error. A script or profile that is wrong, and a
+                  script that stands still, is a line {"version":1,"error":{…}} there, and a message on standard error
   --profile FILE  parameters on top of the default ones, or idle-fit; may be given more than once
 
-Exit status: the script's; the first that is not 0, of several. 2: wrong use or a syntax error. 1: a bad profile.
+Ctrl-C ends the command that runs, as in a shell: a trap for INT runs, and the script goes on where the command has
+taken the signal and ended by itself, as cyclictest and ping do.
+
+Exit status: the script's; the first that is not 0, of several. 2: wrong use or a syntax error. 1: a bad profile, or a
+script that waits for what will never happen. 127: there is no such script. 130: Ctrl-C has ended it.
 
   ${RUN} run examples/talk_setup.rtk --verbose
   ${RUN} run examples/slide25_row.rtk --system kvm --json -- 1000`,

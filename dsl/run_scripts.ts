@@ -14,7 +14,8 @@ import { DeadlockError } from "./jobs.ts";
 import { narrator } from "./narrate.ts";
 import { parseScript } from "./parse.ts";
 import { ProgressLine, progressText } from "./progress.ts";
-import { resultJson } from "./result_json.ts";
+import { resultLines } from "./result_json.ts";
+import { tell } from "./run_problem.ts";
 import { atOnce, Session } from "./session.ts";
 import { ShellSyntaxError } from "./syntax_error.ts";
 import { type ExplainRequest, explanation } from "./words/explain.ts";
@@ -44,19 +45,27 @@ export interface Source {
   readonly folder: ScriptFolder;
 }
 
-/** Reads a script and sees whether it parses; a number is the exit status of what is wrong with it. */
-export function readScript(path: string, host: HostPort): Source | number {
+/**
+ * Reads a script and sees whether it parses; a number is the exit status of what is wrong with it.
+ *
+ * @param json what is wrong is a line of JSON on standard output as well
+ */
+export function readScript(path: string, host: HostPort, json = false): Source | number {
   const file = host.read(path);
   if ("problem" in file) {
-    host.err(`rtkvm: ${path}: ${file.problem}\n`);
-    return 127; // as a shell says of a script that is not there
+    const message = `rtkvm: ${path}: ${file.problem}`;
+    return tell({ kind: "file", file: path, message, status: 127 }, host, json); // as a shell says of a script
   }
   try {
     return { path, script: parseScript(file.text, path), folder: folderOf(path, host) };
   } catch (error) {
     if (!(error instanceof ShellSyntaxError)) throw error;
-    host.err(`${syntaxErrorText(error)}\n`);
-    return 2;
+    const { file, place, expected } = error;
+    return tell(
+      { kind: "syntax", file, ...place, message: syntaxErrorText(error), expected, status: 2 },
+      host,
+      json,
+    );
   }
 }
 
@@ -68,7 +77,7 @@ export async function runScripts(
 ): Promise<number> {
   const sources: Source[] = [];
   for (const path of paths) { // all are parsed before the first runs
-    const source = readScript(path, host);
+    const source = readScript(path, host, options.json);
     if (typeof source === "number") return source;
     sources.push(source);
   }
@@ -110,7 +119,10 @@ async function runOne(
     });
   } catch (error) {
     if (!(error instanceof ProfileError)) throw error;
-    host.err(`${error.message}\n`);
+    const messages = error.message.split("\n"); // a line for each problem
+    for (const [i, { file, line, column }] of error.problems.entries()) {
+      tell({ kind: "profile", file, line, column, message: messages[i]!, status: 1 }, host, options.json);
+    }
     return 1;
   }
   session.shell.positional = [...options.positional];
@@ -126,8 +138,9 @@ async function runOne(
       : await host.interruptible(slices, () => session.interrupt());
   } catch (error) {
     if (!(error instanceof DeadlockError)) throw error;
-    err(`rtkvm: ${error.message}\n`);
-    status = 1;
+    progress.clear();
+    const message = `rtkvm: ${error.message}`;
+    status = tell({ kind: "deadlock", file: path, message, status: 1 }, host, options.json);
   }
   progress.clear();
   if (options.explain !== undefined && status !== 0) {
@@ -139,9 +152,7 @@ async function runOne(
     err(answer.err);
     status = answer.status;
   } else if (options.json) {
-    for (const result of session.results) {
-      host.out(`${resultJson(result, session.lab.options.profile.hash)}\n`);
-    }
+    for (const line of resultLines(session, session.lab.options.profile.hash)) host.out(`${line}\n`);
   }
   return status;
 }

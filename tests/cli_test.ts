@@ -202,6 +202,55 @@ Deno.test("--json: standard output has one line for each result, and nothing els
   assertStringIncludes(stderr, "said\n# /dev/cpu_dma_latency set to 0us\n");
 });
 
+Deno.test("--json: iperf, ping and sysbench have a line each, too", async () => {
+  const files = {
+    "x.rtk": "iperf -s > /dev/null & sleep 0.1; iperf -c host -t 1; ping -c 2 host\n" +
+      "sysbench --test=cpu --max-requests=10 run\ncyclictest -n -q -l 10\n",
+  };
+  const { stdout, status } = await run("run x.rtk --json --system bare-metal", files);
+  const lines = stdout.trimEnd().split("\n").map((line) => JSON.parse(line));
+  assertEquals(status, 0);
+  assertEquals(lines.map(({ program }) => program), ["cyclictest", "iperf", "ping", "sysbench"]);
+  for (const { version, system, seed } of lines) assertEquals([version, system, seed], [1, "bare-metal", 1]);
+  const [, iperf, ping, sysbench] = lines;
+  assert(iperf.bits_per_second > 0 && iperf.length_ns >= 1e9);
+  assert(ping.round_trip_ns.min > 0);
+  assertEquals([sysbench.requests, sysbench.max_prime], [10, 10_000]);
+});
+
+Deno.test("--json: an error is a line of JSON, and a message for people", async () => {
+  const syntax = await run("run x.rtk --json", { "x.rtk": "true\nfor i in 1\necho\n" });
+  const { version, error } = JSON.parse(syntax.stdout);
+  assertEquals([syntax.status, version, error.kind, error.file, error.line, error.column, error.status], [
+    2,
+    1,
+    "syntax",
+    "x.rtk",
+    3,
+    1,
+    2,
+  ]);
+  assertEquals(`${error.message}\n`, syntax.stderr);
+  for (
+    const [args, files, expected] of [
+      ["run nosuch.rtk --json", {}, ["file", "nosuch.rtk", 127]],
+      ["run x.rtk --json --profile nosuch", bench, ["file", "nosuch", 1]],
+      ["run x.rtk --json --profile p.yaml", { ...bench, "p.yaml": "profile: p\nhw: 1\n" }, [
+        "profile",
+        "p.yaml",
+        1,
+      ]],
+    ] as const
+  ) {
+    const { stdout, stderr, status } = await run(args, files);
+    const [line, ...more] = stdout.trimEnd().split("\n");
+    const { error } = JSON.parse(line!);
+    assertEquals([more, error.kind, error.file, error.status], [[], ...expected], args);
+    assertEquals(status, error.status);
+    assertEquals(stderr, `${error.message}\n`);
+  }
+});
+
 Deno.test("the same seed twice gives the same bytes, another seed does not", async () => {
   const [one, again, other] = await Promise.all(
     [5, 5, 6].map(async (seed) =>

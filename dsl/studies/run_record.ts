@@ -4,10 +4,10 @@
  * @module
  */
 
-import type { Lab, LabResult, TrafficResult } from "../../runtime/lab/lab.ts";
+import type { Lab, LabResult } from "../../runtime/lab/lab.ts";
 import { Histogram } from "../../runtime/measure/histogram.ts";
 import { latencyRowId, type PublishedLatency, publishedRow } from "../../runtime/measure/published.ts";
-import { type ResultFields, resultFields } from "../result_json.ts";
+import { type ResultFields, resultFields, type TrafficFields, trafficFields } from "../result_json.ts";
 
 /** Parameters that a sweep has set, by key path, as written: `200ns`. */
 export type Settings = Readonly<Record<string, string>>;
@@ -26,7 +26,6 @@ export interface RunOrigin {
 
 /** A run of cyclictest; the fields of `run --json`, and its histogram. */
 export interface LatencyRecord extends RunOrigin, ResultFields {
-  readonly program: "cyclictest";
   readonly guest_load: string;
   /** Host CPU time in percent of one CPU while it ran; null where it was not measured. */
   readonly host_cpu_percent: number | null;
@@ -42,19 +41,8 @@ export interface LatencyRecord extends RunOrigin, ResultFields {
   };
 }
 
-/** A run of iperf or ping. */
-export interface TrafficRecord extends RunOrigin {
-  readonly version: number;
-  readonly program: "iperf" | "ping";
-  readonly system: string;
-  readonly kernel: string;
-  readonly seed: number;
-  readonly length_ns: number;
-  readonly bits_per_second: number | null;
-  readonly round_trip_ns: { readonly min: number; readonly mean: number; readonly max: number } | null;
-  readonly host_cpu_percent: number;
-  readonly profile: string;
-}
+/** A run of iperf or ping; the fields of `run --json`. */
+export interface TrafficRecord extends RunOrigin, TrafficFields {}
 
 /** What one line holds. */
 export type RunRecord = LatencyRecord | TrafficRecord;
@@ -68,7 +56,7 @@ export function recordsOf(
 ): RunRecord[] {
   return [
     ...results.flatMap((result, i) => latencyRecord(result, profileHash, { ...origin, nth: i + 1 }) ?? []),
-    ...traffic.map((result, i) => trafficRecord(result, profileHash, { ...origin, nth: i + 1 })),
+    ...traffic.map((result, i) => ({ ...origin, nth: i + 1, ...trafficFields(result, profileHash) })),
   ];
 }
 
@@ -90,7 +78,6 @@ function latencyRecord(
   const { bins, overflows, sumUs, sumNs, minNs, maxNs } = histogram;
   return {
     ...origin,
-    program: "cyclictest",
     ...resultFields(result, hash),
     guest_load: guestLoad,
     host_cpu_percent: hostCpuPercent ?? null,
@@ -98,20 +85,6 @@ function latencyRecord(
       ...{ bins, overflows, sum_us: sumUs, sum_ns: sumNs, min_ns: minNs, max_ns: maxNs },
       counts: Object.fromEntries(histogram.entries()),
     },
-  };
-}
-
-function trafficRecord(result: TrafficResult, profile: string, origin: RunOrigin): TrafficRecord {
-  const { program, system, kernel, seed, lengthNs, bitsPerSecond, roundTrip, hostCpuPercent } = result;
-  return {
-    ...origin,
-    ...{ version: 1, program, system, kernel, seed, length_ns: lengthNs },
-    bits_per_second: bitsPerSecond ?? null,
-    round_trip_ns: roundTrip === undefined
-      ? null
-      : { min: roundTrip.minNs, mean: roundTrip.meanNs, max: roundTrip.maxNs },
-    host_cpu_percent: hostCpuPercent,
-    profile,
   };
 }
 
