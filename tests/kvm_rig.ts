@@ -12,6 +12,7 @@ import { Machine } from "../hw/machine.ts";
 import { DeviceEffects } from "../hw/machine_effects.ts";
 import { buildPciBus, TALK_TOPOLOGY } from "../hw/machine_pci.ts";
 import { PciBus, type PciFunction } from "../hw/pci.ts";
+import type { QemuEra } from "../runtime/qemu/era.ts";
 import { qemuCosts } from "../runtime/qemu/costs.ts";
 import type { QemuMachine } from "../runtime/qemu/machine.ts";
 import { qemu } from "../runtime/qemu/qemu.ts";
@@ -221,7 +222,7 @@ export interface Started {
  * Runs a QEMU command on CPU 0 to its end. The guest boots, loads ixgbevf and then runs for ever, without a tick; the
  * vCPUs' threads are on CPU 3 where that is online, else on CPU 0.
  */
-export function startQemu(rig: Rig, commandLine: string): Started {
+export function startQemu(rig: Rig, commandLine: string, era: QemuEra = "2012"): Started {
   const argv = commandLine.trim().split(/\s+/);
   let stdout = "", stderr = "";
   let machine: QemuMachine | undefined, guest: Kernel | undefined;
@@ -230,6 +231,7 @@ export function startQemu(rig: Rig, commandLine: string): Started {
     patched: argv[0]!.endsWith(".patched"),
     costs: flat(qemuCosts, 1000),
     kvm: rig.kvm,
+    era: () => era,
     openImage: (file) => file === "kvm/test.img" ? undefined : "No such file or directory",
     defaultName: () => "vm0",
     openPty: () => "/dev/pts/0",

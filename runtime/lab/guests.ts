@@ -38,6 +38,7 @@ function qemuProgram(lab: Lab, name: string): Program {
     patched: name === "qemu-kvm.patched",
     costs: options.profile.values.qemu,
     kvm: lab.kvm,
+    era: () => "2012",
     openImage: (file) => IMAGES.has(file) ? undefined : errnoOf(2)!.message,
     defaultName: () => lab.freeGuestName(),
     openPty: () => `/dev/pts/${lab.ptys++}`,

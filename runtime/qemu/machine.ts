@@ -58,6 +58,9 @@ const TSS_ADDRESS = 0xfeff_d000;
 const DEVICE_MEMORY = 0xf200_0000;
 const DEVICE_MEMORY_STEP = 0x0010_0000;
 
+/** What takes the PIT out of the kernel. */
+const PIT_OFF = { "2012": "-no-kvm-pit", today: "-M kernel-irqchip=split" } as const;
+
 /** A machine. */
 export class QemuMachine implements VcpuThreadOwner {
   /** The machine's descriptor. */
@@ -118,10 +121,9 @@ export class QemuMachine implements VcpuThreadOwner {
   /**
    * Makes the machine, up to vCPUs that wait. Executed by the command's task.
    *
-   * @param deviceWords each `-device` as messages show it
    * @returns the lines that QEMU prints where it fails; none: done
    */
-  *make(task: Task, deviceWords: readonly string[]): Activity<string[]> {
+  *make(task: Task): Activity<string[]> {
     const { process, options, steps } = this;
     const kvm = yield* process.calls.call("open", ["/dev/kvm", 2], task, process.cpuOf(task));
     yield* process.ioctl(task, kvm, "KVM_GET_API_VERSION", 0);
@@ -132,7 +134,7 @@ export class QemuMachine implements VcpuThreadOwner {
     if (options.kvmPit) yield* process.ioctl(task, this.vm, "KVM_CREATE_PIT2", 0);
     yield steps.machineInit;
     let slot = firstFreeSlot(options);
-    for (const [index, { properties }] of options.devices.entries()) {
+    for (const [index, { properties, words }] of options.devices.entries()) {
       yield steps.assignDevice;
       const place = { slot: slot++, memoryBase: DEVICE_MEMORY + index * DEVICE_MEMORY_STEP };
       const device = new PciAssign(
@@ -142,7 +144,7 @@ export class QemuMachine implements VcpuThreadOwner {
         properties.get("id"),
         () => this.threads[0]!.task!,
       );
-      const failed = yield* device.realize(task, deviceWords[index] ?? "", place);
+      const failed = yield* device.realize(task, `${options.program}: ${words}`, place);
       if (failed.length > 0) {
         yield* process.calls.descriptors.closeAll(task);
         return failed;
@@ -309,7 +311,9 @@ export class QemuMachine implements VcpuThreadOwner {
     const obstacles: string[] = [];
     if (this.file.vm.pit !== null) {
       obstacles.push(
-        `the PIT is in the kernel (no -no-kvm-pit): its ticks${ticks} arrive as virtual interrupts ` +
+        `the PIT is in the kernel (no ${
+          PIT_OFF[this.options.era]
+        }): its ticks${ticks} arrive as virtual interrupts ` +
           `and turn direct mode off each time${switches}`,
       );
     }

@@ -22,10 +22,13 @@ import type { Kvm } from "../kvm/kvm.ts";
 import { KvmProcess, type Task } from "../kvm/user_space.ts";
 import { type QemuCosts, qemuSteps } from "./costs.ts";
 import { type MachineContext, QemuMachine } from "./machine.ts";
-import { parseOptions, QemuEnds } from "./options.ts";
+import type { QemuEra } from "./era.ts";
+import { parseOptions, QemuEnds, type QemuHost, type QemuOptions } from "./options.ts";
 
 /** What QEMU runs in. */
-export interface QemuContext extends MachineContext {
+export interface QemuContext extends MachineContext, QemuHost {
+  /** Whose years' QEMU it is. */
+  era(): QemuEra;
   /** What the program is called by. */
   readonly name: string;
   /** Whether it knows `KVM_SET_SLAVE_CPU`. */
@@ -34,8 +37,6 @@ export interface QemuContext extends MachineContext {
   readonly costs: QemuCosts;
   /** What is behind `/dev/kvm`. */
   readonly kvm: Kvm;
-  /** Opens a disk image: undefined, or strerror of the error. */
-  openImage(file: string): string | undefined;
   /** The name of a machine without `-name`: `vm0`, `vm1`, … */
   defaultName(): string;
   /** The next pseudo-terminal: `/dev/pts/0`. */
@@ -73,21 +74,18 @@ export function qemu(context: QemuContext): QemuProgram {
     *main(command: QemuProcess): Activity<number> {
       const { argv, task } = command;
       yield steps.startUp;
-      const options = parseOptions(argv, { openImage: (file) => context.openImage(file) });
+      const options = parseOptions(argv, context, context.era());
       if (options instanceof QemuEnds) {
         for (const line of options.stdout) command.stdout(`${line}\n`);
         for (const line of options.stderr) command.stderr(`${line}\n`);
         return options.status;
       }
-      if (!options.kernelIrqchip) {
+      for (const line of options.warnings) command.stderr(`${line}\n`);
+      if (options.irqchip === "off") {
         command.stderr(`${options.program}: interrupt controllers in user space are not modelled\n`);
         return 1;
       }
-      for (const backend of [...options.serial, ...options.monitor]) {
-        if (backend.replace(/^mon:/, "") === "pty") {
-          command.stderr(`char device redirected to ${context.openPty()}\n`);
-        }
-      }
+      openTerminals(options, context, command);
       const name = options.name ?? context.defaultName();
       const machine = new QemuMachine(
         name,
@@ -97,10 +95,10 @@ export function qemu(context: QemuContext): QemuProgram {
         steps,
         context,
       );
-      const failed = yield* machine.make(task, deviceWords(options.program, argv));
+      const failed = yield* machine.make(task);
       for (const line of failed) command.stderr(`${line}\n`);
       if (failed.length > 0) return 1;
-      if (options.memoryLocked) {
+      if (options.memoryLocked && options.era === "2012") {
         command.stderr("note: -realtime came with QEMU 1.5; it stands here for the mlock(2) of slide 7\n");
       }
       for (const line of machine.cautions()) command.stderr(`note: ${line}\n`); // the laboratory's, not QEMU's
@@ -125,7 +123,20 @@ Differs from the real one: the command returns, as with -daemonize; no monitor, 
 Examples: ${name} -m 1024 -cpu qemu64,+x2apic -enable-kvm -no-kvm-pit -nographic`;
 }
 
-/** Each `-device` as messages name it: `qemu-kvm: -device pci-assign,host=05:00.0`. */
-function deviceWords(program: string, argv: readonly string[]): string[] {
-  return argv.flatMap((word, i) => /^--?device$/.test(word) ? [`${program}: ${word} ${argv[i + 1]}`] : []);
+/** Opens the pseudo-terminals, and says which they are: since 1.6 on standard output and with a name. */
+function openTerminals(
+  { era, serial, monitor }: QemuOptions,
+  context: QemuContext,
+  command: QemuProcess,
+): void {
+  const places = [
+    ...serial.map((backend, i) => ({ backend, label: `serial${i}` })),
+    ...monitor.map((backend, i) => ({ backend, label: `compat_monitor${i}` })),
+  ];
+  for (const { backend, label } of places) {
+    if (backend.replace(/^mon:/, "") !== "pty") continue;
+    const text = `char device redirected to ${context.openPty()}`;
+    if (era === "2012") command.stderr(`${text}\n`);
+    else command.stdout(`${text} (label ${label})\n`);
+  }
 }
