@@ -11,6 +11,7 @@ import type { Activity } from "../hw/sim/activity.ts";
 import { type Request, Signal } from "./jobs.ts";
 import {
   type Errno,
+  type Input,
   type Io,
   isErrno,
   type Launch,
@@ -95,9 +96,14 @@ export abstract class Description {
     }
   }
 
-  /** What can be had without waiting; undefined at the end. */
-  available(): string | undefined {
+  /** What has been read ahead; undefined where nothing has. */
+  protected left(): string | undefined {
     return this.#position < this.#buffer.length ? this.#take(this.#buffer.length) : undefined;
+  }
+
+  /** What a program reads from it; undefined where that is nothing at all, or what is typed. */
+  input(): Input | undefined {
+    return undefined;
   }
 
   #take(end: number): string {
@@ -145,9 +151,24 @@ export class TextSource extends Description {
 
   // deno-lint-ignore require-yield
   protected override *more(): Generator<Request, string | undefined, unknown> {
+    return this.#rest();
+  }
+
+  #rest(): string | undefined {
     const text = this.#text;
     this.#text = undefined;
     return text;
+  }
+
+  override input(): Input {
+    const text = () => this.left() ?? this.#rest();
+    return {
+      // deno-lint-ignore require-yield
+      *read() {
+        return text();
+      },
+      whenMore() {},
+    };
   }
 }
 
@@ -201,8 +222,15 @@ export class PipeOutput extends Description {
     return this.#drain();
   }
 
-  override available(): string | undefined {
-    return super.available() ?? this.#drain() ?? (this.pipe.writersGone ? undefined : "");
+  override input(): Input {
+    const text = () => this.left() ?? this.#drain() ?? (this.pipe.writersGone ? undefined : "");
+    return {
+      // deno-lint-ignore require-yield
+      *read() {
+        return text();
+      },
+      whenMore: (wake) => this.pipe.changed.add(wake),
+    };
   }
 
   #drain(): string | undefined {
@@ -247,6 +275,25 @@ export class FileDescription extends Description {
     };
     this.#ended = true;
     return answer;
+  }
+
+  override input(): Input {
+    const { file } = this;
+    const left = () => this.left();
+    const hasEnded = () => {
+      const before = this.#ended;
+      this.#ended = true;
+      return before;
+    };
+    return {
+      *read() {
+        const ahead = left();
+        if (ahead !== undefined || hasEnded()) return ahead;
+        const text = yield* file.read();
+        return isErrno(text) ? undefined : text;
+      },
+      whenMore() {},
+    };
   }
 
   override *write(text: string): Activity<Errno | undefined> {

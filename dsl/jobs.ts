@@ -14,7 +14,7 @@
  * @module
  */
 import type { Activity } from "../hw/sim/activity.ts";
-import type { Launch, Machine, Process } from "./ports.ts";
+import type { Launch, Machine, Process, Sender } from "./ports.ts";
 import { isDeadly, SIGINT } from "./signals.ts";
 
 /** What a coroutine asks for. What it is resumed with is named at each. */
@@ -111,8 +111,8 @@ export class Job {
   }
 
   /** Sends a signal to the job and what it waits for. */
-  signal(signal: number): void {
-    this.scheduler.signal(this, signal);
+  signal(signal: number, sender?: Sender): void {
+    this.scheduler.signal(this, signal, sender);
   }
 }
 
@@ -194,18 +194,18 @@ export class JobScheduler {
   }
 
   /** Sends a signal to a job: its traps first, then its simulated task, then its children and itself. */
-  signal(job: Job, signal: number): void {
+  signal(job: Job, signal: number, sender?: Sender): void {
     const entry = this.#entries.get(job);
     if (entry === undefined || signal === 0) return;
     if (job.trap?.(signal)) return;
     const { task } = entry;
     if (job.single && task !== undefined) {
-      task.machine.kill(task.pid, signal); // the program decides; its end ends the job
+      task.machine.kill(task.pid, signal, sender); // the program decides; its end ends the job
       return;
     }
     if (!isDeadly(signal)) return;
-    for (const child of job.children) this.signal(child, signal);
-    if (task !== undefined) task.machine.kill(task.pid, signal);
+    for (const child of job.children) this.signal(child, signal, sender);
+    if (task !== undefined) task.machine.kill(task.pid, signal, sender);
     if (entry.running) throw new Error(`Job ${job.name} cannot be ended from inside`);
     entry.turn++;
     entry.coroutine.return(128 + signal);

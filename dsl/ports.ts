@@ -99,8 +99,24 @@ export interface Launch {
   stdout(text: string): void;
   /** Writes to descriptor 2. */
   stderr(text: string): void;
-  /** What has come in on descriptor 0 and nobody has taken yet; undefined after the end. */
-  stdin(): string | undefined;
+  /** Descriptor 0 where it leads to a pipe, a file or a here-document; undefined for the terminal and `/dev/null`. */
+  readonly stdin: Input | undefined;
+}
+
+/** Text that a program reads inside simulated time. */
+export interface Input {
+  /** What is there now: empty where nothing has come yet, undefined after the end. */
+  read(): Activity<string | undefined>;
+  /** Calls once as soon as there may be more. */
+  whenMore(wake: () => void): void;
+}
+
+/** Who sends a signal. */
+export interface Sender {
+  /** Its process id. */
+  readonly pid: number;
+  /** What it was started as. */
+  readonly name: string;
 }
 
 /** A running task as its program sees it. A machine may add to it what its own programs need. */
@@ -170,7 +186,7 @@ export interface Machine {
    * Sends a signal by number; false if there is no such process. Signal 0 only asks. A negative pid is a program with
    * the processes that it has made.
    */
-  kill(pid: number, signal: number): boolean;
+  kill(pid: number, signal: number, sender?: Sender): boolean;
 }
 
 /** Where the terminal's text goes. */

@@ -389,7 +389,7 @@ class ProgramOutput {
       ...this.shell.launch(argv),
       stdout: (text) => this.#write(out, text),
       stderr: (text) => this.#write(err, text),
-      stdin: () => input?.available(),
+      stdin: input?.input(),
     };
   }
 

@@ -336,7 +336,7 @@ export class Shell {
       cwd: this.cwd,
       stdout: (text) => void descriptors.get(1)?.writeNow(text),
       stderr: (text) => void descriptors.get(2)?.writeNow(text),
-      stdin: () => descriptors.get(0)?.available(),
+      stdin: descriptors.get(0)?.input(),
     };
   }
 

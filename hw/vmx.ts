@@ -149,7 +149,7 @@ export class Vmcs {
   /**
    * @param guest the guest-state area @param msrBitmap the MSR bitmap
    */
-  constructor(readonly guest: RegisterFile, msrBitmap: MsrBitmap) {
+  constructor(public guest: RegisterFile, msrBitmap: MsrBitmap) {
     this.msrBitmap = msrBitmap;
   }
 

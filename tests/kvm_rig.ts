@@ -264,6 +264,7 @@ export function startQemu(rig: Rig, commandLine: string, era: QemuEra = "2012"):
     program.main({
       argv,
       task,
+      input: undefined,
       stdout: (text) => stdout += text,
       stderr: (text) => stderr += text,
     })

@@ -12,7 +12,7 @@ import { MsrBitmap, Pin, Vmcs } from "../hw/vmx.ts";
 import type { Lab } from "../runtime/lab/lab.ts";
 import { systemNamed } from "../runtime/lab/systems.ts";
 import { exitTableLines } from "../runtime/lab/views/exits.ts";
-import { lapicLines } from "../runtime/lab/views/lapic.ts";
+import { lapicLines } from "../runtime/qemu/info_lapic.ts";
 import { vmcsLines } from "../runtime/lab/views/vmcs.ts";
 
 /** A prompt whose output is kept. */

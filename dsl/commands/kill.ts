@@ -44,10 +44,11 @@ export const kill: Command = {
 function send(context: CommandContext, target: string, signal: number): number {
   const { shell } = context;
   const { scheduler } = shell;
+  const sender = { pid: shell.pid, name: "bash" };
   if (target.startsWith("%")) {
     const job = scheduler.background.get(Number(target.slice(1)));
     if (job === undefined || job.status !== undefined) return context.complain(`${target}: no such job`);
-    scheduler.later(() => job.signal(signal));
+    scheduler.later(() => job.signal(signal, sender));
     return 0;
   }
   if (!/^\d+$/.test(target)) return context.complain(`${target}: arguments must be process or job IDs`);
@@ -55,10 +56,10 @@ function send(context: CommandContext, target: string, signal: number): number {
   if (pid === shell.pid && !shell.isSubshell) return sendSelf(context, signal);
   const job = scheduler.byPid(pid);
   if (job !== undefined) {
-    scheduler.later(() => job.signal(signal));
+    scheduler.later(() => job.signal(signal, sender));
     return 0;
   }
-  return shell.machine.kill(pid, signal) ? 0 : context.complain(`(${target}) - No such process`);
+  return shell.machine.kill(pid, signal, sender) ? 0 : context.complain(`(${target}) - No such process`);
 }
 
 function sendSelf(context: CommandContext, signal: number): number {

@@ -94,6 +94,16 @@ export class AssignedFunction extends PciFunction {
     return routes;
   }
 
+  /** QEMU's part of a machine's reset: no bus mastering, no MSI-X, and the host resets the device. */
+  resetWithMachine(): void {
+    if (this.msiX !== undefined) {
+      this.configuration.write(MSIX + 2, 2, 0);
+      this.msiX.table.reset();
+    }
+    this.configuration.write(COMMAND, 2, 0);
+    this.device.reset();
+  }
+
   protected override readRegister(bar: number, offset: number, nowNs: number): number {
     return this.device.fn.readMemory(bar, offset, nowNs);
   }

@@ -412,6 +412,15 @@ export class VcpuFile extends KernelFile {
     this.vcpu.kick(from);
   }
 
+  /**
+   * `kvm_arch_put_registers()` at a reset, `KVM_SET_REGS` to `KVM_SET_MP_STATE` in one: the vCPU begins anew with what
+   * lies in memory now. It must not run meanwhile.
+   */
+  *reset(): Activity {
+    yield this.vcpu.vm.kvm.steps.ioctl;
+    this.vcpu.restart(this.machine.memory?.start(this.vcpu.id) ?? nothingToExecute());
+  }
+
   /** Leaves the answer to an access in the shared area: the next `KVM_RUN` completes the instruction with it. */
   answer(value: number): void {
     this.vcpu.vmcs.skipInstruction(value);

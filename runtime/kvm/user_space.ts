@@ -6,20 +6,24 @@
  */
 
 import { type Activity, type Step, work } from "../../hw/sim/activity.ts";
+import { Apic, DeliveryMode, type LocalApic } from "../../hw/lapic.ts";
+import { timerDivisor } from "../../hw/lapic_timer.ts";
 import type { PciFunction } from "../../hw/pci.ts";
+import type { VectorSet } from "../../hw/vector_set.ts";
 import { bdfOf } from "../../hw/pci.ts";
 import { errnoOf } from "../linux/errno.ts";
 import { Layers } from "../linux/layers.ts";
 import type { KernelCpu } from "../linux/kernel_cpu.ts";
 import type { MemoryUser } from "../linux/memory.ts";
-import type { CpuMask, Task } from "../linux/task.ts";
+import type { CpuMask, Sender, Task } from "../linux/task.ts";
 import { AssignedFunction, type FunctionOwner } from "./assigned_function.ts";
 import type { CallValue } from "./descriptors.ts";
 import { type GuestMemory, KvmCalls } from "./device.ts";
 import { Capability, Ioctl } from "./ioctls.ts";
 import type { Kvm } from "./kvm.ts";
 
-export type { CpuMask, GuestMemory, KernelCpu, PciFunction, Task };
+export type { CpuMask, GuestMemory, KernelCpu, LocalApic, PciFunction, Sender, Task, VectorSet };
+export { Apic, AssignedFunction, DeliveryMode, timerDivisor };
 
 /** Work of QEMU's own code, made once. */
 export function qemuWork(name: string, ns: number): Step {
@@ -30,10 +34,14 @@ export function qemuWork(name: string, ns: number): Step {
 export class KvmProcess {
   /** Its system calls on KVM. */
   readonly calls: KvmCalls;
-  /** Takes a fatal signal to any of its threads. */
+  /** Takes a signal to any of its threads that ends it at once. */
   onKill: (from: KernelCpu) => void = () => {};
+  /** Takes any other signal; true: it does something else about it than to end at once. */
+  onSignal: (signal: number, from: KernelCpu, sender: Sender | null) => boolean = () => false;
 
   readonly #memory: MemoryUser[] = [];
+  /** Process id: that of the thread that was started first. */
+  #leader = 0;
 
   /** @param kvm what is behind `/dev/kvm` */
   constructor(readonly kvm: Kvm) {
@@ -69,13 +77,19 @@ export class KvmProcess {
   ): Activity<Task> {
     const { host } = this.kvm;
     const thread = host.createTask(name, affinity ?? by.allowed, body, done, by);
-    thread.tgid = by.tgid;
-    thread.onKill = (from) => this.onKill(from);
+    thread.tgid = this.#leader ||= thread.pid;
+    this.adopt(thread);
     const here = this.cpuOf(by);
     yield host.steps.wakeUp;
     host.wake(thread, here);
     yield* here.sendPendingIpis();
     return thread;
+  }
+
+  /** Signals to `thread` are for the process. */
+  adopt(thread: Task): void {
+    thread.onKill = (from) => this.onKill(from);
+    thread.onSignal = (signal, from, _toGroup, sender) => this.onSignal(signal, from, sender);
   }
 
   /** Memory that the process has from now on. */
@@ -127,7 +141,7 @@ export class KvmProcess {
     slot: number,
     memoryBase: number,
     owner: FunctionOwner,
-  ): PciFunction | undefined {
+  ): AssignedFunction | undefined {
     const device = this.kvm.devices?.pci.find(place);
     return device && new AssignedFunction(device, bdfOf(slot << 3), memoryBase, owner);
   }

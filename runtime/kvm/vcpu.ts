@@ -88,7 +88,7 @@ export class Vcpu {
   directSwitches = 0;
 
   /** vCPU `id` of `vm`, executing with `registers` when in guest mode. */
-  constructor(readonly vm: Vm, readonly id: number, readonly registers: RegisterFile) {
+  constructor(readonly vm: Vm, readonly id: number, public registers: RegisterFile) {
     this.lapic = new KvmLapic(this);
     this.apic = this.lapic.core;
     this.events = new VcpuEvents(this);
@@ -112,6 +112,22 @@ export class Vcpu {
     this.events.reset();
     this.lapic.reset(init);
     this.halted = false;
+  }
+
+  /**
+   * What user space sets when it resets the machine: registers, local APIC, no event to be injected. What it has no say in
+   * stays: the slave CPU, whether direct mode is on, and what a slave's own APIC holds.
+   *
+   * @param registers what it executes from now on
+   */
+  restart(registers: RegisterFile): void {
+    const { x2apic } = this.apic;
+    this.registers = this.vmcs.guest = registers;
+    this.vmcs.entryInterruptionInfo = 0;
+    this.vmcs.primary &= ~Primary.InterruptWindowExiting;
+    this.reset(false);
+    this.faulted = false;
+    if (x2apic) this.lapic.setBase((this.lapic.base | APIC_BASE_X2APIC) >>> 0, true); // as in setCpuid()
   }
 
   /**

@@ -36,8 +36,8 @@ export class Vm {
   readonly ept = new Ept();
   /** Devices of the host that belong to it. */
   readonly assigned: AssignedDevice[] = [];
-  /** Times an emulated interrupt line was raised. */
-  linesRaised = 0;
+  /** Times that each emulated interrupt line was raised. */
+  readonly linesRaised = new Float64Array(24);
   /** Lines that are high now, a bit each. */
   #high = 0;
 
@@ -82,7 +82,7 @@ export class Vm {
    * 0x30 + gsi of its first CPU, edge-triggered, as Linux does.
    */
   raiseLine(gsi: number, from: KernelCpu): void {
-    this.linesRaised++;
+    this.linesRaised[gsi]!++;
     this.vcpus[0]?.interrupt(Vector.Isa + gsi, from);
   }
 
@@ -105,7 +105,8 @@ export class Vm {
 
   /** Adds lines, PIT and assigned devices to `hash`; the vCPUs add themselves. */
   hashInto(hash: StateHash): void {
-    hash.flag(this.irqchip).number(this.linesRaised).word(this.#high).number(this.pit?.ticks ?? -1);
+    for (const count of this.linesRaised) hash.number(count);
+    hash.flag(this.irqchip).word(this.#high).number(this.pit?.ticks ?? -1);
     this.chips?.ioapic.hashInto(hash);
     this.chips?.pic.hashInto(hash);
     for (const device of this.assigned) device.hashInto(hash);

@@ -6,15 +6,22 @@
 
 import type { Activity, Step } from "../../hw/sim/activity.ts";
 import type { Kernel } from "../linux/kernel.ts";
-import type { Task } from "../linux/task.ts";
+import type { Sender, Task } from "../linux/task.ts";
 import type { Vfs } from "../linux/vfs.ts";
 import { maskOf, type Program, type ProgramProcess, type SystemPort } from "../programs/program.ts";
 import { Histogram } from "../measure/histogram.ts";
 import type { CyclictestResult } from "../programs/cyclictest.ts";
 import type { Lab } from "./lab.ts";
+import { lineInput, type TextInput } from "./line_input.ts";
 import { DEDICATED_CPU } from "./systems.ts";
 import { totalExits } from "./views/exits.ts";
 import type { Software } from "./software.ts";
+
+/** Status of an ssh whose connection is lost. */
+const CONNECTION_LOST = 255;
+
+/** Five repeated SYNs (tcp_syn_retries), after 1, 2, 4, 8 and 16 s, and 32 s for an answer to the last. */
+const CONNECT_TIMEOUT_NS = 63e9;
 
 /** How a command is started: fixed before its task exists. */
 export interface CommandLaunch {
@@ -23,7 +30,7 @@ export interface CommandLaunch {
   readonly cwd: string;
   stdout(text: string): void;
   stderr(text: string): void;
-  stdin(): string | undefined;
+  readonly stdin: TextInput | undefined;
 }
 
 /** A command that runs, as its program sees it. */
@@ -39,6 +46,9 @@ export class Computer {
   readonly builtinCost: Step;
   /** Its programs by name. */
   readonly programs: ReadonlyMap<string, Program>;
+  /** Commands that have not ended, by pid. */
+  readonly #commands = new Map<number, { launch: CommandLaunch; done(status: number): void }>();
+  #gone = false;
 
   /**
    * @param name as `ssh` takes it @param software its kernel and what is around it
@@ -91,18 +101,52 @@ export class Computer {
     const { shellGroup } = cpusets;
     const inRoot = shellGroup === cpusets.root;
     const anywhere = kernel.housekeeping(maskOf(this.processors)); // what init has left to all its descendants
+    if (this.#gone) {
+      done(CONNECTION_LOST);
+      return kernel.takePid();
+    }
     const task = kernel.createTask(
       name,
       inRoot ? anywhere : cpusets.cpusOf(shellGroup),
       (created) => body(this.#process(created, launch)),
       (status) => {
+        if (!this.#commands.delete(task.pid)) return;
         done(status);
         lab.engine.stop();
       },
     );
     if (!inRoot) task.cpuset = shellGroup;
+    this.#commands.set(task.pid, { launch, done });
     kernel.whenUp(() => lab.type(kernel, (cpu) => kernel.wake(task, cpu)));
+    if (lab.guests.get(this.name)?.machine.running === false) this.#timeOut(task);
     return task.pid;
+  }
+
+  /** The guest is stopped and answers no SYN: ssh gives up, unless somebody lets it go on before. */
+  #timeOut(task: Task): void {
+    const { engine } = this.lab;
+    engine.alarm(`ssh ${this.name}`, () => {
+      const command = task.started ? undefined : this.#commands.get(task.pid);
+      if (command === undefined) return;
+      this.#commands.delete(task.pid);
+      this.kernel.tasks.delete(task.pid);
+      task.dead = true;
+      command.launch.stderr(`ssh: connect to host ${this.name} port 22: Connection timed out\n`);
+      command.done(CONNECTION_LOST);
+      engine.stop();
+    }).at(engine.nowNs + CONNECT_TIMEOUT_NS);
+  }
+
+  /** The guest that it is has ended, or begins anew: whoever waits for a command there hears no more of it. */
+  vanish(): void {
+    this.#gone = true;
+    const commands = [...this.#commands.values()];
+    this.#commands.clear();
+    for (const { launch, done } of commands) {
+      launch.stderr(`Connection to ${this.name} closed by remote host.\n`);
+      done(CONNECTION_LOST);
+    }
+    if (commands.length > 0) this.lab.engine.stop();
   }
 
   /** A pid for a shell, which is no simulated task. */
@@ -121,13 +165,13 @@ export class Computer {
    * Sends a signal; signal 0 only asks. A negative pid is a program with all the processes that it has made, as the
    * terminal signals them. False: no such process.
    */
-  kill(pid: number, signal: number): boolean {
+  kill(pid: number, signal: number, sender: Sender | null = null): boolean {
     const { kernel } = this;
     const task = kernel.tasks.get(Math.abs(pid));
     if (task === undefined) return false;
     if (signal !== 0) {
       this.lab.type(kernel, (cpu) => {
-        if (!task.onSignal?.(signal, cpu, pid < 0)) kernel.kill(task, 128 + signal, cpu);
+        if (!task.onSignal?.(signal, cpu, pid < 0, sender)) kernel.kill(task, 128 + signal, cpu);
       });
     }
     return true;
@@ -161,6 +205,13 @@ export class Computer {
     const soFar = () => ({ layerNs: lab.timeByLayer(DEDICATED_CPU), exits: totalExits(lab.exits()) });
     return {
       ...launch,
+      input: launch.stdin &&
+        lineInput(
+          launch.stdin,
+          this.kernel,
+          task,
+          () => lab.type(this.kernel, (cpu) => this.kernel.wake(task, cpu)),
+        ),
       pid: task.pid,
       kernel: this.kernel,
       task,

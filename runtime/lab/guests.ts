@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type Activity, type Step, work } from "../../hw/sim/activity.ts";
+import { type Activity, OUT, type Step, work } from "../../hw/sim/activity.ts";
 import { PciBus } from "../../hw/pci.ts";
 import { KERNELS } from "../guest/kernels.ts";
 import { EINTR, errnoOf } from "../linux/errno.ts";
@@ -22,6 +22,10 @@ import { tuneVcpu } from "./tuning.ts";
 
 /** The line of the emulated network card by which commands reach a guest. */
 export const GUEST_NETWORK = { irq: 11, name: "eth0" };
+/** Status of what SIGTERM has ended. */
+const SIGTERM_STATUS = 128 + 15;
+/** SLP_EN in ACPI's PM1a control register, with the type of S5 as QEMU's tables give it. */
+const SLEEP_ENABLE = 0x2000;
 /** Disk images that exist. */
 const IMAGES: ReadonlySet<string> = new Set(["kvm/test.img", "test.img"]);
 
@@ -33,6 +37,11 @@ export function qemuPrograms(lab: Lab): Program[] {
 function qemuProgram(lab: Lab, name: string): Program {
   const { options } = lab;
   const pending = new Map<string, Software>();
+  const enter = (machine: QemuMachine) => {
+    const software = pending.get(machine.name)!;
+    pending.delete(machine.name);
+    lab.addGuest({ name: machine.name, kernel: software.kernel, software, machine });
+  };
   const program = qemu({
     name,
     patched: name === "qemu-kvm.patched",
@@ -50,11 +59,8 @@ function qemuProgram(lab: Lab, name: string): Program {
     memoryLocked: options.system.tuned ?? false,
     vcpuStarted: (thread) => options.system.tuned && tuneVcpu(lab.software, thread),
     vcpuAffinity: () => options.system.dedicated === "pinned" ? 1 << DEDICATED_CPU : undefined,
-    started: (machine: QemuMachine) => {
-      const software = pending.get(machine.name)!;
-      pending.delete(machine.name);
-      lab.addGuest({ name: machine.name, kernel: software.kernel, software, machine });
-    },
+    started: enter,
+    restarted: enter,
     ended: (machine: QemuMachine) => lab.removeGuest(machine.name),
   });
   return {
@@ -99,9 +105,17 @@ function makeGuest(lab: Lab, request: GuestRequest): Software {
     identity: { ...GUEST_IDENTITY, flags: [GUEST_IDENTITY.flags, ...request.features].join(" ") },
   }, true);
   const acknowledge = work("timer_interrupt", Layers.GuestKernel, values.linux.deviceHandler);
+  const cpu0 = kernel.cpus[0]!;
   for (const cpu of kernel.cpus) {
     // The PIT's line: a kernel whose timer is the local APIC's has nothing to do there.
     cpu.vectorIrq.set(0x30, { irq: 0, name: "timer", handler: () => once(acknowledge) });
+  }
+  if (request.powerPort !== undefined) {
+    cpu0.vectorIrq.set(0x39, {
+      irq: 9,
+      name: "acpi",
+      handler: () => powerButton(kernel, request.powerPort!),
+    });
   }
   const init = kernel.createTask("init", 1, function* (task) {
     yield* software.loadDrivers();
@@ -111,6 +125,24 @@ function makeGuest(lab: Lab, request: GuestRequest): Software {
   });
   kernel.atBoot(init);
   return software;
+}
+
+/** The handler of ACPI's interrupt: init ends what runs, and switches the machine off. */
+function* powerButton(kernel: Kernel, port: number): Activity {
+  const cpu = kernel.cpus[0]!;
+  yield kernel.steps.deviceHandler;
+  const shutdown = kernel.createTask("shutdown", 1, function* (self) {
+    for (const task of kernel.tasks.values()) {
+      if (task !== self && !task.kernelThread) kernel.kill(task, SIGTERM_STATUS, kernel.cpus[self.cpu]!);
+    }
+    const here = kernel.cpus[self.cpu]!;
+    yield* here.sendPendingIpis();
+    here.registers.address = port;
+    here.registers.value = SLEEP_ENABLE;
+    yield OUT;
+    return 0;
+  });
+  kernel.wake(shutdown, cpu);
 }
 
 function* once(step: Step): Activity {

@@ -26,6 +26,7 @@ import type { LabProfile } from "./defaults.ts";
 import type { Era } from "./eras.ts";
 import { type InterruptSource, interruptSources } from "./interrupt_sources.ts";
 import { GUEST_NETWORK, qemuPrograms, ShellCalls } from "./guests.ts";
+import { monitorProgram } from "./monitor_program.ts";
 import { userPrograms } from "./programs.ts";
 import type { Subnet } from "../linux/net/stack.ts";
 import { labSubnet, outsidePeer } from "./peer.ts";
@@ -212,6 +213,7 @@ export class Lab {
       new Computer(this, "host", this.software, range(values.hw.cpus), [
         ...userPrograms(),
         ...qemuPrograms(this),
+        monitorProgram(this),
       ]),
     );
     if (system.vm0 === "host") {
@@ -243,8 +245,9 @@ export class Lab {
     return [...this.#computers.keys()];
   }
 
-  /** Enters a started guest, so that `ssh` finds it. */
+  /** Enters a started guest, so that `ssh` finds it, or one that has been reset in the place of what it was before. */
   addGuest(guest: Guest): void {
+    this.#computers.get(guest.name)?.vanish();
     this.guests.set(guest.name, guest);
     this.onGuest(guest);
     const processors = range(guest.kernel.cpus.length);
@@ -264,6 +267,7 @@ export class Lab {
   /** Forgets a guest that has ended. */
   removeGuest(name: string): void {
     this.guests.delete(name);
+    this.#computers.get(name)?.vanish();
     this.#computers.delete(name);
   }
 

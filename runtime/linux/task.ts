@@ -14,6 +14,14 @@ import type { KernelCpu } from "./kernel_cpu.ts";
 /** Scheduling policies, by the names that `ps` and `chrt` use. */
 export type Policy = "SCHED_OTHER" | "SCHED_FIFO" | "SCHED_RR";
 
+/** Who sends a signal. */
+export interface Sender {
+  /** Its process id. */
+  readonly pid: number;
+  /** What it was started as. */
+  readonly name: string;
+}
+
 /** Bit mask of CPUs, bit N for CPU N. */
 export type CpuMask = number;
 
@@ -53,9 +61,10 @@ export class Task {
   onKill: ((from: KernelCpu) => void) | null = null;
   /**
    * What its program does about a signal; true: nothing more happens. `toGroup`: the processes that it has made get the
-   * signal too. null: it handles none.
+   * signal too. `sender`: `si_pid`, null where that is nobody's. null: it handles none.
    */
-  onSignal: ((signal: number, from: KernelCpu, toGroup: boolean) => boolean) | null = null;
+  onSignal: ((signal: number, from: KernelCpu, toGroup: boolean, sender: Sender | null) => boolean) | null =
+    null;
   /** What it leaves behind is given back when it ends. */
   atEnd: (() => void) | null = null;
   /** A wake-up that came before the task slept: the next sleep returns at once. */

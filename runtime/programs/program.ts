@@ -72,6 +72,16 @@ export interface TrafficFigures {
   };
 }
 
+/** Standard input, by lines. */
+export interface LineInput {
+  /**
+   * The next line without its newline, waited for; undefined after the end.
+   *
+   * @param stop asked whenever the process is woken: true ends the waiting, and undefined is the answer
+   */
+  readLine(stop?: () => boolean): Activity<string | undefined>;
+}
+
 /** A process, as its program sees it. */
 export interface ProgramProcess {
   /** Its process id. */
@@ -88,6 +98,8 @@ export interface ProgramProcess {
   readonly processors: readonly number[];
   /** The computer around it. */
   readonly system: SystemPort;
+  /** Standard input where it is a pipe, a file or a here-document; undefined for the terminal and `/dev/null`. */
+  readonly input: LineInput | undefined;
   /** Writes to descriptor 1. */
   stdout(text: string): void;
   /** Writes to descriptor 2. */

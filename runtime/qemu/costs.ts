@@ -15,6 +15,7 @@ export const qemuCosts = parameters({
   vcpuInit: ns("A vCPU thread up to its first KVM_RUN"),
   assignDevice: ns("Finding, mapping and resetting a device that is to be assigned, without KVM's part"),
   serveExit: ns("One I/O or memory-mapped access served by a device model, with the way from and to KVM_RUN"),
+  monitorCommand: ns("A line read, parsed and answered by the monitor"),
 });
 
 /** Values of {@linkcode qemuCosts}. */

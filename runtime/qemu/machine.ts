@@ -1,13 +1,23 @@
 /**
- * A machine that QEMU runs: its descriptors, its vCPU threads, its assigned devices, its end.
+ * A machine that QEMU runs: its descriptors, its vCPU threads, its assigned devices, its main loop, its end.
  *
  * @module
  */
 
 import type { Activity } from "../../hw/sim/activity.ts";
 import type { VmFile } from "../kvm/device.ts";
-import type { CpuMask, GuestMemory, KernelCpu, KvmProcess, PciFunction, Task } from "../kvm/user_space.ts";
+import type {
+  CpuMask,
+  GuestMemory,
+  KernelCpu,
+  KvmProcess,
+  PciFunction,
+  Sender,
+  Task,
+} from "../kvm/user_space.ts";
 import type { QemuSteps } from "./costs.ts";
+import { MainLoop } from "./main_loop.ts";
+import { Monitor } from "./monitor.ts";
 import type { QemuOptions } from "./options.ts";
 import { PciAssign } from "./pci_assign.ts";
 import { featureText, type VcpuStatus, vcpuStatus } from "./status.ts";
@@ -27,6 +37,8 @@ export interface GuestRequest {
   readonly memoryMiB: number;
   /** Functions on its PCI bus 0, beside those of the board. */
   readonly functions: readonly PciFunction[];
+  /** Port of the PM1a control register, as the firmware's tables tell it; undefined: no ACPI. */
+  readonly powerPort: number | undefined;
 }
 
 /** A kernel as far as QEMU knows it: code that its CPUs execute from their reset on. */
@@ -47,8 +59,19 @@ export interface MachineContext {
   vcpuStarted?(thread: Task): void;
   /** The machine is made, and runs unless it is stopped. */
   started(machine: QemuMachine): void;
-  /** The process has ended, and everything that it had is given back. */
+  /** The machine has been reset: the kernel made last begins, and that before it is gone. */
+  restarted?(machine: QemuMachine): void;
+  /** The guest is no more: its vCPUs' threads have ended, and what the process had is being given back. */
   ended(machine: QemuMachine): void;
+}
+
+/** What a machine does when its vCPUs do not run, as `info status` says it. */
+export type RunState = "running" | "paused" | "prelaunch" | "internal-error" | "shutdown";
+
+/** Where the process writes after its command has returned. */
+export interface Terminal {
+  /** Writes to descriptor 2. */
+  stderr(text: string): void;
 }
 
 /** The three pages of KVM's own below the BIOS, as QEMU places them. */
@@ -57,6 +80,13 @@ const TSS_ADDRESS = 0xfeff_d000;
 /** Guest-physical memory of assigned devices. */
 const DEVICE_MEMORY = 0xf200_0000;
 const DEVICE_MEMORY_STEP = 0x0010_0000;
+
+/** The port of ACPI's PM1a control register, and what a guest writes there to switch the machine off (SLP_EN, S5). */
+const POWER_PORT = { "2012": 0xb004, today: 0x604 } as const;
+const SLEEP_ENABLE = 0x2000;
+/** The line of ACPI's interrupt. */
+const POWER_LINE = 9;
+const SIGHUP = 1, SIGINT = 2, SIGTERM = 15, SIGKILL = 9;
 
 /** What takes the PIT out of the kernel. */
 const PIT_OFF = { "2012": "-no-kvm-pit", today: "-M kernel-irqchip=split" } as const;
@@ -71,17 +101,27 @@ export class QemuMachine implements VcpuThreadOwner {
   readonly threads: VcpuThread[] = [];
   /** Devices of the host that it has. */
   readonly assigned: PciAssign[] = [];
-  /** @inheritdoc */
-  running = false;
+  /** See {@linkcode RunState}. */
+  runState: RunState = "prelaunch";
   /** @inheritdoc */
   killed = false;
+  /** Everything is given back. */
+  ended = false;
+  /** What the process ended with. */
+  exitStatus = 0;
   /** Lines for the terminal that came up after the command had returned. */
   readonly messages: string[] = [];
-  /** The process's first thread: waits for the end, and cleans up. */
-  #main: Task | null = null;
+  /** Pseudo-terminals of its character devices, by label. */
+  readonly terminals = new Map<string, string>();
+  /** The process's first thread. */
+  readonly loop: MainLoop;
+  /** What its monitors serve. */
+  readonly monitor: Monitor = new Monitor(this);
+  #guest: GuestKernel | null = null;
   #alive = 0;
   #canHaveSlaves = false;
   #slaveCpus: number[] = [];
+  #terminatedBy: { readonly signal: number; readonly sender: Sender | null } | null = null;
 
   /**
    * @param name as `-name` says @param patched this QEMU knows slave CPUs
@@ -93,19 +133,27 @@ export class QemuMachine implements VcpuThreadOwner {
     readonly process: KvmProcess,
     readonly steps: QemuSteps,
     readonly context: MachineContext,
+    readonly terminal: Terminal,
   ) {
     this.features = [...options.cpuFeatures.on].join(",");
+    this.loop = new MainLoop(process);
     process.onKill = (from) => this.kill(from);
+    process.onSignal = (signal, from, sender) => this.#signalled(signal, from, sender);
   }
 
   /** Process id; 0 before it has started. */
   get pid(): number {
-    return this.#main?.pid ?? 0;
+    return this.loop.pid;
   }
 
   /** Process and thread ids. */
   get pids(): number[] {
     return [this.pid, ...this.threads.map(({ task }) => task?.pid ?? 0)];
+  }
+
+  /** @inheritdoc */
+  get running(): boolean {
+    return this.runState === "running";
   }
 
   /** The machine's open file. */
@@ -117,6 +165,8 @@ export class QemuMachine implements VcpuThreadOwner {
   publish(): PublishedVcpu[] {
     return this.threads.map((thread) => new PublishedVcpu(thread));
   }
+
+  // ---- its beginning ----
 
   /**
    * Makes the machine, up to vCPUs that wait. Executed by the command's task.
@@ -151,15 +201,8 @@ export class QemuMachine implements VcpuThreadOwner {
       }
       this.assigned.push(device);
     }
-    const guest = this.context.createGuest({
-      name: this.name,
-      cpus: options.cpus,
-      x2apic: options.cpuFeatures.on.has("x2apic"),
-      features: options.cpuFeatures.on,
-      memoryMiB: options.memoryMiB,
-      functions: this.assigned.map((device) => device.function!),
-    });
-    const address = process.calls.map({ start: (id) => guest.cpus[id]!.prepareStart() });
+    this.#guest = this.#createGuest();
+    const address = process.calls.map({ start: (id) => this.#guest!.cpus[id]!.prepareStart() });
     const bytes = options.memoryMiB * 2 ** 20;
     yield* process.ioctl(task, this.vm, "KVM_SET_USER_MEMORY_REGION", 0, 0, 0, bytes, address);
     const { vm } = this.file;
@@ -173,15 +216,28 @@ export class QemuMachine implements VcpuThreadOwner {
     return [];
   }
 
+  #createGuest(): GuestKernel {
+    const { options } = this;
+    return this.context.createGuest({
+      name: this.name,
+      cpus: options.cpus,
+      x2apic: options.cpuFeatures.on.has("x2apic"),
+      features: options.cpuFeatures.on,
+      memoryMiB: options.memoryMiB,
+      functions: this.assigned.map((device) => device.function!),
+      powerPort: options.acpi ? POWER_PORT[options.era] : undefined,
+    });
+  }
+
   *#startThreads(task: Task, kvm: number, steps: QemuSteps): Activity {
     const { process, options, context } = this;
     this.#canHaveSlaves = this.patched && (yield* process.extension(task, kvm, "KVM_CAP_SLAVE_CPU")) === 1;
     this.#slaveCpus = this.#canHaveSlaves ? process.offlineCpus().reverse() : [];
-    this.#main = yield* process.startThread(
+    this.loop.task = yield* process.startThread(
       task,
-      this.options.program,
+      options.program,
       undefined,
-      (main) => this.#wait(main),
+      (main) => this.#main(main),
     );
     const { pid } = this.#main;
     this.#main.tgid = pid; // fork() of -daemonize: what it makes are threads of it
@@ -191,7 +247,7 @@ export class QemuMachine implements VcpuThreadOwner {
       this.#alive++;
       const made = yield* process.startThread(
         task,
-        this.options.program,
+        options.namedThreads ? `CPU ${index}/KVM` : options.program,
         context.vcpuAffinity(index),
         (own) => this.#thread(thread, own, task),
       );
@@ -204,32 +260,119 @@ export class QemuMachine implements VcpuThreadOwner {
     this.context.vcpuStarted?.(own);
     const status = yield* thread.life(own, creator);
     this.#alive--;
-    yield* this.process.wake([this.#main!], own);
+    yield* this.loop.wake(own);
     return status;
   }
 
-  /** The first thread's life: waits for the last vCPU thread, then gives back what the process had. */
-  *#wait(main: Task): Activity<number> {
+  // ---- its life ----
+
+  /** The first thread's life: serves the monitors, waits for the last vCPU thread, gives back what the process had. */
+  *#main(main: Task): Activity<number> {
     const { process } = this;
-    yield* process.waitUntil(main, () => this.killed && this.#alive === 0);
+    yield* this.loop.run(main, () => this.killed);
+    const by = this.#terminatedBy;
+    if (by !== null) this.terminal.stderr(`${this.#terminationText(by.signal, by.sender)}\n`);
+    yield* process.waitUntil(main, () => this.#alive === 0);
     process.freeMemory();
+    this.context.ended(this); // from here on there is nothing to be looked at
     yield* process.calls.descriptors.closeAll(main);
-    this.context.ended(this);
-    return 0;
+    this.ended = true;
+    yield* this.loop.end(main);
+    return this.exitStatus;
   }
 
   /** Lets the vCPUs run (`cont`). @param by the task that asks */
   *cont(by: Task): Activity {
-    this.running = true;
+    this.runState = "running";
     yield* this.process.wake(this.threads.map(({ task }) => task!), by);
   }
 
-  /** A fatal signal for the process: every thread leaves KVM, the last one gives everything back. */
+  /** Makes every vCPU leave KVM and wait (`stop`). @param by the task that asks */
+  *stop(by: Task, state: RunState = "paused"): Activity {
+    if (!this.running) return;
+    this.runState = state;
+    yield* this.#quiesce(by);
+  }
+
+  *#quiesce(by: Task): Activity {
+    const { process, threads } = this;
+    for (const thread of threads) thread.interrupt(process.cpuOf(by));
+    yield* process.cpuOf(by).sendPendingIpis();
+    for (const thread of threads) thread.onIdle = by;
+    yield* process.waitUntil(by, () => this.killed || threads.every(({ idle }) => idle));
+  }
+
+  /** `system_reset`: vCPUs, devices and the guest begin anew. What Linux and the processors know of them does not. */
+  *reset(main: Task): Activity {
+    const { process } = this;
+    if (this.options.noReboot) return yield* this.quit(main);
+    const state = this.runState;
+    yield* this.stop(main);
+    if (this.killed) return;
+    for (const device of this.assigned) device.reset();
+    this.#guest = this.#createGuest();
+    for (const { file } of this.threads) yield* file.reset();
+    this.context.restarted?.(this);
+    if (state === "running") yield* this.cont(main);
+    else yield* process.cpuOf(main).sendPendingIpis();
+  }
+
+  /** `system_powerdown`: the power button. */
+  *powerDown(main: Task): Activity {
+    if (!this.options.acpi) return;
+    this.file.vm.raiseLine(POWER_LINE, this.process.cpuOf(main));
+    yield* this.process.cpuOf(main).sendPendingIpis();
+  }
+
+  /** @inheritdoc */
+  *portWritten(port: number, value: number, thread: Task): Activity {
+    if (!this.options.acpi || port !== POWER_PORT[this.options.era] || (value & SLEEP_ENABLE) === 0) return;
+    const { options } = this;
+    if (options.noShutdown) {
+      this.runState = "shutdown"; // this thread sees it before its next KVM_RUN
+      for (const other of this.threads) {
+        if (other.task !== thread) other.interrupt(this.process.cpuOf(thread));
+      }
+      yield* this.process.cpuOf(thread).sendPendingIpis();
+    } else yield* this.quit(thread);
+  }
+
+  // ---- its end ----
+
+  /** Ends the process: every thread leaves KVM, the first one gives everything back. @param by the task that asks */
+  *quit(by: Task): Activity {
+    const here = this.process.cpuOf(by);
+    this.#end(here, 0);
+    yield* here.sendPendingIpis();
+  }
+
+  /** A fatal signal for the process. */
   kill(from: KernelCpu): void {
+    this.#end(from, 128 + SIGKILL);
+  }
+
+  #end(from: KernelCpu, status: number): void {
     if (this.killed) return;
     this.killed = true;
+    this.exitStatus = status;
     for (const thread of this.threads) thread.kill(from);
-    if (this.#main !== null) this.process.kvm.host.wake(this.#main, from);
+    if (this.loop.task !== null) this.process.kvm.host.wake(this.loop.task, from);
+  }
+
+  /** `termsig_handler()`. */
+  #signalled(signal: number, from: KernelCpu, sender: Sender | null): boolean {
+    if (![SIGHUP, SIGINT, SIGTERM].includes(signal) || this.loop.task === null) return false;
+    this.#terminatedBy ??= { signal, sender };
+    this.#end(from, 0);
+    return true;
+  }
+
+  /** `qemu_kill_report()`: 1.1 calls itself by no other name than `qemu`. */
+  #terminationText(signal: number, sender: Sender | null): string {
+    const { era, program } = this.options;
+    const text = `terminating on signal ${signal}`;
+    if (era === "2012") return `qemu: ${text}${sender === null ? "" : ` from pid ${sender.pid}`}`;
+    return `${program}: ${text}${sender === null ? "" : ` from pid ${sender.pid} (${sender.name})`}`;
   }
 
   /** @inheritdoc */
@@ -245,7 +388,7 @@ export class QemuMachine implements VcpuThreadOwner {
   /** @inheritdoc */
   fatal(message: string): void {
     this.warn(message);
-    this.running = false;
+    this.runState = "internal-error";
   }
 
   /** The vCPUs as their registers stand now. */

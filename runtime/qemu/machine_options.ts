@@ -21,6 +21,8 @@ export interface MachineChoice {
   /** `accel=`, if given. */
   readonly accelerator: string | undefined;
   readonly irqchip: KernelIrqchip;
+  /** `acpi=`. */
+  readonly acpi: boolean;
   /** `memory-backend=`, if given. */
   readonly memoryBackend: string | undefined;
 }
@@ -63,6 +65,7 @@ export function machineChoice(line: CommandLine): MachineChoice {
     name,
     accelerator: values.get("accel"),
     irqchip: irqchipOf(line, irqchip, line.era === "2012" ? line.last("M", "machine") : undefined),
+    acpi: values.get("acpi") !== "off",
     memoryBackend: values.get("memory-backend"),
   };
 }

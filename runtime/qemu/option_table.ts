@@ -40,13 +40,13 @@ export const OPTIONS: Readonly<Record<QemuEra, ReadonlyMap<string, OptionRow>>> 
       "used",
       false,
       "enable-kvm no-kvm no-kvm-pit no-kvm-irqchip no-kvm-pit-reinjection nographic nodefaults daemonize S h help " +
-        "version",
+        "version no-acpi no-reboot no-shutdown",
     ),
     ...rows("cosmetic", true, "k uuid boot rtc D echr watchdog-action mem-path display"),
     ...rows(
       "cosmetic",
       false,
-      "no-reboot no-shutdown no-acpi no-hpet nodefconfig no-quit tdf rtc-td-hack localtime win2k-hack no-fd-bootchk " +
+      "no-hpet nodefconfig no-quit tdf rtc-td-hack localtime win2k-hack no-fd-bootchk " +
         "mem-prealloc",
     ),
     ...rows(
@@ -71,12 +71,16 @@ export const OPTIONS: Readonly<Record<QemuEra, ReadonlyMap<string, OptionRow>>> 
       "m smp cpu M machine accel drive hda hdb hdc hdd cdrom device serial monitor vga name overcommit object netdev net " +
         "global rtc kernel append initrd qmp mem-path pidfile",
     ),
-    ...rows("used", false, "enable-kvm nographic nodefaults daemonize S h help version"),
+    ...rows(
+      "used",
+      false,
+      "enable-kvm nographic nodefaults daemonize S h help version no-acpi no-reboot no-shutdown",
+    ),
     ...rows("cosmetic", true, "k uuid boot D echr display sandbox msg action compat watchdog-action"),
     ...rows(
       "cosmetic",
       false,
-      "no-reboot no-shutdown no-acpi no-hpet no-user-config win2k-hack no-fd-bootchk mem-prealloc only-migratable",
+      "no-hpet no-user-config win2k-hack no-fd-bootchk mem-prealloc only-migratable",
     ),
     ...rows(
       "unmodelled",

@@ -85,6 +85,12 @@ export interface QemuOptions {
   readonly devices: readonly QemuDevice[];
   /** `-S`: the vCPUs are created but do not run yet. */
   readonly stopped: boolean;
+  /** The machine has ACPI: a power button, and a register that switches it off. */
+  readonly acpi: boolean;
+  /** `-no-reboot`: a reset ends QEMU. */
+  readonly noReboot: boolean;
+  /** `-no-shutdown`: a guest that switches itself off leaves QEMU stopped. */
+  readonly noShutdown: boolean;
   /** `-realtime mlock=on`, `-overcommit mem-lock=on`. */
   readonly memoryLocked: boolean;
   /** `-name`; undefined if not given. */
@@ -223,6 +229,9 @@ function describe(line: CommandLine, host: QemuHost): QemuOptions {
     netdevs: new Set(network.netdevs.map(({ id }) => id)),
     devices: models.filter(({ model }) => model === "pci-assign" || model === "vfio-pci"),
     stopped: line.has("S"),
+    acpi: machine.acpi && !line.has("no-acpi"),
+    noReboot: line.has("no-reboot"),
+    noShutdown: line.has("no-shutdown"),
     ...settings,
     name: name.get("guest"),
     namedThreads: era === "today" && name.get("debug-threads") === "on",

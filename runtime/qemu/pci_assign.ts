@@ -10,7 +10,7 @@ import type { Activity } from "../../hw/sim/activity.ts";
 import type { FunctionOwner } from "../kvm/assigned_function.ts";
 import type { CallValue } from "../kvm/descriptors.ts";
 import { Ioctl } from "../kvm/ioctls.ts";
-import type { KvmProcess, PciFunction, Task } from "../kvm/user_space.ts";
+import type { AssignedFunction, KvmProcess, Task } from "../kvm/user_space.ts";
 
 /** EBUSY, as a system call returns it. */
 const BUSY = -16;
@@ -26,7 +26,7 @@ export interface GuestPlace {
 /** One assigned device. */
 export class PciAssign implements FunctionOwner {
   /** What the guest sees; `undefined` until {@linkcode realize} has succeeded. */
-  function: PciFunction | undefined;
+  function: AssignedFunction | undefined;
   /** Lines for the terminal that came up later. */
   readonly messages: string[] = [];
   #routed = "";
@@ -85,6 +85,11 @@ export class PciAssign implements FunctionOwner {
       this.#ioctl("KVM_ASSIGN_SET_MSIX_ENTRY", entry, destination, vector);
     }
     if (this.#ioctl("KVM_ASSIGN_DEV_IRQ") >= 0) this.#routed = wanted;
+  }
+
+  /** The machine is reset, and the device with it. */
+  reset(): void {
+    this.function?.resetWithMachine();
   }
 
   #ioctl(request: keyof typeof Ioctl, ...args: CallValue[]): number {

@@ -11,7 +11,12 @@
  * *Modelled*: see `options.ts` for the command line; vCPU threads, assigned devices, the in-kernel interrupt controllers
  * and PIT, `-S`. The patched QEMU gives its vCPUs the CPUs that are offline, highest first, before they run.
  *
- * *Not modelled*: the monitor; device models with registers (an access to one is served and answered with all ones);
+ * A monitor on standard input and output (`-monitor stdio`, or `-nographic` with the serial port elsewhere) is served
+ * there where standard input is a pipe, a file or a here-document: then the command stays until that ends, and the
+ * machine goes on, or until the machine does. At a terminal the prompt stays the shell's; `monitor VM` reaches the
+ * monitor from there.
+ *
+ * *Not modelled*: a monitor that shares the terminal with a serial port; device models with registers (an access to one is served and answered with all ones);
  * interrupt controllers in user space.
  *
  * @module
@@ -21,7 +26,9 @@ import type { Activity } from "../../hw/sim/activity.ts";
 import type { Kvm } from "../kvm/kvm.ts";
 import { KvmProcess, type Task } from "../kvm/user_space.ts";
 import { type QemuCosts, qemuSteps } from "./costs.ts";
+import { characterDevices } from "./info.ts";
 import { type MachineContext, QemuMachine } from "./machine.ts";
+import { type Monitor, PROMPT } from "./monitor.ts";
 import type { QemuEra } from "./era.ts";
 import { parseOptions, QemuEnds, type QemuHost, type QemuOptions } from "./options.ts";
 
@@ -43,12 +50,20 @@ export interface QemuContext extends MachineContext, QemuHost {
   openPty(): string;
 }
 
+/** Lines that come in. */
+export interface QemuInput {
+  /** The next one, waited for; undefined after the end, or as soon as `stop` says so. */
+  readLine(stop?: () => boolean): Activity<string | undefined>;
+}
+
 /** A process, as this program sees it. */
 export interface QemuProcess {
   /** Its name and arguments. */
   readonly argv: readonly string[];
   /** Its first thread. */
   readonly task: Task;
+  /** Standard input, where it is no terminal. */
+  readonly input: QemuInput | undefined;
   /** Writes to descriptor 1. */
   stdout(text: string): void;
   /** Writes to descriptor 2. */
@@ -85,7 +100,6 @@ export function qemu(context: QemuContext): QemuProgram {
         command.stderr(`${options.program}: interrupt controllers in user space are not modelled\n`);
         return 1;
       }
-      openTerminals(options, context, command);
       const name = options.name ?? context.defaultName();
       const machine = new QemuMachine(
         name,
@@ -94,7 +108,9 @@ export function qemu(context: QemuContext): QemuProgram {
         new KvmProcess(context.kvm),
         steps,
         context,
+        command,
       );
+      openTerminals(machine, context, command);
       const failed = yield* machine.make(task);
       for (const line of failed) command.stderr(`${line}\n`);
       if (failed.length > 0) return 1;
@@ -103,40 +119,76 @@ export function qemu(context: QemuContext): QemuProgram {
       }
       for (const line of machine.cautions()) command.stderr(`note: ${line}\n`); // the laboratory's, not QEMU's
       if (!options.stopped) yield* machine.cont(task);
-      return 0;
+      if (command.input === undefined || !options.monitor.includes("stdio")) return 0;
+      machine.process.adopt(task); // who is killed now is the process in the foreground
+      return yield* session(machine.monitor, command, command.input);
     },
   };
 }
 
-function docOf({ name, patched }: QemuContext): string {
+function docOf({ name, patched, era }: QemuContext): string {
   const effects = patched
     ? "starts a guest; its vCPUs get the CPUs that are offline, highest first"
     : "starts a guest";
+  const [release, usage, example] = era === "2012"
+    ? [
+      "qemu-kvm 1.1",
+      `${name} [-enable-kvm] [-m MIB] [-smp N] [-cpu MODEL[,+FEATURE]...] [-name NAME] [-S] [-no-kvm-pit] [-realtime mlock=on]
+  [-nographic] [-serial BACKEND] [-monitor BACKEND] [-drive KEY=VALUE,...] [-device pci-assign,host=BUS:DEVICE.FUNCTION]`,
+      `${name} -m 1024 -cpu qemu64,+x2apic -enable-kvm -no-kvm-pit -nographic`,
+    ]
+    : [
+      "QEMU 7.2",
+      `${name} -accel kvm[,kernel-irqchip=split] [-machine q35|pc] [-m MIB] [-smp N] [-cpu MODEL[,+FEATURE]...] [-S]
+  [-name guest=NAME,debug-threads=on] [-overcommit mem-lock=on] [-object memory-backend-file,...] [-drive KEY=VALUE,...]
+  [-nographic] [-serial BACKEND] [-monitor BACKEND] [-netdev user,id=ID] [-device MODEL,KEY=VALUE,...]`,
+      `${name} -accel kvm -m 1024 -cpu host -nographic`,
+    ];
   return `${name} - runs a guest by KVM${patched ? "; its vCPUs get the offline CPUs for themselves" : ""}
-Usage: ${name} [-enable-kvm] [-m MIB] [-smp N] [-cpu MODEL[,+FEATURE]...] [-name NAME] [-S] [-no-kvm-pit] [-realtime mlock=on]
-  [-nographic] [-serial BACKEND] [-monitor BACKEND] [-drive KEY=VALUE,...] [-device pci-assign,host=BUS:DEVICE.FUNCTION]
+Usage: ${usage}
 Effects: ${effects}; ssh NAME COMMAND (vm0, vm1, ...) then runs there.
-  -S: the vCPUs wait, and vcpu[i] can be given to ioctl. Other options of qemu-kvm 1.1 are taken without effect, or refused
-Exit status: 0 once the guest is started; 1 if it cannot be
+  -S: the vCPUs wait, and vcpu[i] can be given to ioctl. -monitor stdio with a pipe, a file or a here-document for standard
+  input: the monitor, in the foreground. Other options of ${release} are taken without effect, or refused
+Exit status: 0 once the guest is started, and in the foreground when it has ended; 1 if it cannot be
 Errors: option table and messages are those of the release, as: Could not open 'FILE': No such file or directory
-Differs from the real one: the command returns, as with -daemonize; no monitor, no device models beside assigned devices
-Examples: ${name} -m 1024 -cpu qemu64,+x2apic -enable-kvm -no-kvm-pit -nographic`;
+Differs from the real one: without input for its monitor the command returns, as with -daemonize: monitor NAME COMMAND
+  reaches the monitor; no device models beside assigned devices
+Examples: ${example}`;
 }
 
 /** Opens the pseudo-terminals, and says which they are: since 1.6 on standard output and with a name. */
 function openTerminals(
-  { era, serial, monitor }: QemuOptions,
+  { options, terminals }: QemuMachine,
   context: QemuContext,
   command: QemuProcess,
 ): void {
-  const places = [
-    ...serial.map((backend, i) => ({ backend, label: `serial${i}` })),
-    ...monitor.map((backend, i) => ({ backend, label: `compat_monitor${i}` })),
-  ];
-  for (const { backend, label } of places) {
-    if (backend.replace(/^mon:/, "") !== "pty") continue;
-    const text = `char device redirected to ${context.openPty()}`;
-    if (era === "2012") command.stderr(`${text}\n`);
+  for (const { label, backend } of characterDevices(options).reverse()) {
+    if (backend !== "pty") continue;
+    const place = context.openPty();
+    terminals.set(label, place);
+    const text = `char device redirected to ${place}`;
+    if (options.era === "2012") command.stderr(`${text}\n`);
     else command.stdout(`${text} (label ${label})\n`);
   }
+}
+
+/**
+ * A session of the monitor: `input` is typed, `command` shows it. It ends with the input, and then the machine goes on,
+ * or with the machine.
+ *
+ * @returns the status of the process that shows it
+ */
+export function* session(monitor: Monitor, command: QemuProcess, input: QemuInput): Activity<number> {
+  const { machine } = monitor;
+  machine.loop.watchEnd(command.task);
+  command.stdout(`${monitor.greeting}\n`);
+  while (!machine.killed) {
+    command.stdout(PROMPT);
+    const line = yield* input.readLine(() => machine.ended);
+    command.stdout(`${line ?? ""}\n`);
+    if (line === undefined) break;
+    for (const text of yield* monitor.serve(line, command.task)) command.stdout(`${text}\n`);
+  }
+  if (machine.killed) yield* machine.process.waitUntil(command.task, () => machine.ended);
+  return machine.exitStatus;
 }

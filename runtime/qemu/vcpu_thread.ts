@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Activity, Step } from "../../hw/sim/activity.ts";
+import { type Activity, OUT, type Step } from "../../hw/sim/activity.ts";
 import { type CallValue, KernelFile } from "../kvm/descriptors.ts";
 import type { VcpuFile } from "../kvm/device.ts";
 import { Ioctl } from "../kvm/ioctls.ts";
@@ -29,6 +29,8 @@ export interface VcpuThreadOwner {
   readonly killed: boolean;
   /** The CPU that vCPU `index` shall have for itself; `undefined`: none. Asked once. */
   slaveCpuFor(index: number): number | undefined;
+  /** The guest has written to an I/O port. @param thread the vCPU's */
+  portWritten(port: number, value: number, thread: Task): Activity;
   /** Something went wrong: a line for the terminal. */
   warn(message: string): void;
   /** Something went wrong, and the vCPUs stop. */
@@ -49,7 +51,13 @@ export class VcpuThread {
   task: Task | null = null;
   /** It has tried to make its vCPU. */
   made = false;
+  /** It waits, outside of KVM, until there is something to do. */
+  idle = false;
+  /** Who is to be woken when it comes to wait. */
+  onIdle: Task | null = null;
   readonly #typed: TypedRun[] = [];
+  /** What others want to know of the vCPU, or do to it, while it is outside of KVM. */
+  readonly #visits: { readonly visitor: Task; done: boolean }[] = [];
   #askedForSlave = false;
 
   /** @param init up to the first `KVM_RUN` @param serve one access served */
@@ -67,7 +75,7 @@ export class VcpuThread {
 
   /** Whether it has something to do. */
   get #wanted(): boolean {
-    return this.owner.killed || this.owner.running || this.#typed.length > 0;
+    return this.owner.killed || this.owner.running || this.#typed.length > 0 || this.#visits.length > 0;
   }
 
   /** The thread's life. @param creator is woken when the vCPU is there */
@@ -84,12 +92,17 @@ export class VcpuThread {
     yield* process.wake([creator], task);
     if (fd < 0) return 1;
     for (;;) {
-      yield* process.waitUntil(task, () => this.#wanted);
+      if (!this.#wanted) yield* this.#wait(task);
       if (owner.killed) break;
+      for (const visit of this.#visits.splice(0)) {
+        visit.done = true;
+        yield* process.wake([visit.visitor], task);
+      }
+      if (!owner.running && this.#typed.length === 0) continue;
       if (owner.running && !this.#askedForSlave) yield* this.#askForSlave(task);
       const typed = owner.running ? undefined : this.#typed.shift();
       const result = yield* process.ioctl(task, fd, "KVM_RUN", 0);
-      if (result >= 0) yield* this.#served();
+      if (result >= 0) yield* this.#served(task);
       else if (result !== INTERRUPTED) owner.fatal(`kvm run failed: ${process.strerror(-result)}`);
       if (typed !== undefined) {
         typed.result = result;
@@ -100,7 +113,36 @@ export class VcpuThread {
       typed.result = INTERRUPTED;
       yield* process.wake([typed.caller], task);
     }
+    this.idle = true;
     return 0;
+  }
+
+  *#wait(task: Task): Activity {
+    const { process } = this.owner;
+    this.idle = true;
+    if (this.onIdle !== null) yield* process.wake([this.onIdle], task);
+    this.onIdle = null;
+    yield* process.waitUntil(task, () => this.#wanted);
+    this.idle = false;
+  }
+
+  /** Makes it come out of KVM, for whatever has changed. */
+  interrupt(from: KernelCpu): void {
+    if (!this.idle && this.fd >= 0) this.file.signal(from);
+  }
+
+  /**
+   * `cpu_synchronize_state()`: fetches the vCPU's registers, for which it has to come out of KVM. Call before they are
+   * looked at. @param visitor the task that wants to see them
+   */
+  *synchronize(visitor: Task): Activity {
+    const { process } = this.owner;
+    if (this.idle || this.owner.killed) return;
+    const visit = { visitor, done: false };
+    this.#visits.push(visit);
+    this.interrupt(process.cpuOf(visitor));
+    yield* process.cpuOf(visitor).sendPendingIpis();
+    yield* process.waitUntil(visitor, () => visit.done || this.owner.killed);
   }
 
   /** A typed `KVM_RUN`, made by this thread on behalf of `caller`. Returns when it has. */
@@ -131,12 +173,16 @@ export class VcpuThread {
   }
 
   /** Serves what `KVM_RUN` returned for. No device model claims an address here: reads give all ones. */
-  *#served(): Activity {
+  *#served(task: Task): Activity {
     const { file } = this;
     switch (file.exitReason) {
       case "KVM_EXIT_IO":
       case "KVM_EXIT_MMIO":
         yield this.serve;
+        if (file.exitReason === "KVM_EXIT_IO") {
+          const { address, value, context } = file.vcpu.registers;
+          if (context.top.step === OUT) yield* this.owner.portWritten(address, value, task);
+        }
         file.answer(0xffff_ffff);
         return;
       case "KVM_EXIT_FAIL_ENTRY":

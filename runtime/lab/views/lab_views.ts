@@ -7,11 +7,11 @@
  */
 
 import type { Vcpu } from "../../kvm/vcpu.ts";
+import { lapicLines } from "../../qemu/info_lapic.ts";
 import type { Lab, LabResult } from "../lab.ts";
 import { closest } from "../spelling.ts";
 import { cpuLines, layerLines } from "./cpus.ts";
 import { exitTableLines } from "./exits.ts";
-import { lapicLines } from "./lapic.ts";
 import { taskLines } from "./tasks.ts";
 import { vmcsLines } from "./vmcs.ts";
 

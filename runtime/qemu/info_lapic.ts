@@ -6,9 +6,7 @@
  * @module
  */
 
-import { Apic, DeliveryMode, type LocalApic } from "../../../hw/lapic.ts";
-import { timerDivisor } from "../../../hw/lapic_timer.ts";
-import type { VectorSet } from "../../../hw/vector_set.ts";
+import { Apic, DeliveryMode, type LocalApic, timerDivisor, type VectorSet } from "../kvm/user_space.ts";
 
 const hex = (value: number, digits: number): string =>
   `0x${(value >>> 0).toString(16).padStart(digits, "0")}`;
