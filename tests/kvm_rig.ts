@@ -231,7 +231,7 @@ export function startQemu(rig: Rig, commandLine: string, era: QemuEra = "2012"):
     patched: argv[0]!.endsWith(".patched"),
     costs: flat(qemuCosts, 1000),
     kvm: rig.kvm,
-    era: () => era,
+    era,
     openImage: (file) => file === "kvm/test.img" ? undefined : "No such file or directory",
     defaultName: () => "vm0",
     openPty: () => "/dev/pts/0",

@@ -7,7 +7,7 @@
 import { type Activity, OUT, type Step, work } from "../../hw/sim/activity.ts";
 import { PciBus } from "../../hw/pci.ts";
 import { KERNELS } from "../guest/kernels.ts";
-import { EINTR, errnoOf } from "../linux/errno.ts";
+import { EINTR, ENOENT, ENOMEM, Errno, errnoOf } from "../linux/errno.ts";
 import { INTERFACES } from "../linux/interfaces.ts";
 import { Kernel } from "../linux/kernel.ts";
 import { Layers } from "../linux/layers.ts";
@@ -29,9 +29,15 @@ const SLEEP_ENABLE = 0x2000;
 /** Disk images that exist. */
 const IMAGES: ReadonlySet<string> = new Set(["kvm/test.img", "test.img"]);
 
+/** What QEMU is called by: the fork and the patched one are gone today, and RHEL has kept the fork's name. */
+const PROGRAMS = {
+  "2012": ["qemu-kvm", "qemu-kvm.patched", "qemu-system-x86_64"],
+  today: ["qemu-system-x86_64", "qemu-kvm"],
+} as const;
+
 /** Makes the programs by which QEMU is called on the host of `lab`. */
 export function qemuPrograms(lab: Lab): Program[] {
-  return ["qemu-kvm", "qemu-kvm.patched", "qemu-system-x86_64"].map((name) => qemuProgram(lab, name));
+  return PROGRAMS[lab.options.era.name].map((name) => qemuProgram(lab, name));
 }
 
 function qemuProgram(lab: Lab, name: string): Program {
@@ -47,8 +53,10 @@ function qemuProgram(lab: Lab, name: string): Program {
     patched: name === "qemu-kvm.patched",
     costs: options.profile.values.qemu,
     kvm: lab.kvm,
-    era: () => "2012",
-    openImage: (file) => IMAGES.has(file) ? undefined : errnoOf(2)!.message,
+    era: options.era.name,
+    openImage: (file) => IMAGES.has(file) ? undefined : ENOENT.message,
+    openMemory: (path) => openMemory(lab, path),
+    reserve: (mib) => mib > lab.host.memory.mib ? ENOMEM.message : undefined,
     defaultName: () => lab.freeGuestName(),
     openPty: () => `/dev/pts/${lab.ptys++}`,
     createGuest: (request) => {
@@ -74,6 +82,16 @@ function qemuProgram(lab: Lab, name: string): Program {
       return yield* program.main(command);
     },
   };
+}
+
+/** What `-mem-path` names: a directory in which QEMU makes a file of its own, or a file, made where there is none. */
+function openMemory(lab: Lab, path: string): string | undefined {
+  const { vfs } = lab.software;
+  const stat = vfs.stat(path);
+  if (!(stat instanceof Errno) && stat.kind === "directory") return undefined;
+  const file = vfs.open(path, { read: true, write: true, create: true });
+  if (file instanceof Errno) return file.message;
+  file.close();
 }
 
 /** Builds a guest's kernel and what is around it; its first task loads the drivers of what it finds. */

@@ -11,7 +11,7 @@
  */
 
 import type { PciFunction } from "../kvm/user_space.ts";
-import { type QemuEra } from "./era.ts";
+import type { QemuEra } from "./era.ts";
 import type { QemuMachine } from "./machine.ts";
 import type { QemuOptions } from "./options.ts";
 import type { VcpuThread } from "./vcpu_thread.ts";

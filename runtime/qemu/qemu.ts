@@ -30,12 +30,12 @@ import { characterDevices } from "./info.ts";
 import { type MachineContext, QemuMachine } from "./machine.ts";
 import { type Monitor, PROMPT } from "./monitor.ts";
 import type { QemuEra } from "./era.ts";
-import { parseOptions, QemuEnds, type QemuHost, type QemuOptions } from "./options.ts";
+import { parseOptions, QemuEnds, type QemuHost } from "./options.ts";
 
 /** What QEMU runs in. */
 export interface QemuContext extends MachineContext, QemuHost {
   /** Whose years' QEMU it is. */
-  era(): QemuEra;
+  readonly era: QemuEra;
   /** What the program is called by. */
   readonly name: string;
   /** Whether it knows `KVM_SET_SLAVE_CPU`. */
@@ -89,7 +89,7 @@ export function qemu(context: QemuContext): QemuProgram {
     *main(command: QemuProcess): Activity<number> {
       const { argv, task } = command;
       yield steps.startUp;
-      const options = parseOptions(argv, context, context.era());
+      const options = parseOptions(argv, context, context.era);
       if (options instanceof QemuEnds) {
         for (const line of options.stdout) command.stdout(`${line}\n`);
         for (const line of options.stderr) command.stderr(`${line}\n`);
