@@ -84,7 +84,7 @@ export class Rig {
       settle(this.pci.unbind("ixgbevf", "0000:05:00.0"));
       settle(this.pci.bind("pci-stub", "0000:05:00.0"));
     }
-    this.kvm.devices = { pci: this.pci, irqs: this.irqs };
+    this.kvm.devices = { pci: this.pci, irqs: this.irqs, vfio: null };
     for (const cpu of this.host.cpus) {
       cpu.vectorIrq.set(Vector.Isa + 1, this.host.consoleAction);
       if (!offline.includes(cpu.id)) this.machine.cpus[cpu.id]!.start(cpu.prepareStart());

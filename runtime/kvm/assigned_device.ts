@@ -72,10 +72,16 @@ export function* assignDevice(vm: Vm, place: string): Activity<AssignedDevice | 
   return assigned;
 }
 
-/** One MSI-X entry in use: its host interrupt, that interrupt's thread, and the guest's route. */
+/**
+ * The stock way from the host's interrupt to the virtual one: by a thread (`KVM_ASSIGN_DEV_IRQ`), or within the handler,
+ * by an eventfd of VFIO that is an irqfd of the machine (`kvm_arch_set_irq_inatomic()`).
+ */
+export type InterruptWay = "thread" | "irqfd";
+
+/** One MSI-X entry in use: its host interrupt, that interrupt's thread if it has one, and the guest's route. */
 interface Entry {
   readonly descriptor: IrqDescriptor;
-  readonly thread: IrqThread;
+  readonly thread: IrqThread | null;
   route: MsiXRoute;
   /** The hard handler has run and the thread has not yet. */
   pending: boolean;
@@ -85,15 +91,16 @@ interface Entry {
 export class AssignedDevice {
   readonly #routes = new Map<number, MsiXRoute>();
   readonly #entries = new Map<number, Entry>();
-  /** Interrupts that went through the host, by its thread. */
+  /** Interrupts that went through the host. */
   forwarded = 0;
 
   /** Made by {@linkcode assignDevice}. */
-  constructor(readonly vm: Vm, readonly device: PciDevice) {}
+  constructor(readonly vm: Vm, readonly device: PciDevice, readonly way: InterruptWay = "thread") {}
 
-  /** The host's name of its interrupts, as `/proc/interrupts` shows it: `kvm:0000:05:00.0`. */
-  get irqName(): string {
-    return `kvm:${this.device.name}`;
+  /** The host's name of an entry's interrupt, as `/proc/interrupts` shows it. */
+  irqName(entry: number): string {
+    const { name } = this.device;
+    return this.way === "thread" ? `kvm:${name}` : `vfio-msix[${entry}](${name})`;
   }
 
   /** Whether its interrupts are set up. */
@@ -139,15 +146,19 @@ export class AssignedDevice {
     if (this.irqsAssigned || this.#routes.size === 0) return EINVAL;
     const routes = [...this.#routes.values()].sort((a, b) => a.entry - b.entry);
     if (routes.some(({ entry }, index) => entry !== index)) return EINVAL;
-    const failed = settle(device.enableMsiX(routes.map(() => this.irqName)));
+    const failed = settle(device.enableMsiX(routes.map(({ entry }) => this.irqName(entry))));
     if (failed) return failed;
     for (const route of routes) {
       const descriptor = irqs.get(device.msiXIrqs.get(route.entry)!)!;
-      const thread = new IrqThread(vm.kvm.host, descriptor.irq, this.irqName);
-      thread.task.cpu = by.id;
+      const thread = this.way === "thread"
+        ? new IrqThread(vm.kvm.host, descriptor.irq, this.irqName(route.entry))
+        : null;
+      if (thread !== null) thread.task.cpu = by.id;
       const entry: Entry = { descriptor, route, pending: false, thread };
       this.#entries.set(route.entry, entry);
-      descriptor.topHalf = { step: vm.kvm.host.steps.wakeUp, act: (cpu) => this.#hardHandler(entry, cpu) };
+      descriptor.topHalf = thread === null
+        ? { step: vm.kvm.steps.assignedInterrupt, act: (cpu) => this.#signalAtOnce(entry, cpu) }
+        : { step: vm.kvm.host.steps.wakeUp, act: (cpu) => this.#hardHandler(entry, thread, cpu) };
     }
     this.#leadToSlaves();
   }
@@ -164,7 +175,7 @@ export class AssignedDevice {
     const { irqs } = this.vm.kvm.devices!;
     for (const { descriptor, thread } of this.#entries.values()) {
       irqs.revertSlaveVectors(descriptor.irq);
-      this.vm.kvm.host.kill(thread.task, 0, by);
+      if (thread !== null) this.vm.kvm.host.kill(thread.task, 0, by);
     }
     this.#entries.clear();
     this.device.disableMsiX();
@@ -209,19 +220,25 @@ export class AssignedDevice {
   }
 
   /** The handler of the host interrupt: it only wakes the thread (`IRQ_WAKE_THREAD`). */
-  #hardHandler(entry: Entry, cpu: KernelCpu): void {
+  #hardHandler(entry: Entry, thread: IrqThread, cpu: KernelCpu): void {
     if (entry.pending) return;
     entry.pending = true;
-    entry.thread.wake(this.#forward(entry), cpu);
+    thread.wake(this.#forward(entry, thread), cpu);
+  }
+
+  /** `vfio_msihandler()`: the eventfd is an irqfd, and that is served where it is signalled. */
+  #signalAtOnce({ route }: Entry, cpu: KernelCpu): void {
+    this.forwarded++;
+    this.vm.signalMsi(route.destination, route.vector, cpu);
   }
 
   /** Work of thread `irq/NN-kvm:0000`: makes a virtual interrupt of the device's. */
-  *#forward(entry: Entry): Activity {
+  *#forward(entry: Entry, thread: IrqThread): Activity {
     const { host, steps } = this.vm.kvm;
     entry.pending = false;
     yield steps.assignedInterrupt;
     this.forwarded++;
-    const here = host.cpus[entry.thread.task.cpu]!;
+    const here = host.cpus[thread.task.cpu]!;
     this.vm.signalMsi(entry.route.destination, entry.route.vector, here);
     yield* here.sendPendingIpis();
   }

@@ -9,6 +9,7 @@ import type { ClockRatio } from "../../hw/lapic_timer.ts";
 import type { Machine } from "../../hw/machine.ts";
 import type { RegisterFile } from "../../hw/register_file.ts";
 import type { MsrBitmap } from "../../hw/vmx.ts";
+import type { VfioPci } from "../linux/drivers/vfio_pci.ts";
 import type { Irqs } from "../linux/irq.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import type { KernelCpu } from "../linux/kernel_cpu.ts";
@@ -25,6 +26,8 @@ export interface HostDevices {
   readonly pci: PciCore;
   /** Its interrupts. */
   readonly irqs: Irqs;
+  /** Its vfio-pci; null: it has none. */
+  readonly vfio: VfioPci | null;
 }
 
 /** `/dev/kvm`'s other side. */

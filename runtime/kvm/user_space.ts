@@ -16,11 +16,13 @@ import { Layers } from "../linux/layers.ts";
 import type { KernelCpu } from "../linux/kernel_cpu.ts";
 import type { MemoryUser } from "../linux/memory.ts";
 import type { CpuMask, Sender, Task } from "../linux/task.ts";
+import type { MsiXRoute } from "./assigned_device.ts";
 import { AssignedFunction, type FunctionOwner } from "./assigned_function.ts";
 import type { CallValue } from "./descriptors.ts";
-import { type GuestMemory, KvmCalls } from "./device.ts";
+import { type GuestMemory, KvmCalls, type VmFile } from "./device.ts";
 import { Capability, Ioctl } from "./ioctls.ts";
 import type { Kvm } from "./kvm.ts";
+import { openVfioDevice, VfioDeviceFile, type VfioRefusal } from "./vfio.ts";
 
 export type { CpuMask, GuestMemory, KernelCpu, LocalApic, PciFunction, Sender, Task, VectorSet };
 export { Apic, AssignedFunction, DeliveryMode, timerDivisor };
@@ -129,6 +131,24 @@ export class KvmProcess {
   pciDevice(place: string): { driver: string | undefined; vendor: number; device: number } | undefined {
     const device = this.kvm.devices?.pci.find(place);
     return device && { driver: device.driver, vendor: device.vendor, device: device.device };
+  }
+
+  /**
+   * Opens a device by VFIO, through the group that it is in.
+   *
+   * @param vm the machine's descriptor @returns the device's descriptor, why there is none, or undefined: it has no group
+   */
+  *openVfioDevice(vm: number, place: string): Activity<number | VfioRefusal | undefined> {
+    const device = this.kvm.devices?.pci.find(place);
+    const machine = (this.calls.descriptors.get(vm) as VmFile).vm;
+    if (device === undefined || this.kvm.devices?.pci.iommu?.of(device) === undefined) return undefined;
+    const opened = yield* openVfioDevice(machine, device);
+    return opened instanceof VfioDeviceFile ? this.calls.descriptors.install(opened) : opened;
+  }
+
+  /** `VFIO_DEVICE_SET_IRQS` on a device's descriptor; undefined, or strerror of the error. */
+  setVfioIrqs(fd: number, routes: readonly MsiXRoute[], by: Task): string | undefined {
+    return (this.calls.descriptors.get(fd) as VfioDeviceFile).setIrqs(routes, by)?.message;
   }
 
   /**

@@ -206,7 +206,8 @@ export class Lab {
     this.engine.runUntil(BOOT_NS);
     this.software.startPci();
     if (system.tuned) tuneHost(this.software);
-    this.kvm.devices = { pci: this.software.pci, irqs: this.software.irqs };
+    const { pci, irqs, vfio } = this.software;
+    this.kvm.devices = { pci, irqs, vfio };
     this.calls = new ShellCalls(this);
     this.#computers.set(
       "host",

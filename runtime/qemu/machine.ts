@@ -19,8 +19,9 @@ import type { QemuSteps } from "./costs.ts";
 import { MainLoop } from "./main_loop.ts";
 import { Monitor } from "./monitor.ts";
 import type { QemuOptions } from "./options.ts";
-import { PciAssign } from "./pci_assign.ts";
+import { type HostDevice, PciAssign } from "./pci_assign.ts";
 import { featureText, type VcpuStatus, vcpuStatus } from "./status.ts";
+import { VfioPci } from "./vfio_pci.ts";
 import { PublishedVcpu, VcpuThread, type VcpuThreadOwner } from "./vcpu_thread.ts";
 
 /** What a guest kernel is made for. */
@@ -100,7 +101,7 @@ export class QemuMachine implements VcpuThreadOwner {
   /** The vCPUs' threads, by number. */
   readonly threads: VcpuThread[] = [];
   /** Devices of the host that it has. */
-  readonly assigned: PciAssign[] = [];
+  readonly assigned: HostDevice[] = [];
   /** See {@linkcode RunState}. */
   runState: RunState = "prelaunch";
   /** @inheritdoc */
@@ -184,10 +185,10 @@ export class QemuMachine implements VcpuThreadOwner {
     if (options.kvmPit) yield* process.ioctl(task, this.vm, "KVM_CREATE_PIT2", 0);
     yield steps.machineInit;
     let slot = firstFreeSlot(options);
-    for (const [index, { properties, words }] of options.devices.entries()) {
+    for (const [index, { model, properties, words }] of options.devices.entries()) {
       yield steps.assignDevice;
       const place = { slot: slot++, memoryBase: DEVICE_MEMORY + index * DEVICE_MEMORY_STEP };
-      const device = new PciAssign(
+      const device = new (model === "vfio-pci" ? VfioPci : PciAssign)(
         process,
         this.vm,
         properties.get("host")!,

@@ -23,11 +23,30 @@ export interface GuestPlace {
   readonly memoryBase: number;
 }
 
-/** One assigned device. */
-export class PciAssign implements FunctionOwner {
+/** A device of the host that a machine has, in whichever way. */
+export interface HostDevice {
+  /** The `id=` of its option, if any. */
+  readonly id: string | undefined;
   /** What the guest sees; `undefined` until {@linkcode realize} has succeeded. */
-  function: AssignedFunction | undefined;
+  readonly function: AssignedFunction | undefined;
   /** Lines for the terminal that came up later. */
+  readonly messages: readonly string[];
+  /**
+   * Takes the device from the host.
+   *
+   * @param option the option as typed, for messages: `qemu-kvm: -device pci-assign,host=05:00.0`
+   * @returns the lines that QEMU prints where it fails; none: done
+   */
+  realize(task: Task, option: string, place: GuestPlace): Activity<string[]>;
+  /** The machine is reset, and the device with it. */
+  reset(): void;
+}
+
+/** One assigned device. */
+export class PciAssign implements HostDevice, FunctionOwner {
+  /** @inheritdoc */
+  function: AssignedFunction | undefined;
+  /** @inheritdoc */
   readonly messages: string[] = [];
   #routed = "";
 
@@ -43,12 +62,7 @@ export class PciAssign implements FunctionOwner {
     readonly thread: () => Task,
   ) {}
 
-  /**
-   * Takes the device from the host.
-   *
-   * @param option the option as typed, for messages: `qemu-kvm: -device pci-assign,host=05:00.0`
-   * @returns the lines that QEMU prints where it fails; none: done
-   */
+  /** @inheritdoc */
   *realize(task: Task, option: string, place: GuestPlace): Activity<string[]> {
     const { process, host } = this;
     const name = this.id ?? "(null)";
@@ -87,7 +101,7 @@ export class PciAssign implements FunctionOwner {
     if (this.#ioctl("KVM_ASSIGN_DEV_IRQ") >= 0) this.#routed = wanted;
   }
 
-  /** The machine is reset, and the device with it. */
+  /** @inheritdoc */
   reset(): void {
     this.function?.resetWithMachine();
   }

@@ -1,0 +1,89 @@
+/**
+ * The device `vfio-pci`: a PCI function of the host in the guest, by VFIO.
+ *
+ * *Document*: QEMU 7.2, `hw/vfio/pci.c` and `hw/vfio/common.c`: the messages, and the order of the steps.
+ *
+ * @module
+ */
+
+import type { Activity } from "../../hw/sim/activity.ts";
+import type { FunctionOwner } from "../kvm/assigned_function.ts";
+import type { AssignedFunction, KvmProcess, Task } from "../kvm/user_space.ts";
+import type { GuestPlace, HostDevice } from "./pci_assign.ts";
+
+/** One assigned device. */
+export class VfioPci implements HostDevice, FunctionOwner {
+  /** @inheritdoc */
+  function: AssignedFunction | undefined;
+  /** @inheritdoc */
+  readonly messages: string[] = [];
+  #fd = -1;
+  #routed = "";
+
+  /**
+   * @param vm the machine's descriptor @param host the device's full name, `0000:05:00.0`
+   * @param id the `id=` of the option, if any @param thread the task in whose name the guest's accesses are served
+   */
+  constructor(
+    readonly process: KvmProcess,
+    readonly vm: number,
+    readonly host: string,
+    readonly id: string | undefined,
+    readonly thread: () => Task,
+  ) {}
+
+  /** @inheritdoc */
+  *realize(_task: Task, option: string, place: GuestPlace): Activity<string[]> {
+    const { process, host } = this;
+    const failed = (message: string, name = host, ...hints: string[]) => [
+      `${option}: vfio ${name}: ${message}`,
+      ...hints,
+    ];
+    const missing = "No such file or directory";
+    if (process.pciDevice(host) === undefined) {
+      return failed(`no such host device: ${missing}`, `/sys/bus/pci/devices/${host}`);
+    }
+    const opened = yield* process.openVfioDevice(this.vm, host);
+    if (typeof opened === "number") {
+      this.#fd = opened;
+      this.function = process.guestFunction(host, place.slot, place.memoryBase, this);
+      return [];
+    }
+    switch (opened?.at) {
+      case undefined:
+        return failed(`no iommu_group found: ${missing}`);
+      case "group":
+        return failed(`failed to open /dev/vfio/${opened.group}: ${opened.errno.message}`);
+      case "viable":
+        return failed(
+          `group ${opened.group} is not viable`,
+          host,
+          "Please ensure all devices within the iommu_group are bound to their vfio bus driver.",
+        );
+      case "device":
+        return failed(
+          `error getting device from group ${opened.group}: ${opened.errno.message}`,
+          host,
+          `Verify all devices in group ${opened.group} are bound to vfio-<bus> or pci-stub and not already in use`,
+        );
+    }
+  }
+
+  /** The guest has written MSI-X Message Control: each vector in use becomes an irqfd of the machine. */
+  msiXChanged(
+    routes: readonly { readonly entry: number; readonly destination: number; readonly vector: number }[],
+  ): void {
+    const wanted = JSON.stringify(routes);
+    if (wanted === this.#routed || (routes.length === 0 && this.#routed === "")) return;
+    this.#routed = routes.length === 0 ? "" : wanted;
+    const error = this.process.setVfioIrqs(this.#fd, routes, this.thread());
+    if (error === undefined) return;
+    this.#routed = "";
+    this.messages.push(`vfio: Error: Failed to setup MSIX fds: ${error}`);
+  }
+
+  /** @inheritdoc */
+  reset(): void {
+    this.function?.resetWithMachine();
+  }
+}
