@@ -240,19 +240,16 @@ export class QemuMachine implements VcpuThreadOwner {
       undefined,
       (main) => this.#main(main),
     );
-    const { pid } = this.#main;
-    this.#main.tgid = pid; // fork() of -daemonize: what it makes are threads of it
     for (let index = 0; index < options.cpus; index++) {
       const thread = new VcpuThread(this, index, steps.vcpuInit, steps.serveExit);
       this.threads.push(thread);
       this.#alive++;
-      const made = yield* process.startThread(
+      yield* process.startThread(
         task,
         options.namedThreads ? `CPU ${index}/KVM` : options.program,
         context.vcpuAffinity(index),
         (own) => this.#thread(thread, own, task),
       );
-      made.tgid = pid;
       yield* process.waitUntil(task, () => thread.made);
     }
   }
