@@ -15,7 +15,7 @@
  */
 
 import type { Activity } from "../../hw/sim/activity.ts";
-import { EINVAL, ENODEV, ENOENT, ENOTTY, Errno } from "../linux/errno.ts";
+import { EINVAL, ENODEV, ENOENT, ENOTTY, type Errno } from "../linux/errno.ts";
 import type { IommuGroup } from "../linux/iommu_groups.ts";
 import type { PciDevice } from "../linux/pci_device.ts";
 import type { Task } from "../linux/task.ts";

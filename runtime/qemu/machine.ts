@@ -16,10 +16,11 @@ import type {
   Task,
 } from "../kvm/user_space.ts";
 import type { QemuSteps } from "./costs.ts";
+import type { HostDevice } from "./host_device.ts";
 import { MainLoop } from "./main_loop.ts";
 import { Monitor } from "./monitor.ts";
 import type { QemuOptions } from "./options.ts";
-import { type HostDevice, PciAssign } from "./pci_assign.ts";
+import { PciAssign } from "./pci_assign.ts";
 import { featureText, type VcpuStatus, vcpuStatus } from "./status.ts";
 import { VfioPci } from "./vfio_pci.ts";
 import { PublishedVcpu, VcpuThread, type VcpuThreadOwner } from "./vcpu_thread.ts";

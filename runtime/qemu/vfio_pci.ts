@@ -7,33 +7,14 @@
  */
 
 import type { Activity } from "../../hw/sim/activity.ts";
-import type { FunctionOwner } from "../kvm/assigned_function.ts";
-import type { AssignedFunction, KvmProcess, Task } from "../kvm/user_space.ts";
-import type { GuestPlace, HostDevice } from "./pci_assign.ts";
+import type { Task } from "../kvm/user_space.ts";
+import { type GuestPlace, type GuestRoute, HostDevice } from "./host_device.ts";
 
 /** One assigned device. */
-export class VfioPci implements HostDevice, FunctionOwner {
-  /** @inheritdoc */
-  function: AssignedFunction | undefined;
-  /** @inheritdoc */
-  readonly messages: string[] = [];
+export class VfioPci extends HostDevice {
   #fd = -1;
-  #routed = "";
 
-  /**
-   * @param vm the machine's descriptor @param host the device's full name, `0000:05:00.0`
-   * @param id the `id=` of the option, if any @param thread the task in whose name the guest's accesses are served
-   */
-  constructor(
-    readonly process: KvmProcess,
-    readonly vm: number,
-    readonly host: string,
-    readonly id: string | undefined,
-    readonly thread: () => Task,
-  ) {}
-
-  /** @inheritdoc */
-  *realize(_task: Task, option: string, place: GuestPlace): Activity<string[]> {
+  override *realize(_task: Task, option: string, place: GuestPlace): Activity<string[]> {
     const { process, host } = this;
     const failed = (message: string, name = host, ...hints: string[]) => [
       `${option}: vfio ${name}: ${message}`,
@@ -69,21 +50,14 @@ export class VfioPci implements HostDevice, FunctionOwner {
     }
   }
 
-  /** The guest has written MSI-X Message Control: each vector in use becomes an irqfd of the machine. */
-  msiXChanged(
-    routes: readonly { readonly entry: number; readonly destination: number; readonly vector: number }[],
-  ): void {
-    const wanted = JSON.stringify(routes);
-    if (wanted === this.#routed || (routes.length === 0 && this.#routed === "")) return;
-    this.#routed = routes.length === 0 ? "" : wanted;
+  /** Each vector in use becomes an irqfd of the machine. */
+  protected override connect(routes: readonly GuestRoute[]): boolean {
     const error = this.process.setVfioIrqs(this.#fd, routes, this.thread());
-    if (error === undefined) return;
-    this.#routed = "";
-    this.messages.push(`vfio: Error: Failed to setup MSIX fds: ${error}`);
+    if (error !== undefined) this.messages.push(`vfio: Error: Failed to setup MSIX fds: ${error}`);
+    return error === undefined;
   }
 
-  /** @inheritdoc */
-  reset(): void {
-    this.function?.resetWithMachine();
+  protected override disconnect(): void {
+    this.process.setVfioIrqs(this.#fd, [], this.thread());
   }
 }
