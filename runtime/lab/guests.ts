@@ -7,6 +7,7 @@
 import { type Activity, OUT, type Step, work } from "../../hw/sim/activity.ts";
 import { PciBus } from "../../hw/pci.ts";
 import { KERNELS } from "../guest/kernels.ts";
+import type { CpuIdentity } from "../linux/cpu_identity.ts";
 import { EINTR, ENOENT, ENOMEM, Errno, errnoOf } from "../linux/errno.ts";
 import { INTERFACES } from "../linux/interfaces.ts";
 import { Kernel } from "../linux/kernel.ts";
@@ -120,7 +121,7 @@ function makeGuest(lab: Lab, request: GuestRequest): Software {
     effects: lab.software.effects, // behind an assigned function are the host's devices
     commandLine: "root=/dev/vda1 ro console=ttyS0",
     interfaces: INTERFACES[interfaces],
-    identity: { ...GUEST_IDENTITY, flags: [GUEST_IDENTITY.flags, ...request.features].join(" ") },
+    identity: guestIdentity(lab, request),
   }, true);
   const acknowledge = work("timer_interrupt", Layers.GuestKernel, values.linux.deviceHandler);
   const cpu0 = kernel.cpus[0]!;
@@ -143,6 +144,25 @@ function makeGuest(lab: Lab, request: GuestRequest): Software {
   });
   kernel.atBoot(init);
   return software;
+}
+
+/** What the processors of the host have and KVM does not hand on (`kvm_dev_ioctl_get_supported_cpuid()`). */
+const KEPT_BACK: ReadonlySet<string> = new Set(
+  ("dts acpi tm pbe arch_perfmon pebs bts constant_tsc xtopology nonstop_tsc aperfmperf dtes64 monitor ds_cpl vmx smx " +
+    "est tm2 xtpr pdcm pcid ida arat epb pln pts dtherm tpr_shadow vnmi flexpriority ept vpid").split(" "),
+);
+
+/** What the guest's processors say of themselves: of no particular make, or the host's own with `-cpu host`. */
+function guestIdentity(lab: Lab, { cpuModel, features, cpus }: GuestRequest): CpuIdentity {
+  const { identity, name } = lab.options.era;
+  const base = cpuModel !== "host"
+    ? name === "2012" ? GUEST_IDENTITY : { ...GUEST_IDENTITY, modelName: "QEMU Virtual CPU version 2.5+" }
+    : {
+      ...identity,
+      cores: cpus,
+      flags: [...identity.flags.split(" ").filter((flag) => !KEPT_BACK.has(flag)), "hypervisor"].join(" "),
+    };
+  return { ...base, flags: [...new Set([...base.flags.split(" "), ...features])].join(" ") };
 }
 
 /** The handler of ACPI's interrupt: init ends what runs, and switches the machine off. */

@@ -87,6 +87,15 @@ export function cpuFeature(name: string, era: QemuEra): string | undefined {
   return FEATURES.has(underscored) || FEATURES_TODAY.has(underscored) ? underscored : undefined;
 }
 
+/**
+ * Features of a model that the model of its guest asks for: KVM adds x2APIC to every model since QEMU 1.4
+ * (`kvm_default_props`); before, it is part of the models that have it.
+ */
+export function impliedFeatures(model: string, era: QemuEra, kvm: boolean): readonly string[] {
+  const has = era === "today" ? kvm : model === "host" || model === "SandyBridge";
+  return has ? ["x2apic"] : [];
+}
+
 /** Properties of `-cpu MODEL,name=value` that are no features: only the CPUID text and numbers depend on them. */
 export const CPU_PROPERTIES: Readonly<Record<QemuEra, ReadonlySet<string>>> = {
   "2012": new Set(["family", "model", "stepping", "level", "xlevel", "vendor", "model_id", "tsc_freq"]),

@@ -33,7 +33,9 @@ export interface GuestRequest {
   readonly cpus: number;
   /** The processors show x2APIC: the kernel uses its registers as MSRs, not as memory. */
   readonly x2apic: boolean;
-  /** All CPUID features that were added to the CPU model. */
+  /** The processors' model, as `-cpu` names it. */
+  readonly cpuModel: string;
+  /** CPUID features that it has beside those of the model. */
   readonly features: ReadonlySet<string>;
   /** RAM, MiB. */
   readonly memoryMiB: number;
@@ -224,6 +226,7 @@ export class QemuMachine implements VcpuThreadOwner {
       name: this.name,
       cpus: options.cpus,
       x2apic: options.cpuFeatures.on.has("x2apic"),
+      cpuModel: options.cpuModel,
       features: options.cpuFeatures.on,
       memoryMiB: options.memoryMiB,
       functions: this.assigned.map((device) => device.function!),

@@ -7,7 +7,14 @@
  */
 
 import type { CommandLine, Given } from "./command_line.ts";
-import { CPU_PROPERTIES, cpuFeature, cpuModels, hasCpuModel, missingInEmulation } from "./cpu_models.ts";
+import {
+  CPU_PROPERTIES,
+  cpuFeature,
+  cpuModels,
+  hasCpuModel,
+  impliedFeatures,
+  missingInEmulation,
+} from "./cpu_models.ts";
 import { RELEASES } from "./era.ts";
 import { parseKeyValues } from "./key_values.ts";
 
@@ -259,7 +266,7 @@ export function cpuChoice(line: CommandLine, kvm: boolean): {
     line.answer(...cpuModels(era).map((model) => `x86 ${model.padStart(16)}`));
   }
   if (!hasCpuModel(cpuModel, era)) line.fail(`unable to find CPU model '${cpuModel}'`);
-  const on = new Set<string>();
+  const on = new Set(impliedFeatures(cpuModel, era, kvm));
   const off = new Set<string>();
   for (const item of items) {
     const [, sign = "", name = "", value] = item.match(/^([+-]?)([^=]*)(?:=(.*))?$/) ?? [];
