@@ -22,6 +22,7 @@ import type {
 } from "./ast.ts";
 import { runCall } from "./c_calls.ts";
 import { NullDevice, Pipe } from "./descriptors.ts";
+import { isEndless } from "./endless_loop.ts";
 import { expandArithmetic, expandPattern, expandText, expandWords } from "./expand.ts";
 import { matchGlob } from "./glob.ts";
 import type { Coroutine, Job, Request } from "./jobs.ts";
@@ -93,10 +94,33 @@ export function* runList(shell: Shell, list: List): Coroutine {
 }
 
 function* runPendingTraps(shell: Shell): Generator<Request, void, unknown> {
-  const { status } = shell;
   for (let name = shell.pendingTraps.shift(); name !== undefined; name = shell.pendingTraps.shift()) {
-    yield* runText(shell, shell.traps.get(name) ?? "", "trap");
-    shell.status = status;
+    yield* runTrap(shell, shell.traps.get(name) ?? "");
+  }
+}
+
+/** Runs the action of a trap. `$?` is afterwards what it was, which an `exit` in the action takes as well. */
+export function* runTrap(shell: Shell, action: string): Generator<Request, void, unknown> {
+  const { status, trapStatus } = shell;
+  shell.trapStatus = status;
+  try {
+    yield* runText(shell, action, "trap");
+  } finally {
+    shell.trapStatus = trapStatus;
+  }
+  shell.status = status;
+}
+
+/** The ERR trap: where `set -e` would end the shell, set or not. What fails in it does not run it again. */
+function* runErrorTrap(shell: Shell, status: number): Generator<Request, void, unknown> {
+  const action = shell.traps.get("ERR");
+  if (action === undefined || action === "" || shell.inErrorTrap) return;
+  shell.status = status;
+  shell.inErrorTrap = true;
+  try {
+    yield* runTrap(shell, action);
+  } finally {
+    shell.inErrorTrap = false;
   }
 }
 
@@ -186,15 +210,16 @@ function* runPipeline(shell: Shell, pipeline: Pipeline, guarded: boolean): Corou
   }
   seeToInterrupt(shell, status);
   if (pipeline.negated) return status === 0 ? 1 : 0;
-  if (status !== 0 && !guarded && shell.options.errexit && shell.errexitIgnored === 0) {
+  if (status !== 0 && !guarded && shell.errexitIgnored === 0) {
     if (pipeline.commands.length > 1 || (first !== undefined && endsOnError(first))) {
-      throw new ShellExit(status);
+      yield* runErrorTrap(shell, status);
+      if (shell.options.errexit) throw new ShellExit(status);
     }
   }
   return status;
 }
 
-/** `set -e` looks at these; other commands have looked at their parts already. */
+/** `set -e` and the ERR trap look at these; other commands have looked at their parts already. */
 function endsOnError(command: Command): boolean {
   if (command.kind === "group") return command.subshell;
   return ["simple", "test", "arithmetic", "call", "condition"].includes(command.kind);
@@ -387,27 +412,6 @@ function* runArithmeticFor(shell: Shell, command: ArithmeticFor): Coroutine {
   return status;
 }
 
-/** Whether a list does nothing but succeed (`result` true) or fail, and changes nothing. */
-function isEmpty(shell: Shell, list: List, names: readonly string[]): boolean {
-  return list.items.every(({ background, command }) => {
-    const [only] = command.first.commands;
-    if (background || command.rest.length > 0 || command.first.commands.length > 1) return false;
-    if (command.first.negated || only?.kind !== "simple" || only.redirects.length > 0) return false;
-    if (only.assignments.length > 0 || only.words.length !== 1) return false;
-    const [word] = only.words;
-    if (word?.kind !== "word" || word.parts.length !== 1) return false;
-    const [part] = word.parts;
-    return part?.kind === "literal" && names.includes(part.text) && !shell.functions.has(part.text);
-  });
-}
-
-/** `while :; do :; done`: a CPU-bound task, the talk's "infinite loop". */
-function isEndless(shell: Shell, command: Loop): boolean {
-  if (command.redirects.length > 0) return false;
-  return isEmpty(shell, command.condition, command.until ? ["false"] : [":", "true"]) &&
-    isEmpty(shell, command.body, [":", "true", "false"]);
-}
-
 function* runLoop(shell: Shell, command: Loop): Coroutine {
   if (isEndless(shell, command)) {
     const { machine } = shell;
@@ -455,6 +459,8 @@ function* runCase(shell: Shell, command: Case): Coroutine {
 export function* callFunction(shell: Shell, body: Command, args: readonly string[]): Coroutine {
   const { positional, loopDepth } = shell;
   const hidden = new Map();
+  const onError = shell.options.errtrace ? undefined : shell.traps.get("ERR");
+  if (onError !== undefined) shell.traps.delete("ERR");
   shell.positional = [...args];
   shell.loopDepth = 0;
   shell.functionDepth++;
@@ -470,6 +476,8 @@ export function* callFunction(shell: Shell, body: Command, args: readonly string
     shell.loopDepth = loopDepth;
     shell.functionDepth--;
     shell.locals.pop();
+    // One that the function has set stays.
+    if (onError !== undefined && !shell.traps.has("ERR")) shell.traps.set("ERR", onError);
     for (const [name, variable] of hidden) {
       if (variable === undefined) shell.variables.delete(name);
       else shell.variables.set(name, variable);

@@ -141,6 +141,7 @@ function optionLetters(shell: Shell): string {
     [options.nounset, "u"],
     [options.xtrace, "x"],
     [options.noclobber, "C"],
+    [options.errtrace, "E"],
   ];
   return letters.map(([on, letter]) => on ? letter : "").join("");
 }

@@ -50,7 +50,9 @@ export function* runSimple(shell: Shell, command: SimpleCommand): Coroutine {
       for (const assignment of command.assignments) yield* assign(shell, assignment);
       saved.keep();
       if (fields.length === 1) return 0;
-      throw new ShellExit(yield* runNamed(shell, fields.slice(1), { skipFunctions: true }), true);
+      const status = yield* runNamed(shell, fields.slice(1), { skipFunctions: true });
+      if (status !== 126 && status !== 127) shell.traps.delete("EXIT"); // the shell is no more
+      throw new ShellExit(status, true);
     }
     return yield* runWithAssignments(shell, fields, arrays, command.assignments);
   } finally {

@@ -25,6 +25,8 @@ export interface Variable {
 export interface Options {
   /** `-e`. */
   errexit: boolean;
+  /** `-E`: functions and subshells have the ERR trap too. */
+  errtrace: boolean;
   /** `-u`. */
   nounset: boolean;
   /** `-f`. */
@@ -85,6 +87,7 @@ export class Shell {
   /** Options of `set`. */
   readonly options: Options = {
     errexit: false,
+    errtrace: false,
     nounset: false,
     noglob: false,
     noexec: false,
@@ -94,8 +97,14 @@ export class Shell {
     pipefail: false,
     strict: false,
   };
-  /** Actions by signal; an empty one ignores it. */
+  /** Actions by signal, EXIT and ERR; an empty one ignores it. */
   readonly traps = new Map<string, string>();
+  /** Those of the shell that this is a copy of: `trap` lists them until it changes one. */
+  listedTraps: ReadonlyMap<string, string> | undefined;
+  /** `$?` before the trap that runs: what `exit` takes. */
+  trapStatus: number | undefined;
+  /** The ERR trap runs. */
+  inErrorTrap = false;
   /** Open descriptors. */
   descriptors = new DescriptorTable();
   /** `$1` and so on. */
@@ -187,7 +196,13 @@ export class Shell {
       variables: new Map([...this.variables].map(([name, v]) => [name, copyVariable(v)])),
       functions: new Map(this.functions),
       options: { ...this.options },
-      traps: new Map([...this.traps].filter(([, action]) => action === "")),
+      traps: new Map(
+        [...this.traps].filter(([name, action]) =>
+          action === "" || (name === "ERR" && this.options.errtrace)
+        ),
+      ),
+      listedTraps: this.listedTraps ?? new Map(this.traps),
+      trapStatus: undefined,
       descriptors: this.descriptors.clone(),
       positional: [...this.positional],
       children: [],
@@ -214,12 +229,14 @@ export class Shell {
       options: {
         ...copy.options,
         errexit: false,
+        errtrace: false,
         nounset: false,
         noglob: false,
         xtrace: false,
         pipefail: false,
       },
       traps: new Map(),
+      listedTraps: undefined,
       zero,
       positional: [],
       status: 0,

@@ -5,7 +5,7 @@
  */
 import type { List } from "./ast.ts";
 import { Capture, Pipe } from "./descriptors.ts";
-import { runList, runText } from "./interpret.ts";
+import { runList, runTrap } from "./interpret.ts";
 import { type Coroutine, Interrupted, type Request } from "./jobs.ts";
 import { INTERRUPTED } from "./signals.ts";
 import { LoopJump, ReturnJump, type Shell, ShellError, ShellExit } from "./state.ts";
@@ -17,12 +17,10 @@ export function* runToExit(shell: Shell, run: () => Coroutine): Coroutine {
   const action = shell.traps.get("EXIT");
   if (action !== undefined && action !== "") {
     shell.traps.delete("EXIT");
-    const { status } = shell;
-    const after = yield* catchExit(shell, function* () {
-      yield* runText(shell, action, "trap");
-      return status; // only an `exit` in the trap changes the status
+    shell.status = yield* catchExit(shell, function* () {
+      yield* runTrap(shell, action);
+      return shell.status; // only an `exit N` in the trap changes the status
     });
-    shell.status = after;
   }
   return shell.status & 255;
 }

@@ -5,7 +5,7 @@ import type { Command } from "./command.ts";
 const doc = `exit - ends the shell
 Usage: exit [N]
 Effects: ends the shell, after the EXIT trap
-Exit status: N modulo 256; without N that of the last command
+Exit status: N modulo 256; without N that of the last command, in a trap that before it
 Errors: N: numeric argument required
 Differs from the real one: in nothing
 Examples: (exit 3) || echo $?`;
@@ -16,7 +16,7 @@ export const exit: Command = {
   doc,
   run(context) {
     const [status] = context.args;
-    if (status === undefined) throw new ShellExit(context.shell.status, true);
+    if (status === undefined) throw new ShellExit(context.shell.trapStatus ?? context.shell.status, true);
     if (!/^-?\d+$/.test(status)) {
       context.complain(`${status}: numeric argument required`);
       throw new ShellExit(2, true);

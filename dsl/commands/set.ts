@@ -4,10 +4,10 @@ import type { Command, CommandContext } from "./command.ts";
 
 /** `set`. */
 const doc = `set - options of the shell, and its positional parameters
-Usage: set [-aefnuxC] [+aefnuxC] [-o OPTION] [+o OPTION] [--] [ARGUMENT]…
+Usage: set [-aeEfnuxC] [+aeEfnuxC] [-o OPTION] [+o OPTION] [--] [ARGUMENT]…
 Effects: turns options on (-) or off (+) and replaces the positional parameters; without arguments lists variables.
-  OPTION: allexport errexit noglob noexec nounset xtrace noclobber pipefail, and of the laboratory strict (errno-exact;
-  without it the shell takes what the slides print) and era=2012 or era=today, which boots a machine of that time
+  OPTION: allexport errexit errtrace noglob noexec nounset xtrace noclobber pipefail, and of the laboratory strict
+  (errno-exact; without it the shell takes what the slides print) and era=2012 or era=today, which boots a machine of that time
 Exit status: 0, or 2 for an option that is not taken
 Errors: -X: invalid option; NAME: invalid option name
 Differs from the real one: no other options
@@ -16,6 +16,7 @@ Examples: set -eu; set -- a b; echo $2`;
 const letters: Readonly<Record<string, keyof Options>> = {
   a: "allexport",
   e: "errexit",
+  E: "errtrace",
   f: "noglob",
   n: "noexec",
   u: "nounset",
