@@ -90,6 +90,8 @@ export interface If extends CommandBase {
 /** `for NAME in WORDS`; without `in`, over the positional parameters. */
 export interface For extends CommandBase {
   readonly kind: "for";
+  /** Its source up to the body, for `set -x`. */
+  readonly head: string;
   readonly name: string;
   readonly words: readonly Word[] | undefined;
   readonly body: List;
@@ -115,6 +117,8 @@ export interface Loop extends CommandBase {
 /** `case WORD in PATTERN|PATTERN) BODY;; … esac`. */
 export interface Case extends CommandBase {
   readonly kind: "case";
+  /** Its source up to `in`, for `set -x`. */
+  readonly head: string;
   readonly subject: Word;
   readonly items: readonly { readonly patterns: readonly Word[]; readonly body: List }[];
 }
@@ -179,6 +183,8 @@ export interface ScalarAssignment {
 /** `NAME=(…)`. */
 export interface ArrayAssignment {
   readonly kind: "array";
+  /** Its source, for `set -x`. */
+  readonly text: string;
   readonly name: string;
   readonly append: boolean;
   readonly elements: readonly { readonly key: Word | undefined; readonly value: Word }[];

@@ -117,13 +117,23 @@ export const actions: Record<string, Action> = {
   },
   For_words: function (_for, name, _newlines, _in, words, _separator, body) {
     const [variable, list] = [text(name), many<ast.Word>(words)];
-    return { kind: "for", span: span(this), redirects: [], name: variable, words: list, body: one(body) };
+    const head = ["for", variable, "in", ...words!.children.map(text)].join(" ");
+    return {
+      kind: "for",
+      span: span(this),
+      redirects: [],
+      head,
+      name: variable,
+      words: list,
+      body: one(body),
+    };
   },
   For_arguments: function (_for, name, _separator, body) {
     return {
       kind: "for",
       span: span(this),
       redirects: [],
+      head: `for ${text(name)} in "$@"`,
       name: text(name),
       words: undefined,
       body: one(body),
@@ -134,7 +144,8 @@ export const actions: Record<string, Action> = {
   DoGroup: (_do, body, _done) => one(body),
   Case: function (_case, subject, _n1, _in, _n2, items, last, _esac) {
     const all = [...many(items), ...many(last)];
-    return { kind: "case", span: span(this), redirects: [], subject: one(subject), items: all };
+    const head = `case ${text(subject)} in`;
+    return { kind: "case", span: span(this), redirects: [], head, subject: one(subject), items: all };
   },
   CaseItem: (patterns, _n1, body, _end, _n2) => ({
     patterns: one(patterns),
@@ -221,7 +232,7 @@ export const actions: Record<string, Action> = {
       redirects: all.filter(isRedirect),
     };
   },
-  assignment_array: (name, operator, elements) => arrayAssignment(name, operator, elements),
+  assignment_array: (name, operator, elements) => arrayAssignment(name!, operator!, elements!),
   assignment_scalar: function (name, subscript, operator, value) {
     const empty: ast.Word = { kind: "word", span: span(this), parts: [] };
     const key = maybe<ast.Word | "@" | "*">(subscript);
@@ -234,7 +245,7 @@ export const actions: Record<string, Action> = {
       value: maybe(value) ?? empty,
     };
   },
-  arrayArgument: (name, operator, elements) => arrayAssignment(name, operator, elements),
+  arrayArgument: (name, operator, elements) => arrayAssignment(name!, operator!, elements!),
   arrayLiteral: (_open, _space, elements, _close) => many(elements),
   arrayElement_keyed: function (_open, key, _close, value, _space) {
     const empty: ast.Word = { kind: "word", span: span(this), parts: [] };
@@ -330,12 +341,14 @@ export const actions: Record<string, Action> = {
   ...wordActions,
 };
 
-function arrayAssignment(
-  name: ParseNode | undefined,
-  operator: ParseNode | undefined,
-  elements: ParseNode | undefined,
-): ast.ArrayAssignment {
-  return { kind: "array", name: text(name), append: text(operator) === "+=", elements: one(elements) };
+function arrayAssignment(name: ParseNode, operator: ParseNode, elements: ParseNode): ast.ArrayAssignment {
+  return {
+    kind: "array",
+    text: text(name) + text(operator) + text(elements),
+    name: text(name),
+    append: text(operator) === "+=",
+    elements: one(elements),
+  };
 }
 
 type Item = { readonly kind: string };

@@ -16,6 +16,7 @@ import { parseExpression } from "./parse.ts";
 import type { CallHandler, CallValue, Process } from "./ports.ts";
 import { builtinTask, knownNames } from "./simple.ts";
 import { type Shell, ShellError } from "./state.ts";
+import { trace } from "./xtrace.ts";
 
 /** Runs a call; the status is 0, or 1 if it fails. `errno` holds the number of the last error. */
 export function* runCall(shell: Shell, command: CallStatement): Coroutine {
@@ -33,6 +34,7 @@ export function* runCall(shell: Shell, command: CallStatement): Coroutine {
     return 127;
   }
   const args: CallValue[] = [];
+  yield* trace(shell, `${name}(${command.arguments.map(({ text }) => text).join(", ")})`);
   try {
     for (const argument of command.arguments) args.push(yield* argumentValue(shell, argument));
   } catch (error) {

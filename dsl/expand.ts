@@ -122,14 +122,22 @@ function unreachable(value: never): never {
   throw new Error(`Unknown part ${JSON.stringify(value)}`);
 }
 
-/** Evaluates an expression that is a tree, or text that becomes one by expansion. */
+/**
+ * Evaluates an expression that is a tree, or text that becomes one by expansion.
+ *
+ * @param told is given its text with its expansions made, before it is evaluated
+ */
 export function* expandArithmetic(
   shell: Shell,
   expression: ArithmeticText | readonly WordPart[],
+  told: (text: string) => Expansion<void> = function* () {},
 ): Expansion<bigint> {
   if (!("tree" in expression)) return yield* evaluateText(shell, yield* expandQuoted(shell, expression));
   const { tree, text, holes } = expression;
-  if (holes.length === 0) return yield* evaluateExpression(shell, tree, undefined, text);
+  if (holes.length === 0) {
+    yield* told(text);
+    return yield* evaluateExpression(shell, tree, undefined, text);
+  }
   const values = new Map<WordPart, string>();
   let expanded = "";
   let end = 0;
@@ -139,6 +147,7 @@ export function* expandArithmetic(
     expanded += text.slice(end, hole.start) + value;
     end = hole.end;
   }
+  yield* told(expanded + text.slice(end));
   const areOperands = [...values.values()].every((value) => /^\s*-?\w+\s*$/.test(value));
   if (!areOperands) return yield* evaluateText(shell, expanded + text.slice(end));
   return yield* evaluateExpression(shell, tree, values, expanded + text.slice(end));

@@ -9,6 +9,7 @@
 import type {
   AndOr,
   ArithmeticFor,
+  ArithmeticText,
   Case,
   Command,
   For,
@@ -34,6 +35,7 @@ import { LoopJump, ReturnJump, type Shell, ShellError, ShellExit } from "./state
 import { catchExit, runSubshell, runToExit, seeToInterrupt } from "./subshell.ts";
 import { runTest, TestError } from "./test_expression.ts";
 import { ShellSyntaxError } from "./syntax_error.ts";
+import { trace } from "./xtrace.ts";
 
 /** Runs a whole script in a shell, to its exit status, the EXIT trap included. */
 export function* runScript(shell: Shell, script: Script): Coroutine {
@@ -75,9 +77,11 @@ export function* runText(shell: Shell, text: string, name: string): Coroutine {
     return 2;
   }
   const { line } = shell;
+  shell.traceLevel++;
   try {
     return yield* runList(shell, script.body);
   } finally {
+    shell.traceLevel--;
     shell.line = line;
   }
 }
@@ -319,7 +323,7 @@ function* runCompound(shell: Shell, command: Exclude<Command, { kind: "simple" }
     case "arithmetic": {
       let value: bigint;
       try {
-        value = yield* expandArithmetic(shell, command.expression);
+        value = yield* expandTraced(shell, command.expression);
       } catch (error) {
         if (!(error instanceof ShellError)) throw error;
         return shell.complain(`((: ${error.message}`);
@@ -334,6 +338,11 @@ function* runCompound(shell: Shell, command: Exclude<Command, { kind: "simple" }
     default:
       return unreachable(command);
   }
+}
+
+/** An expression that `set -x` writes. */
+function* expandTraced(shell: Shell, expression: ArithmeticText): Generator<Request, bigint, unknown> {
+  return yield* expandArithmetic(shell, expression, (text) => trace(shell, `(( ${text.trim()} ))`));
 }
 
 function unreachable(value: never): never {
@@ -387,6 +396,7 @@ function* runFor(shell: Shell, command: For): Coroutine {
     : yield* expandWords(shell, command.words);
   let status = 0;
   for (const word of words) {
+    yield* trace(shell, command.head);
     shell.set(command.name, word);
     const pass = yield* runBody(shell, command.body);
     status = pass.status;
@@ -397,17 +407,17 @@ function* runFor(shell: Shell, command: For): Coroutine {
 
 function* runArithmeticFor(shell: Shell, command: ArithmeticFor): Coroutine {
   let status = 0;
-  if (command.start !== undefined) yield* expandArithmetic(shell, command.start);
+  if (command.start !== undefined) yield* expandTraced(shell, command.start);
   for (;;) {
     // The condition costs time, so that a loop with an empty body does not stand still.
     yield* builtinTask(shell, "((");
-    if (command.condition !== undefined && (yield* expandArithmetic(shell, command.condition)) === 0n) {
+    if (command.condition !== undefined && (yield* expandTraced(shell, command.condition)) === 0n) {
       break;
     }
     const pass = yield* runBody(shell, command.body);
     status = pass.status;
     if (pass.over) break;
-    if (command.step !== undefined) yield* expandArithmetic(shell, command.step);
+    if (command.step !== undefined) yield* expandTraced(shell, command.step);
   }
   return status;
 }
@@ -447,6 +457,7 @@ function* runConditionOfLoop(shell: Shell, condition: List): Generator<Request, 
 
 function* runCase(shell: Shell, command: Case): Coroutine {
   const subject = yield* expandText(shell, command.subject);
+  yield* trace(shell, command.head);
   for (const { patterns, body } of command.items) {
     for (const pattern of patterns) {
       if (matchGlob(yield* expandPattern(shell, pattern.parts), subject)) return yield* runList(shell, body);

@@ -16,7 +16,7 @@
 import * as ohm from "ohm-js";
 import type { ActionDict, FailedMatchResult, Grammar, MatchResult, Semantics } from "ohm-js";
 import grammarText from "./shell.ohm" with { type: "text" };
-import type { Expression, List, ListItem, Script } from "./ast.ts";
+import type { Expression, List, ListItem, Script, WordPart } from "./ast.ts";
 import { actions } from "./build.ts";
 import { explainFailure } from "./explain.ts";
 import { FILLER, maskHereDocuments } from "./heredoc.ts";
@@ -185,6 +185,15 @@ function failureOf(
 ): ShellSyntaxError {
   const at = from + match.getRightmostFailurePosition();
   return explainFailure(source, text, at, whole, () => (match as Failure).getRightmostFailures().map(String));
+}
+
+/**
+ * Parses a text as between double quotes, which themselves are ordinary: PS4.
+ *
+ * @throws {ShellSyntaxError} if an expansion in it is none
+ */
+export function parseQuoted(text: string): WordPart[] {
+  return parseFragment<WordPart[]>(text, "HereBody", new SourceMap("rtkvm", text, 0));
 }
 
 const expressions = new Map<string, Expression>();

@@ -20,6 +20,7 @@ import { type Errno, isErrno, type Launch, type Process, type Program } from "./
 import { redirect } from "./redirect.ts";
 import { runScriptFile } from "./script_file.ts";
 import { type Shell, ShellError, ShellExit, type Variable } from "./state.ts";
+import { trace, traceFields, traceQuote } from "./xtrace.ts";
 
 /** Commands whose arguments `NAME=VALUE` are assignments: not split, no globs. */
 const declarations = new Set(["declare", "export", "local", "readonly", "typeset"]);
@@ -29,7 +30,7 @@ export function* runSimple(shell: Shell, command: SimpleCommand): Coroutine {
   shell.substitutionStatus = undefined;
   const open = shell.processSubstitutions.length;
   const { fields, arrays } = yield* expandCommand(shell, command.words);
-  trace(shell, fields);
+  if (command.assignments.length === 0) yield* traceFields(shell, fields);
   const saved = yield* redirect(shell, command.redirects);
   try {
     if (saved === undefined) {
@@ -42,7 +43,6 @@ export function* runSimple(shell: Shell, command: SimpleCommand): Coroutine {
     const [name] = fields;
     if (name === undefined) {
       for (const assignment of command.assignments) yield* assign(shell, assignment);
-      trace(shell, command.assignments.map((a) => `${a.name}=${shell.get(a.name) ?? ""}`));
       yield* builtinTask(shell, "bash");
       return shell.substitutionStatus ?? 0;
     }
@@ -67,14 +67,6 @@ function noteUnknown(shell: Shell, [name = ""]: readonly string[]): void {
   if (name === "" || name.includes("/") || known.includes(name)) return;
   const meant = hintOnName([name], known);
   if (meant !== undefined) shell.note(`${name}: ${meant}`);
-}
-
-/** `set -x`. */
-function trace(shell: Shell, fields: readonly string[]): void {
-  if (!shell.options.xtrace || fields.length === 0) return;
-  const quote = (field: string) =>
-    /^[\w@%+=:,./-]+$/.test(field) ? field : `'${field.replaceAll("'", "'\\''")}'`;
-  shell.err((shell.get("PS4") ?? "+ ") + fields.map(quote).join(" ") + "\n");
 }
 
 function* expandCommand(
@@ -134,13 +126,16 @@ function* arrayValue(
 export function* assign(shell: Shell, assignment: Assignment): Generator<Request, Variable, unknown> {
   const { name } = assignment;
   if (assignment.kind === "array") {
-    return setArray(shell, {
-      name,
-      append: assignment.append,
-      elements: yield* arrayValue(shell, assignment),
-    });
+    const elements = yield* arrayValue(shell, assignment);
+    yield* trace(shell, assignment.text);
+    return setArray(shell, { name, append: assignment.append, elements });
   }
   const value = yield* expandText(shell, assignment.value, true);
+  if (shell.options.xtrace) {
+    const key = assignment.subscript && `[${yield* expandText(shell, assignment.subscript)}]`;
+    const written = value === "" ? "" : traceQuote(value);
+    yield* trace(shell, `${name}${key ?? ""}${assignment.append ? "+=" : "="}${written}`);
+  }
   if (assignment.subscript === undefined) {
     return shell.set(name, assignment.append ? (shell.get(name) ?? "") + value : value);
   }
@@ -188,6 +183,7 @@ function* runWithAssignments(
     const variable = yield* assign(shell, assignment);
     if (!special) variable.exported = true;
   }
+  yield* traceFields(shell, fields);
   try {
     return yield* runNamed(shell, fields, { arrays, assignments });
   } finally {
@@ -259,6 +255,7 @@ function* runPath(shell: Shell, fields: readonly string[]): Coroutine {
 export function* runCondition(shell: Shell, command: ConditionStatement): Coroutine {
   const condition = yield* expandText(shell, command.condition);
   const [name = "", ...before] = command.word.split(" ");
+  yield* trace(shell, `${command.word} ${condition}`);
   return yield* runNamed(shell, [name, ...before, condition]);
 }
 

@@ -103,6 +103,8 @@ export class Shell {
   listedTraps: ReadonlyMap<string, string> | undefined;
   /** `$?` before the trap that runs: what `exit` takes. */
   trapStatus: number | undefined;
+  /** Substitutions, `eval` and sourced files around the running command: how often `set -x` repeats its sign. */
+  traceLevel = 0;
   /** The ERR trap runs. */
   inErrorTrap = false;
   /** Open descriptors. */

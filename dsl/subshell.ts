@@ -68,6 +68,7 @@ export function* runSubshell(copy: Shell, body: List): Coroutine {
 export function* commandSubstitution(shell: Shell, body: List): Generator<Request, string, unknown> {
   const copy = shell.subshell();
   const capture = new Capture();
+  copy.traceLevel++;
   copy.descriptors.set(1, capture);
   // What $? says further on in the word.
   shell.status = shell.substitutionStatus = yield* runSubshell(copy, body);

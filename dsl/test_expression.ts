@@ -12,25 +12,39 @@ import { matchGlob } from "./glob.ts";
 import type { Request } from "./jobs.ts";
 import { extendedToRegExp } from "./regular_expression.ts";
 import { type Shell, ShellError } from "./state.ts";
+import { trace } from "./xtrace.ts";
 
 /** Evaluates a condition. @throws {ShellError} {TestError} */
-export function* runTest(shell: Shell, test: TestExpression): Generator<Request, boolean, unknown> {
+export function* runTest(
+  shell: Shell,
+  test: TestExpression,
+  /** `! ` for each negation around it, for `set -x`. */
+  sign = "",
+): Generator<Request, boolean, unknown> {
+  const told = (...words: string[]) => {
+    return trace(shell, `[[ ${sign}${words.map((word) => word === "" ? "''" : word).join(" ")} ]]`);
+  };
   switch (test.kind) {
     case "or":
-      return (yield* runTest(shell, test.left)) || (yield* runTest(shell, test.right));
+      return (yield* runTest(shell, test.left, sign)) || (yield* runTest(shell, test.right, sign));
     case "and":
-      return (yield* runTest(shell, test.left)) && (yield* runTest(shell, test.right));
+      return (yield* runTest(shell, test.left, sign)) && (yield* runTest(shell, test.right, sign));
     case "not":
-      return !(yield* runTest(shell, test.operand));
-    case "word":
-      return (yield* expandText(shell, test.word)) !== "";
+      return !(yield* runTest(shell, test.operand, sign + "! "));
+    case "word": {
+      const text = yield* expandText(shell, test.word);
+      yield* told("-n", text);
+      return text !== "";
+    }
     case "unary": {
-      const answer = unaryTest(shell, test.operator, yield* expandText(shell, test.word));
+      const operand = yield* expandText(shell, test.word);
+      yield* told(test.operator, operand);
+      const answer = unaryTest(shell, test.operator, operand);
       if (answer === undefined) throw new ShellError(`${test.operator}: unary operator expected`, 2);
       return answer;
     }
     case "binary":
-      return yield* runBinaryTest(shell, test);
+      return yield* runBinaryTest(shell, test, told);
     default:
       throw new Error(`Unknown test ${JSON.stringify(test)}`);
   }
@@ -59,6 +73,7 @@ function regularExpression(source: string): RegExp {
 function* runBinaryTest(
   shell: Shell,
   test: TestExpression & { kind: "binary" },
+  told: (...words: string[]) => Generator<Request, void, unknown>,
 ): Generator<Request, boolean, unknown> {
   const left = yield* expandText(shell, test.left);
   if (test.operator === "=~") {
@@ -69,10 +84,13 @@ function* runBinaryTest(
     return match !== null;
   }
   if (test.operator === "==" || test.operator === "=" || test.operator === "!=") {
-    const matches = matchGlob(yield* expandPattern(shell, test.right.parts), left);
+    const pattern = yield* expandPattern(shell, test.right.parts);
+    yield* told(left, test.operator, pattern);
+    const matches = matchGlob(pattern, left);
     return matches === (test.operator !== "!=");
   }
   const right = yield* expandText(shell, test.right);
+  yield* told(left, test.operator, right);
   if (test.operator === "<") return left < right;
   if (test.operator === ">") return left > right;
   let [a, b] = [0n, 0n];
