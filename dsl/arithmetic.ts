@@ -70,6 +70,9 @@ export function combineBinary(
   return climb(first, 0);
 }
 
+/** The digits of bash's bases up to 64; up to 36 capitals are small letters. */
+const DIGITS = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ@_";
+
 /** A number as C and bash write it: decimal, `0x`, octal `0`, `base#digits`. A string is bash's complaint. */
 export function parseNumber(text: string): bigint | string {
   const tooGreat = `${text}: value too great for base (error token is "${text}")`;
@@ -77,11 +80,11 @@ export function parseNumber(text: string): bigint | string {
   const based = /^(\d+)#([0-9a-zA-Z@_]+)$/.exec(text);
   if (based) {
     const base = Number(based[1]);
-    if (base < 2 || base > 36) return `${text}: invalid arithmetic base (error token is "${text}")`;
+    if (base < 2 || base > 64) return `${text}: invalid arithmetic base (error token is "${text}")`;
     let value = 0n;
-    for (const digit of (based[2] ?? "").toLowerCase()) {
-      const n = /[0-9a-z]/.test(digit) ? parseInt(digit, 36) : 99;
-      if (n >= base) return tooGreat;
+    for (const digit of based[2] ?? "") {
+      const n = DIGITS.indexOf(base > 36 ? digit : digit.toLowerCase());
+      if (n === -1 || n >= base) return tooGreat;
       value = value * BigInt(base) + BigInt(n);
     }
     return BigInt.asIntN(64, value);

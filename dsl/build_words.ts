@@ -57,6 +57,13 @@ export function arithmeticText(node: ParseNode): ast.ArithmeticText {
   return { tree, text: text(node), holes };
 }
 
+/** The commands of backquotes: what is `escaped` in them loses its backslash first. */
+function backquotes(node: ParseNode, characters: string, escaped: RegExp): ast.WordPart {
+  const { source, parse } = fragment();
+  const inner = source.at(source.base + node.source.startIdx + 1);
+  return { kind: "command", body: parse<ast.List>(characters.replace(escaped, "$1"), "Script", inner) };
+}
+
 /** Actions of the rules from `expression` on, but for those of whole commands. */
 export const wordActions: Record<string, Action> = {
   // Expressions
@@ -122,10 +129,10 @@ export const wordActions: Record<string, Action> = {
   dqText_backslash: quoted,
   dqText_dollar: quoted,
   backquoted: function (_open, characters, _close) {
-    const { source, parse } = fragment();
-    const inner = text(characters).replace(/\\([$`\\])/g, "$1");
-    const body = parse<ast.List>(inner, "Script", source.at(source.base + this.source.startIdx + 1));
-    return { kind: "command", body };
+    return backquotes(this, text(characters), /\\([$`\\])/g);
+  },
+  dqBackquoted: function (quotes) {
+    return backquotes(this, text(quotes).slice(1, -1), /\\([$`\\"])/g);
   },
   processSubstitution: (_open, body, _ws, _close) => ({ kind: "process", body: one(body) }),
 
@@ -184,6 +191,8 @@ export const wordActions: Record<string, Action> = {
   replacement: tail,
   braced_slice: (name, subscript, _colon, offset, length) =>
     parameter(name, subscript, { kind: "slice", offset: one(offset), length: maybe(length) }),
+  braced_sliceStart: (name, subscript, _colon, length) =>
+    parameter(name, subscript, { kind: "slice", offset: { kind: "number", value: 0n }, length: one(length) }),
   sliceLength: tail,
   braced_case: (name, subscript, operator, _close) =>
     parameter(name, subscript, { kind: "case", operator: text(operator) as "^" | "^^" | "," | ",," }),

@@ -11,7 +11,7 @@ import type { ArrayAssignment, Assignment, ConditionStatement, SimpleCommand, Wo
 import { type ArrayArgument, type Command, CommandContext, type Output } from "./commands/command.ts";
 import { commands } from "./commands/index.ts";
 import { brokenPipe, type Description, FileDescription } from "./descriptors.ts";
-import { elementKey, expandText, expandWords, SubscriptError } from "./expand.ts";
+import { elementKey, evaluateText, expandText, expandWords, SubscriptError } from "./expand.ts";
 import { hintOnDevice, hintOnName, hintOnPath } from "./hints.ts";
 import { callFunction, closeSubstitutions } from "./interpret.ts";
 import { type Coroutine, Interrupted, type Request } from "./jobs.ts";
@@ -131,6 +131,10 @@ export function* assign(shell: Shell, assignment: Assignment): Generator<Request
     return setArray(shell, { name, append: assignment.append, elements });
   }
   const value = yield* expandText(shell, assignment.value, true);
+  if (shell.variables.get(name)?.integer) {
+    const sum = assignment.append ? `${shell.get(name) || 0} + (${value})` : value;
+    return shell.set(name, String(yield* evaluateText(shell, sum)));
+  }
   if (shell.options.xtrace) {
     const key = assignment.subscript && `[${yield* expandText(shell, assignment.subscript)}]`;
     const written = value === "" ? "" : traceQuote(value);

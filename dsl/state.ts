@@ -15,6 +15,8 @@ export interface Variable {
   value: string | Map<string, string> | undefined;
   /** Keys are texts, not numbers. */
   associative: boolean;
+  /** `declare -i`: an assignment evaluates its value. */
+  integer?: boolean;
   /** Given to the commands that are started. */
   exported: boolean;
   /** It cannot be changed. */

@@ -77,7 +77,9 @@ function* runBinaryTest(
 ): Generator<Request, boolean, unknown> {
   const left = yield* expandText(shell, test.left);
   if (test.operator === "=~") {
-    const match = regularExpression(yield* expandRegExp(shell, test.right.parts)).exec(left);
+    const source = yield* expandRegExp(shell, test.right.parts);
+    yield* told(left, "=~", source);
+    const match = regularExpression(source).exec(left);
     const groups = shell.array("BASH_REMATCH");
     groups.clear();
     match?.forEach((group, i) => groups.set(String(i), group ?? ""));

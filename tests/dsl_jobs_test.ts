@@ -173,14 +173,14 @@ Deno.test("a prompt keeps the shell between lines, and exit tells its status", (
   const exits: number[] = [];
   const line = (text: string) => lab.line(text, (status) => exits.push(status));
   assertEquals(line("x=5; f() { echo f$x; }"), 0);
-  assertEquals(line("f; nosuch"), 127);
+  assertEquals(line("f; zzzzzz"), 127);
   assertEquals(line("echo $?; ${y?unset}; echo not reached"), 1);
   assertEquals(line("sleep 100 & echo $x"), 0);
   assertEquals(exits, []);
   assertEquals(line("exit 3; echo not reached"), 3);
   assertEquals(exits, [3]);
   assertEquals(lab.stdout, "f5\n127\n5\n");
-  assert(/^rtkvm: nosuch: command not found\nrtkvm: y: unset\n\[1\] \d+\n$/.test(lab.stderr), lab.stderr);
+  assert(/^rtkvm: zzzzzz: command not found\nrtkvm: y: unset\n\[1\] \d+\n$/.test(lab.stderr), lab.stderr);
 });
 
 Deno.test("SIGINT ends the foreground line and leaves the shell as it was", () => {

@@ -10,7 +10,7 @@ Effects: sets variables and their kind: -a array, -A associative array, -r read-
   function they are local
 Exit status: 0, or 1 if a name is none
 Errors: \`NAME': not a valid identifier; NAME: readonly variable
-Differs from the real one: -i is refused unless the value is a number; no -n, -f, -F, -g, -l, -u
+Differs from the real one: -i takes only a number as VALUE, later assignments evaluate; no -n, -f, -F, -g, -l, -u
 Examples: declare -a cpus=(2 3); echo \${cpus[1]}
   declare -A irq=([eth0]=41); echo \${irq[eth0]}`;
 
@@ -50,6 +50,7 @@ export function declareCommand(context: CommandContext, letters: string, effect:
       ? shell.variables.get(name) as Variable
       : shell.writable(name);
     if (flags.has("A")) variable.associative = true;
+    if (flags.has("i")) variable.integer = true;
     const array = context.arrays.get(offset + i);
     if (array !== undefined) setArray(shell, array);
     else if (value !== undefined) {
@@ -73,12 +74,20 @@ function hide(shell: Shell, name: string): void {
 }
 
 function list(context: CommandContext, effect: Effect, names: readonly string[]): number {
+  let status = 0;
   const word = effect.exported ? "export" : effect.readonly ? "readonly" : "declare";
-  for (const [name, variable] of [...context.shell.variables].sort(([a], [b]) => (a < b ? -1 : 1))) {
-    if (names.length > 0 && !names.includes(name)) continue;
+  const { variables } = context.shell;
+  const sorted = names.length > 0 ? names : [...variables.keys()].sort();
+  for (const name of sorted) {
+    const variable = variables.get(name);
+    if (variable === undefined) {
+      status = context.complain(`${name}: not found`);
+      continue;
+    }
     if ((effect.exported && !variable.exported) || (effect.readonly && !variable.readonly)) continue;
     const { value } = variable;
     const flags = (value instanceof Map ? (variable.associative ? "A" : "a") : "") +
+      (variable.integer ? "i" : "") +
       (variable.readonly ? "r" : "") + (variable.exported ? "x" : "");
     const prefix = word === "declare" ? `declare -${flags || "-"}` : word;
     const quote = (text: string) => `"${text.replace(/[\\"$`]/g, "\\$&")}"`;
@@ -89,5 +98,5 @@ function list(context: CommandContext, effect: Effect, names: readonly string[])
       context.out(`${prefix} ${name}=(${elements.join(" ")})\n`);
     }
   }
-  return 0;
+  return status;
 }
