@@ -214,3 +214,78 @@ Deno.test("what getopt complains about: its words, the usage, status 0; what is 
   ]);
   assertEquals(said("-n -q -l 5 word > /dev/null"), [0, false, ""], "words that are no options are ignored");
 });
+
+// ---- rt-tests 2.4, in era today ----
+
+/** A host of today, bare metal. */
+function modern(): SessionRig {
+  const rig = bare();
+  rig.ok("set -o era=today");
+  return rig;
+}
+
+Deno.test("2.4: -n is gone: an invalid option, the usage on descriptor 1, status 0; without it it runs", () => {
+  const rig = modern();
+  const slides = "cyclictest -a 0 -m -q -p 99 -n -l 300000 -h 30000";
+  const { status, out, err } = rig.run(slides);
+  assertEquals([status, err], [0, "cyclictest: invalid option -- 'n'\n"]);
+  assertEquals(out.split("\n")[0], "cyclictest V 2.40");
+  assertEquals(rig.session.results.length, 0);
+  const lines = rig.ok("cyclictest -a 0 -m -q -p 99 -l 200 -h 100").split("\n");
+  assertEquals(lines.slice(0, 2), ["# /dev/cpu_dma_latency set to 0us", "# Histogram"]);
+  assertEquals(rig.result.cyclictest.threads[0]!.histogram.count, 200);
+});
+
+Deno.test("2.4: letters and long names that are gone are invalid, those that are not modelled are refused by name", () => {
+  const rig = modern();
+  const says = (options: string) => {
+    const { status, err } = rig.run(`cyclictest -q -l 10 ${options}`);
+    return [status, err];
+  };
+  for (const letter of "BCEfIOPTwWUyn") {
+    assertEquals(says(`-${letter}`), [0, `cyclictest: invalid option -- '${letter}'\n`]);
+  }
+  assertEquals(says("--nanosleep"), [0, "cyclictest: unrecognized option '--nanosleep'\n"]);
+  assertEquals(says("--policy=rr -p 5"), [0, ""]);
+  for (const option of ["--mainaffinity=1", "--latency=0", "--secaligned", "--laptop", "-x", "--smi"]) {
+    assertEquals(says(option), [1, `cyclictest: option ${option.replace(/=.*/, "")} is not modelled\n`]);
+  }
+});
+
+Deno.test("2.4: -a takes a list of processors, which the threads take in turn; an impossible one: usage, status 1", () => {
+  const rig = modern();
+  const allowed = () =>
+    rig.run(
+      "cyclictest -q -l 3 -t 3 -a 1,3 &\nsleep 0.001; for t in /proc/[0-9]*/task/*; do read -r n < $t/comm; [ $n = cyclictest ] && grep Cpus_allowed_list $t/status; done; wait",
+    ).out;
+  assertEquals(allowed().match(/Cpus_allowed_list:\t.*/g), [
+    "Cpus_allowed_list:\t0-3",
+    "Cpus_allowed_list:\t1",
+    "Cpus_allowed_list:\t3",
+    "Cpus_allowed_list:\t1",
+  ]);
+  const { status, out, err } = rig.run("cyclictest -q -l 10 -a 5");
+  assertEquals([status, err, out.split("\n")[0]], [
+    1,
+    "libnuma: Warning: cpu argument 5 is out of range\n",
+    "cyclictest V 2.40",
+  ]);
+});
+
+Deno.test("2.4: -S with -a: the affinity is ignored, with a warning", () => {
+  const rig = modern();
+  const { status, out, err } = rig.run("cyclictest -S -a 2 -q -l 10");
+  assertEquals([status, err], [0, "WARN: -a ignored due to smp mode\n"]);
+  assertEquals(out.match(/^T: \d/gm), ["T: 0", "T: 1", "T: 2", "T: 3"]);
+});
+
+Deno.test("2.4: the cycles whose latency lay beyond the histogram are listed, as many as it has bins", () => {
+  const rig = modern();
+  const out = rig.ok("cyclictest -a 3 -q -l 50 -h 1 -p 50");
+  const overflows = rig.histogram.overflows;
+  assertMatch(out, /\n# Histogram Overflow at cycle number:\n# Thread 0:/);
+  assert(overflows > 1);
+  const list = /# Thread 0:(.*)/.exec(out)![1]!;
+  assertMatch(list, new RegExp(`^ \\d{5} # ${String(overflows - 1).padStart(5, "0")} others$`));
+  assertEquals(bare().ok("cyclictest -n -a 3 -q -l 50 -h 1 -p 50").includes("at cycle number"), false); // 0.83
+});

@@ -1,10 +1,11 @@
 /**
- * cyclictest (rt-tests 0.83): how late a task is woken by a timer.
+ * cyclictest (rt-tests 0.83 and 2.4): how late a task is woken by a timer.
  *
  * Each measuring thread sleeps to absolute points in time with clock_nanosleep() and compares the clock with the
  * point it asked for. Latencies are cut to whole microseconds; so is the average.
  *
- * *Modelled*: -a -b -d -D -h -H -i -l -m -n -p -q -S -t -u -v -y, long options likewise; --json of version 2.
+ * *Modelled*: -a -b -d -D -h -H -i -l -m -n -p -q -S -t -u -v -y, long options likewise; --json of version 2. Which of them
+ * a release has says `cyclictest_releases.ts`.
  *
  * *Not modelled*: signal timers (without -n), tracing, -N, -o, -r; they are refused by name. With -b nothing is traced: it
  * only ends.
@@ -16,6 +17,7 @@
 
 import type { Activity } from "../../hw/sim/activity.ts";
 import {
+  type CyclictestRelease,
   type CyclictestThread,
   DMA_LATENCY_LINE,
   histogramLines,
@@ -26,7 +28,8 @@ import type { Histogram } from "../measure/histogram.ts";
 import { Errno } from "../linux/errno.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import type { Task } from "../linux/task.ts";
-import { type CyclictestOptions, parseCyclictest, USAGE } from "./cyclictest_options.ts";
+import { type CyclictestOptions, parseCyclictest } from "./cyclictest_options.ts";
+import { CYCLICTEST_RELEASES } from "./cyclictest_releases.ts";
 import type { Program, ProgramProcess, SystemPort } from "./program.ts";
 import { killThreads, SIGINT, SIGTERM } from "./signals.ts";
 
@@ -54,12 +57,17 @@ class Thread {
   /** `-v`: how many have been. */
   printed = 0;
   task!: Task;
+  /** Loops whose latency was beyond the histogram, as many as it has bins; `null`: nobody prints them. */
+  readonly overflowCycles: number[] | null;
 
   constructor(
     readonly number: number,
     readonly options: CyclictestOptions,
     readonly histogram: Histogram,
-  ) {}
+    release: CyclictestRelease,
+  ) {
+    this.overflowCycles = release === "2.4" && options.histogram > 0 ? [] : null;
+  }
 
   /** The threads of a histogram have one interval and one priority. */
   get intervalUs(): number {
@@ -74,8 +82,9 @@ class Thread {
 
   /** As `print_stat()` takes it. */
   get row(): CyclictestThread {
-    const { number, priority, intervalUs, histogram } = this;
-    return { number, tid: this.task.pid, priority, intervalUs, histogram };
+    const { number, priority, intervalUs, histogram, overflowCycles } = this;
+    const row = { number, tid: this.task.pid, priority, intervalUs, histogram };
+    return overflowCycles === null ? row : { ...row, overflowCycles };
   }
 }
 
@@ -92,7 +101,7 @@ function* measure(
   const intervalNs = thread.intervalUs * 1000;
   const loops = thread.options.loops || Infinity;
   const part = Math.max(1, Math.floor(loops / 100));
-  const watches = thread.options.verbose || thread.options.breakUs > 0;
+  const watches = thread.options.verbose || thread.options.breakUs > 0 || thread.overflowCycles !== null;
   yield clockRead;
   let nextNs = kernel.nowNs + intervalNs;
   for (let loop = 1; loop <= loops && !run.stopped; loop++) {
@@ -115,9 +124,10 @@ function* measure(
   return 0;
 }
 
-/** What `-v` and `-b` do with the latency that has just been counted. */
+/** What `-v`, `-b` and the list of overflows do with the latency that has just been counted. */
 function watch(thread: Thread, run: Run): void {
-  const { lastUs } = thread.histogram;
+  const { overflowCycles, histogram: { lastUs, bins, count } } = thread;
+  if (overflowCycles !== null && lastUs >= bins && overflowCycles.length < bins) overflowCycles.push(count);
   if (run.options.verbose) thread.values.push(lastUs);
   if (run.options.breakUs === 0 || lastUs <= run.options.breakUs || run.stopped) return;
   run.stopped = true;
@@ -134,7 +144,8 @@ Effects: sleeps LOOPS times, or for TIME seconds (m, h, d: other units), or unti
 Exit status: 0; 1 after the usage on a value out of range, or on an option that is not modelled; 0 after the usage on an
   option that there is not, as version 0.83 ends; the errno if FILE cannot be written
 Errors: option --X is not modelled; invalid option -- 'X'; Failed to open 'FILE'
-Differs from the real one: -n is needed; no signal timers, no tracing; --json is of version 2
+Differs from the real one: in era 2012 -n is needed, today (2.4) it is gone: no signal timers; no tracing; --json is of
+  version 2
 Examples: cyclictest -a 0 -m -q -p 99 -n -l 1000
   cyclictest -n -q -l 1000 -h 20`;
 
@@ -147,12 +158,14 @@ export const cyclictest: Program = {
   doc,
   *main(command: ProgramProcess): Activity<number> {
     const { kernel, processors, task: main } = command;
-    const options = parseCyclictest(command.argv, processors.length);
+    const release = CYCLICTEST_RELEASES[command.system.tools.cyclictest];
+    const options = parseCyclictest(command.argv, processors.length, release);
     if ("message" in options) {
       command.stderr(options.message);
-      if (options.usage) command.stdout(USAGE);
+      if (options.usage) command.stdout(release.usage);
       return options.status;
     }
+    command.stderr(options.warning);
     const count = options.threads === 0 ? processors.length : options.threads;
     const startNs = kernel.nowNs;
     command.stdout(`${DMA_LATENCY_LINE}\n`);
@@ -168,9 +181,10 @@ export const cyclictest: Program = {
     main.atEnd = () => killThreads(main, kernel, threads.map(({ task }) => task));
     for (let number = 0; number < count; number++) {
       const histogram = command.histogram(number, Math.max(options.histogram, 1));
-      const thread = new Thread(number, options, histogram);
-      const at = options.affinity === "each" ? number % processors.length : options.affinity;
-      const allowed = at === null ? main.allowed : 1 << processors[at]!;
+      const thread = new Thread(number, options, histogram, release.lines);
+      const { affinity } = options;
+      const list = affinity === "each" ? processors.map((_, i) => i) : affinity;
+      const allowed = list === null ? main.allowed : 1 << processors[list[number % list.length]!]!;
       thread.task = kernel.createTask(
         "cyclictest",
         allowed,
@@ -207,7 +221,8 @@ export const cyclictest: Program = {
       for (const row of rows) command.stdout(`${threadLine(row)}\n`);
     }
     if (options.histogram > 0) {
-      const lines = [...histogramLines(rows, { withSum: options.histogramSum && count > 1 })];
+      const withSum = options.histogramSum && count > 1;
+      const lines = [...histogramLines(rows, { withSum, release: release.lines })];
       command.stdout(`${lines.join("\n")}\n`); // tens of thousands, written at once as stdio does
     }
     if (options.breakUs > 0) {
@@ -314,7 +329,7 @@ function* writeJson(
   const written = file instanceof Errno ? file : yield* file.write(cyclictestJson(
     {
       commandLine: command.argv.join(" "),
-      version: "0.83",
+      version: system.tools.cyclictest,
       startTime: seconds(startNs),
       endTime: seconds(kernel.nowNs),
       returnCode: 0,

@@ -7,17 +7,21 @@
  * options. A value out of range brings the usage on descriptor 1 and status 1, without a word on which it was; here a
  * note says it.
  *
+ * What the releases differ in is data: `cyclictest_releases.ts`.
+ *
  * *Deviations*: `-h 0` is an error, as since 2.x; 0.83 took it for no histogram. `--json` is of 2.x too.
  *
  * @module
  */
 
+import type { CyclictestOptionSet } from "./cyclictest_releases.ts";
+
 /** The options of one run. */
 export interface CyclictestOptions {
   /** `-t`: measuring threads; 0: one for each processor. */
   threads: number;
-  /** `-a`: processor of all threads; `"each"`: thread N on processor N; `null`: anywhere. */
-  affinity: number | "each" | null;
+  /** `-a`: processors that the threads take in turn; `"each"`: thread N on processor N; `null`: anywhere. */
+  affinity: readonly number[] | "each" | null;
   /** `-p`: real-time priority of the first thread; 0: SCHED_OTHER. */
   priority: number;
   /** `-y`: policy of threads that have a priority. */
@@ -48,6 +52,8 @@ export interface CyclictestOptions {
   locked: boolean;
   /** `--json`: a file for the results; empty: none. */
   json: string;
+  /** Lines for descriptor 2 before it begins; empty: none. */
+  warning: string;
 }
 
 /** Why a command line is not run, and what the tool ends with. */
@@ -60,62 +66,6 @@ export interface CyclictestRefusal {
   readonly usage?: boolean;
 }
 
-/** What the real tool prints for an option it does not have, shortened to the options that are modelled. */
-export const USAGE = `cyclictest V 0.83
-Usage:
-cyclictest <options>
-
--a [NUM] --affinity        thread N on processor N, or all threads on processor NUM
--b USEC  --breaktrace=USEC end with the first latency longer than USEC
--d DIST  --distance=DIST   each further thread's interval is longer by DIST us, default 500
--D TIME  --duration=TIME   measure for TIME seconds, or with m, h or d minutes, hours, days
--h US    --histogram=US    print a histogram of latencies below US at the end
--H US    --histofall=US    likewise, with a column for all threads together
--i INTV  --interval=INTV   interval of the first thread, us, default 1000
--l LOOPS --loops=LOOPS     end after LOOPS loops
--m       --mlockall        lock memory
--n       --nanosleep       sleep by clock_nanosleep
--p PRIO  --prio=PRIO       SCHED_FIFO priority of the first thread, 0 to 99
--q       --quiet           print at the end only
--S       --smp             -a -t -n, all threads of one priority
--t [NUM] --threads=NUM     NUM threads; without NUM one for each processor
--u       --unbuffered      no effect
--v       --verbose         print every value: thread:cycle:latency
--y POLI  --policy=POLI     fifo (default) or rr
-         --json=FILE       write the results into FILE
-`;
-
-/** Long names, and the letters that they stand for. */
-const LONG: Readonly<Record<string, string>> = {
-  affinity: "a",
-  breaktrace: "b",
-  distance: "d",
-  duration: "D",
-  histofall: "H",
-  histogram: "h",
-  interval: "i",
-  json: "j",
-  loops: "l",
-  mlockall: "m",
-  nanosleep: "n",
-  policy: "y",
-  prio: "p",
-  priority: "p",
-  quiet: "q",
-  smp: "S",
-  threads: "t",
-  unbuffered: "u",
-  verbose: "v",
-};
-const WITH_VALUE = "bdDhHilpyj";
-const OPTIONAL_VALUE = "at";
-const FLAGS = "mnqSuv";
-/** Options of the real tool that are known and refused; their long names with them. */
-const NOT_MODELLED = "BcCeEfIMNoOPrsTUwWxX";
-const NOT_MODELLED_LONG = new Set(
-  ("preemptirqs clock context latency event ftrace irqsoff refresh_on_max nsecs oscope traceopt preemptoff relative " +
-    "system tracer numa wakeup wakeuprt").split(" "),
-);
 /** HIST_MAX: a longer histogram is cut to it. */
 const HISTOGRAM_MAX = 1_000_000;
 const DURATION_UNITS: Readonly<Record<string, number>> = { m: 60, h: 3600, d: 86_400 };
@@ -125,11 +75,19 @@ function integer(text: string): number {
   return parseInt(/^\s*[-+]?\d+/.exec(text)?.[0] ?? "0", 10);
 }
 
-/** Reads the command line. @param processors how many there are. Returns the options, or why it is refused. */
+/**
+ * Reads the command line.
+ *
+ * @param processors how many there are
+ * @param release whose options they are
+ * @returns the options, or why it is refused
+ */
 export function parseCyclictest(
   argv: readonly string[],
-  processors = Infinity,
+  processors: number,
+  release: CyclictestOptionSet,
 ): CyclictestOptions | CyclictestRefusal {
+  const { withValue, optionalValue, flags, long, modern } = release;
   const options: CyclictestOptions = {
     threads: 1,
     affinity: null,
@@ -144,10 +102,11 @@ export function parseCyclictest(
     quiet: false,
     verbose: false,
     breakUs: 0,
-    nanosleep: false,
+    nanosleep: modern,
     smp: false,
     locked: false,
     json: "",
+    warning: "",
   };
   const wrong: string[] = [];
   const args = argv.slice(1);
@@ -157,13 +116,13 @@ export function parseCyclictest(
     let letters: string, value: string | undefined;
     if (word.startsWith("--")) {
       const [, name = "", given] = /^--([^=]*)(?:=(.*))?$/s.exec(word)!;
-      if (NOT_MODELLED_LONG.has(name)) return notModelled(`--${name}`);
-      const letter = LONG[name];
+      if (release.notModelledLong.has(name)) return notModelled(`--${name}`);
+      const letter = Object.hasOwn(long, name) ? long[name] : undefined;
       if (letter === undefined) return refused(`unrecognized option '${word}'`);
-      if (given !== undefined && FLAGS.includes(letter)) {
+      if (given !== undefined && flags.includes(letter)) {
         return refused(`option '--${name}' doesn't allow an argument`);
       }
-      if (letter === "j" && given === undefined && args[i + 1] === undefined) {
+      if (longOnly(letter, release) && given === undefined && args[i + 1] === undefined) {
         return refused(`option '--${name}' requires an argument`);
       }
       [letters, value] = [letter, given];
@@ -171,30 +130,32 @@ export function parseCyclictest(
     else continue; // getopt() leaves it, and nobody looks
     for (let k = 0; k < letters.length; k++) {
       const letter = letters[k]!;
-      if (NOT_MODELLED.includes(letter)) return notModelled(`-${letter}`);
-      if (FLAGS.includes(letter)) {
-        set(options, letter, "", wrong);
+      if (release.notModelled.includes(letter)) return notModelled(`-${letter}`);
+      if (flags.includes(letter)) {
+        set(options, letter, "", wrong, release);
         continue;
       }
-      const known = WITH_VALUE.includes(letter) || OPTIONAL_VALUE.includes(letter);
-      if (!known || (letter === "j" && !word.startsWith("--"))) {
-        return refused(`invalid option -- '${letter}'`);
-      }
+      const needsValue = withValue.includes(letter) || (longOnly(letter, release) && word.startsWith("--"));
+      if (!needsValue && !optionalValue.includes(letter)) return refused(`invalid option -- '${letter}'`);
       const rest = letters.slice(k + 1);
       if (rest !== "") value = rest;
-      // An option whose value is optional takes the next word where that is a number, and no 0.
-      else if (value === undefined && (WITH_VALUE.includes(letter) || integer(args[i + 1] ?? "") !== 0)) {
+      else if (value === undefined && (needsValue || takesNext(letter, args[i + 1] ?? "", release))) {
         value = args[++i];
       }
-      if (value === undefined && WITH_VALUE.includes(letter)) {
+      if (value === undefined && needsValue) {
         return refused(`option requires an argument -- '${letter}'`);
       }
-      set(options, letter, value ?? "", wrong);
+      set(options, letter, value ?? "", wrong, release);
       break;
     }
   }
-  if (typeof options.affinity === "number" && options.affinity >= processors) {
-    const message = `WARN: CPU #${options.affinity} not found, only ${processors} CPUs available\n`;
+  const absent = Array.isArray(options.affinity)
+    ? options.affinity.find((cpu) => cpu >= processors)
+    : undefined;
+  if (absent !== undefined) {
+    const message = modern
+      ? `libnuma: Warning: cpu argument ${absent} is out of range\n`
+      : `WARN: CPU #${absent} not found, only ${processors} CPUs available\n`;
     return { message, status: 1, usage: true };
   }
   if (wrong.length > 0) {
@@ -205,6 +166,29 @@ export function parseCyclictest(
     return limit("an interval of 0 is not modelled: the tool does not end either");
   }
   return options;
+}
+
+/** Options of the modern release that have a long form and no letter; `--json` has none in either. */
+function longOnly(letter: string, { withValue }: CyclictestOptionSet): boolean {
+  return letter === "j" || (letter === "y" && !withValue.includes("y"));
+}
+
+/** Whether an option whose value is optional takes the next word: a number that is no 0, later any list of processors. */
+function takesNext(letter: string, next: string, { modern }: CyclictestOptionSet): boolean {
+  return modern && letter === "a" ? /^\d/.test(next) : integer(next) !== 0;
+}
+
+/** Processors of `3-5,0` in the order of their numbers, as a set has them; undefined: it is none. */
+function processorList(text: string): number[] | undefined {
+  const list = new Set<number>();
+  for (const part of text.split(",")) {
+    const match = /^(\d+)(?:-(\d+))?$/.exec(part);
+    if (match === null) return undefined;
+    const first = Number(match[1]), last = Number(match[2] ?? match[1]);
+    if (last < first || last > 1023) return undefined;
+    for (let cpu = first; cpu <= last; cpu++) list.add(cpu);
+  }
+  return [...list].sort((a, b) => a - b);
 }
 
 /** What getopt() complains about: the usage follows, and the status is 0. */
@@ -221,13 +205,23 @@ function notModelled(option: string): CyclictestRefusal {
 }
 
 /** Sets one option. Enters into `wrong` what is out of range. */
-function set(options: CyclictestOptions, letter: string, value: string, wrong: string[]): void {
+function set(
+  options: CyclictestOptions,
+  letter: string,
+  value: string,
+  wrong: string[],
+  { modern }: CyclictestOptionSet,
+): void {
   const number = integer(value);
   const check = (inRange: boolean, text: string) => inRange || wrong.push(`-${letter} ${value}: ${text}`);
   switch (letter) {
     case "a":
-      options.affinity = value === "" ? "each" : number;
+      // The modern one has looked whether -S stood before it.
+      if (modern && options.smp) options.warning = "WARN: -a ignored due to smp mode\n";
+      else if (modern) options.affinity = value === "" ? "each" : processorList(value) ?? [];
+      else options.affinity = value === "" ? "each" : [number];
       check(number >= 0, "processors are numbered from 0");
+      check(options.affinity?.length !== 0, "expected processors, such as 3-5,0");
       return;
     case "t":
       options.threads = value === "" ? 0 : number;
@@ -279,6 +273,7 @@ function set(options: CyclictestOptions, letter: string, value: string, wrong: s
       options.verbose = true;
       return;
     case "S":
+      if (modern && options.affinity !== null) options.warning = "WARN: -a ignored due to smp mode\n";
       options.smp = options.nanosleep = true;
       options.threads = 0;
       options.affinity = "each";
