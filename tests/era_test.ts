@@ -7,7 +7,7 @@
  * @module
  */
 
-import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";
 import { main } from "../dsl/cli.ts";
 import { eraNamed } from "../runtime/lab/eras.ts";
 import { parseCommandLine } from "../runtime/linux/command_line.ts";
@@ -254,4 +254,24 @@ Deno.test("of a parameter that stands there twice the last counts; isolcpus take
 Deno.test("a kernel is not built with a command line that is refused", () => {
   const rig = new SessionRig();
   assertThrows(() => rig.session.boot({ append: "nohz_full=3" }), RangeError, "nohz_full=3: not modelled");
+});
+
+// ---- tools ----
+
+Deno.test("today: iperf 2.1.8 counts connections from 1, prints four decimals and tells the handshake", () => {
+  const rig = new SessionRig({ system: "bare-metal" });
+  rig.ok(TODAY);
+  const lines = rig.ok("iperf -s > /dev/null &\nssh peer iperf -c vm0 -t 0.02 -i 0.01").split("\n");
+  assertEquals(lines[2], "TCP window size: 16.0 KByte (default)");
+  assertMatch(
+    lines[4]!,
+    /^\[ {2}1\] local 192\.168\.10\.3 port 47700 connected with 192\.168\.10\.1 port 5001 \(icwnd\/mss\/irtt=14\/1448\/\d+\)$/,
+  );
+  assertEquals(lines[5], "[ ID] Interval       Transfer     Bandwidth");
+  assertMatch(lines[6]!, /^\[ {2}1\] 0\.0000-0\.0100 sec {2}\d\S+ MBytes {2}\d\S* [MG]bits\/sec$/);
+  const old = new SessionRig({ system: "bare-metal" });
+  assertMatch(
+    old.ok("iperf -s > /dev/null &\nssh peer iperf -c vm0 -t 0.02"),
+    /\n\[ {2}3\] {2}0\.0- 0\.0 sec /,
+  );
 });

@@ -1,5 +1,5 @@
 /**
- * The text that iperf 2.0.5 prints.
+ * The text that iperf 2.0.5 and 2.1.8 print.
  *
  * *Document*: output of iperf 2; transfers count in powers of 1024, bandwidths in powers of 1000, three digits each.
  *
@@ -20,10 +20,17 @@ export const IPERF_RULE: string = "-".repeat(60);
 /** The line over the intervals. */
 export const IPERF_HEAD = "[ ID] Interval       Transfer     Bandwidth";
 
-/** `[  3]  0.0-10.0 sec  13.3 GBytes  11.4 Gbits/sec`. */
-export function iperfLine({ id, fromNs, toNs, bytes }: IperfInterval): string {
-  const seconds = (ns: number) => (ns / 1e9).toFixed(1);
-  const interval = `${seconds(fromNs).padStart(4)}-${seconds(toNs).padStart(4)} sec`;
+/** Releases whose reports look different. */
+export type IperfRelease = "2.0.5" | "2.1.8";
+
+/** `[  3]  0.0-10.0 sec  13.3 GBytes  11.4 Gbits/sec`; 2.1.8 prints four decimals, `0.0000-10.0000 sec`. */
+export function iperfLine(
+  { id, fromNs, toNs, bytes }: IperfInterval,
+  release: IperfRelease = "2.0.5",
+): string {
+  const [decimals, width] = release === "2.0.5" ? [1, 4] : [4, 6];
+  const seconds = (ns: number) => (ns / 1e9).toFixed(decimals).padStart(width);
+  const interval = `${seconds(fromNs)}-${seconds(toNs)} sec`;
   const bits = bitsPerSecond({ bytes, fromNs, toNs });
   return `[${String(id).padStart(3)}] ${interval}  ${scaled(bytes, 1024)}Bytes  ${
     scaled(bits, 1000)

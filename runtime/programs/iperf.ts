@@ -1,5 +1,5 @@
 /**
- * iperf 2.0.5: how much TCP carries from one computer to another.
+ * iperf 2.0.5 and 2.1.8: how much TCP carries from one computer to another.
  *
  * *Modelled*: `-s`, `-c HOST`, `-p`, `-t`, `-i`, `-y C`, long options likewise. Data flows from client to server.
  *
@@ -22,7 +22,7 @@ import {
   iperfTime,
 } from "../measure/iperf_format.ts";
 import { complain, getopt, type OptionTable } from "./getopt.ts";
-import type { Program, ProgramProcess } from "./program.ts";
+import type { Program, ProgramProcess, ToolVersions } from "./program.ts";
 import { resolveHost } from "./resolve_host.ts";
 import { killThreads, SIGINT, SIGTERM } from "./signals.ts";
 
@@ -30,8 +30,24 @@ import { killThreads, SIGINT, SIGTERM } from "./signals.ts";
 const PORT = 5001;
 /** Frames whose payload fits its buffer of 128 KiB. */
 const FRAMES = Math.floor(128 * 1024 / SEGMENT_BYTES);
-/** Identifiers are descriptors: the first one that is free. */
-const CLIENT_ID = 3, SERVER_ID = 4;
+/** What differs between the releases in what they print. */
+interface IperfRow {
+  /** Identifier of the first connection of a client, and of a server. Those of 2.0 are descriptors: the first that is free. */
+  readonly clientId: number;
+  readonly serverId: number;
+  /** The client's window, as `getsockopt` tells it. */
+  readonly window: string;
+  /** The client tells the initial congestion window, the segment size and the handshake's round trip. */
+  readonly tellsHandshake: boolean;
+}
+
+const RELEASES: Readonly<Record<ToolVersions["iperf"], IperfRow>> = {
+  "2.0.5": { clientId: 3, serverId: 4, window: "23.5", tellsHandshake: false },
+  "2.1.8": { clientId: 1, serverId: 1, window: "16.0", tellsHandshake: true },
+};
+
+/** Segments that may be on their way at first (RFC 6928). */
+const INITIAL_WINDOW = 10;
 
 const OPTIONS: OptionTable = {
   flags: "s",
@@ -103,12 +119,13 @@ class Report {
     readonly request: Request,
     readonly id: number,
     readonly connection: TcpConnection,
+    handshake = "",
   ) {
     if (request.csv) return;
     const [from, to] = this.#ends();
     command.stdout(
       `[${String(id).padStart(3)}] local ${addressText(from.address)} port ${from.port} connected with ` +
-        `${addressText(to.address)} port ${to.port}\n`,
+        `${addressText(to.address)} port ${to.port}${handshake}\n`,
     );
   }
 
@@ -119,7 +136,7 @@ class Report {
     if (!csv) {
       if (!this.#headed) command.stdout(`${IPERF_HEAD}\n`);
       this.#headed = true;
-      command.stdout(`${iperfLine(interval)}\n`);
+      command.stdout(`${iperfLine(interval, command.system.tools.iperf)}\n`);
       return;
     }
     const [from, to] = this.#ends();
@@ -131,7 +148,7 @@ class Report {
 
   #ends() {
     const { local, remote } = this.connection;
-    return this.id === CLIENT_ID ? [local, remote] as const : [remote, local] as const;
+    return this.request.server ? [remote, local] as const : [local, remote] as const;
   }
 }
 
@@ -168,7 +185,7 @@ function* serve(command: ProgramProcess, request: Request): Activity<number> {
     `Server listening on TCP port ${request.port}`,
     "TCP window size: 85.3 KByte (default)",
   ]);
-  let id = SERVER_ID;
+  let id = RELEASES[command.system.tools.iperf].serverId;
   for (;;) {
     if (interrupts > 1 || (interrupts > 0 && readers.size === 0)) return 0;
     const connection = listener.accepted.shift();
@@ -259,7 +276,8 @@ function* copy(loop: SocketReader | SocketWriter, ended: () => boolean): Activit
 
 /** `iperf -c`: connects, lets data flow, reports. */
 function* send(command: ProgramProcess, request: Request): Activity<number> {
-  const { kernel, task, system: { net } } = command;
+  const { kernel, task, system: { net, tools } } = command;
+  const { clientId, window, tellsHandshake } = RELEASES[tools.iperf];
   const address = resolveHost(command, request.host!);
   if (address === undefined) {
     command.stderr(`iperf: ${request.host}: Name or service not known\n`);
@@ -267,9 +285,10 @@ function* send(command: ProgramProcess, request: Request): Activity<number> {
   }
   head(command, request, [
     `Client connecting to ${addressText(address)}, TCP port ${request.port}`,
-    "TCP window size: 23.5 KByte (default)",
+    `TCP window size: ${window} KByte (default)`,
   ]);
   yield net.call;
+  const askedNs = kernel.nowNs;
   const connection = net.connect(address, request.port, task);
   if (connection === undefined) {
     command.stderr("tcp connect failed: Network is unreachable\n");
@@ -287,7 +306,10 @@ function* send(command: ProgramProcess, request: Request): Activity<number> {
     command.stderr(`tcp connect failed: ${refused ? "Connection refused" : "Connection timed out"}\n`);
     return 0;
   }
-  const report = new Report(command, request, CLIENT_ID, connection);
+  const kib = Math.floor(INITIAL_WINDOW * SEGMENT_BYTES / 1024),
+    us = Math.round((kernel.nowNs - askedNs) / 1000);
+  const handshake = tellsHandshake ? ` (icwnd/mss/irtt=${kib}/${SEGMENT_BYTES}/${us})` : "";
+  const report = new Report(command, request, clientId, connection, handshake);
   const startNs = kernel.nowNs, before = connection.arrived;
   const lengthNs = Math.round(request.seconds * 1e9);
   const measurement = command.measureTraffic();
