@@ -40,7 +40,7 @@ export function diagram(session: Session): Command {
         return context.complain(`cpu ${cpu}: this machine has processors 0 to ${machine.cpus.length - 1}`, 2);
       }
       const log = new TraceLog();
-      const before = engine.trace;
+      const before = engine.watcher;
       const startNs = engine.nowNs;
       engine.trace = log;
       yield* advanceTime(session, startNs + ns);

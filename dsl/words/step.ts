@@ -70,7 +70,7 @@ export function step(session: Session): Command {
         return context.complain(`"${number}": expected a number of events, 1 or more`, 2);
       }
       const { engine } = session.lab;
-      const before = engine.event, watcher = engine.trace;
+      const before = engine.event, watcher = engine.watcher;
       const log = new LastRecords();
       engine.trace = watcher === null ? log : {
         record(record) {

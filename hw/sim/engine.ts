@@ -61,6 +61,9 @@ export class Engine {
   /** The event that caused the one that is happening; kept while a run is traced or stepped. */
   cause = 0;
   #trace: TraceSink | null = null;
+  /** Who watches from outside the model, and who within it records. */
+  #watcher: TraceSink | null = null;
+  readonly #recorders = new Set<TraceSink>();
   /** Makes every choice that is not data. A normal run takes the first. */
   chooser: Chooser = () => 0;
   /** The run's random streams. */
@@ -83,13 +86,36 @@ export class Engine {
     this.random = new Randomness(seed);
   }
 
-  /** Receives what happens; `null`: nobody watches. */
+  /** Receives what happens; `null`: nobody wants to know. Setting it changes the {@linkcode watcher} only. */
   get trace(): TraceSink | null {
     return this.#trace;
   }
 
   set trace(sink: TraceSink | null) {
-    this.#trace = sink;
+    this.#watcher = sink;
+    this.#joinSinks();
+  }
+
+  /** Who watches from outside the model. */
+  get watcher(): TraceSink | null {
+    return this.#watcher;
+  }
+
+  /** Software of the model that records what happens, beside whoever watches; `on`: whether it does. */
+  recordTo(recorder: TraceSink, on: boolean): void {
+    if (on === this.#recorders.has(recorder)) return;
+    if (on) this.#recorders.add(recorder);
+    else this.#recorders.delete(recorder);
+    this.#joinSinks();
+  }
+
+  #joinSinks(): void {
+    const sinks = [...this.#recorders, ...(this.#watcher === null ? [] : [this.#watcher])];
+    this.#trace = sinks.length === 0 ? null : sinks.length === 1 ? sinks[0]! : {
+      record(record) {
+        for (const sink of sinks) sink.record(record);
+      },
+    };
     this.#limitTo(0); // from now on every event goes through the queue
   }
 

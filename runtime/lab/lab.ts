@@ -8,6 +8,7 @@ import { Engine } from "../../hw/sim/engine.ts";
 import { Machine } from "../../hw/machine.ts";
 import { KERNELS } from "../guest/kernels.ts";
 import { kvmDebugfs } from "../kvm/debugfs.ts";
+import { kvmTraceEvents } from "../kvm/trace_events.ts";
 import { Kvm } from "../kvm/kvm.ts";
 import { KVM_VERSIONS } from "../kvm/versions.ts";
 import { KvmCalls } from "../kvm/device.ts";
@@ -201,6 +202,7 @@ export class Lab {
       interfaces: INTERFACES[interfaces],
       identity: era.identity,
       debug: { kvm: kvmDebugfs(this.kvm) },
+      traceEvents: kvmTraceEvents(this.kvm, INTERFACES[interfaces].tracefs),
     }, false);
     for (const cpu of this.host.cpus) this.machine.cpus[cpu.id]!.start(cpu.prepareStart());
     this.engine.runUntil(BOOT_NS);

@@ -97,7 +97,7 @@ export class SampleWatch {
 
   #path(expiryNs: number): Part[] {
     const before = this.#before, piece = this.#piece!;
-    if (this.lab.engine.trace !== piece.log) return [];
+    if (this.lab.engine.watcher !== piece.log) return [];
     return before === null
       ? criticalPath(piece.log.records, piece.situation, expiryNs)
       : criticalPath([...before.log.records, ...piece.log.records], before.situation, expiryNs);
@@ -106,7 +106,7 @@ export class SampleWatch {
   /** Sample `number` is the next one: from here on it is traced, or nothing is. */
   #goOn(number: number, lastExpiryNs: number): void {
     const { engine } = this.lab;
-    const isMine = this.#piece !== null && engine.trace === this.#piece.log;
+    const isMine = this.#piece !== null && engine.watcher === this.#piece.log;
     this.#before = isMine ? this.#piece : null;
     this.#piece = null;
     if (this.wish.isNear(number, lastExpiryNs)) {

@@ -21,7 +21,8 @@ import { addStubIds, PciStub } from "../linux/drivers/pci_stub.ts";
 import { addVfioIds, VfioPci } from "../linux/drivers/vfio_pci.ts";
 import { Errno } from "../linux/errno.ts";
 import { Cpusets } from "../linux/cpuset.ts";
-import { CPUSET, DEBUGFS, PROCFS, ROOTFS, SYSCTL, SYSFS } from "../linux/file_systems.ts";
+import { CPUSET, DEBUGFS, PROCFS, ROOTFS, SYSCTL, SYSFS, TRACEFS } from "../linux/file_systems.ts";
+import { Ftrace, type TraceEvent } from "../linux/ftrace.ts";
 import { CpuHotplug } from "../linux/hotplug.ts";
 import { IO_APIC_EDGE, type IrqDescriptor, Irqs, pciInterrupts } from "../linux/irq.ts";
 import type { Kernel } from "../linux/kernel.ts";
@@ -35,6 +36,7 @@ import { guestCpuTimes, physicalCpuTimes, procfs } from "../linux/procfs.ts";
 import { debugSched } from "../linux/proc_sys.ts";
 import { debugfs, sysfsRoot } from "../linux/sysfs.ts";
 import { sysfsCpu } from "../linux/sysfs_cpu.ts";
+import { kernelTraceEvents } from "../linux/trace_events.ts";
 import { sysfsMm } from "../linux/sysfs_mm.ts";
 import { netClass, netSysfs } from "../linux/sysfs_net.ts";
 import { iommuGroupsDirectory, pciSysfs } from "../linux/sysfs_pci.ts";
@@ -71,6 +73,8 @@ export interface SoftwareOptions {
   readonly identity: CpuIdentity;
   /** Directories of debugfs that belong to others. */
   readonly debug?: Readonly<Record<string, DirectoryNode>>;
+  /** Events that others trace on it. */
+  readonly traceEvents?: readonly TraceEvent[];
 }
 
 /** A kernel with everything around it. */
@@ -185,7 +189,7 @@ export class Software {
     settle(this.loadDrivers());
   }
 
-  #mount({ identity, commandLine, interfaces, debug = {} }: SoftwareOptions): void {
+  #mount({ identity, commandLine, interfaces, debug = {}, traceEvents = [] }: SoftwareOptions): void {
     const { kernel, machine, vfs, irqs, hotplug } = this;
     const { root, sys } = procfs(kernel, {
       irqs,
@@ -222,9 +226,18 @@ export class Software {
     const inDebugfs = interfaces.schedulerTunables === "debugfs";
     vfs.mount(
       "/sys/kernel/debug",
-      debugfs({ ...(inDebugfs ? { sched: debugSched(kernel) } : {}), ...debug }),
+      debugfs({ tracing: EMPTY, ...(inDebugfs ? { sched: debugSched(kernel) } : {}), ...debug }),
       DEBUGFS,
     );
+    const ftrace = new Ftrace(kernel, {
+      physical: !this.isGuest,
+      modern: interfaces.tracefs,
+      events: [...kernelTraceEvents(kernel, interfaces.tracefs), ...traceEvents],
+      thisCpu: () => thisCpu(kernel, machine),
+    });
+    const tracing = ftrace.directory();
+    vfs.mount("/sys/kernel/debug/tracing", tracing, interfaces.tracefs ? TRACEFS : DEBUGFS);
+    if (interfaces.tracefs) vfs.mount("/sys/kernel/tracing", tracing, TRACEFS);
     for (const folder of ["/tmp", "/root", "/dev", "/var", "/etc"]) vfs.mkdir(folder);
     if (this.vfio !== null) vfs.mount("/dev/vfio", this.vfio.directory(), ROOTFS);
   }

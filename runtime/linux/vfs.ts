@@ -136,6 +136,8 @@ export interface AttributeNode {
   readonly size?: number;
   /** The text of one read from the start. It is asked once per open file. */
   show?(): string | Errno | Activity<string | Errno>;
+  /** What opening it with O_TRUNC does; nothing where absent. */
+  truncate?(): void;
   /** Takes what one `write` brought, trailing newline included. */
   store?(text: string): Errno | void | Activity<Errno | void>;
 }
@@ -274,6 +276,7 @@ export class Vfs {
           if (writes && (node.mode & 0o222) === 0) return EACCES;
           if (flags.read && (node.mode & 0o444) === 0) return EACCES;
         }
+        if (flags.truncate) node.truncate?.();
         return new OpenAttribute(node, flags);
       case "memory":
         if (flags.truncate) node.text = "";

@@ -7,30 +7,10 @@
  * @module
  */
 
-import { ExitReason } from "../../../hw/vmx.ts";
+import { EXIT_REASON_NAMES as NAMES, exitReasonName } from "../../kvm/exit_names.ts";
 import { tableLines } from "../../measure/table.ts";
 
-/** Names of the basic exit reasons, in the spelling of `kvm_stat`. */
-const NAMES: ReadonlyMap<number, string> = new Map<number, string>([
-  [ExitReason.ExceptionOrNmi, "EXCEPTION_NMI"],
-  [ExitReason.ExternalInterrupt, "EXTERNAL_INTERRUPT"],
-  [ExitReason.InterruptWindow, "PENDING_INTERRUPT"],
-  [ExitReason.Cpuid, "CPUID"],
-  [ExitReason.Hlt, "HLT"],
-  [ExitReason.IoInstruction, "IO_INSTRUCTION"],
-  [ExitReason.MsrRead, "MSR_READ"],
-  [ExitReason.MsrWrite, "MSR_WRITE"],
-  [ExitReason.InvalidGuestState, "INVALID_STATE"],
-  [ExitReason.ApicAccess, "APIC_ACCESS"],
-  [ExitReason.EptViolation, "EPT_VIOLATION"],
-  [ExitReason.EptMisconfig, "EPT_MISCONFIG"],
-  [ExitReason.PreemptionTimer, "PREEMPTION_TIMER"],
-]);
-
-/** The name of a basic exit reason: `HLT`. */
-export function exitReasonName(reason: number): string {
-  return NAMES.get(reason) ?? `REASON_${reason}`;
-}
+export { exitReasonName };
 
 /** The names of all reasons that the model knows. */
 export function exitReasonNames(): string[] {
