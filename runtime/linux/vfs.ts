@@ -384,12 +384,8 @@ export class Vfs {
 
   /** The mount that a mount point is in. */
   #mountAbove(path: string): Mount {
-    for (let at = path; at !== "";) {
-      at = at.slice(0, at.lastIndexOf("/"));
-      const mount = this.#mounts.get(at);
-      if (mount !== undefined) return mount;
-    }
-    return this.#mounts.get("/")!;
+    const above = path.slice(0, path.lastIndexOf("/")) || "/";
+    return this.#mounts.get(above) ?? this.#mountAbove(above);
   }
 
   #attach(path: string, node: Node): Errno | void {
