@@ -453,6 +453,23 @@ wait`);
   assert(maxNs > 490_000_000 && maxNs < 510_000_000, `${maxNs} ns`);
 });
 
+Deno.test("today: the guest's clock stands still while it is stopped, and its timers wait with it", () => {
+  const lab = new SessionRig({ system: "kvm" });
+  lab.ok("boot kvm --era today; qemu-system-x86_64 -accel kvm -name vm0; ssh vm0 true");
+  const { engine, guests } = lab.lab;
+  const { kernel } = guests.get("vm0")!;
+  const passed = (script: string) => {
+    const before = [engine.nowNs, kernel.nowNs] as const;
+    lab.ok(script);
+    return [engine.nowNs - before[0], kernel.nowNs - before[1]].map((ns) => Math.round(ns / 1e7) / 100);
+  };
+  assertEquals(passed("ssh vm0 sleep 2"), [2, 2]);
+  assertEquals(passed("ssh vm0 sleep 2 & sleep 1; monitor vm0 stop; sleep 0.5; monitor vm0 cont; wait"), [
+    2.5,
+    2,
+  ]);
+});
+
 Deno.test("ssh to a guest that is stopped gives up after TCP's 63 s, and one that goes on in time is reached", () => {
   const lab = new SessionRig({ system: "kvm" });
   lab.ok("qemu-kvm -name vm0; ssh vm0 true; monitor vm0 stop");

@@ -68,6 +68,7 @@ function qemuProgram(lab: Lab, name: string): Program {
     memoryLocked: options.system.tuned ?? false,
     vcpuStarted: (thread) => options.system.tuned && tuneVcpu(lab.software, thread),
     vcpuAffinity: () => options.system.dedicated === "pinned" ? 1 << DEDICATED_CPU : undefined,
+    clockHeld: (machine, ns) => lab.guests.get(machine.name)!.kernel.clockHeldNs += ns,
     started: enter,
     restarted: enter,
     ended: (machine: QemuMachine) => lab.removeGuest(machine.name),

@@ -145,7 +145,7 @@ export class Software {
         log: (text) => kernel.log(text),
         interrupts: pciInterrupts(this.irqs),
         apply: (effects) => this.effects.apply(effects),
-        nowNs: () => kernel.nowNs,
+        nowNs: () => kernel.engine.nowNs, // a device's time: a guest's own may have stood still
         onlineCpuCount: () => kernel.cpus.filter(({ state }) => state === "online").length,
         localCpuList: () => cpuList(kernel.possibleMask),
         localCpuMask: () => cpuMask(kernel.possibleMask, kernel.cpus.length),

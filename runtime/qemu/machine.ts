@@ -65,6 +65,8 @@ export interface MachineContext {
   started(machine: QemuMachine): void;
   /** The machine has been reset: the kernel made last begins, and that before it is gone. */
   restarted?(machine: QemuMachine): void;
+  /** `KVM_SET_CLOCK`: the guest's clock goes on where it stood `ns` ago. */
+  clockHeld?(machine: QemuMachine, ns: number): void;
   /** The guest is no more: its vCPUs' threads have ended, and what the process had is being given back. */
   ended(machine: QemuMachine): void;
 }
@@ -122,6 +124,8 @@ export class QemuMachine implements VcpuThreadOwner {
   /** What its monitors serve. */
   readonly monitor: Monitor = new Monitor(this);
   #guest: GuestKernel | null = null;
+  /** When the guest's clock was stopped; -1: it goes. */
+  #stoppedNs = -1;
   #alive = 0;
   #canHaveSlaves = false;
   #slaveCpus: number[] = [];
@@ -285,6 +289,9 @@ export class QemuMachine implements VcpuThreadOwner {
 
   /** Lets the vCPUs run (`cont`). @param by the task that asks */
   *cont(by: Task): Activity {
+    if (this.running) return;
+    if (this.#stoppedNs >= 0) this.context.clockHeld?.(this, this.#nowNs - this.#stoppedNs);
+    this.#stoppedNs = -1;
     this.runState = "running";
     yield* this.process.wake(this.threads.map(({ task }) => task!), by);
   }
@@ -294,6 +301,12 @@ export class QemuMachine implements VcpuThreadOwner {
     if (!this.running) return;
     this.runState = state;
     yield* this.#quiesce(by);
+    // kvmclock_vm_state_change(): since QEMU 1.7 the guest's clock counts only while the machine runs.
+    if (this.options.era === "today") this.#stoppedNs = this.#nowNs;
+  }
+
+  get #nowNs(): number {
+    return this.process.kvm.host.nowNs;
   }
 
   *#quiesce(by: Task): Activity {
@@ -313,6 +326,7 @@ export class QemuMachine implements VcpuThreadOwner {
     if (this.killed) return;
     for (const device of this.assigned) device.reset();
     this.#guest = this.#createGuest();
+    this.#stoppedNs = -1; // the new kernel's clock begins anew
     for (const { file } of this.threads) yield* file.reset();
     this.context.restarted?.(this);
     if (state === "running") yield* this.cont(main);

@@ -83,7 +83,7 @@ export class Napi implements Softirq {
         case State.Poll: {
           const { frame, frameJitter } = stack.costs;
           const frameNs = frame * (1 + frameJitter * (2 * this.#jitter.uniform() - 1));
-          this.#frames = this.#plan(stack.kernel.nowNs, frameNs);
+          this.#frames = this.#plan(stack.kernel.engine.nowNs, frameNs);
           this.#state = State.Deliver;
           if (this.#frames === 0) break;
           this.#work.ns = Math.round(this.#frames * frameNs);

@@ -150,7 +150,7 @@ export class NetStack implements Hashed {
       : packet.kind === "data"
       ? FULL_FRAME_BYTES
       : SMALLEST_FRAME;
-    const { nowNs } = this.kernel;
+    const { nowNs } = this.kernel.engine; // the adapter's time
     const train = { destination, source: net.port.mac, frames, bytes, payload: packet };
     const effects = net.port.transmit(train, nowNs, nowNs + delayNs);
     if (effects.length > 0) net.apply(effects);
