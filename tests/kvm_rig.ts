@@ -233,6 +233,12 @@ export function startQemu(rig: Rig, commandLine: string, era: QemuEra = "2012"):
     kvm: rig.kvm,
     era,
     openImage: (file) => file === "kvm/test.img" ? undefined : "No such file or directory",
+    isNameTaken: () => false,
+    // deno-lint-ignore require-yield
+    *writeFile() {
+      return "Read-only file system";
+    },
+    removeFile: () => {},
     defaultName: () => "vm0",
     openPty: () => "/dev/pts/0",
     createGuest(request) {

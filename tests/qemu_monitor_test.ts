@@ -438,6 +438,36 @@ for (const system of ["rfc-v2", "kvm"]) {
   });
 }
 
+Deno.test("-pidfile holds the process id, by which a script ends QEMU; 7.2 takes it away at the end", () => {
+  const lab = new SessionRig({ system: "kvm" });
+  lab.ok("qemu-kvm -name vm0 -pidfile /tmp/pid; ssh vm0 true");
+  assertEquals(lab.ok("cat /tmp/pid"), `${lab.lab.guests.get("vm0")!.machine.pid}\n`);
+  lab.ok("kill $(cat /tmp/pid); sleep 1; test -e /tmp/pid");
+  assertEquals(lab.lab.guests.size, 0);
+  lab.ok(
+    "boot kvm --era today; qemu-kvm -name vm0 -pidfile /tmp/pid; ssh vm0 true; kill $(cat /tmp/pid); sleep 1",
+  );
+  assertEquals(lab.run("test -e /tmp/pid").status, 1);
+  const { status, err } = lab.run("qemu-kvm -pidfile /nosuch/pid");
+  assertEquals([status, err], [
+    1,
+    "qemu-kvm: cannot create PID file: Cannot open pid file: No such file or directory\n",
+  ]);
+  lab.ok("sleep 1");
+  assertEquals(lab.lab.kvm.vms.length, 0);
+});
+
+Deno.test("a second guest of the same name is refused, for ssh could not tell them apart", () => {
+  const lab = new SessionRig({ system: "kvm" });
+  lab.ok("qemu-kvm -name vm0; ssh vm0 true");
+  const { status, err } = lab.run("qemu-kvm -name vm0");
+  assertEquals([status, err], [
+    1,
+    "note: a guest called vm0 runs: ssh could not tell them apart; give this one another -name\n",
+  ]);
+  lab.ok("ssh vm0 true");
+});
+
 // ---- what it means for what runs ----
 
 Deno.test("2012: the guest's clock goes on while it is stopped, so that its timers are late by as much", () => {

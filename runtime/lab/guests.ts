@@ -58,6 +58,9 @@ function qemuProgram(lab: Lab, name: string): Program {
     openImage: (file) => IMAGES.has(file) ? undefined : ENOENT.message,
     openMemory: (path) => openMemory(lab, path),
     reserve: (mib) => mib > lab.host.memory.mib ? ENOMEM.message : undefined,
+    isNameTaken: (machineName) => lab.guests.has(machineName),
+    writeFile: (path, text) => writeFile(lab, path, text),
+    removeFile: (path) => void lab.software.vfs.remove(path),
     defaultName: () => lab.freeGuestName(),
     openPty: () => `/dev/pts/${lab.ptys++}`,
     createGuest: (request) => {
@@ -84,6 +87,14 @@ function qemuProgram(lab: Lab, name: string): Program {
       return yield* program.main(command);
     },
   };
+}
+
+function* writeFile({ software: { vfs } }: Lab, path: string, text: string): Activity<string | undefined> {
+  const file = vfs.open(path, { write: true, create: true, truncate: true });
+  if (file instanceof Errno) return file.message;
+  const written = yield* file.write(text);
+  file.close();
+  return written instanceof Errno ? written.message : undefined;
 }
 
 /** What `-mem-path` names: a directory in which QEMU makes a file of its own, or a file, made where there is none. */

@@ -113,6 +113,8 @@ export class QemuMachine implements VcpuThreadOwner {
   killed = false;
   /** Everything is given back. */
   ended = false;
+  /** Done when everything is given back. */
+  atEnd: () => void = () => {};
   /** What the process ended with. */
   exitStatus = 0;
   /** Lines for the terminal that came up after the command had returned. */
@@ -282,6 +284,7 @@ export class QemuMachine implements VcpuThreadOwner {
     process.freeMemory();
     this.context.ended(this); // from here on there is nothing to be looked at
     yield* process.calls.descriptors.closeAll(main);
+    this.atEnd();
     this.ended = true;
     yield* this.loop.end(main);
     return this.exitStatus;

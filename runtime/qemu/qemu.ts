@@ -44,6 +44,12 @@ export interface QemuContext extends MachineContext, QemuHost {
   readonly costs: QemuCosts;
   /** What is behind `/dev/kvm`. */
   readonly kvm: Kvm;
+  /** Whether a machine of that name runs. */
+  isNameTaken(name: string): boolean;
+  /** Writes a file; undefined, or strerror of the error. */
+  writeFile(path: string, text: string): Activity<string | undefined>;
+  /** Removes a file, if it is there. */
+  removeFile(path: string): void;
   /** The name of a machine without `-name`: `vm0`, `vm1`, … */
   defaultName(): string;
   /** The next pseudo-terminal: `/dev/pts/0`. */
@@ -101,6 +107,12 @@ export function qemu(context: QemuContext): QemuProgram {
         return 1;
       }
       const name = options.name ?? context.defaultName();
+      if (context.isNameTaken(name)) {
+        command.stderr(
+          `note: a guest called ${name} runs: ssh could not tell them apart; give this one another -name\n`,
+        );
+        return 1;
+      }
       const machine = new QemuMachine(
         name,
         options,
@@ -114,6 +126,9 @@ export function qemu(context: QemuContext): QemuProgram {
       const failed = yield* machine.make(task);
       for (const line of failed) command.stderr(`${line}\n`);
       if (failed.length > 0) return 1;
+      const { pidFile } = options;
+      if (pidFile !== undefined) yield* writePidFile(pidFile, machine, context, command);
+      if (machine.killed) return 1;
       if (options.memoryLocked && options.era === "2012") {
         command.stderr("note: -realtime came with QEMU 1.5; it stands here for the mlock(2) of slide 7\n");
       }
@@ -154,6 +169,26 @@ Errors: option table and messages are those of the release, as: Could not open '
 Differs from the real one: without input for its monitor the command returns, as with -daemonize: monitor NAME COMMAND
   reaches the monitor; no device models beside assigned devices
 Examples: ${example}`;
+}
+
+/** `-pidfile`: since 1.3 the file goes with the process. */
+function* writePidFile(
+  path: string,
+  machine: QemuMachine,
+  context: QemuContext,
+  { task, stderr }: QemuProcess,
+): Activity {
+  const error = yield* context.writeFile(path, `${machine.pid}\n`);
+  if (error === undefined) {
+    if (machine.options.era === "today") machine.atEnd = () => context.removeFile(path);
+    return;
+  }
+  const { era, program } = machine.options;
+  const message = era === "2012"
+    ? "Could not acquire pid file"
+    : "cannot create PID file: Cannot open pid file";
+  stderr(`${program}: ${message}: ${error}\n`);
+  yield* machine.quit(task);
 }
 
 /** Opens the pseudo-terminals, and says which they are: since 1.6 on standard output and with a name. */
