@@ -233,6 +233,7 @@ export function startQemu(rig: Rig, commandLine: string, era: QemuEra = "2012"):
     kvm: rig.kvm,
     era,
     openImage: (file) => file === "kvm/test.img" ? undefined : "No such file or directory",
+    timeOfDayNs: () => rig.engine.nowNs,
     isNameTaken: () => false,
     // deno-lint-ignore require-yield
     *writeFile() {

@@ -41,6 +41,7 @@ Deno.test("slide 30's command line describes the talk's guest", () => {
     kvmPitReinjection: true,
     serial: ["pty"],
     monitor: ["stdio"],
+    machineProtocolOnStdio: false,
     nographic: true,
     vga: "cirrus",
     drives: [{ file: "kvm/test.img", bus: "virtio", media: "disk", readOnly: false }],

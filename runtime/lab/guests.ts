@@ -58,6 +58,7 @@ function qemuProgram(lab: Lab, name: string): Program {
     openImage: (file) => IMAGES.has(file) ? undefined : ENOENT.message,
     openMemory: (path) => openMemory(lab, path),
     reserve: (mib) => mib > lab.host.memory.mib ? ENOMEM.message : undefined,
+    timeOfDayNs: () => lab.software.bootTime * 1e9 + lab.host.nowNs,
     isNameTaken: (machineName) => lab.guests.has(machineName),
     writeFile: (path, text) => writeFile(lab, path, text),
     removeFile: (path) => void lab.software.vfs.remove(path),

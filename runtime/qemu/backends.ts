@@ -120,12 +120,21 @@ function isBackend(backend: string): boolean {
   return backend !== "none";
 }
 
-/** Sockets of QMP: one that nobody connects to does nothing, so it is all the same whether it is there. */
-export function machineProtocol(line: CommandLine): void {
+/**
+ * QMP: on standard input and output, or on a socket that nobody connects to; then it is all the same whether it is there.
+ *
+ * @returns whether it is on standard input and output
+ */
+export function machineProtocol(line: CommandLine): boolean {
+  let onStdio = false;
   for (const given of line.all("qmp")) {
+    if (given.argument === "stdio" && line.era === "today") {
+      onStdio = true;
+      continue;
+    }
     const [, address = ""] = /^(?:unix|tcp|telnet):(.*)$/.exec(given.argument) ?? [];
     if (address === "" && given.argument !== "none" && given.argument !== "null") {
-      line.fail("QMP is not modelled: only a socket that nobody connects to is taken", given);
+      line.fail("QMP is modelled on stdio, since 7.2, and on a socket that nobody connects to", given);
     }
     const values = parseKeyValues(address, "path");
     const waits = values.get("server") === "on" && values.get("wait") !== "off";
@@ -135,6 +144,7 @@ export function machineProtocol(line: CommandLine): void {
       "note: nobody can connect to it in this laboratory, and QEMU would wait for ever: wait=off (2012: nowait)",
     );
   }
+  return onStdio;
 }
 
 /** Network back-ends, and the cards of the old `-net nic`. */

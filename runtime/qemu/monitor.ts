@@ -6,7 +6,7 @@
  * *Modelled*: the commands of {@linkcode COMMANDS} and of {@linkcode INFOS}, executed by QEMU's first thread. What looks
  * at registers brings the vCPUs out of KVM, as the real one does: it costs each of them an exit.
  *
- * *Not modelled*, and refused by name: the other commands that QEMU has; QMP.
+ * *Not modelled*, and refused by name: the other commands that QEMU has.
  *
  * *Deviations*: `info lapic`, which came with 2.4, is there in 2012 too. The terminal's line editing leaves no control
  * sequences in the output.
@@ -48,14 +48,15 @@ export class Monitor {
   /** Serves one line, typed by `caller`, who waits for the answer: its lines. */
   *serve(line: string, caller: Task): Activity<readonly string[]> {
     let answer: readonly string[] = [];
-    const execute = (main: Task) => this.#execute(line, main);
+    const execute = (main: Task) => this.execute(line, main);
     yield* this.machine.loop.ask(caller, function* (main) {
       answer = yield* execute(main);
     });
     return answer;
   }
 
-  *#execute(line: string, main: Task): Activity<readonly string[]> {
+  /** The same, in QEMU's first thread. */
+  *execute(line: string, main: Task): Activity<readonly string[]> {
     yield this.machine.steps.monitorCommand;
     const [name = "", ...args] = line.trim().split(/\s+/);
     if (name === "") return [];

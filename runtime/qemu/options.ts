@@ -8,7 +8,7 @@
  * CPU model, drives, character devices, networks, memory, display and devices.
  *
  * *Not modelled*, and refused by name: emulation without KVM, USB, sound, guest images with a `-kernel` of their own,
- * QMP, migration; of the device models only `pci-assign`, `vfio-pci` and one network card.
+ * migration; of the device models only `pci-assign`, `vfio-pci` and one network card.
  *
  * *Deviations*: the texts of the release of 2012 are those captured from QEMU 7.2, which name the option in the same
  * way; 1.1 worded some of them differently (`qemu: invalid ram size: 1x`). Emulation is refused where nothing else is
@@ -73,6 +73,8 @@ export interface QemuOptions {
   readonly serial: readonly string[];
   /** Back-ends of the monitors, without one that shares a serial port's. */
   readonly monitor: readonly string[];
+  /** `-qmp stdio`. */
+  readonly machineProtocolOnStdio: boolean;
   readonly nographic: boolean;
   readonly vga: string;
   readonly drives: readonly QemuDrive[];
@@ -197,7 +199,7 @@ function describe(line: CommandLine, host: QemuHost): QemuOptions {
   const disks = drives(line, (file) => host.openImage?.(file));
   const { serial, monitor } = characterDevices(line);
   const network = networks(line);
-  machineProtocol(line);
+  const machineProtocolOnStdio = machineProtocol(line);
   const mib = memory(line, machine.memoryBackend, backends, host);
   kernelImage(line, host);
   const adapter = vga(line);
@@ -221,6 +223,7 @@ function describe(line: CommandLine, host: QemuHost): QemuOptions {
     kvmPit: inKernel === "on" && !line.has("no-kvm-pit"),
     serial,
     monitor,
+    machineProtocolOnStdio,
     nographic: line.has("nographic"),
     vga: adapter,
     drives: disks,

@@ -29,6 +29,7 @@ import { type QemuCosts, qemuSteps } from "./costs.ts";
 import { characterDevices } from "./info.ts";
 import { type MachineContext, QemuMachine } from "./machine.ts";
 import { type Monitor, PROMPT } from "./monitor.ts";
+import { QmpSession } from "./qmp.ts";
 import type { QemuEra } from "./era.ts";
 import { parseOptions, QemuEnds, type QemuHost } from "./options.ts";
 
@@ -44,6 +45,8 @@ export interface QemuContext extends MachineContext, QemuHost {
   readonly costs: QemuCosts;
   /** What is behind `/dev/kvm`. */
   readonly kvm: Kvm;
+  /** ns since 1970. */
+  timeOfDayNs(): number;
   /** Whether a machine of that name runs. */
   isNameTaken(name: string): boolean;
   /** Writes a file; undefined, or strerror of the error. */
@@ -134,9 +137,14 @@ export function qemu(context: QemuContext): QemuProgram {
       }
       for (const line of machine.cautions()) command.stderr(`note: ${line}\n`); // the laboratory's, not QEMU's
       if (!options.stopped) yield* machine.cont(task);
-      if (command.input === undefined || !options.monitor.includes("stdio")) return 0;
+      const { input } = command;
+      const inFront = options.machineProtocolOnStdio || options.monitor.includes("stdio");
+      if (input === undefined || !inFront) return 0;
       machine.process.adopt(task); // who is killed now is the process in the foreground
-      return yield* session(machine.monitor, command, command.input);
+      if (options.machineProtocolOnStdio) {
+        return yield* converse(new QmpSession(machine, () => context.timeOfDayNs()), command, input);
+      }
+      return yield* session(machine.monitor, command, input);
     },
   };
 }
@@ -214,16 +222,37 @@ function openTerminals(
  * @returns the status of the process that shows it
  */
 export function* session(monitor: Monitor, command: QemuProcess, input: QemuInput): Activity<number> {
-  const { machine } = monitor;
-  machine.loop.watchEnd(command.task);
-  command.stdout(`${monitor.greeting}\n`);
-  while (!machine.killed) {
-    command.stdout(PROMPT);
-    const line = yield* input.readLine(() => machine.ended);
+  command.stdout(`${monitor.greeting}\n${PROMPT}`);
+  return yield* talk(monitor.machine, command, input, function* (line) {
     command.stdout(`${line ?? ""}\n`);
-    if (line === undefined) break;
+    if (line === undefined) return;
     for (const text of yield* monitor.serve(line, command.task)) command.stdout(`${text}\n`);
+    if (!monitor.machine.killed) command.stdout(PROMPT);
+  });
+}
+
+/** The same with QMP: nothing is echoed, and there is no prompt. */
+function* converse(client: QmpSession, command: QemuProcess, input: QemuInput): Activity<number> {
+  command.stdout(`${client.greeting}\n`);
+  return yield* talk(client.machine, command, input, function* (line) {
+    if (line === undefined) return;
+    for (const text of yield* client.serve(line, command.task)) command.stdout(`${text}\n`);
+  });
+}
+
+/** Hands line after line to `say`, undefined at the end of the input, for as long as the machine lives. */
+function* talk(
+  machine: QemuMachine,
+  { task }: QemuProcess,
+  input: QemuInput,
+  say: (line: string | undefined) => Activity,
+): Activity<number> {
+  machine.loop.watchEnd(task);
+  while (!machine.killed) {
+    const line = yield* input.readLine(() => machine.ended);
+    yield* say(line);
+    if (line === undefined) break;
   }
-  if (machine.killed) yield* machine.process.waitUntil(command.task, () => machine.ended);
+  if (machine.killed) yield* machine.process.waitUntil(task, () => machine.ended);
   return machine.exitStatus;
 }
