@@ -84,6 +84,8 @@ export class Kernel {
   readonly booksSteadyCpus: boolean;
   /** Where in absolute time the tick's grid lies: one draw a run, so ticks and programs do not run in step. */
   readonly tickPhaseNs: number;
+  /** How long its clock has been held, all in all, ns: that of a guest stands still while it is stopped. */
+  clockHeldNs = 0;
   /** All tasks that live, by pid. */
   readonly tasks = new Map<number, Task>();
   /** Those of them that are in an endless loop. */
@@ -141,9 +143,6 @@ export class Kernel {
     engine.register(`kernel ${options.name}`, this);
   }
 
-  /** How long its clock has been held, all in all, ns: that of a guest stands still while it is stopped. */
-  clockHeldNs = 0;
-
   /** The kernel's clock, ns. */
   get nowNs(): number {
     return this.engine.nowNs - this.clockHeldNs;
@@ -151,9 +150,7 @@ export class Kernel {
 
   /** CPUs that are online, as a mask. */
   get onlineMask(): CpuMask {
-    let mask = 0;
-    for (const cpu of this.cpus) if (cpu.state === "online") mask |= 1 << cpu.id;
-    return mask;
+    return this.cpus.reduce((mask, { id, state }) => state === "online" ? mask | (1 << id) : mask, 0);
   }
 
   /** All CPUs, as a mask. */
