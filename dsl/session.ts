@@ -15,6 +15,7 @@ import { Lab } from "../runtime/lab/lab.ts";
 import type { ProfileText } from "../runtime/lab/profile.ts";
 import { READ_ONLY, scriptDirectory, type ScriptFolder } from "../runtime/lab/script_folder.ts";
 import { type Era, ERA_2012, eraNamed, eraRefusal, ERAS } from "../runtime/lab/eras.ts";
+import type { Mutant } from "../runtime/lab/mutants.ts";
 import { systemNamed, type SystemRow } from "../runtime/lab/systems.ts";
 import type { ListItem, Script } from "./ast.ts";
 import type { Command } from "./commands/command.ts";
@@ -80,6 +81,8 @@ export interface BootRequest {
   readonly profile?: LabProfile;
   /** End of the host's kernel command line. */
   readonly append?: string;
+  /** `null`, and where absent: none. */
+  readonly mutant?: Mutant | null;
 }
 
 /** A run in slices: each `next` is one; what it returns is the exit status. */
@@ -141,6 +144,7 @@ export class Session {
       seed: options.seed ?? 1,
       profile: this.#profile,
       append: "",
+      mutant: null,
     });
     const words = new Map<string, Command>();
     const environment: Environment = {
@@ -194,7 +198,7 @@ export class Session {
       system = eraRefusal(era, now.system, kernel) === undefined ? now.system : systemNamed(era.system)!,
     } = request;
     const { seed, profile, append } = now;
-    return { seed, profile, append, ...request, era, system, kernel };
+    return { seed, profile, append, mutant: null, ...request, era, system, kernel };
   }
 
   /** `set -o era=NAME`: a fresh machine of that era. A text says why not. */

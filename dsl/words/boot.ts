@@ -1,6 +1,7 @@
 import { eraNamed, eraRefusal, ERAS } from "../../runtime/lab/eras.ts";
 import { KERNEL_NAMES } from "../../runtime/lab/kernels.ts";
 import { appendProblem, MODELLED_PARAMETERS } from "../../runtime/lab/boot_parameters.ts";
+import { mutantNamed, MUTANTS, UNMODELLED_MUTANTS } from "../../runtime/lab/mutants.ts";
 import { systemNamed, SYSTEMS } from "../../runtime/lab/systems.ts";
 import type { Command } from "../commands/command.ts";
 import type { BootRequest, Session } from "../session.ts";
@@ -8,21 +9,24 @@ import { unknownName } from "../unknown_name.ts";
 
 /** `boot`. */
 const doc = `boot - a fresh machine
-Usage: boot [SYSTEM] [--era ERA] [--kernel KERNEL] [--append PARAMETERS] [--seed N]
-Effects: a fresh machine; what is not said stays as it was. Background jobs end; variables, functions and the results
-  of earlier machines stay. Without boot the first command finds a machine as the command line said
+Usage: boot [SYSTEM] [--era ERA] [--kernel KERNEL] [--append PARAMETERS] [--seed N] [--mutant MUTANT]
+Effects: a fresh machine; what is not said stays as it was, but for the mutant. Background jobs end; variables, functions
+  and the results of earlier machines stay. Without boot the first command finds a machine as the command line said
   SYSTEM: ${SYSTEMS.map(({ name }) => name).join(", ")}
   KERNEL: what vm0 runs: ${KERNEL_NAMES.join(", ")}
   ERA: ${ERAS.map(({ name, title }) => `${name}: ${title}`).join("\n       ")}
   PARAMETERS: the end of the host's kernel command line; modelled: ${MODELLED_PARAMETERS.join(", ")}
+  MUTANT: a mistake that the patched KVM is to make:
+${MUTANTS.map(({ id, title }) => `    ${id.padEnd(3)}  ${title}`).join("\n")}
 Exit status: 0; 2 for an unknown name or a number that is none
 Examples: boot kvm
   boot rfc-v2 --kernel linux-3.4.4-rt14 --seed 7
-  boot kvm --era today --append "isolcpus=2,3 irqaffinity=0-1"`;
+  boot kvm --era today --append "isolcpus=2,3 irqaffinity=0-1"
+  boot talk --mutant M4`;
 
 /** Options that the language has and the laboratory does not yet take. */
-const NOT_YET = ["--machine", "--profile", "--mutant"];
-const OPTIONS = ["--kernel", "--seed", "--era", "--append", ...NOT_YET];
+const NOT_YET = ["--machine", "--profile"];
+const OPTIONS = ["--kernel", "--seed", "--era", "--append", "--mutant", ...NOT_YET];
 
 /** Reads the arguments: what to boot, or what is wrong with them. */
 export function parseBoot(args: readonly string[]): BootRequest | string {
@@ -55,6 +59,12 @@ export function parseBoot(args: readonly string[]): BootRequest | string {
     } else if (option === "--kernel") {
       if (!KERNEL_NAMES.includes(value)) return unknownName("kernel", value, KERNEL_NAMES);
       request = { ...request, kernel: value };
+    } else if (option === "--mutant") {
+      const missing = UNMODELLED_MUTANTS[value.toUpperCase()];
+      if (missing !== undefined) return `--mutant ${value}: not modelled: ${missing}`;
+      const mutant = mutantNamed(value);
+      if (mutant === undefined) return unknownName("mutant", value, MUTANTS.map(({ id }) => id));
+      request = { ...request, mutant };
     } else {
       const seed = Number(value);
       if (!/^\d+$/.test(value) || !Number.isSafeInteger(seed)) {
@@ -81,7 +91,7 @@ export function boot(session: Session): Command {
           2,
         );
       }
-      const { era, system, kernel, seed, append, profile } = session.bootOptions(request);
+      const { era, system, kernel, seed, append, profile, mutant } = session.bootOptions(request);
       const refused = eraRefusal(era, system, kernel) ?? appendProblem(append, profile);
       if (refused !== undefined) return context.complain(refused, 2);
       session.boot(request);
@@ -90,6 +100,7 @@ export function boot(session: Session): Command {
         ...(append === "" ? [] : [`append "${append}"`]),
       ];
       context.out(`${[`system ${system.name}`, `kernel ${kernel}`, `seed ${seed}`, ...more].join(", ")}\n`);
+      if (mutant !== null) context.out(`mutant ${mutant.id}: ${mutant.title}\n`);
       return 0;
     },
   };

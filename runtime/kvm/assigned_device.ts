@@ -204,12 +204,16 @@ export class AssignedDevice {
 
   /** Patches 13 and 18: the guest's vectors, on the machine's slave CPUs. */
   #leadToSlaves(): void {
-    const { host, devices, capabilities } = this.vm.kvm;
+    const { host, devices, capabilities, protocol } = this.vm.kvm;
     const slaves = this.vm.slaves();
     if (slaves.length === 0 || !capabilities.delivery) return; // the host's CPUs take it, and kick the slave
     const mask = slaves.reduce((bits, cpu) => bits | (1 << cpu), 0);
     for (const { descriptor: { irq }, route } of this.#entries.values()) {
-      for (const cpu of slaves) devices!.irqs.remapSlaveVector(irq, route.vector, host.cpus[cpu]!);
+      if (protocol.deviceVector === "guest") {
+        for (const cpu of slaves) {
+          devices!.irqs.remapSlaveVector(irq, route.vector, host.cpus[cpu]!, protocol.registersGuestVectors);
+        }
+      }
       const failed = devices!.irqs.setAffinity(irq, mask);
       host.log(
         failed

@@ -29,6 +29,9 @@ export const kvmCosts = parameters({
   userExit: ns("Preparing an I/O or memory-mapped access for user space"),
   assignedInterrupt: ns("The irq thread of an assigned device: kvm_set_irq()"),
   handOff: ns("Slave: preparing the hand-off on the online CPU, VMCLEAR included"),
+  slaveEntry: ns(
+    "Slave: from the last look at the requests to VMRESUME, interrupts off: registers of the guest are loaded",
+  ),
   slaveLoad: ns("Slave: taking the vCPU over, VMPTRLD included"),
   slaveBoot: ns("Slave: boot of the CPU with the minimal function"),
   pitTick: ns("One expiry of the emulated PIT"),

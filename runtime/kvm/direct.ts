@@ -62,8 +62,12 @@ export function slaveBitmap(capabilities: DirectCapabilities): MsrBitmap {
   return bitmap;
 }
 
-/** Switches direct mode of `vcpu`: bit 0 and the bitmap, as `vmx_set_direct_interrupt()` does. */
-export function setDirectMode(vcpu: Vcpu, enabled: boolean): void {
+/**
+ * Switches direct mode of `vcpu`: bit 0 and the bitmap, as `vmx_set_direct_interrupt()` does.
+ *
+ * @param closesEoi whether the bitmap follows when it is switched off
+ */
+export function setDirectMode(vcpu: Vcpu, enabled: boolean, closesEoi = true): void {
   const { vmcs, vm } = vcpu;
   if (!vm.kvm.capabilities.delivery) return;
   if (vmcs.externalInterruptExiting !== enabled) return; // already so
@@ -72,7 +76,7 @@ export function setDirectMode(vcpu: Vcpu, enabled: boolean): void {
     vmcs.msrBitmap = vm.kvm.slaveBitmap;
   } else {
     vmcs.pinBased |= Pin.ExternalInterruptExiting;
-    vmcs.msrBitmap = vm.kvm.normalBitmap;
+    if (closesEoi) vmcs.msrBitmap = vm.kvm.normalBitmap;
   }
   vcpu.directSwitches++;
   vcpu.tracepoint("kvm_set_direct_interrupt", { vcpu: vcpu.id, enabled });

@@ -145,7 +145,7 @@ function writeApic(vcpu: Vcpu, cpu: KernelCpu, offset: number, value: number): S
     case Apic.EOI: {
       vmcs.skipInstruction();
       // Patch 18: where nothing virtual is in service it was a physical interrupt's.
-      if (slave && !apic.inService) return cpu.apicWrite(Apic.EOI, 0);
+      if (slave && !apic.inService && kvm.protocol.forwardsEoi) return cpu.apicWrite(Apic.EOI, 0);
       lapic.write(offset, value, cpu);
       if (slave && (kvm.capabilities.enableAt === "each" || !apic.inService)) setDirectMode(vcpu, true);
       return null;

@@ -8,7 +8,7 @@ import type { LogicalCpu } from "../../hw/cpu.ts";
 import type { ClockRatio } from "../../hw/lapic_timer.ts";
 import type { Machine } from "../../hw/machine.ts";
 import type { RegisterFile } from "../../hw/register_file.ts";
-import type { MsrBitmap } from "../../hw/vmx.ts";
+import { type MsrBitmap, Pin } from "../../hw/vmx.ts";
 import type { VfioPci } from "../linux/drivers/vfio_pci.ts";
 import type { Irqs } from "../linux/irq.ts";
 import type { Kernel } from "../linux/kernel.ts";
@@ -16,6 +16,7 @@ import type { KernelCpu } from "../linux/kernel_cpu.ts";
 import type { PciCore } from "../linux/pci_bus.ts";
 import { type KvmCosts, type KvmSteps, kvmSteps } from "./costs.ts";
 import { contradiction, type DirectCapabilities, normalBitmap, slaveBitmap } from "./direct.ts";
+import { PROTOCOL, type Protocol } from "./protocol.ts";
 import type { Vcpu } from "./vcpu.ts";
 import { KVM_VERSIONS, type KvmVersion } from "./versions.ts";
 import { Vm } from "./vm.ts";
@@ -63,6 +64,7 @@ export class Kvm {
     costs: KvmCosts,
     readonly capabilities: DirectCapabilities,
     readonly version: KvmVersion = KVM_VERSIONS["3.5"],
+    readonly protocol: Protocol = PROTOCOL,
   ) {
     const wrong = contradiction(capabilities);
     if (wrong !== undefined) throw new RangeError(wrong);
@@ -71,7 +73,7 @@ export class Kvm {
     this.tscRatio = machine.cpus[0]!.apic.timer.tsc;
     const { startup } = machine;
     machine.startup = (cpu) => this.booting.get(cpu.id)?.() ?? startup(cpu);
-    if (capabilities.slaveCpu) host.nmiHandlers.push((cpu) => this.slaves.has(cpu.id)); // kvm_kick: claims it
+    if (capabilities.slaveCpu) host.nmiHandlers.push((cpu) => this.#kickArrived(cpu));
   }
 
   /** KVM_CREATE_VM; without a name it gets the first free one of `vm0`, `vm1`, … */
@@ -97,6 +99,17 @@ export class Kvm {
   /** Kicks a vCPU that a slave CPU runs: by NMI, because an ordinary interrupt would go to the guest. */
   kickSlave(vcpu: Vcpu, from: KernelCpu): void {
     const slave = vcpu.slaveCpu;
-    if (from.id !== slave && vcpu.mode === "in guest") from.nmiMask |= 1 << slave;
+    if (from.id === slave || vcpu.mode !== "in guest") return;
+    if (this.protocol.kick === "NMI") from.nmiMask |= 1 << slave;
+    else from.rescheduleMask |= 1 << slave;
+  }
+
+  /** The NMI handler `kvm_kick`, in host mode on `cpu`: claims every NMI of a CPU that has a vCPU. */
+  #kickArrived(cpu: KernelCpu): boolean {
+    const vcpu = this.slaves.get(cpu.id);
+    if (vcpu === undefined) return false;
+    // Patch 17: the requests have been looked at already. With the timer at 0 the entry is followed by an exit.
+    if (vcpu.mode === "in guest" && this.protocol.preventsEntry) vcpu.vmcs.pinBased |= Pin.PreemptionTimer;
+    return true;
   }
 }

@@ -9,7 +9,7 @@
 
 import { type Activity, HLT } from "../../hw/sim/activity.ts";
 import { Apic, DeliveryMode } from "../../hw/lapic.ts";
-import { Primary } from "../../hw/vmx.ts";
+import { Pin, Primary } from "../../hw/vmx.ts";
 import { EBUSY, EINVAL, ENOSYS, type Errno } from "../linux/errno.ts";
 import type { KernelCpu } from "../linux/kernel_cpu.ts";
 import { Vector } from "../linux/vectors.ts";
@@ -20,6 +20,8 @@ import type { LoopResult, RunExit, Vcpu } from "./vcpu.ts";
 /** native_cpu_die(): how often it looks whether a CPU is dead, and how long it sleeps in between, ns. */
 const DIE_POLLS = 10;
 const DIE_POLL_NS = 100_000_000;
+/** LVT timer entry, bits 18:17: periodic. */
+const PERIODIC = 1 << 17;
 
 /**
  * KVM_SET_SLAVE_CPU: binds `vcpu` to CPU `id`, or detaches it (`id` negative). Executed by the calling thread on
@@ -63,8 +65,11 @@ export function* setSlaveCpu(
 
 /** `set_slave_mode`: HLT does not exit, and direct mode is on, while the vCPU has a CPU of its own. */
 function setSlaveMode(vcpu: Vcpu, enabled: boolean): void {
-  if (enabled) vcpu.vmcs.primary &= ~Primary.HltExiting;
-  else vcpu.vmcs.primary |= Primary.HltExiting;
+  const { vmcs, vm: { kvm } } = vcpu;
+  if (enabled) vmcs.primary &= ~Primary.HltExiting;
+  else vmcs.primary |= Primary.HltExiting;
+  if (enabled && !kvm.protocol.nmiExiting) vmcs.pinBased &= ~Pin.NmiExiting;
+  else vmcs.pinBased |= Pin.NmiExiting;
   setDirectMode(vcpu, enabled);
 }
 
@@ -116,7 +121,9 @@ function* stop(kvm: Kvm, id: number): Activity {
 function* slaveLoop(kvm: Kvm, slave: KernelCpu, calledIn: () => void): Activity {
   yield kvm.steps.slaveBoot;
   yield slave.apicWrite(Apic.SVR, 0x100 | Vector.Spurious);
-  yield slave.apicWrite(Apic.LVTT, 0x0001_0000 | Vector.LocalTimer); // patch 20: the host's timer is shut
+  // Patch 20: the host's timer is shut before a guest can have it.
+  if (kvm.protocol.shutsHostTimer) yield slave.apicWrite(Apic.LVTT, 0x0001_0000 | Vector.LocalTimer);
+  else yield* hostTick(slave);
   slave.state = "slave";
   kvm.host.log(`Slave CPU ${slave.id} is up`);
   calledIn();
@@ -127,6 +134,13 @@ function* slaveLoop(kvm: Kvm, slave: KernelCpu, calledIn: () => void): Activity 
     else yield slave.registers.call(work);
   }
   yield* slaveDies(kvm, slave);
+}
+
+/** What patch 03 alone would do: the clock event device of the host ticks on, periodically. */
+function* hostTick(slave: KernelCpu): Activity {
+  const { kernel, timerTicks, timerNs } = slave;
+  yield slave.apicWrite(Apic.LVTT, PERIODIC | Vector.LocalTimer);
+  yield slave.apicWrite(Apic.TMICT, Math.floor((kernel.tickPeriodNs * timerTicks) / timerNs));
 }
 
 /** Out of the loop: native_cpu_disable(), then play_dead(), from which only an INIT wakes the CPU. */

@@ -16,6 +16,7 @@ import {
   EventType,
   ExitReason,
   interruptionInfo,
+  Pin,
   Primary,
   Vmcs,
 } from "../../hw/vmx.ts";
@@ -194,10 +195,12 @@ export class Vcpu {
         }
         if (this.thread!.cpu !== cpu.id) return this.#leave("online");
       }
-      registers.interruptFlag = false; // requests are looked at here; from here to the entry nobody comes between
+      registers.interruptFlag = false;
+      this.mode = "in guest"; // before the requests are looked at: whoever comes later sends a kick
       this.#inject(slave);
       physical.currentVmcs = this.vmcs;
-      this.mode = "in guest";
+      // An online CPU's kick waits in its local APIC and exits at once. A slave's is an NMI, which waits for nothing.
+      if (slave) yield steps.slaveEntry;
       if (cpu.kernel.engine.trace !== null) this.tracepoint("kvm_entry", { vcpu: this.name });
       const reason = yield VM_ENTRY;
       this.mode = "outside";
@@ -213,6 +216,10 @@ export class Vcpu {
         continue;
       }
       registers.interruptFlag = true; // what has been held back is taken at the next boundary
+      if (reason === ExitReason.PreemptionTimer) {
+        vmcs.pinBased &= ~Pin.PreemptionTimer;
+        return this.#leave("online"); // patch 17: as if an interrupt had come
+      }
       if (reason === ExitReason.Hlt) {
         vmcs.skipInstruction();
         this.halted = true;
@@ -299,9 +306,10 @@ export class Vcpu {
     const { vmcs, apic } = this;
     const vector = apic.pendingVector();
     vmcs.primary &= ~Primary.InterruptWindowExiting;
-    const occupied = vmcs.entryInterruptionInfo !== 0; // an exception goes first
-    if (vector < 0 && !occupied) return;
-    if (slave) setDirectMode(this, false); // patch 14: off on any injection
+    // An exception goes first.
+    const occupied = vmcs.entryInterruptionInfo !== 0 && this.vm.kvm.protocol.guardsEntryField;
+    if (vector < 0 && vmcs.entryInterruptionInfo === 0) return;
+    if (slave) setDirectMode(this, false, this.vm.kvm.protocol.closesEoiAtInjection); // patch 14: off on any injection
     if (vector < 0) return;
     if (occupied || !this.registers.interruptFlag) {
       vmcs.primary |= Primary.InterruptWindowExiting;

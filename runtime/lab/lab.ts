@@ -12,6 +12,7 @@ import { kvmTraceEvents } from "../kvm/trace_events.ts";
 import { Kvm } from "../kvm/kvm.ts";
 import { KVM_VERSIONS } from "../kvm/versions.ts";
 import { KvmCalls } from "../kvm/device.ts";
+import { type Mutant, PROTOCOL } from "../kvm/protocol.ts";
 import { INTERFACES } from "../linux/interfaces.ts";
 import { Kernel } from "../linux/kernel.ts";
 import type { KernelCpu } from "../linux/kernel_cpu.ts";
@@ -50,6 +51,8 @@ export interface BootOptions {
   readonly era: Era;
   /** What stands at the end of the host's kernel command line, behind what is there always. */
   readonly append: string;
+  /** The mistake that its KVM makes; `null`: none. */
+  readonly mutant: Mutant | null;
 }
 
 /** What a benchmark has measured, and on what. */
@@ -169,7 +172,9 @@ export class Lab {
 
   /** Builds and boots it. Takes 100 ms of simulated time. */
   constructor(readonly options: BootOptions) {
-    const { system, profile, era } = options;
+    const { system, profile, era, mutant } = options;
+    const capabilities = { ...system.capabilities, ...mutant?.capabilities };
+    const protocol = { ...PROTOCOL, ...mutant?.protocol };
     const { values } = profile;
     this.engine = new Engine(options.seed);
     this.machine = new Machine(this.engine, values.hw);
@@ -187,14 +192,16 @@ export class Lab {
       memory: { mib: HOST_MEMORY_MIB, costs: values.memory },
       booksSteadyCpus: true,
     });
-    this.kvm = new Kvm(this.host, this.machine, values.kvm, system.capabilities, KVM_VERSIONS[interfaces]);
+    const version = KVM_VERSIONS[interfaces];
+    this.kvm = new Kvm(this.host, this.machine, values.kvm, capabilities, version, protocol);
     const { bus, nic } = hostBus(era.topology, values.hw.nic);
     this.nic = nic;
     this.engine.register("nic", nic);
     this.machine.busMasters.push(nic);
     this.subnet = labSubnet(nic, system.vm0 === "host");
     this.software = new Software(this.host, this.machine, bus, {
-      slaveAffinity: system.capabilities.slaveCpu,
+      slaveAffinity: capabilities.slaveCpu,
+      movesInterrupts: protocol.movesHostInterrupts,
       pci: values.pci,
       net: values.net,
       subnet: this.subnet,

@@ -57,6 +57,8 @@ const EMPTY: DirectoryNode = { kind: "directory", list: () => [], lookup: () => 
 export interface SoftwareOptions {
   /** Whether interrupts may be affine to slave CPUs: the patched kernel. */
   readonly slaveAffinity: boolean;
+  /** Whether interrupts leave a CPU that goes offline; they do where absent. */
+  readonly movesInterrupts?: boolean;
   /** What PCI work costs. */
   readonly pci: PciCosts;
   /** What networking costs. */
@@ -128,7 +130,9 @@ export class Software {
     this.irqs = new Irqs(kernel, options.slaveAffinity);
     if (boot.irqAffinity !== 0) this.irqs.defaultAffinity = boot.irqAffinity;
     this.threads = new KernelThreads(kernel);
-    this.hotplug = isGuest ? null : new CpuHotplug(kernel, machine, this.irqs, this.threads);
+    this.hotplug = isGuest
+      ? null
+      : new CpuHotplug(kernel, machine, this.irqs, this.threads, options.movesInterrupts);
     this.cpusets = new Cpusets(kernel, this.threads, () => thisCpu(kernel, machine));
     if (this.hotplug !== null) this.hotplug.onOffline = (cpu) => this.cpusets.cpuGone(cpu);
     const { irq, name, handler } = kernel.consoleAction;

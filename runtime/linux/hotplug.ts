@@ -55,12 +55,17 @@ export class CpuHotplug {
   #busy = false;
   readonly #waiting: Task[] = [];
 
-  /** Enters itself as the start-up code of `machine`, in front of what is there. */
+  /**
+   * Enters itself as the start-up code of `machine`, in front of what is there.
+   *
+   * @param movesInterrupts whether interrupts leave a CPU that goes offline (`fixup_irqs()`)
+   */
   constructor(
     readonly kernel: Kernel,
     readonly machine: Pick<Machine, "startup">,
     readonly irqs: Irqs,
     readonly threads: KernelThreads,
+    readonly movesInterrupts = true,
   ) {
     const { startup } = machine;
     machine.startup = (physical) => {
@@ -135,7 +140,7 @@ export class CpuHotplug {
     for (const timer of [...hrtimers.timers()]) if (timer.pinned) hrtimers.cancel(timer);
     yield cpu.apicWrite(Apic.TMICT, 0);
     hrtimers.programmedNs = Infinity;
-    const left = this.irqs.evacuate(cpu);
+    const left = this.movesInterrupts ? this.irqs.evacuate(cpu) : [];
     irqs.push(...left.map(({ descriptor }) => descriptor.irq));
     for (const task of cpu.runQueue.tasks()) kernel.migrate(task, kernel.fallback(task), cpu);
     yield* cpu.sendPendingIpis();

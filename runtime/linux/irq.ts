@@ -105,6 +105,13 @@ export interface LeftVector {
   readonly vector: number;
 }
 
+/** The vector of a guest's interrupt on a slave CPU. */
+interface SlaveVector {
+  readonly vector: number;
+  /** The CPU's vector table has it. */
+  readonly connects: boolean;
+}
+
 /** Interrupts below this number belong to the wiring: 24 pins of the IO-APIC and 16 reserved for ISA. */
 const FIRST_DYNAMIC_IRQ = 40;
 /** ISA interrupts have fixed vectors. */
@@ -120,7 +127,7 @@ export class Irqs implements Hashed {
   defaultAffinity: CpuMask;
   readonly #descriptors = new Map<number, IrqDescriptor>();
   /** By slave CPU: the vector that an interrupt has to have there, because it is its guest's. */
-  readonly #slaveVectors = new Map<number, Map<number, number>>();
+  readonly #slaveVectors = new Map<number, Map<number, SlaveVector>>();
   // __assign_irq_vector(): the search goes on where the last one ended. The first candidates are ISA's.
   #lastVector = Vector.FirstExternal + 1;
   #lastOffset = 1;
@@ -240,24 +247,26 @@ export class Irqs implements Hashed {
 
   /**
    * remap_slave_vector_irq(): on slave CPU `cpu` interrupt `irq` has vector `vector` from now on, once its affinity leads
-   * there; the vector is connected at once, so that an interrupt that comes while the guest is out is not lost.
+   * there.
+   *
+   * @param connects whether the CPU knows the vector, so that an interrupt that comes while the guest is out is not lost
    */
-  remapSlaveVector(irq: number, vector: number, cpu: KernelCpu): void {
+  remapSlaveVector(irq: number, vector: number, cpu: KernelCpu, connects = true): void {
     const descriptor = this.#descriptors.get(irq);
     if (descriptor === undefined) return;
     let vectors = this.#slaveVectors.get(cpu.id);
     if (vectors === undefined) this.#slaveVectors.set(cpu.id, vectors = new Map());
-    vectors.set(irq, vector);
-    cpu.vectorIrq.set(vector, descriptor);
+    vectors.set(irq, { vector, connects });
+    if (connects) cpu.vectorIrq.set(vector, descriptor);
   }
 
   /** revert_slave_vector_irq(): the vector that interrupt `irq` had on slave CPUs leads nowhere any more. */
   revertSlaveVectors(irq: number): void {
     for (const [id, vectors] of this.#slaveVectors) {
-      const vector = vectors.get(irq);
-      if (vector === undefined) continue;
+      const remapped = vectors.get(irq);
+      if (remapped === undefined) continue;
       vectors.delete(irq);
-      this.kernel.cpus[id]!.vectorIrq.delete(vector);
+      this.kernel.cpus[id]!.vectorIrq.delete(remapped.vector);
     }
   }
 
@@ -272,11 +281,11 @@ export class Irqs implements Hashed {
     const cpu = this.kernel.cpus[target]!;
     const isa = descriptor.chip.name === "IO-APIC" && descriptor.irq < ISA_IRQS;
     const remapped = cpu.state === "slave" ? this.#slaveVectors.get(target)?.get(descriptor.irq) : undefined;
-    const vector = isa ? Vector.Isa + descriptor.irq : remapped ?? this.#freeVector(cpu);
+    const vector = isa ? Vector.Isa + descriptor.irq : remapped?.vector ?? this.#freeVector(cpu);
     if (vector instanceof Errno) return vector;
     descriptor.cpu = target;
     descriptor.vector = vector;
-    cpu.vectorIrq.set(vector, descriptor);
+    if (remapped?.connects ?? true) cpu.vectorIrq.set(vector, descriptor);
     descriptor.program?.(encodeMsi({
       vector,
       destination: target,

@@ -1,0 +1,346 @@
+/**
+ * Invariants of interrupt delivery, checked while a laboratory runs: what must hold of any hypervisor, whatever it does
+ * with its registers.
+ *
+ * *Document*: Intel SDM vol. 3A, "Local APIC"; vol. 3C, "VM Entries"; the talk's slides 13 to 20.
+ *
+ * | kind                    | what has happened                                                                    |
+ * | ----------------------- | ------------------------------------------------------------------------------------ |
+ * | `lost interrupt`        | no processor took a message, or the kernel that took it has no handler                |
+ * | `vanished request`      | a request has left the IRR and nobody has taken it                                    |
+ * | `wrong owner`           | a guest has taken an interrupt, or an NMI, of the host's                              |
+ * | `missed kick`           | a virtual interrupt waits, and the vCPU goes on in guest mode as if it did not        |
+ * | `double EOI`            | an EOI came to a local APIC that had nothing in service                               |
+ * | `stuck ISR`             | a vector is in service and no handler runs that could end it                          |
+ * | `entry field overwritten` | an event that waited for the VM entry has been replaced by another one              |
+ * | `time`                  | the times of a processor's layers and its idle time do not add up                     |
+ *
+ * The watch reads trace records and the state behind them, and changes nothing. A violation is reported once for each
+ * kind, place and vector; `count` goes on.
+ *
+ * @module
+ */
+
+import type { LogicalCpu } from "../../hw/cpu.ts";
+import { Apic, type LocalApic } from "../../hw/lapic.ts";
+import { FrameKind, type RegisterFile } from "../../hw/register_file.ts";
+import type { TraceRecord, TraceSink } from "../../hw/sim/trace.ts";
+import { Primary } from "../../hw/vmx.ts";
+import type { Vcpu } from "../kvm/vcpu.ts";
+import type { Kernel } from "../linux/kernel.ts";
+import { Vector } from "../linux/vectors.ts";
+import type { Lab } from "./lab.ts";
+
+/** Kinds of violations. */
+export type ViolationKind =
+  | "lost interrupt"
+  | "vanished request"
+  | "wrong owner"
+  | "missed kick"
+  | "double EOI"
+  | "stuck ISR"
+  | "entry field overwritten"
+  | "time";
+
+/** An invariant that does not hold. */
+export interface Violation {
+  readonly kind: ViolationKind;
+  /** `cpu3`, or the vCPU: `vm0.0`. */
+  readonly where: string;
+  /** What has happened, as a sentence without a full stop. */
+  readonly text: string;
+  /** The event in which it was seen first. */
+  readonly event: number;
+  /** When, ns. */
+  readonly timeNs: number;
+  /** How often it has been seen. */
+  count: number;
+}
+
+/** So long a virtual interrupt may wait for a kick that is on its way, ns. A kick takes some microseconds. */
+const KICK_BOUND_NS = 100_000;
+/** x2APIC MSR of the EOI register, and its place in the xAPIC's page. */
+const EOI_MSR = 0x80b, EOI_ADDRESS = 0xfee0_00b0;
+
+/** Looks at one laboratory while it runs. */
+export class Invariants implements TraceSink {
+  /** What has been found, in the order of its first appearance. */
+  readonly violations: Violation[] = [];
+  /** Told of each violation when it is seen first. */
+  onViolation: (violation: Violation) => void = () => {};
+  readonly #seen = new Map<string, Violation>();
+  /** Requests in a physical IRR that nobody has taken yet, by processor. */
+  readonly #requested: Set<number>[];
+  /** Since when a virtual interrupt has been waiting in guest mode, by vCPU. */
+  readonly #waiting = new Map<Vcpu, number>();
+  /** The event that waits in a vCPU's entry field, as its tracepoint named it. */
+  readonly #toEnter = new Map<string, string>();
+  #dropped = 0;
+  readonly #spurious = new Map<Kernel, number>();
+  #at: TraceRecord | null = null;
+
+  /** @param lab what it looks at, from now on */
+  constructor(readonly lab: Lab) {
+    const { machine } = lab;
+    this.#requested = machine.cpus.map(() => new Set());
+    this.#dropped = machine.droppedMessages;
+    this.#forKernels((kernel) => this.#spurious.set(kernel, kernel.spuriousVectors));
+  }
+
+  /** @inheritdoc */
+  record(record: TraceRecord): void {
+    this.#at = record;
+    switch (record.kind) {
+      case "request":
+        this.#request(record);
+        break;
+      case "interrupt":
+        this.#interrupt(record);
+        break;
+      case "injection":
+        this.#toEnter.delete(this.#running(this.#cpuOf(record))?.name ?? "");
+        break;
+      case "tracepoint":
+        this.#tracepoint(record);
+        break;
+      case "instruction":
+        this.#instruction(record);
+        break;
+      case "iret":
+        this.#returned(this.#cpuOf(record));
+        break;
+    }
+    this.#losses();
+    this.#requests();
+    this.#kicks();
+  }
+
+  /** Checks what can be told at one instant only: that time adds up. */
+  checkTimes(): void {
+    const { lab } = this;
+    for (const { id, root } of lab.machine.cpus) {
+      const sum = lab.timeByLayer(id).reduce((total, ns) => total + ns, 0);
+      if (root === null || sum <= lab.engine.nowNs) continue;
+      this.#report("time", `cpu${id}`, `${sum} ns of work in ${lab.engine.nowNs} ns`);
+    }
+  }
+
+  // ---- physical requests ----
+
+  #request({ where, fields, name }: TraceRecord): void {
+    const id = Number(/\d+$/.exec(where)?.[0]);
+    if (name === "NMI" || typeof fields.vector !== "number") return;
+    if (this.lab.machine.cpus[id]!.running) this.#pendingRequest = { id, vector: fields.vector };
+  }
+
+  /** A request is recorded just before the APIC takes it: it is looked for at the next record. */
+  #pendingRequest: { readonly id: number; readonly vector: number } | null = null;
+
+  #requests(): void {
+    const { cpus } = this.lab.machine;
+    const arrived = this.#pendingRequest;
+    if (arrived !== null && this.#at?.kind !== "request") {
+      this.#pendingRequest = null;
+      if (cpus[arrived.id]!.apic.irr.has(arrived.vector)) this.#requested[arrived.id]!.add(arrived.vector);
+    }
+    for (const [id, requested] of this.#requested.entries()) {
+      for (const vector of requested) {
+        const { apic, running } = cpus[id]!;
+        if (apic.irr.has(vector)) continue;
+        requested.delete(vector);
+        if (running && apic.enabled) {
+          this.#report("vanished request", `cpu${id}`, `the request of ${hex(vector)} is gone`, vector);
+        }
+      }
+    }
+  }
+
+  #interrupt({ name, fields, where }: TraceRecord): void {
+    const cpu = this.#cpuOf(this.#at!);
+    if (cpu === undefined) return;
+    const vector = Number(fields.vector);
+    if (this.#pendingRequest?.id === cpu.id && this.#pendingRequest.vector === vector) {
+      this.#pendingRequest = null;
+    }
+    this.#requested[cpu.id]!.delete(vector);
+    if (fields.mode !== "guest") return;
+    const vcpu = this.#running(cpu);
+    if (vcpu === undefined) return;
+    if (name === "NMI") {
+      this.#report(
+        "wrong owner",
+        where,
+        `${vcpu.name} takes an NMI that nobody has injected: a kick`,
+        vector,
+      );
+    } else if (!owns(vcpu, cpu, vector)) {
+      this.#report(
+        "wrong owner",
+        where,
+        `${vcpu.name} takes ${hex(vector)}, an interrupt of the host's`,
+        vector,
+      );
+    }
+  }
+
+  // ---- events to be injected ----
+
+  #tracepoint({ name, fields }: TraceRecord): void {
+    const cpu = this.#cpuOf(this.#at!);
+    switch (name) {
+      case "kvm_inj_virq":
+      case "kvm_inj_exception": {
+        const vcpu = this.lab.kvm.vms.flatMap(({ vcpus }) => vcpus).find(({ loadedOn }) =>
+          loadedOn?.id === cpu?.id
+        );
+        if (vcpu === undefined) return;
+        const waits = this.#toEnter.get(vcpu.name);
+        const event = name === "kvm_inj_virq" ? hex(Number(fields.irq)) : `exception ${fields.vector}`;
+        if (waits !== undefined) {
+          this.#report(
+            "entry field overwritten",
+            vcpu.name,
+            `${waits} waited to enter when ${event} was written`,
+          );
+        }
+        this.#toEnter.set(vcpu.name, event);
+        return;
+      }
+      case "kvm_eoi":
+        if (fields.vector === -1) {
+          this.#report("double EOI", `vcpu ${fields.apicid}`, "an emulated EOI with nothing in service");
+        }
+    }
+  }
+
+  // ---- EOI ----
+
+  #instruction({ name, fields, where }: TraceRecord): void {
+    const eoi = name === "wrmsr" && fields.address === EOI_MSR ||
+      name === "store" && fields.address === EOI_ADDRESS;
+    if (!eoi || fields.mode === "guest" && name === "store") return; // an access to the page exits, and is emulated
+    const cpu = this.#cpuOf(this.#at!);
+    if (cpu !== undefined && !cpu.apic.inService) {
+      const who = fields.mode === "guest" ? this.#running(cpu)?.name ?? "a guest" : "the host";
+      this.#report("double EOI", where, `${who} ends an interrupt, and none is in service`);
+    }
+  }
+
+  /** A handler has returned: what is in service has to be somebody's. */
+  #returned(cpu: LogicalCpu | undefined): void {
+    if (cpu === undefined || cpu.root === null) return;
+    const { currentVmcs } = cpu;
+    const guest = currentVmcs?.guest;
+    if (cpu.apic.inService && !handles(cpu.root) && (guest === undefined || !handles(guest))) {
+      const vector = cpu.apic.isr.highest();
+      this.#report("stuck ISR", `cpu${cpu.id}`, `${hex(vector)} is in service, and no handler runs`, vector);
+    }
+    const vcpu = this.#running(cpu);
+    if (vcpu !== undefined && vcpu.apic.inService && !handles(vcpu.registers)) {
+      const vector = vcpu.apic.isr.highest();
+      this.#report(
+        "stuck ISR",
+        vcpu.name,
+        `virtual ${hex(vector)} is in service, and no handler runs`,
+        vector,
+      );
+    }
+  }
+
+  // ---- losses ----
+
+  #losses(): void {
+    const { machine } = this.lab;
+    if (machine.droppedMessages !== this.#dropped) {
+      this.#dropped = machine.droppedMessages;
+      this.#report("lost interrupt", "machine", "a message reached no local APIC that is enabled");
+    }
+    this.#forKernels((kernel) => {
+      const before = this.#spurious.get(kernel) ?? 0;
+      if (kernel.spuriousVectors === before) return;
+      this.#spurious.set(kernel, kernel.spuriousVectors);
+      this.#report("lost interrupt", kernel.name, `${kernel.name}: ${kernel.dmesg.at(-1)?.text ?? ""}`);
+    });
+  }
+
+  #forKernels(look: (kernel: Kernel) => void): void {
+    look(this.lab.host);
+    for (const { kernel } of this.lab.guests.values()) look(kernel);
+  }
+
+  // ---- kicks ----
+
+  #kicks(): void {
+    const { nowNs } = this.lab.engine;
+    for (const { vcpus } of this.lab.kvm.vms) {
+      for (const vcpu of vcpus) {
+        const cpu = vcpu.loadedOn === null ? undefined : this.lab.machine.cpus[vcpu.loadedOn.id];
+        const inGuest = cpu?.vmcs === vcpu.vmcs;
+        const window = (vcpu.vmcs.primary & Primary.InterruptWindowExiting) !== 0;
+        if (!inGuest || window || vcpu.apic.pendingVector() < 0) {
+          this.#waiting.delete(vcpu);
+          continue;
+        }
+        const sinceNs = this.#waiting.get(vcpu);
+        if (sinceNs === undefined) this.#waiting.set(vcpu, nowNs);
+        else if (nowNs - sinceNs > KICK_BOUND_NS) {
+          const vector = vcpu.apic.pendingVector();
+          const text = `virtual ${hex(vector)} has been pending for ${
+            KICK_BOUND_NS / 1000
+          } us, and the guest runs on`;
+          this.#report("missed kick", vcpu.name, text, vector);
+          this.#waiting.set(vcpu, Infinity);
+        }
+      }
+    }
+  }
+
+  #cpuOf({ where }: TraceRecord): LogicalCpu | undefined {
+    const match = /^cpu(\d+)$/.exec(where);
+    return match === null ? undefined : this.lab.machine.cpus[Number(match[1])];
+  }
+
+  /** The vCPU that `cpu` executes in guest mode. */
+  #running(cpu: LogicalCpu | undefined): Vcpu | undefined {
+    const vmcs = cpu?.vmcs;
+    if (vmcs === null || vmcs === undefined) return undefined;
+    for (const { vcpus } of this.lab.kvm.vms) for (const vcpu of vcpus) if (vcpu.vmcs === vmcs) return vcpu;
+  }
+
+  #report(kind: ViolationKind, where: string, text: string, vector = -1): void {
+    const key = `${kind} ${where} ${vector}`;
+    const seen = this.#seen.get(key);
+    if (seen !== undefined) {
+      seen.count++;
+      return;
+    }
+    const { event, timeNs } = this.#at ?? { event: this.lab.engine.event, timeNs: this.lab.engine.nowNs };
+    const violation: Violation = { kind, where, text, event, timeNs, count: 1 };
+    this.#seen.set(key, violation);
+    this.violations.push(violation);
+    this.onViolation(violation);
+  }
+}
+
+function hex(vector: number): string {
+  return `0x${vector.toString(16)}`;
+}
+
+/** Whether an interrupt handler is on the stack that runs. */
+function handles({ context }: RegisterFile): boolean {
+  for (let i = context.depth; i >= 0; i--) if (context.frames[i]!.kind === FrameKind.Interrupt) return true;
+  return false;
+}
+
+/** Whether physical interrupt `vector`, taken in guest mode, is the guest's: its timer's, or its assigned device's. */
+function owns({ vm, apic, vmcs }: Vcpu, cpu: LogicalCpu, vector: number): boolean {
+  if (vector === Vector.LocalTimer) {
+    // The timer is whose entry of the local vector table it fires through.
+    return !vmcs.msrWriteExits(0x838) && sameTimer(apic, cpu.apic);
+  }
+  return vm.assigned.some((device) => device.interrupts().some(({ guestVector }) => guestVector === vector));
+}
+
+function sameTimer(virtual: LocalApic, physical: LocalApic): boolean {
+  return virtual.read(Apic.LVTT, 0) === physical.read(Apic.LVTT, 0);
+}
