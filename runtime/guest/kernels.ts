@@ -24,4 +24,5 @@ export const KERNELS: Readonly<Record<string, KernelBuild>> = {
   "linux-3.4.0": { release: "3.4.0", hz: 250, noHz: true, realTime: false, interfaces: "3.5" },
   "linux-3.4.4-rt14": { release: "3.4.4-rt14", hz: 250, noHz: false, realTime: true, interfaces: "3.5" },
   "linux-6.18.0": { release: "6.18.0", hz: 250, noHz: true, realTime: false, interfaces: "6.18" },
+  "linux-2.6.32": { release: "2.6.32", hz: 250, noHz: true, realTime: false, nestedInterrupts: true },
 };

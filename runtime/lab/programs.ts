@@ -14,6 +14,7 @@ import { lsmod } from "../programs/lsmod.ts";
 import { lspci } from "../programs/lspci.ts";
 import { modprobe } from "../programs/modprobe.ts";
 import { mount } from "../programs/mount.ts";
+import { rdmsr, wrmsr } from "../programs/msr.ts";
 import { nproc } from "../programs/nproc.ts";
 import { ping } from "../programs/ping.ts";
 import type { Program } from "../programs/program.ts";
@@ -43,11 +44,13 @@ export function userPrograms(): Program[] {
     mount,
     nproc,
     ps,
+    rdmsr,
     rmmod,
     sysbench,
     sysctl,
     taskset,
     uname,
     uptime,
+    wrmsr,
   ];
 }

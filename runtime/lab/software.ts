@@ -24,7 +24,7 @@ import { Cpusets } from "../linux/cpuset.ts";
 import { CPUSET, DEBUGFS, PROCFS, ROOTFS, SYSCTL, SYSFS, TRACEFS } from "../linux/file_systems.ts";
 import { Ftrace, type TraceEvent } from "../linux/ftrace.ts";
 import { CpuHotplug } from "../linux/hotplug.ts";
-import { IO_APIC_EDGE, type IrqDescriptor, Irqs, pciInterrupts } from "../linux/irq.ts";
+import { IO_APIC_EDGE, IO_APIC_FASTEOI, type IrqDescriptor, Irqs, pciInterrupts } from "../linux/irq.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import { KernelThreads } from "../linux/kthreads.ts";
 import { type BootParameters, parseCommandLine } from "../linux/command_line.ts";
@@ -136,7 +136,9 @@ export class Software {
     this.cpusets = new Cpusets(kernel, this.threads, () => thisCpu(kernel, machine));
     if (this.hotplug !== null) this.hotplug.onOffline = (cpu) => this.cpusets.cpuGone(cpu);
     const { irq, name, handler } = kernel.consoleAction;
-    const console = this.irqs.request({ irq, name, chip: IO_APIC_EDGE, handler });
+    // A keyboard has an ISA line; the emulated network card a PCI line, which is level-triggered.
+    const chip = isGuest ? IO_APIC_FASTEOI : IO_APIC_EDGE;
+    const console = this.irqs.request({ irq, name, chip, handler });
     if (console instanceof Errno) throw new Error(`The console's interrupt ${irq}: ${console.message}`);
     this.console = console;
     this.net = new NetStack(kernel, options.net, options.subnet, (cpu, poll) => {

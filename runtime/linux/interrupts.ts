@@ -41,8 +41,9 @@ const At = {
 } as const;
 
 /**
- * The frame of every handler: entry, EOI, the handler's own work, then irq_exit(): softirqs, with interrupts on, and the
- * interrupts to other CPUs that wake-ups asked for; at last the scheduler's word.
+ * The frame of every handler: entry, EOI and the handler's own work, in this order or, of a level-triggered line, the other
+ * way round; then irq_exit(): softirqs, with interrupts on, and the interrupts to other CPUs that wake-ups asked for; at
+ * last the scheduler's word.
  */
 abstract class InterruptHandler extends Routine {
   #at: number = At.Entry;
@@ -59,8 +60,13 @@ abstract class InterruptHandler extends Routine {
     return At.Softirqs;
   }
 
+  /** Whether the EOI follows the handler's own work. */
+  protected get eoiLast(): boolean {
+    return false;
+  }
+
   override get entry(): Step | null {
-    return this.cpu.x2apic ? this.cpu.kernel.steps.irqEntry : null;
+    return this.cpu.x2apic && !this.eoiLast ? this.cpu.kernel.steps.irqEntry : null;
   }
 
   override skipEntry(): void {
@@ -77,15 +83,15 @@ abstract class InterruptHandler extends Routine {
     for (;;) {
       switch (this.#at) {
         case At.Entry:
-          this.#at = At.Eoi;
+          this.#at = this.eoiLast ? At.Body : At.Eoi;
           return cpu.kernel.steps.irqEntry;
         case At.Eoi:
-          this.#at = At.Body;
+          this.#at = this.eoiLast ? this.after() : At.Body;
           return cpu.apicWrite(Apic.EOI, 0);
         case At.Body: {
           const step = this.body();
           if (step !== null) return step;
-          this.#at = this.after();
+          this.#at = this.eoiLast ? At.Eoi : this.after();
           break;
         }
         case At.Softirqs:
@@ -185,7 +191,7 @@ class CallFunctionSingle extends InterruptHandler {
   }
 }
 
-/** do_IRQ(): an edge-triggered device interrupt; acknowledged before its handler runs. */
+/** do_IRQ(): a device interrupt. An edge-triggered one is acknowledged before its handler runs. */
 class DeviceInterrupt extends InterruptHandler {
   readonly #action: IrqAction | undefined;
   #begun = false;
@@ -193,6 +199,10 @@ class DeviceInterrupt extends InterruptHandler {
   constructor(cpu: KernelCpu, readonly vector: number) {
     super(cpu);
     this.#action = cpu.vectorIrq.get(vector);
+  }
+
+  protected override get eoiLast(): boolean {
+    return this.#action?.eoiLast === true;
   }
 
   override get top(): Step | null {
@@ -211,9 +221,11 @@ class DeviceInterrupt extends InterruptHandler {
     if (action === undefined) return null;
     if (this.#begun) {
       action.topHalf?.act(cpu);
+      cpu.registers.interruptFlag = false;
       return null;
     }
     this.#begun = true;
+    if (cpu.kernel.release.nestedInterrupts) cpu.registers.interruptFlag = true;
     cpu.kernel.countInterrupt(action.irq, cpu.id);
     return this.top ?? cpu.registers.call(action.handler(cpu));
   }
@@ -238,5 +250,6 @@ export function* nmiHandler(cpu: KernelCpu): Activity {
 /** An exception in the kernel: the fix-up table takes #GP of MSR accesses, and the log keeps it. */
 export function* exceptionHandler(cpu: KernelCpu, vector: number): Activity {
   yield cpu.kernel.steps.irqEntry;
+  cpu.faults++;
   cpu.kernel.log(`general protection fault on CPU ${cpu.id} (vector ${vector}), fixed up`);
 }

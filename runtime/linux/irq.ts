@@ -94,6 +94,11 @@ export class IrqDescriptor implements IrqAction {
   ) {}
 
   /** @inheritdoc */
+  get eoiLast(): boolean {
+    return this.chip.flow === "fasteoi";
+  }
+
+  /** @inheritdoc */
   handler(cpu: KernelCpu): Activity<unknown> {
     return this.action(cpu);
   }

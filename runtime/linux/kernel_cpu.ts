@@ -47,6 +47,8 @@ export interface IrqAction {
   readonly name: string;
   /** The handler's own work, after entry, where that is one step; the EOI is the flow handler's. */
   readonly topHalf?: TopHalf | null;
+  /** Its flow is handle_fasteoi_irq(): the EOI follows the handler. Otherwise it comes first. */
+  readonly eoiLast?: boolean;
   /** The handler's own work otherwise. */
   handler(cpu: KernelCpu): Activity<unknown>;
 }
@@ -91,6 +93,8 @@ export class KernelCpu implements InterruptTable {
   callFunctionInterrupts = 0;
   /** NMIs taken. */
   nonMaskableInterrupts = 0;
+  /** General protection faults of accesses that have a fix-up. */
+  faults = 0;
   /** Context switches. */
   contextSwitches = 0;
   /** From when on it may give tasks to other busy CPUs. */
@@ -431,7 +435,9 @@ export class KernelCpu implements InterruptTable {
     hash.text(this.state).flag(this.needResched).word(this.rescheduleMask).word(this.current.pid);
     hash.number(this.steadySinceNs).number(this.stolenNs).number(this.nextBalanceNs);
     hash.number(this.localTimerInterrupts).number(this.rescheduleInterrupts).flag(this.x2apic);
-    hash.number(this.callFunctionInterrupts).number(this.nonMaskableInterrupts).number(this.contextSwitches);
+    hash.number(this.faults).number(this.callFunctionInterrupts).number(this.nonMaskableInterrupts).number(
+      this.contextSwitches,
+    );
     this.hrtimers.hashInto(hash);
     this.runQueue.hashInto(hash);
   }

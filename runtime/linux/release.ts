@@ -16,6 +16,8 @@ export interface KernelRelease {
   readonly noHz: boolean;
   /** CONFIG_PREEMPT_RT_FULL: softirqs run in threads, system calls can be preempted. */
   readonly realTime: boolean;
+  /** Device handlers run with interrupts on, as before 2.6.36 where they did not ask for the contrary. */
+  readonly nestedInterrupts?: boolean;
   /** Where clock_gettime() reads: the TSC in user space, or kvm-clock by a system call. */
   readonly clocksource: "tsc" | "kvm-clock";
 }

@@ -1,0 +1,196 @@
+/**
+ * Soak: interrupts of all kinds at random instants, with the invariants on.
+ *
+ * ```sh
+ * deno task soak                               # 10 million interrupts on each system; hours
+ * deno task soak --interrupts=100000 talk kvm  # fewer, on these
+ * deno task soak --mutants                     # each mutant, until it is caught
+ * ```
+ *
+ * The guest computes, keeps writing an MSR that it may not write, and now and then sleeps. Meanwhile come the assigned device's
+ * interrupts, virtual ones, the host's own device's; the host's interrupts move from CPU to CPU, a CPU of the host goes
+ * and comes back. All choices come from one random stream, derived from the seed.
+ *
+ * On `kvm` and `talk` nothing may be found. What the other systems show is in {@linkcode FINDINGS}. The status is 1 if a
+ * run found something else, or did not find what a mutant has to show.
+ */
+
+import { mutantNamed, MUTANTS } from "../runtime/lab/mutants.ts";
+import type { ParameterChange } from "../runtime/lab/profile.ts";
+import { Invariants, type ViolationKind } from "../runtime/lab/invariants.ts";
+import { SYSTEMS } from "../runtime/lab/systems.ts";
+import { SessionRig } from "./session_rig.ts";
+
+/** One run. */
+export interface SoakRun {
+  readonly system: string;
+  /** Of vm0. */
+  readonly kernel?: string;
+  readonly mutant?: string;
+  /** QEMU's `-cpu`. */
+  readonly cpu?: string;
+  /** Parameters other than the default ones. */
+  readonly changes?: Readonly<Record<string, ParameterChange>>;
+  readonly seed: number;
+  /** How many interrupts. */
+  readonly interrupts: number;
+  /** Ends with the first violation. */
+  readonly untilViolation?: boolean;
+  /** Ends after so many events. */
+  readonly events?: number;
+  readonly onProgress?: (interrupts: number) => void;
+}
+
+/** What a run has shown. */
+export interface SoakResult {
+  readonly interrupts: number;
+  readonly events: number;
+  readonly kinds: readonly ViolationKind[];
+  readonly lines: readonly string[];
+  readonly hash: string;
+}
+
+/** What is found on the systems that are not as they should be, and why. */
+export const FINDINGS: Readonly<
+  Record<string, { readonly kinds: readonly ViolationKind[]; readonly why: string }>
+> = {};
+
+/** How a mutant is brought to show itself, and what it then shows. */
+interface Exposure extends Pick<SoakRun, "system" | "kernel" | "cpu" | "changes"> {
+  readonly kinds: readonly ViolationKind[];
+}
+
+/** An NMI takes 200 ns. It finds the gap before the entry only where that is longer: as when an SMI comes in between. */
+const LONG_GAP = {
+  "kvm.slave_entry": { value: 1000, unit: "ns", kind: "assumed", source: "an interruption by the firmware" },
+} as const;
+
+/** By mutant. All but M10 are mistakes of the system `talk`, where the guest takes the timer over from the host. */
+export const EXPOSURES: Readonly<Record<string, Exposure>> = {
+  M1: { system: "talk", kinds: ["wrong owner", "missed kick"] },
+  M2: { system: "talk", kinds: ["double EOI", "stuck ISR"] },
+  M3: { system: "talk", kernel: "linux-2.6.32", kinds: ["double EOI", "stuck ISR"] },
+  M4: { system: "talk", kinds: ["lost interrupt"] },
+  M5: { system: "talk", kinds: ["wrong owner", "lost interrupt"] },
+  M6: { system: "talk", kinds: ["entry field overwritten"] },
+  M7: { system: "talk", changes: LONG_GAP, kinds: ["missed kick"] },
+  M8: { system: "talk", cpu: "qemu64", kinds: ["double EOI", "stuck ISR"] },
+  M9: { system: "talk", kinds: ["wrong owner", "missed kick"] },
+  M10: { system: "delivery+eoi", kinds: ["wrong owner"] },
+  M13: { system: "talk", kinds: ["wrong owner", "lost interrupt"] },
+};
+
+/** Mean distance of two interrupts, ns: often enough that they meet each other's handlers. */
+const MEAN_NS = 12_000;
+
+const setUp = (cpu: string) => `
+echo 8086 10ed > /sys/bus/pci/drivers/pci-stub/new_id
+echo 0000:05:00.0 > /sys/bus/pci/drivers/ixgbevf/unbind
+irq=$(grep TxRx-0 /proc/interrupts | head -1 | cut -d: -f1)
+echo 8 > /proc/irq/$((irq))/smp_affinity
+echo 0 > /sys/devices/system/cpu/cpu3/online
+qemu-kvm.patched -m 1024 -cpu ${cpu} -enable-kvm -no-kvm-pit -nographic -device pci-assign,host=05:00.0
+`;
+
+/** What the guest does. Where kicks are lost it may not hear of it, so nobody waits. */
+const GUEST_WORK = [
+  "while :; do wrmsr 0x832 0x41; done 2> /dev/null",
+  "while :; do sleep 0.0001; done",
+  "while :; do :; done",
+];
+/** So long the guest has to boot, and to begin with its work, ns. */
+const BOOT_NS = 100_000_000;
+
+/** Runs one. */
+export function soak(run: SoakRun): SoakResult {
+  const { system, kernel = "linux-3.4.0", seed, cpu = "qemu64,+x2apic" } = run;
+  const rig = new SessionRig({ system, kernel, seed, ...(run.changes && { changes: run.changes }) });
+  const { session } = rig;
+  if (run.mutant !== undefined) session.boot({ mutant: mutantNamed(run.mutant)! });
+  const { lab } = rig;
+  const { engine } = lab;
+  const watch = new Invariants(lab);
+  engine.trace = watch;
+  rig.ok(setUp(cpu));
+  engine.runUntil(engine.nowNs + BOOT_NS);
+  for (const work of GUEST_WORK) {
+    rig.start(`ssh vm0 '${work}'`);
+    engine.runUntil(engine.nowNs + 1_000_000);
+  }
+  const random = engine.random.stream("soak");
+  const guest = lab.guests.get("vm0");
+  const vm = guest?.machine.file.vm;
+  const hostIrqs = lab.software.irqs.list().filter(({ name }) => /^eth\d/.test(name)).map(({ irq }) => irq);
+  const online = lab.host.cpus.filter(({ state }) => state === "online").length;
+  let interrupts = 0;
+  while (interrupts < run.interrupts && (run.events === undefined || engine.event < run.events)) {
+    engine.runUntil(engine.nowNs + 1 + Math.floor(random.exponential() * MEAN_NS));
+    const u = random.uniform();
+    interrupts++;
+    if (u < 0.35) lab.interruptSources().get("vf0")?.(0);
+    else if (u < 0.75) lab.type(lab.host, (here) => vm?.raiseLine(11, here));
+    else if (u < 0.97) lab.interruptSources().get("pf0")?.(0);
+    else if (u < 0.999) {
+      const irq = hostIrqs[Math.floor(random.uniform() * hostIrqs.length)]!;
+      lab.software.irqs.setAffinity(irq, 1 << Math.floor(random.uniform() * online));
+    } else {rig.run(
+        `echo 0 > /sys/devices/system/cpu/cpu1/online; echo 1 > /sys/devices/system/cpu/cpu1/online`,
+      );}
+    if (interrupts % 10_000 === 0) run.onProgress?.(interrupts);
+    if (run.untilViolation && watch.violations.length > 0) break;
+  }
+  engine.runUntil(engine.nowNs + 1_000_000); // what is on its way arrives
+  watch.checkTimes();
+  return {
+    interrupts,
+    events: engine.event,
+    kinds: [...new Set(watch.violations.map(({ kind }) => kind))],
+    lines: watch.violations.map(({ kind, where, text, event, count }) =>
+      `${kind} at ${where}: ${text} (event ${event}, ${count} times)`
+    ),
+    hash: engine.stateHash(),
+  };
+}
+
+if (import.meta.main) {
+  const options = Deno.args.filter((argument) => argument.startsWith("--"));
+  const names = Deno.args.filter((argument) => !argument.startsWith("--"));
+  const number = (name: string, otherwise: number) =>
+    Number(options.find((option) => option.startsWith(`--${name}=`))?.split("=")[1] ?? otherwise);
+  const seed = number("seed", 1);
+  let failed = false;
+  const report = (title: string, result: SoakResult, right: boolean) => {
+    console.log(
+      `${right ? "ok  " : "FAIL"}  ${title}: ${result.interrupts} interrupts, ${result.events} events`,
+    );
+    for (const line of result.lines) console.log(`        ${line}`);
+    failed ||= !right;
+  };
+  if (options.includes("--mutants")) {
+    for (const { id } of MUTANTS) {
+      const { kinds, ...where } = EXPOSURES[id]!;
+      const result = soak({
+        ...where,
+        mutant: id,
+        seed,
+        interrupts: 1e6,
+        untilViolation: true,
+        events: 100_000,
+      });
+      report(id, result, result.kinds.some((kind) => kinds.includes(kind)));
+    }
+  } else {
+    const systems = names.length > 0 ? names : SYSTEMS.map(({ name }) => name);
+    for (const system of systems) {
+      const onProgress = (done: number) => {
+        if (Deno.stderr.isTerminal()) {
+          Deno.stderr.writeSync(new TextEncoder().encode(`\r${system}: ${done} `));
+        }
+      };
+      const result = soak({ system, seed, interrupts: number("interrupts", 1e7), onProgress });
+      const allowed = FINDINGS[system]?.kinds ?? [];
+      report(system, result, result.kinds.every((kind) => allowed.includes(kind)));
+    }
+  }
+  Deno.exitCode = failed ? 1 : 0;
+}
