@@ -15,6 +15,7 @@ import { Lab } from "../runtime/lab/lab.ts";
 import type { ProfileText } from "../runtime/lab/profile.ts";
 import { READ_ONLY, scriptDirectory, type ScriptFolder } from "../runtime/lab/script_folder.ts";
 import { type Era, ERA_2012, eraNamed, eraRefusal, ERAS } from "../runtime/lab/eras.ts";
+import { Invariants, type Violation, violationText } from "../runtime/lab/invariants.ts";
 import type { Mutant } from "../runtime/lab/mutants.ts";
 import { systemNamed, type SystemRow } from "../runtime/lab/systems.ts";
 import type { ListItem, Script } from "./ast.ts";
@@ -115,6 +116,10 @@ export class Session {
   readonly journal: Journal = new Journal();
   /** The same of what sysbench has measured. */
   readonly earlierComputed: Lab["computed"] = [];
+  /** What `set -o check` has found, oldest first. */
+  readonly violations: Violation[] = [];
+  /** Ends the watch over the invariants; `null`: there is none. */
+  #unwatch: (() => void) | null = null;
   readonly #profile: LabProfile;
   readonly #folder: ScriptFolder | undefined;
   #lab: Lab;
@@ -153,7 +158,10 @@ export class Session {
       constants: this.#lab.constants,
       words,
       slide: slideHook(this),
-      setOption: (name, value, shell) => name === "era" ? this.#setEra(value, shell) : false,
+      setOption: (name, value, shell) => {
+        if (name === "era") return this.#setEra(value, shell);
+        return name === "check" ? this.#setCheck(value === true) : false;
+      },
     };
     this.shell = new Shell(environment, this.jobs, this.#host, {
       zero: options.name ?? "rtkvm",
@@ -201,6 +209,23 @@ export class Session {
     return { seed, profile, append, mutant: null, ...request, era, system, kernel };
   }
 
+  /** `set -o check`: the invariants of interrupt delivery are watched, on this machine and on those that follow. */
+  #setCheck(on: boolean): undefined {
+    this.#unwatch?.();
+    this.#unwatch = on ? this.#watch() : null;
+  }
+
+  #watch(): () => void {
+    const watch = new Invariants(this.#lab);
+    watch.onViolation = (violation) => {
+      this.violations.push(violation);
+      this.io.err(`check: ${violationText(violation)}\n`);
+    };
+    const { engine } = this.#lab;
+    engine.recordTo(watch, true);
+    return () => engine.recordTo(watch, false);
+  }
+
   /** `set -o era=NAME`: a fresh machine of that era. A text says why not. */
   #setEra(value: string | boolean, shell: Shell): string | undefined {
     const era = typeof value === "string" ? eraNamed(value) : undefined;
@@ -226,6 +251,7 @@ export class Session {
     this.#boots++;
     this.journal.boots++;
     this.#lab = this.#build(whole);
+    if (this.#unwatch !== null) this.#unwatch = this.#watch();
     this.shell.machine = this.#host;
     this.#lab.computer("host")!.adoptShell(this.shell.pid);
     if (this.#inputs === 0) this.journal.begin(this.#lab.options, this.shell);

@@ -7,7 +7,8 @@ const doc = `set - options of the shell, and its positional parameters
 Usage: set [-aeEfnuxC] [+aeEfnuxC] [-o OPTION] [+o OPTION] [--] [ARGUMENT]…
 Effects: turns options on (-) or off (+) and replaces the positional parameters; without arguments lists variables.
   OPTION: allexport errexit errtrace noglob noexec nounset xtrace noclobber pipefail, and of the laboratory strict
-  (errno-exact; without it the shell takes what the slides print) and era=2012 or era=today, which boots a machine of that time
+  (errno-exact; without it the shell takes what the slides print), era=2012 or era=today, which boots a machine of that time, and
+  check (the invariants of interrupt delivery are watched, violations reported on standard error)
 Exit status: 0, or 2 for an option that is not taken
 Errors: -X: invalid option; NAME: invalid option name
 Differs from the real one: no other options

@@ -14,15 +14,23 @@ export interface KernelBuild extends Omit<KernelRelease, "clocksource"> {
 }
 
 /**
- * The builds, by name. 6.18.0 is today's: its interfaces are its own, its code paths and costs are those of the others. CONFIG_HZ and CONFIG_NO_HZ are assumed: the talk does not say; 250 is the default of
- * `kernel/Kconfig.hz`. That the RT kernel writes its
- * timer once on the way out of idle, and 3.4.0 twice, is what slide 25's rows identify; a periodic tick is the one
- * configuration of the time that does so.
+ * The builds, by name. 6.18.0 is today's: its interfaces are its own, its code paths and
+ * costs are those of the others. 2.6.32 is one whose device handlers run with interrupts on. CONFIG_HZ and CONFIG_NO_HZ
+ * are assumed: the talk does not say; 250 is the default of `kernel/Kconfig.hz`. That the RT kernel writes its timer once
+ * on the way out of idle, and 3.4.0 twice, is what slide 25's rows identify; a periodic tick is the one configuration of
+ * the time that does so.
  */
 export const KERNELS: Readonly<Record<string, KernelBuild>> = {
   "linux-3.5.0-rc6": { release: "3.5.0-rc6", hz: 250, noHz: true, realTime: false, interfaces: "3.5" },
   "linux-3.4.0": { release: "3.4.0", hz: 250, noHz: true, realTime: false, interfaces: "3.5" },
   "linux-3.4.4-rt14": { release: "3.4.4-rt14", hz: 250, noHz: false, realTime: true, interfaces: "3.5" },
   "linux-6.18.0": { release: "6.18.0", hz: 250, noHz: true, realTime: false, interfaces: "6.18" },
-  "linux-2.6.32": { release: "2.6.32", hz: 250, noHz: true, realTime: false, nestedInterrupts: true },
+  "linux-2.6.32": {
+    release: "2.6.32",
+    hz: 250,
+    noHz: true,
+    realTime: false,
+    nestedInterrupts: true,
+    interfaces: "3.5",
+  },
 };

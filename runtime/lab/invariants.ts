@@ -57,6 +57,11 @@ export interface Violation {
   count: number;
 }
 
+/** A violation in a line. */
+export function violationText({ kind, where, text, event, timeNs }: Violation): string {
+  return `${kind} at ${where}, event ${event}, ${(timeNs / 1e9).toFixed(9)} s: ${text}`;
+}
+
 /** So long a virtual interrupt may wait for a kick that is on its way, ns. A kick takes some microseconds. */
 const KICK_BOUND_NS = 100_000;
 /** x2APIC MSR of the EOI register, and its place in the xAPIC's page. */
