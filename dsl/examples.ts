@@ -4,6 +4,10 @@
  * @module
  */
 
+import busyGuest from "../examples/busy_guest.rtk" with { type: "text" };
+import issue1 from "../examples/issue1.rtk" with { type: "text" };
+import issue2 from "../examples/issue2.rtk" with { type: "text" };
+import issue3 from "../examples/issue3.rtk" with { type: "text" };
 import slide11 from "../examples/slide11.rtk" with { type: "text" };
 import slide25 from "../examples/slide25.rtk" with { type: "text" };
 import row from "../examples/slide25_row.rtk" with { type: "text" };
@@ -26,6 +30,10 @@ import type { ScriptFolder } from "../runtime/lab/script_folder.ts";
 export const EXAMPLES: ScriptFolder = {
   path: "/root/examples",
   files: new Map([
+    ["busy_guest.rtk", busyGuest],
+    ["issue1.rtk", issue1],
+    ["issue2.rtk", issue2],
+    ["issue3.rtk", issue3],
     ["slide11.rtk", slide11],
     ["slide25.rtk", slide25],
     ["slide25_row.rtk", row],

@@ -14,6 +14,7 @@ import type { AssignedDevice } from "../runtime/kvm/assigned_device.ts";
 import { kvmCosts } from "../runtime/kvm/costs.ts";
 import type { DirectCapabilities } from "../runtime/kvm/direct.ts";
 import { Kvm } from "../runtime/kvm/kvm.ts";
+import type { Protocol } from "../runtime/kvm/protocol.ts";
 import { kvmRun, setSlaveCpu } from "../runtime/kvm/slave_cpu.ts";
 import type { Vcpu } from "../runtime/kvm/vcpu.ts";
 import { HrTimer } from "../runtime/linux/hrtimer.ts";
@@ -96,8 +97,9 @@ const COMMAND = "qemu-kvm.patched -cpu qemu64,+x2apic -no-kvm-pit -device pci-as
 /** A guest that runs and has loaded ixgbevf for the assigned virtual function. */
 export function runningWithDevice(
   capabilities: DirectCapabilities,
+  protocol: Partial<Protocol> = {},
 ): { rig: Rig; vcpu: Vcpu; device: AssignedDevice; irqs: () => number } {
-  const rig = new Rig(capabilities, { offline: capabilities.slaveCpu ? [3] : [] });
+  const rig = new Rig(capabilities, { offline: capabilities.slaveCpu ? [3] : [], protocol });
   const { status, guest } = startQemu(rig, COMMAND);
   assertEquals(status, 0);
   rig.pass(100_000_000);

@@ -19,6 +19,8 @@ import { qemu } from "../runtime/qemu/qemu.ts";
 import { kvmCosts } from "../runtime/kvm/costs.ts";
 import type { DirectCapabilities } from "../runtime/kvm/direct.ts";
 import { Kvm } from "../runtime/kvm/kvm.ts";
+import { PROTOCOL, type Protocol } from "../runtime/kvm/protocol.ts";
+import { KVM_VERSIONS } from "../runtime/kvm/versions.ts";
 import { Ixgbe } from "../runtime/linux/drivers/ixgbe.ts";
 import { Ixgbevf } from "../runtime/linux/drivers/ixgbevf.ts";
 import { NetDeviceNames } from "../runtime/linux/drivers/net_device_names.ts";
@@ -65,10 +67,17 @@ export class Rig {
 
   constructor(
     capabilities: DirectCapabilities,
-    { offline = [3], vfDriver = "pci-stub" }: { offline?: number[]; vfDriver?: "pci-stub" | "ixgbevf" } = {},
+    { offline = [3], vfDriver = "pci-stub", protocol = {} }: {
+      offline?: number[];
+      vfDriver?: "pci-stub" | "ixgbevf";
+      protocol?: Partial<Protocol>;
+    } = {},
   ) {
     this.host = this.#kernel("host", 4, Layers.HostKernel, Layers.HostTask);
-    this.kvm = new Kvm(this.host, this.machine, flat(kvmCosts, 300), capabilities);
+    this.kvm = new Kvm(this.host, this.machine, flat(kvmCosts, 300), capabilities, KVM_VERSIONS["3.5"], {
+      ...PROTOCOL,
+      ...protocol,
+    });
     this.irqs = new Irqs(this.host, capabilities.slaveCpu);
     this.irqs.defaultAffinity = 1;
     const { bus } = buildPciBus(TALK_TOPOLOGY);

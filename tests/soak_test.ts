@@ -1,0 +1,36 @@
+/**
+ * Invariants of interrupt delivery under interrupts of all kinds at random instants: a short run of `deno task soak`. What each
+ * mutant does to them is shown, and compared, in examples/mutants.md.
+ *
+ * @module
+ */
+
+import { assertEquals } from "@std/assert";
+import { MUTANTS, UNMODELLED_MUTANTS } from "../runtime/lab/mutants.ts";
+import { EXPOSURES, FINDINGS, soak } from "./soak.ts";
+
+for (const system of ["kvm", "talk"]) {
+  Deno.test(`${system}: every interrupt is delivered to its owner, merged, or reported; nothing is stuck or lost`, () => {
+    const { lines, interrupts } = soak({ system, seed: 2, interrupts: 800 });
+    assertEquals(lines, []);
+    assertEquals(interrupts, 800);
+  });
+}
+
+Deno.test("a soak is its seed: the same state at its end", () => {
+  const [first, second] = [1, 1].map((seed) => soak({ system: "rfc-v2", seed, interrupts: 200 }).hash);
+  assertEquals(first, second);
+});
+
+Deno.test("rfc-v2 as written behaves like mutant M3 where virtual interrupts nest, which they do not in Linux 3.4", () => {
+  const run = { system: "rfc-v2", seed: 1, interrupts: 400 };
+  assertEquals(soak({ ...run, kernel: "linux-2.6.32" }).kinds, FINDINGS["rfc-v2"]!.kinds);
+  assertEquals(soak(run).kinds, []);
+});
+
+Deno.test("fourteen mutants are named: each has its exposure, or says what the model lacks for it", () => {
+  const ids = [...MUTANTS.map(({ id }) => id), ...Object.keys(UNMODELLED_MUTANTS)];
+  const numbers = ids.map((id) => Number(id.slice(1))).sort((a, b) => a - b);
+  assertEquals(numbers, Array.from({ length: 14 }, (_, i) => i + 1));
+  assertEquals(Object.keys(EXPOSURES), MUTANTS.map(({ id }) => id));
+});
