@@ -21,16 +21,18 @@ import type { Program, ProgramProcess } from "./program.ts";
 /** Statuses of both tools: no such processor; the access faulted. */
 const NO_CPU = 2, FAULTED = 4;
 
-const rdmsrDoc = `Usage: rdmsr [-p PROCESSOR] [-xXduc0] REGISTER
+const rdmsrDoc = `rdmsr - reads a model-specific register
+Usage: rdmsr [-p PROCESSOR] [-xXduc0] REGISTER
 Effects: reads a model-specific register, REGISTER in hexadecimal with 0x, in octal with 0, or in decimal; prints it in
   hexadecimal; -X: in capitals, -d, -u: in decimal, -c: with 0x, -0: 16 digits
 Exit status: 0; 2 where there is no such processor, 4 where the access faults, 1 or 127 on wrong use
 Errors: rdmsr: CPU N cannot read MSR 0xREGISTER; rdmsr: No CPU N
 Differs from the real one: no -a, -f
 Examples: rdmsr -p 0 0x1b
-  ssh vm0 rdmsr -c 0x80d`;
+  rdmsr -c 0x80d`;
 
-const wrmsrDoc = `Usage: wrmsr [-p PROCESSOR] REGISTER VALUE
+const wrmsrDoc = `wrmsr - writes a model-specific register
+Usage: wrmsr [-p PROCESSOR] REGISTER VALUE
 Effects: writes a model-specific register
 Exit status: 0; 2 where there is no such processor, 4 where the access faults, 1 or 127 on wrong use
 Errors: wrmsr: CPU N cannot set MSR 0xREGISTER to 0xVALUE; wrmsr: No CPU N
@@ -40,7 +42,6 @@ Examples: wrmsr -p 0 0x808 0x10`;
 /** The reading tool. */
 export const rdmsr: Program = {
   name: "rdmsr",
-  summary: "reads a model-specific register",
   doc: rdmsrDoc,
   *main(command: ProgramProcess): Activity<number> {
     const access = parse(command, rdmsr, "xXduc0", 1);
@@ -62,7 +63,6 @@ export const rdmsr: Program = {
 /** The writing tool. */
 export const wrmsr: Program = {
   name: "wrmsr",
-  summary: "writes a model-specific register",
   doc: wrmsrDoc,
   *main(command: ProgramProcess): Activity<number> {
     const access = parse(command, wrmsr, "", 2);
