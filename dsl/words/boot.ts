@@ -21,8 +21,8 @@ ${MUTANTS.map(({ id, title }) => `    ${id.padEnd(3)}  ${title}`).join("\n")}
 Exit status: 0; 2 for an unknown name or a number that is none
 Examples: boot kvm
   boot rfc-v2 --kernel linux-3.4.4-rt14 --seed 7
-  boot kvm --era today --append "isolcpus=2,3 irqaffinity=0-1"
-  boot talk --mutant M4`;
+  boot talk --mutant M4
+  boot kvm --era today --append "isolcpus=2,3 irqaffinity=0-1"`;
 
 /** Options that the language has and the laboratory does not yet take. */
 const NOT_YET = ["--machine", "--profile"];
