@@ -161,7 +161,25 @@ export interface CallStatement extends CommandBase {
 /** One argument of a C call, with its source text, which messages name. */
 export interface CallArgument {
   readonly text: string;
-  readonly value: string | Expression;
+  readonly value:
+    | string
+    | Expression
+    | CallInitializer
+    /** `&name`. */
+    | { readonly kind: "address of"; readonly name: string }
+    /** `(void *)EXPRESSION`. */
+    | { readonly kind: "pointer"; readonly address: Expression };
+}
+
+/** `{ … }`, or with a tag `&(struct tag){ … }`. */
+export interface CallInitializer {
+  readonly kind: "initializer";
+  readonly tag: string | undefined;
+  readonly items: readonly {
+    /** `.name`, `[index]`. */
+    readonly designators: readonly (string | Expression)[];
+    readonly value: Expression | CallInitializer;
+  }[];
 }
 
 /** `expect CONDITION` and its like: the rest of the line is text in which only `$` means something. */

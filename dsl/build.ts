@@ -336,6 +336,40 @@ export const actions: Record<string, Action> = {
   cArgumentTail: tail,
   cArgument_string: (_before, value, _after) => ({ text: text(value), value: one<string>(value) }),
   cArgument_expression: (value) => ({ text: text(value).trim(), value: one<ast.Expression>(value) }),
+  cArgument_compound: (_before, ampersand, _space, structure, _after) => ({
+    text: text(ampersand) + text(structure),
+    value: one<ast.CallInitializer>(structure),
+  }),
+  cArgument_variable: (_before, ampersand, _space, name, _after) => ({
+    text: text(ampersand) + text(name),
+    value: { kind: "address of", name: text(name) },
+  }),
+  cArgument_initializer: (_before, value, _after) => ({
+    text: text(value),
+    value: one<ast.CallInitializer>(value),
+  }),
+  cArgument_pointer: (_before, _open, _1, _void, _2, _star, _3, _close, address) => ({
+    text: `(void *)${text(address).trim()}`,
+    value: { kind: "pointer", address: one<ast.Expression>(address) },
+  }),
+  cStructure: (_open, _1, _struct, _2, tag, _3, _close, _4, initializer) => ({
+    ...one<ast.CallInitializer>(initializer),
+    tag: text(tag),
+  }),
+  cInitializer: (_open, _before, items, _after, _close) => ({
+    kind: "initializer",
+    tag: undefined,
+    items: maybe<readonly object[]>(items) ?? [],
+  }),
+  cItems: (first, rest, _comma) => [one(first), ...many(rest)],
+  cItem_designated: (_before, designators, _1, _equals, _2, value, _after) => ({
+    designators: many(designators),
+    value: one(value),
+  }),
+  cItem_plain: (_before, value, _after) => ({ designators: [], value: one(value) }),
+  cItemTail: tail,
+  cDesignator_member: (_dot, _space, name) => text(name),
+  cDesignator_element: (_open, index, _close) => one(index),
   cString: (_open, characters, _close) => decodeEscapes(text(characters)).text,
 
   ...wordActions,

@@ -2,18 +2,19 @@
  * C calls: `ioctl(vcpu[0], KVM_SET_SLAVE_CPU, slave_cpu_id[0]);`, `vm = ioctl(kvm, KVM_CREATE_VM, 0);`.
  *
  * A name in an argument is a known constant or a variable of the shell. Unlike `$(( ))`, an unset name is an error:
- * a mistyped constant must not become 0.
+ * a mistyped constant must not become 0. A structure is an initialiser in braces, or a variable by its address; see
+ * `help ioctl`.
  *
  * @module
  */
 import type { Activity } from "../hw/sim/activity.ts";
 import { closest } from "../runtime/lab/spelling.ts";
 import { ArithmeticError, evaluate, type Scope } from "./arithmetic.ts";
-import type { CallArgument, CallStatement, Lvalue } from "./ast.ts";
+import type { CallArgument, CallInitializer, CallStatement, Expression, Lvalue } from "./ast.ts";
 import { evaluateExpression, expandQuoted } from "./expand.ts";
 import type { Coroutine, Request } from "./jobs.ts";
 import { parseExpression } from "./parse.ts";
-import type { CallHandler, CallValue, Process } from "./ports.ts";
+import type { CallHandler, CallValue, Initializer, Integer, Process, VariableArgument } from "./ports.ts";
 import { builtinTask, knownNames } from "./simple.ts";
 import { type Shell, ShellError } from "./state.ts";
 import { trace } from "./xtrace.ts";
@@ -36,7 +37,11 @@ export function* runCall(shell: Shell, command: CallStatement): Coroutine {
   const args: CallValue[] = [];
   yield* trace(shell, `${name}(${command.arguments.map(({ text }) => text).join(", ")})`);
   try {
-    for (const argument of command.arguments) args.push(yield* argumentValue(shell, argument));
+    for (const argument of command.arguments) {
+      args.push(yield* argumentValue(shell, argument, takesMemory(name, args)));
+    }
+    const complaint = handler.complaint?.(name, args);
+    if (complaint !== undefined) throw new ShellError(complaint);
   } catch (error) {
     if (!(error instanceof ShellError)) throw error;
     shell.complain(`${name}: ${error.message}`);
@@ -124,14 +129,107 @@ class Call {
   }
 }
 
-function* argumentValue(shell: Shell, argument: CallArgument): Generator<Request, CallValue, unknown> {
+/** Whether the argument after `before` is memory, so that a variable there stands for all of its elements. */
+function takesMemory(name: string, before: readonly CallValue[]): boolean {
+  return (name === "ioctl" && before.length === 2) || (name === "read" && before.length === 1);
+}
+
+function* argumentValue(
+  shell: Shell,
+  argument: CallArgument,
+  memory: boolean,
+): Generator<Request, CallValue, unknown> {
   const { value } = argument;
   if (typeof value === "string") return value;
-  const { constants } = shell.environment;
-  if (value.kind === "variable" && value.index === undefined && !constants.has(value.name)) {
-    const text = shell.get(value.name);
-    if (text !== undefined && !/^\s*[-+]?\w+\s*$/.test(text)) return text; // a path, not a number
+  switch (value.kind) {
+    case "initializer":
+      return yield* initializer(shell, value);
+    case "address of":
+      return yield* variableArgument(shell, value.name);
+    case "pointer":
+      return { kind: "address", address: Number(BigInt.asUintN(64, yield* integer(shell, value.address))) };
+    case "variable": {
+      const { name, index } = value;
+      if (index !== undefined || shell.environment.constants.has(name)) break;
+      if (name === "NULL") return { kind: "address", address: 0 };
+      if (memory && shell.variables.get(name)?.value instanceof Map) {
+        return yield* variableArgument(shell, name);
+      }
+      const text = shell.get(name);
+      if (text !== undefined && !/^\s*[-+]?\w+\s*$/.test(text)) return text; // a path, not a number
+    }
   }
+  return small(yield* integer(shell, value));
+}
+
+/** A number where it is exact, as most are. */
+function small(value: bigint): Integer {
+  const number = Number(value);
+  return Number.isSafeInteger(number) ? number : value;
+}
+
+function* initializer(
+  shell: Shell,
+  { tag, items }: CallInitializer,
+): Generator<Request, Initializer, unknown> {
+  const values: Mutable<Initializer["items"]> = [];
+  for (const item of items) {
+    const designators: (string | number)[] = [];
+    for (const designator of item.designators) {
+      designators.push(
+        typeof designator === "string" ? designator : Number(yield* integer(shell, designator)),
+      );
+    }
+    const value = item.value.kind === "initializer"
+      ? yield* initializer(shell, item.value)
+      : small(yield* integer(shell, item.value));
+    values.push({ designators, value });
+  }
+  return { kind: "initializer", ...(tag === undefined ? {} : { tag }), items: values };
+}
+
+type Mutable<List> = List extends readonly (infer Item)[] ? Item[] : never;
+
+/** A variable by its address: an array by name or by number, a plain number, or nothing yet. */
+function* variableArgument(shell: Shell, name: string): Generator<Request, VariableArgument, unknown> {
+  const variable = shell.variables.get(name);
+  const held = variable?.value;
+  const texts = held instanceof Map ? [...held] : held === undefined ? [] : [["0", held] as const];
+  const elements = new Map<string, bigint>();
+  for (const [key, text] of texts) {
+    elements.set(key, yield* integer(shell, parseExpression(text.trim() || "0")));
+  }
+  const first = elements.get("0");
+  return {
+    kind: "variable",
+    name,
+    number: first === undefined ? undefined : small(first),
+    numbered: variable !== undefined && !variable.associative,
+    elements,
+    store(written) {
+      const target = shell.writable(name);
+      if (written.size === 1 && written.has("0") && !(target.value instanceof Map)) {
+        target.value = numberText(written.get("0")!);
+        return;
+      }
+      if (!(target.value instanceof Map)) {
+        target.associative = !written.has("0");
+        target.value = new Map();
+      }
+      target.value.clear();
+      for (const [key, value] of written) target.value.set(key, numberText(value));
+    },
+  };
+}
+
+/** A number as the shell computes with it: what 63 bits do not hold is written in hexadecimal. */
+function numberText(value: bigint): string {
+  return value < 2n ** 63n ? String(value) : `0x${value.toString(16)}`;
+}
+
+/** The value of an expression of C. @throws {ShellError} */
+function* integer(shell: Shell, expression: Expression): Generator<Request, bigint, unknown> {
+  const { constants } = shell.environment;
   const scope: Scope = {
     get(name, index) {
       if (index === undefined && constants.has(name)) return String(constants.get(name));
@@ -156,15 +254,10 @@ function* argumentValue(shell: Shell, argument: CallArgument): Generator<Request
     },
     parse: parseExpression,
   };
-  let number: bigint;
   try {
-    number = yield* evaluate<Request>(value, scope, (part) => expandQuoted(shell, [part]));
+    return yield* evaluate<Request>(expression, scope, (part) => expandQuoted(shell, [part]));
   } catch (error) {
     if (error instanceof ArithmeticError) throw new ShellError(error.message);
     throw error;
   }
-  if (BigInt(Number(number)) !== number || !Number.isSafeInteger(Number(number))) {
-    throw new ShellError(`${argument.text}: ${number} does not fit into 53 bits`);
-  }
-  return Number(number);
 }

@@ -135,13 +135,54 @@ export interface Program {
   main(process: Process): Activity<number>;
 }
 
-/** A value that a C call takes: an integer that a double holds exactly, or a string. */
-export type CallValue = number | string;
+/** An integer of C: a `bigint` where a double does not hold it exactly. */
+export type Integer = number | bigint;
+
+/** `{ … }`, or with a tag `&(struct tag){ … }`. */
+export interface Initializer {
+  readonly kind: "initializer";
+  readonly tag?: string;
+  readonly items: readonly {
+    /** Members by name, elements by number. */
+    readonly designators: readonly (string | number)[];
+    readonly value: Integer | Initializer;
+  }[];
+}
+
+/** A variable that stands for memory: `&regs`. */
+export interface VariableArgument {
+  readonly kind: "variable";
+  readonly name: string;
+  /** Its value where a number is wanted: element 0 of an array. */
+  readonly number: Integer | undefined;
+  /** Its elements are numbered, not named. */
+  readonly numbered: boolean;
+  readonly elements: ReadonlyMap<string, bigint>;
+  /** Takes what the call has written. */
+  store(elements: ReadonlyMap<string, bigint>): void;
+}
+
+/** `NULL`, `(void *)0x1000`. */
+export interface AddressArgument {
+  readonly kind: "address";
+  readonly address: number;
+}
+
+/** A value that a C call takes. */
+export type CallValue = Integer | string | Initializer | VariableArgument | AddressArgument;
 
 /** System calls that scripts make by name. */
 export interface CallHandler {
   /** The names it takes: `open`, `close`, `ioctl`, `eventfd`. */
   readonly names: readonly string[];
+  /** What `help` says of a call, a request or a structure; undefined: it is none. */
+  help?(word: string): string | undefined;
+  /** The manuals of the calls. */
+  readonly manuals?: readonly { readonly name: string; readonly doc: string }[];
+  /** Words that `help` may ask about. */
+  readonly helpWords?: readonly string[];
+  /** What a C compiler would say of a call's arguments; undefined: nothing. */
+  complaint?(name: string, args: readonly CallValue[]): string | undefined;
   /** Runs a call inside simulated time. A negative result is an errno. */
   call(name: string, args: readonly CallValue[], process: Process): Activity<number>;
   /** The errno of a negative result's absolute value, for the message. */

@@ -31,6 +31,29 @@ export type PicLineResult =
   /** The line is masked. */
   | "masked";
 
+/** All that a chip holds; what is a switch is 0 or 1. */
+export type PicState = Readonly<
+  Record<
+    | "lastIrr"
+    | "irr"
+    | "imr"
+    | "isr"
+    | "priorityAdd"
+    | "vectorBase"
+    | "readIsr"
+    | "poll"
+    | "specialMask"
+    | "initState"
+    | "autoEoi"
+    | "rotateOnAutoEoi"
+    | "specialFullyNested"
+    | "needsIcw4"
+    | "elcr"
+    | "levelCapable",
+    number
+  >
+>;
+
 /** One chip. */
 class Chip {
   lastIrr = 0;
@@ -245,6 +268,46 @@ export class PicPair {
       first.setLine(CASCADE, false);
     }
     this.output = first.wanted(this.#nestedCascade()) >= 0;
+  }
+
+  /** What a chip holds. @param chip 0 or 1 */
+  state(chip: number): PicState {
+    const {
+      readIsr,
+      poll,
+      specialMask,
+      autoEoi,
+      rotateOnAutoEoi,
+      specialFullyNested,
+      needsIcw4,
+      ...numbers
+    } = this
+      .#chips[chip & 1]!;
+    return {
+      ...numbers,
+      readIsr: +readIsr,
+      poll: +poll,
+      specialMask: +specialMask,
+      autoEoi: +autoEoi,
+      rotateOnAutoEoi: +rotateOnAutoEoi,
+      specialFullyNested: +specialFullyNested,
+      needsIcw4: +needsIcw4,
+    };
+  }
+
+  /** Gives a chip its state; which lines can be level-triggered stays as it is wired. */
+  setState(chip: number, state: PicState): void {
+    const target = this.#chips[chip & 1]!;
+    const { lastIrr, irr, imr, isr, priorityAdd, vectorBase, initState, elcr } = state;
+    Object.assign(target, { lastIrr, irr, imr, isr, priorityAdd, vectorBase, initState, elcr });
+    target.readIsr = state.readIsr !== 0;
+    target.poll = state.poll !== 0;
+    target.specialMask = state.specialMask !== 0;
+    target.autoEoi = state.autoEoi !== 0;
+    target.rotateOnAutoEoi = state.rotateOnAutoEoi !== 0;
+    target.specialFullyNested = state.specialFullyNested !== 0;
+    target.needsIcw4 = state.needsIcw4 !== 0;
+    this.#update();
   }
 
   /** Adds both chips to `hash`. */

@@ -11,6 +11,7 @@ import { Engine } from "../hw/sim/engine.ts";
 import { TraceLog } from "../hw/sim/trace.ts";
 import { Machine } from "../hw/machine.ts";
 import type { AssignedDevice } from "../runtime/kvm/assigned_device.ts";
+import { cpuidEntries } from "../runtime/kvm/cpuid.ts";
 import { kvmCosts } from "../runtime/kvm/costs.ts";
 import type { DirectCapabilities } from "../runtime/kvm/direct.ts";
 import { Kvm } from "../runtime/kvm/kvm.ts";
@@ -58,7 +59,8 @@ export function timerPeriod(capabilities: DirectCapabilities): { vcpu: Vcpu; log
   });
   const cpu = guest.cpus[0]!;
   const vcpu = kvm.createVm("vm0").createVcpu(cpu.prepareStart());
-  vcpu.setCpuid(["x2apic"]);
+  vcpu.setCpuid(cpuidEntries(["x2apic"]));
+  vcpu.startGuestApic();
   const log = new TraceLog();
   let exits = 0;
   const runs = work("guest runs", Layers.GuestTask, 10_000);

@@ -9,6 +9,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { work } from "../hw/sim/activity.ts";
+import { cpuidEntries } from "../runtime/kvm/cpuid.ts";
 import { kvmCosts } from "../runtime/kvm/costs.ts";
 import type { DirectCapabilities } from "../runtime/kvm/direct.ts";
 import { Kvm } from "../runtime/kvm/kvm.ts";
@@ -226,7 +227,8 @@ function wholeLife(): { rig: HostRig; wakeUps: number[]; sent: number; irq: numb
     consoleIrq: { irq: 11, name: "eth0" },
   });
   const vcpu = kvm.createVm("vm0").createVcpu(guest.cpus[0]!.prepareStart());
-  vcpu.setCpuid(["x2apic"]);
+  vcpu.setCpuid(cpuidEntries(["x2apic"]));
+  vcpu.startGuestApic();
   const sleepers = [0b0001, 0b1000, 0b1000, 0b1111, 0b1010].map((allowed) => sleeper(rig, allowed));
   const descriptor = rig.irqs.request({ name: "eth0", chip: PCI_MSI_EDGE });
   if (descriptor instanceof Errno) throw new Error(String(descriptor));

@@ -10,10 +10,11 @@
 import { assert, assertEquals } from "@std/assert";
 import { type Activity, work } from "../hw/sim/activity.ts";
 import { Pin, Primary } from "../hw/vmx.ts";
-import type { CallValue } from "../runtime/kvm/descriptors.ts";
 import type { DirectCapabilities } from "../runtime/kvm/direct.ts";
-import { KvmCalls, type VcpuFile } from "../runtime/kvm/device.ts";
+import { KvmCalls } from "../runtime/kvm/calls.ts";
 import { KVM_CONSTANTS } from "../runtime/kvm/ioctls.ts";
+import type { CallValue } from "../runtime/kvm/marshal.ts";
+import type { VcpuFile } from "../runtime/kvm/vcpu_file.ts";
 import { PIT_HZ } from "../runtime/kvm/pit.ts";
 import { Layers } from "../runtime/linux/layers.ts";
 import type { Task } from "../runtime/linux/task.ts";
@@ -235,14 +236,24 @@ Deno.test("the in-kernel PIT ticks 18 times a second and raises line 0, until it
   assertEquals([pit!.ticks, pit!.running], [18, false]);
 });
 
-Deno.test("a line that is high already raises nothing", () => {
+Deno.test("a line that is high already raises nothing: neither for a guest of the model nor at the controllers", () => {
   const caller = new Caller(STOCK);
   const kvm = caller.call("open", "/dev/kvm", "O_RDWR");
   const vm = caller.ioctl(kvm, "KVM_CREATE_VM", 0);
   caller.ioctl(vm, "KVM_CREATE_IRQCHIP", 0);
+  const bytes = 2 ** 20;
+  const ram = caller.calls.map(bytes, { start: () => assertUnreachable() });
+  assertEquals(caller.ioctl(vm, "KVM_SET_USER_MEMORY_REGION", 0, 0, 0, bytes, ram), 0);
   for (const level of [1, 1, 0, 1]) assertEquals(caller.ioctl(vm, "KVM_IRQ_LINE", 4, level), 0);
   assertEquals(caller.rig.kvm.vms[0]!.linesRaised[4], 2);
+  // The I/O APIC's pin is masked, the 8259's line is not: the first edge is taken, and stays requested.
+  const { pic } = caller.rig.kvm.vms[0]!.chips!;
+  assertEquals(pic.core.state(0).irr, 1 << 4);
 });
+
+function assertUnreachable(): never {
+  throw new Error("no vCPU starts");
+}
 
 Deno.test("a vCPU serves one caller at a time", () => {
   const caller = new Caller(RFC_V2);

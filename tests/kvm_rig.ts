@@ -16,11 +16,14 @@ import type { QemuEra } from "../runtime/qemu/era.ts";
 import { qemuCosts } from "../runtime/qemu/costs.ts";
 import type { QemuMachine } from "../runtime/qemu/machine.ts";
 import { qemu } from "../runtime/qemu/qemu.ts";
+import { KvmCalls } from "../runtime/kvm/calls.ts";
+import type { KernelFile } from "../runtime/kvm/descriptors.ts";
+import { IoctlCall } from "../runtime/kvm/ioctl_call.ts";
 import { kvmCosts } from "../runtime/kvm/costs.ts";
 import type { DirectCapabilities } from "../runtime/kvm/direct.ts";
 import { Kvm } from "../runtime/kvm/kvm.ts";
 import { PROTOCOL, type Protocol } from "../runtime/kvm/protocol.ts";
-import { KVM_VERSIONS } from "../runtime/kvm/versions.ts";
+import { KVM_VERSIONS, type KvmVersion } from "../runtime/kvm/versions.ts";
 import { Ixgbe } from "../runtime/linux/drivers/ixgbe.ts";
 import { Ixgbevf } from "../runtime/linux/drivers/ixgbevf.ts";
 import { NetDeviceNames } from "../runtime/linux/drivers/net_device_names.ts";
@@ -67,14 +70,15 @@ export class Rig {
 
   constructor(
     capabilities: DirectCapabilities,
-    { offline = [3], vfDriver = "pci-stub", protocol = {} }: {
+    { offline = [3], vfDriver = "pci-stub", version = KVM_VERSIONS["3.5"], protocol = {} }: {
       offline?: number[];
       vfDriver?: "pci-stub" | "ixgbevf";
+      version?: KvmVersion;
       protocol?: Partial<Protocol>;
     } = {},
   ) {
     this.host = this.#kernel("host", 4, Layers.HostKernel, Layers.HostTask);
-    this.kvm = new Kvm(this.host, this.machine, flat(kvmCosts, 300), capabilities, KVM_VERSIONS["3.5"], {
+    this.kvm = new Kvm(this.host, this.machine, flat(kvmCosts, 300), capabilities, version, {
       ...PROTOCOL,
       ...protocol,
     });
@@ -163,6 +167,11 @@ export class Rig {
     while (result === undefined && this.engine.nextNs <= limitNs) this.engine.step();
     if (result === undefined) throw new Error("the activity did not end within a minute");
     return result.value;
+  }
+
+  /** `ioctl` on an open file, by `task` of a process that has nothing else open. */
+  ioctl(file: KernelFile, request: number, argument: number, task: Task): Activity<number> {
+    return file.ioctl(new IoctlCall(request, argument, new KvmCalls(this.kvm), task));
   }
 
   /** Lets time pass. */

@@ -64,8 +64,9 @@ Deno.test("the calls that QEMU makes are in the trace, in order, with their resu
     "ioctl(5, KVM_SET_CPUID2, x2apic) = 0",
     "ioctl(5, KVM_SET_SLAVE_CPU, 3) = 0",
     "ioctl(4, KVM_ASSIGN_SET_MSIX_NR, 0000:05:00.0, 2) = 0",
-    "ioctl(4, KVM_ASSIGN_SET_MSIX_ENTRY, 0000:05:00.0, 0, 0, 65) = 0",
-    "ioctl(4, KVM_ASSIGN_SET_MSIX_ENTRY, 0000:05:00.0, 1, 0, 81) = 0",
+    "ioctl(4, KVM_ASSIGN_SET_MSIX_ENTRY, 0000:05:00.0, 24, 0) = 0",
+    "ioctl(4, KVM_ASSIGN_SET_MSIX_ENTRY, 0000:05:00.0, 25, 1) = 0",
+    "ioctl(4, KVM_SET_GSI_ROUTING, &(struct kvm_irq_routing){…}) = 0",
     "ioctl(4, KVM_ASSIGN_DEV_IRQ, 0000:05:00.0) = 0",
   ]);
 });
@@ -170,13 +171,13 @@ Deno.test("-S: slide 11's two calls, typed; KVM_RUN is made by the vCPU's own th
   assertEquals([machine.running, guest!.cpus[0]!.state], [false, "offline"], "the guest has not begun");
   const [vcpu] = machine.publish();
   const ioctl = (request: number, argument: number) =>
-    rig.finish((task) => vcpu!.ioctl(request, [argument], task));
+    rig.finish((task) => rig.ioctl(vcpu!, request, argument, task));
   assertEquals(ioctl(Ioctl.KVM_SET_SLAVE_CPU, 1), -EINVAL, "still online");
   assertEquals(ioctl(Ioctl.KVM_SET_SLAVE_CPU, 3), 0);
   assertEquals(ioctl(Ioctl.KVM_SET_SLAVE_CPU, 3), -ENOSYS, "the same slave twice");
   let result: number | undefined;
   rig.run("shell", 1, function* (task) {
-    result = yield* vcpu!.ioctl(Ioctl.KVM_RUN, [0], task);
+    result = yield* rig.ioctl(vcpu!, Ioctl.KVM_RUN, 0, task);
     return 0;
   });
   rig.pass(200_000_000);
@@ -224,7 +225,7 @@ for (const [title, capabilities] of [["a slave CPU", RFC_V2], ["stock KVM", STOC
     assertEquals(rig.host.cpus[3]!.state, capabilities.slaveCpu ? "offline" : "online");
     assert(!rig.machine.cpus[3]!.apic.inService);
     assertEquals([...rig.host.cpus[3]!.vectorIrq.keys()], [Vector.Isa + 1], "the guest's vectors are gone");
-    assertEquals(rig.finish((task) => published!.ioctl(Ioctl.KVM_GET_SLAVE_CPU, [0], task)), -EIO);
+    assertEquals(rig.finish((task) => rig.ioctl(published!, Ioctl.KVM_GET_SLAVE_CPU, 0, task)), -EIO);
     started(rig, SLIDE_30);
   });
 }

@@ -12,6 +12,7 @@
  * The status is 1 if a vector failed, and 2 if there is nothing to run: no such file, or one without vectors. Inside
  * a folder a JSON file of no known format is named as skipped, and other files are documents.
  */
+import { kvmIoctlVectors } from "./kvm_ioctl_vectors.ts";
 import { lapicVectors } from "./lapic_vectors.ts";
 import { shellVectors } from "./shell_vectors.ts";
 import type { VectorFormat, VectorResult } from "./vector_format.ts";
@@ -20,6 +21,7 @@ import type { VectorFormat, VectorResult } from "./vector_format.ts";
 const formats: readonly VectorFormat[] = [
   lapicVectors,
   shellVectors,
+  kvmIoctlVectors,
 ];
 
 /** What a file of vectors gave. */

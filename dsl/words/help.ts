@@ -9,7 +9,7 @@ import type { Session } from "../session.ts";
 const doc = `help - the manual of every command
 Usage: help [NAME]
 Effects: lists every command there is, a line each, or prints the manual of one: a word of the laboratory, a built-in, a
-  filter or a program
+  filter, a program, a C call; or what a request of KVM or a structure of its interface is
 Exit status: 0; 1 if there is no such command
 Examples: help
   help show
@@ -24,28 +24,38 @@ export function help(session: Session, words: () => readonly Command[]): Command
     run(context) {
       const [name, ...more] = context.args;
       if (more.length > 0) return context.complain("expected help [NAME]", 2);
-      const { programs } = context.shell.machine;
+      const { programs, calls } = context.shell.machine;
       if (name === undefined) {
-        context.out(overview(words(), [...programs.values()]));
+        context.out(overview(words(), [...programs.values()], calls?.manuals ?? []));
         return 0;
       }
       const found = words().find((word) => word.name === name) ?? commands.get(name) ?? programs.get(name) ??
         session.lab.computer("vm0")?.programs.get(name);
-      if (found === undefined) {
-        const known = [...words().map((word) => word.name), ...commands.keys(), ...programs.keys()];
+      const doc = found?.doc ?? calls?.help?.(name);
+      if (doc === undefined) {
+        const known = [
+          ...words().map((word) => word.name),
+          ...commands.keys(),
+          ...programs.keys(),
+          ...calls?.helpWords ?? [],
+        ];
         const meant = closest(name, known);
         return context.complain(
           `no word "${name}"${meant === undefined ? "; help lists all" : `: did you mean ${meant}?`}`,
         );
       }
-      context.out(`${found.doc}\n`);
+      context.out(`${doc}\n`);
       return 0;
     },
   };
 }
 
 /** Every command in a line, by what it belongs to. */
-function overview(words: readonly Command[], programs: readonly Program[]): string {
+function overview(
+  words: readonly Command[],
+  programs: readonly Program[],
+  calls: readonly { readonly name: string; readonly doc: string }[],
+): string {
   const of = (...kinds: Command["kind"][]) =>
     [...commands.values()].filter(({ kind, doc }) => kinds.includes(kind) && !isRefused(doc))
       .sort((a, b) => (a.name < b.name ? -1 : 1));
@@ -54,6 +64,7 @@ function overview(words: readonly Command[], programs: readonly Program[]): stri
     ...part("Programs", programs),
     ...part("The shell's built-ins", of("special", "builtin")),
     ...part("Filters", of("filter")),
+    ...part("C calls", calls),
     "help NAME says more. For example: help boot; help show",
     "",
   ].join("\n");

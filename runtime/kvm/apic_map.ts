@@ -115,8 +115,9 @@ export class ApicMap {
 
 /** A machine's map, made when somebody asks and something has changed. */
 export class ApicMapCache {
+  /** None before the first vCPU. */
   #map: ApicMap | null = null;
-  #dirty = true;
+  #dirty = false;
 
   /** Of `vm`. */
   constructor(readonly vm: Vm) {}

@@ -5,11 +5,13 @@
  */
 
 import type { Activity } from "../../hw/sim/activity.ts";
-import { EBADF, ENOTTY } from "../linux/errno.ts";
+import { EBADF, EINVAL, ENOTTY, type Errno } from "../linux/errno.ts";
+import type { KernelCpu } from "../linux/kernel_cpu.ts";
 import type { Task } from "../linux/task.ts";
+import type { IoctlCall } from "./ioctl_call.ts";
 
-/** An argument of a system call: an integer, or a string. */
-export type CallValue = number | string;
+/** The first descriptor that is not the shell's. */
+const FIRST = 3;
 
 /** The result of a system call as the kernel gives it: negative is an errno. */
 export function failure(errno: { readonly number: number }): number {
@@ -21,12 +23,26 @@ export abstract class KernelFile {
   /** Descriptors that refer to it. */
   references = 0;
 
-  /**
-   * `ioctl(2)`, made by `caller` on the CPU it runs on.
-   *
-   * @param args what follows the request; a structure is given by its fields in their order
-   */
-  abstract ioctl(request: number, args: readonly CallValue[], caller: Task): Activity<number>;
+  /** `ioctl(2)`, made by a task on the CPU it runs on; negative: an errno. */
+  // deno-lint-ignore require-yield
+  *ioctl(_call: IoctlCall): Activity<number> {
+    return failure(ENOTTY);
+  }
+
+  /** The name of a request that the real file takes and this one has no model of; `undefined`: it is none. */
+  unmodelled(_request: number): string | undefined {
+    return undefined;
+  }
+
+  /** `read(2)` of as many bytes: what came, or an errno. */
+  read(_length: number): Uint8Array<ArrayBuffer> | Errno {
+    return EINVAL;
+  }
+
+  /** `write(2)`: how many bytes were taken, or an errno. */
+  write(_bytes: Uint8Array, _from: KernelCpu): number | Errno {
+    return EINVAL;
+  }
 
   /** Of a vCPU: why its last `KVM_RUN` returned. */
   get lastExit(): string | undefined {
@@ -42,18 +58,8 @@ export abstract class KernelFile {
   abstract release(caller: Task): Activity;
 }
 
-/** `eventfd(2)`: a counter. */
-export class EventFile extends KernelFile {
-  /** @param count the initial value */
-  constructor(public count: number) {
-    super();
-  }
-
-  // deno-lint-ignore require-yield
-  override *ioctl(): Activity<number> {
-    return failure(ENOTTY);
-  }
-
+/** What 0, 1 and 2 of a shell are: no device that takes requests of KVM. */
+class Terminal extends KernelFile {
   override *release(): Activity {}
 }
 
@@ -61,9 +67,14 @@ export class EventFile extends KernelFile {
 export class Descriptors {
   readonly #files = new Map<number, KernelFile>();
 
+  constructor() {
+    const terminal = new Terminal();
+    for (let fd = 0; fd < FIRST; fd++) this.#files.set(fd, terminal);
+  }
+
   /** Enters a file under the lowest free number. */
   install(file: KernelFile): number {
-    let fd = 3;
+    let fd = FIRST;
     while (this.#files.has(fd)) fd++;
     this.#files.set(fd, file);
     file.references++;
@@ -71,20 +82,21 @@ export class Descriptors {
   }
 
   /** The file of a descriptor. */
-  get(fd: CallValue | undefined): KernelFile | undefined {
-    return typeof fd === "number" ? this.#files.get(fd) : undefined;
+  get(fd: number): KernelFile | undefined {
+    return this.#files.get(fd);
   }
 
-  /** The open descriptors, ascending. */
+  /** The open descriptors, ascending, without the shell's. */
   numbers(): number[] {
-    return [...this.#files.keys()].sort((a, b) => a - b);
+    return [...this.#files.keys()].filter((fd) => fd >= FIRST).sort((a, b) => a - b);
   }
 
   /** `close(2)`. */
-  *close(fd: CallValue | undefined, caller: Task): Activity<number> {
+  *close(fd: number, caller: Task): Activity<number> {
     const file = this.get(fd);
     if (file === undefined) return failure(EBADF);
-    this.#files.delete(fd as number);
+    if (fd < FIRST) return 0; // the shell keeps its terminal
+    this.#files.delete(fd);
     if (--file.references === 0) yield* file.release(caller);
     return 0;
   }

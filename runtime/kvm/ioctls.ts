@@ -1,58 +1,19 @@
 /**
- * Names and numbers of KVM's interface: requests, capabilities, exit reasons.
+ * The constants that a C call may name: requests, capabilities, exit reasons, flags.
  *
- * *Document*: Linux 3.5 `include/linux/kvm.h`, `Documentation/virtual/kvm/api.txt`; patch 08 of the series for the two
- * requests and the capability of slave CPUs; `include/asm-generic/fcntl.h` for the flags of `open`.
+ * *Document*: `include/uapi/linux/kvm.h`; `include/uapi/asm-generic/{fcntl,mman-common}.h`.
  *
  * @module
  */
 
-/** Requests of `ioctl` on `/dev/kvm`, on a virtual machine and on a vCPU. */
-export const Ioctl = {
-  KVM_GET_API_VERSION: 0xae00,
-  KVM_CREATE_VM: 0xae01,
-  KVM_CHECK_EXTENSION: 0xae03,
-  KVM_GET_VCPU_MMAP_SIZE: 0xae04,
-  KVM_CREATE_VCPU: 0xae41,
-  KVM_SET_USER_MEMORY_REGION: 0x4020_ae46,
-  KVM_SET_TSS_ADDR: 0xae47,
-  KVM_SET_IDENTITY_MAP_ADDR: 0x4008_ae48,
-  KVM_CREATE_IRQCHIP: 0xae60,
-  KVM_IRQ_LINE: 0x4008_ae61,
-  KVM_ASSIGN_PCI_DEVICE: 0x8040_ae69,
-  KVM_ASSIGN_DEV_IRQ: 0x4040_ae70,
-  KVM_DEASSIGN_PCI_DEVICE: 0x4040_ae72,
-  KVM_ASSIGN_SET_MSIX_NR: 0x4008_ae73,
-  KVM_ASSIGN_SET_MSIX_ENTRY: 0x4010_ae74,
-  KVM_DEASSIGN_DEV_IRQ: 0x4040_ae75,
-  KVM_CREATE_PIT2: 0x4040_ae77,
-  KVM_RUN: 0xae80,
-  KVM_SET_CPUID2: 0x4008_ae90,
-  KVM_GET_SLAVE_CPU: 0xaeae,
-  KVM_SET_SLAVE_CPU: 0xaeaf,
-} as const;
+import { CAPABILITIES } from "./capabilities.ts";
+import { EventfdFlag } from "./eventfd.ts";
+import { type RequestName, requestNamed, REQUESTS } from "./uapi/requests.ts";
 
-/** Numbers that `KVM_CHECK_EXTENSION` takes. */
-export const Capability = {
-  KVM_CAP_IRQCHIP: 0,
-  KVM_CAP_HLT: 1,
-  KVM_CAP_USER_MEMORY: 3,
-  KVM_CAP_SET_TSS_ADDR: 4,
-  KVM_CAP_EXT_CPUID: 7,
-  KVM_CAP_NR_VCPUS: 9,
-  KVM_CAP_NR_MEMSLOTS: 10,
-  KVM_CAP_PIT: 11,
-  KVM_CAP_DEVICE_ASSIGNMENT: 17,
-  KVM_CAP_IOMMU: 18,
-  KVM_CAP_DEVICE_MSI: 20,
-  KVM_CAP_IRQ_ROUTING: 25,
-  KVM_CAP_DEVICE_MSIX: 28,
-  KVM_CAP_ASSIGN_DEV_IRQ: 29,
-  KVM_CAP_PIT2: 33,
-  KVM_CAP_SET_IDENTITY_MAP_ADDR: 37,
-  KVM_CAP_MAX_VCPUS: 66,
-  KVM_CAP_SLAVE_CPU: 81,
-} as const;
+/** Requests of `ioctl` on `/dev/kvm`, on a virtual machine and on a vCPU. */
+export const Ioctl: Readonly<Record<RequestName, number>> = Object.fromEntries(
+  Object.entries(REQUESTS).map(([name, { number }]) => [name, number]),
+) as Record<RequestName, number>;
 
 /** Why `KVM_RUN` returned (`exit_reason` of `struct kvm_run`). */
 export const RunExitReason = {
@@ -67,7 +28,7 @@ export const RunExitReason = {
 /** Name of a {@linkcode RunExitReason}. */
 export type RunExitName = keyof typeof RunExitReason;
 
-/** Flags of `open` and `eventfd`. */
+/** Flags of `open`. */
 const OpenFlag = {
   O_RDONLY: 0,
   O_WRONLY: 1,
@@ -78,9 +39,43 @@ const OpenFlag = {
   O_APPEND: 0o2000,
   O_NONBLOCK: 0o4000,
   O_CLOEXEC: 0o2000000,
-  EFD_SEMAPHORE: 1,
-  EFD_NONBLOCK: 0o4000,
-  EFD_CLOEXEC: 0o2000000,
+} as const;
+
+/** Flags of `mmap`, and what may be done with the memory. */
+export const MapFlag = {
+  PROT_NONE: 0,
+  PROT_READ: 1,
+  PROT_WRITE: 2,
+  PROT_EXEC: 4,
+  MAP_SHARED: 1,
+  MAP_PRIVATE: 2,
+  MAP_ANONYMOUS: 0x20,
+} as const;
+
+/** Values of fields. */
+const FieldValue = {
+  KVM_MP_STATE_RUNNABLE: 0,
+  KVM_MP_STATE_UNINITIALIZED: 1,
+  KVM_MP_STATE_INIT_RECEIVED: 2,
+  KVM_MP_STATE_HALTED: 3,
+  KVM_MP_STATE_SIPI_RECEIVED: 4,
+  KVM_IRQCHIP_PIC_MASTER: 0,
+  KVM_IRQCHIP_PIC_SLAVE: 1,
+  KVM_IRQCHIP_IOAPIC: 2,
+  KVM_IRQ_ROUTING_IRQCHIP: 1,
+  KVM_IRQ_ROUTING_MSI: 2,
+  KVM_IRQFD_FLAG_DEASSIGN: 1,
+  KVM_IRQFD_FLAG_RESAMPLE: 2,
+  KVM_IOEVENTFD_FLAG_DATAMATCH: 1,
+  KVM_IOEVENTFD_FLAG_PIO: 2,
+  KVM_IOEVENTFD_FLAG_DEASSIGN: 4,
+  KVM_MEM_LOG_DIRTY_PAGES: 1,
+  KVM_MEM_READONLY: 2,
+  KVM_PIT_SPEAKER_DUMMY: 1,
+  KVM_VCPUEVENT_VALID_NMI_PENDING: 1,
+  KVM_VCPUEVENT_VALID_SIPI_VECTOR: 2,
+  KVM_VCPUEVENT_VALID_SHADOW: 4,
+  KVM_DEV_ASSIGN_ENABLE_IOMMU: 1,
 } as const;
 
 /** `KVM_API_VERSION`. */
@@ -89,17 +84,16 @@ export const API_VERSION = 12;
 /** Every constant that a C call may name. */
 export const KVM_CONSTANTS: ReadonlyMap<string, number> = new Map<string, number>([
   ...Object.entries(Ioctl),
-  ...Object.entries(Capability),
+  ...Object.entries(CAPABILITIES).map(([name, { number }]): [string, number] => [name, number]),
   ...Object.entries(RunExitReason),
   ...Object.entries(OpenFlag),
+  ...Object.entries(EventfdFlag),
+  ...Object.entries(MapFlag),
+  ...Object.entries(FieldValue),
   ["KVM_API_VERSION", API_VERSION],
 ]);
 
-const NAMES: ReadonlyMap<number, string> = new Map(
-  Object.entries(Ioctl).map(([name, request]) => [request, name]),
-);
-
 /** The name of a request, or its number in hexadecimal. */
 export function ioctlName(request: number): string {
-  return NAMES.get(request) ?? `0x${request.toString(16)}`;
+  return requestNamed(request) ?? `0x${(request >>> 0).toString(16)}`;
 }

@@ -80,6 +80,11 @@ export class IrqRouting {
     }
   }
 
+  /** Where line `gsi` leads. */
+  routesOf(gsi: number): readonly Route[] {
+    return this.#routes.get(gsi) ?? [];
+  }
+
   /** `kvm_msi_route_invalid()`: the upper half of an address holds bits 31:8 of the id, and else nothing. */
   #validMsi(addressHigh: number): boolean {
     return !this.vm.x2apicFormat || (addressHigh & 0xff) === 0;

@@ -76,6 +76,11 @@ export class Kvm {
     if (capabilities.slaveCpu) host.nmiHandlers.push((cpu) => this.#kickArrived(cpu));
   }
 
+  /** Whether it has the series' patches. */
+  get patched(): boolean {
+    return this.capabilities.slaveCpu;
+  }
+
   /** KVM_CREATE_VM; without a name it gets the first free one of `vm0`, `vm1`, … */
   createVm(name?: string): Vm {
     let number = 0;

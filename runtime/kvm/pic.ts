@@ -8,7 +8,7 @@
  * @module
  */
 
-import { PIC_PINS, PicPair } from "../../hw/i8259.ts";
+import { PIC_PINS, PicPair, type PicState } from "../../hw/i8259.ts";
 import type { StateHash } from "../../hw/sim/state_hash.ts";
 import type { KernelCpu } from "../linux/kernel_cpu.ts";
 import type { Vm } from "./vm.ts";
@@ -44,6 +44,13 @@ export class KvmPic {
   write(port: number, value: number, from: KernelCpu): void {
     const before = this.core.output;
     this.core.write(port, value);
+    if (this.core.output && !before) this.#wake(from);
+  }
+
+  /** `KVM_SET_IRQCHIP` for one chip. */
+  setState(chip: number, state: PicState, from: KernelCpu): void {
+    const before = this.core.output;
+    this.core.setState(chip, state);
     if (this.core.output && !before) this.#wake(from);
   }
 

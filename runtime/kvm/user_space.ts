@@ -18,9 +18,12 @@ import type { MemoryUser } from "../linux/memory.ts";
 import type { CpuMask, Sender, Task } from "../linux/task.ts";
 import type { MsiXRoute } from "./assigned_device.ts";
 import { AssignedFunction, type FunctionOwner } from "./assigned_function.ts";
-import type { CallValue } from "./descriptors.ts";
-import { type GuestMemory, KvmCalls, type VmFile } from "./device.ts";
-import { Capability, Ioctl } from "./ioctls.ts";
+import { KvmCalls } from "./calls.ts";
+import { CAPABILITIES, type CapabilityName } from "./capabilities.ts";
+import { Ioctl } from "./ioctls.ts";
+import type { CallValue } from "./marshal.ts";
+import type { RequestName } from "./uapi/requests.ts";
+import type { GuestMemory, VmFile } from "./vm_file.ts";
 import type { Kvm } from "./kvm.ts";
 import { openVfioDevice, VfioDeviceFile, type VfioRefusal } from "./vfio.ts";
 
@@ -56,13 +59,13 @@ export class KvmProcess {
   }
 
   /** `ioctl(fd, request, args…)` by `task`; negative: an errno. */
-  ioctl(task: Task, fd: number, request: keyof typeof Ioctl, ...args: CallValue[]): Activity<number> {
+  ioctl(task: Task, fd: number, request: RequestName, ...args: CallValue[]): Activity<number> {
     return this.calls.call("ioctl", [fd, Ioctl[request], ...args], task, this.cpuOf(task));
   }
 
   /** `KVM_CHECK_EXTENSION` by its name. */
-  extension(task: Task, fd: number, capability: keyof typeof Capability): Activity<number> {
-    return this.ioctl(task, fd, "KVM_CHECK_EXTENSION", Capability[capability]);
+  extension(task: Task, fd: number, capability: CapabilityName): Activity<number> {
+    return this.ioctl(task, fd, "KVM_CHECK_EXTENSION", CAPABILITIES[capability].number);
   }
 
   /**

@@ -23,10 +23,12 @@ import {
 import type { KernelCpu } from "../linux/kernel_cpu.ts";
 import type { Task } from "../linux/task.ts";
 import type { RegisterFile } from "../../hw/register_file.ts";
+import { type CpuidView, physicalAddressBits, shows } from "./cpuid.ts";
 import { setDirectMode } from "./direct.ts";
 import { completeExit, exitCost } from "./exits.ts";
 import { KvmLapic } from "./lapic.ts";
 import { VcpuEvents } from "./vcpu_events.ts";
+import { hostTscKhz, VcpuState } from "./vcpu_state.ts";
 import type { Vm } from "./vm.ts";
 
 /** Where the vCPU is, as other CPUs see it (`vcpu->mode`). */
@@ -51,6 +53,8 @@ export class Vcpu {
   readonly apic: LocalApic;
   /** Its control structure. */
   readonly vmcs: Vmcs;
+  /** Its architectural state beside what `lapic`, `events`, `vmcs` and `registers` hold. */
+  readonly state: VcpuState;
   /** The thread that called KVM_RUN. */
   thread: Task | null = null;
   /** The CPU on which it is loaded. */
@@ -95,6 +99,7 @@ export class Vcpu {
     this.events = new VcpuEvents(this);
     this.vmcs = new Vmcs(registers, vm.kvm.normalBitmap);
     this.vmcs.ept = vm.ept;
+    this.state = new VcpuState(hostTscKhz(vm.kvm.tscRatio));
     vm.kvm.host.engine.register(`${vm.name} vcpu${id}`, this);
   }
 
@@ -105,7 +110,7 @@ export class Vcpu {
 
   /** Whether it boots the machine (`kvm_vcpu_is_reset_bsp()`). */
   get bootProcessor(): boolean {
-    return this.id === 0;
+    return this.id === this.vm.bootCpuId;
   }
 
   /** `kvm_vcpu_reset()`, as far as interrupts go. @param init by INIT */
@@ -127,21 +132,27 @@ export class Vcpu {
     this.vmcs.entryInterruptionInfo = 0;
     this.vmcs.primary &= ~Primary.InterruptWindowExiting;
     this.reset(false);
+    this.state.reset();
     this.faulted = false;
-    if (x2apic) this.lapic.setBase((this.lapic.base | APIC_BASE_X2APIC) >>> 0, true); // as in setCpuid()
+    if (x2apic) this.lapic.setBase((this.lapic.base | APIC_BASE_X2APIC) >>> 0, true); // as in startGuestApic()
+  }
+
+  /** KVM_SET_CPUID2: what CPUID shows, and with that which bits the local APIC has. */
+  setCpuid(entries: readonly CpuidView[]): void {
+    this.state.cpuid = entries;
+    this.lapic.features = {
+      x2apic: shows(entries, "x2apic"),
+      tscDeadline: shows(entries, "tsc_deadline_timer"),
+      physicalAddressBits: physicalAddressBits(entries),
+    };
   }
 
   /**
-   * KVM_SET_CPUID2, given the names of the features. The guest's kernel puts its APIC into x2APIC form, first thing, where
-   * it finds the feature; that happens here.
+   * The first thing that the guest's kernel does: where CPUID shows x2APIC it puts its APIC into that form. (Programs of
+   * the model begin behind it.)
    */
-  setCpuid(features: readonly string[]): void {
-    const x2apic = features.includes("x2apic");
-    this.lapic.features = {
-      ...this.lapic.features,
-      x2apic,
-      tscDeadline: features.includes("tsc-deadline"),
-    };
+  startGuestApic(): void {
+    const x2apic = shows(this.state.cpuid, "x2apic");
     const { base } = this.lapic;
     this.lapic.setBase((x2apic ? base | APIC_BASE_X2APIC : base & ~APIC_BASE_X2APIC) >>> 0, true);
   }
@@ -357,6 +368,7 @@ export class Vcpu {
     );
     hash.flag(this.registers.interruptFlag).flag(this.registers.halted);
     this.registers.context.hashInto(hash);
+    this.state.hashInto(hash);
     for (const count of this.exits) hash.number(count);
   }
 }

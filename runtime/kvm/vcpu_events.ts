@@ -72,6 +72,11 @@ export class VcpuEvents {
     return true;
   }
 
+  /** The page of a start-up message, as user space sets it (`KVM_SET_VCPU_EVENTS`). */
+  set startupPage(page: number) {
+    this.#sipiVector = page & 0xff;
+  }
+
   /** `kvm_inject_nmi()`. */
   queueNmi(): void {
     this.#nmiQueued++;

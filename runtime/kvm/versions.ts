@@ -44,6 +44,8 @@ export interface KvmVersion {
   readonly checksMpState: boolean;
   /** `KVM_SET_SREGS` looks at the control registers (4.16), and `KVM_SET_VCPU_EVENTS` at the exception. */
   readonly checksState: boolean;
+  /** The identity-mapped page table is placed before the first vCPU (4.13). */
+  readonly identityMapFirst: boolean;
   /** An in-kernel PIT needs the in-kernel interrupt controllers (4.7). */
   readonly pitNeedsIrqchip: boolean;
   /** Lowest-priority interrupts go by a hash of their vector (module parameter `vector_hashing`, 4.5). */
@@ -66,6 +68,7 @@ const LINUX_3_5: KvmVersion = {
   checksIrqfdFlags: false,
   checksMpState: false,
   checksState: false,
+  identityMapFirst: false,
   pitNeedsIrqchip: false,
   vectorHashing: false,
   apic: APIC_3_5,
@@ -89,6 +92,7 @@ export const KVM_VERSIONS = {
     checksIrqfdFlags: true,
     checksMpState: true,
     checksState: true,
+    identityMapFirst: true,
     pitNeedsIrqchip: true,
     vectorHashing: true,
     apic: APIC_6_18,

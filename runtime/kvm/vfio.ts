@@ -20,7 +20,8 @@ import type { IommuGroup } from "../linux/iommu_groups.ts";
 import type { PciDevice } from "../linux/pci_device.ts";
 import type { Task } from "../linux/task.ts";
 import { AssignedDevice, type MsiXRoute } from "./assigned_device.ts";
-import { type CallValue, failure, KernelFile } from "./descriptors.ts";
+import { failure, KernelFile } from "./descriptors.ts";
+import type { IoctlCall } from "./ioctl_call.ts";
 import type { Vm } from "./vm.ts";
 
 /** Requests on a device's descriptor. */
@@ -78,7 +79,7 @@ export class VfioDeviceFile extends KernelFile {
   }
 
   // deno-lint-ignore require-yield
-  override *ioctl(request: number, _args: readonly CallValue[], _caller: Task): Activity<number> {
+  override *ioctl({ request }: IoctlCall): Activity<number> {
     if (request !== VfioIoctl.VFIO_DEVICE_RESET) return failure(ENOTTY);
     this.assigned.device.reset();
     return 0;

@@ -30,6 +30,8 @@ export class Vm {
   x2apicFormat = false;
   /** Destination 0xff of a device is an id like others (`KVM_X2APIC_API_DISABLE_BROADCAST_QUIRK`). */
   broadcastQuirkDisabled = false;
+  /** Number of the vCPU that boots (`KVM_SET_BOOT_CPU_ID`). */
+  bootCpuId = 0;
   /** The PIT that the kernel emulates (`KVM_CREATE_PIT2`); `null`: none. */
   pit: Pit | null = null;
   /** Its page tables. */
@@ -70,7 +72,7 @@ export class Vm {
     return this.vcpus.filter((vcpu) => vcpu.slaveCpu >= 0).map((vcpu) => vcpu.slaveCpu);
   }
 
-  /** KVM_IRQ_LINE: sets the level of line `gsi`; a rising edge is an interrupt. */
+  /** A level of line `gsi` as the model's guests see it: a rising edge is an interrupt, see {@linkcode raiseLine}. */
   setLine(gsi: number, high: boolean, from: KernelCpu): void {
     const bit = 1 << (gsi & 31);
     if (high && (this.#high & bit) === 0) this.raiseLine(gsi, from);

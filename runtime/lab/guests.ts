@@ -12,10 +12,12 @@ import { EINTR, ENOENT, ENOMEM, Errno, errnoOf } from "../linux/errno.ts";
 import { INTERFACES } from "../linux/interfaces.ts";
 import { Kernel } from "../linux/kernel.ts";
 import { Layers } from "../linux/layers.ts";
-import { KvmCalls } from "../kvm/device.ts";
+import { KvmCalls } from "../kvm/calls.ts";
+import type { CallValue } from "../kvm/marshal.ts";
 import type { Program, ProgramProcess } from "../programs/program.ts";
 import type { GuestRequest, QemuMachine } from "../qemu/machine.ts";
 import { qemu } from "../qemu/qemu.ts";
+import { CALL_MANUALS, CALL_WORDS, callHelp } from "./call_help.ts";
 import type { Lab } from "./lab.ts";
 import { GUEST_IDENTITY, Software } from "./software.ts";
 import { DEDICATED_CPU } from "./systems.ts";
@@ -211,17 +213,40 @@ export class ShellCalls {
     this.#calls = new KvmCalls(lab.kvm);
   }
 
+  /** What `help` says of a call, a request or a structure. */
+  help(word: string): string | undefined {
+    return callHelp(word);
+  }
+
+  /** The manuals of the calls. */
+  readonly manuals = CALL_MANUALS;
+
+  /** Words that {@linkcode help} knows. */
+  readonly helpWords: readonly string[] = CALL_WORDS;
+
+  /** What a C compiler would say of a call. */
+  complaint(name: string, args: readonly CallValue[]): string | undefined {
+    return this.#calls.complaint(name, args);
+  }
+
   /** Makes a call in the task of `process`; negative: an errno. */
-  *call(name: string, args: readonly (number | string)[], command: ProgramProcess): Activity<number> {
+  *call(name: string, args: readonly CallValue[], command: ProgramProcess): Activity<number> {
     const calls = this.#calls;
-    if (name === "ioctl" && !this.detached(name, args) && calls.descriptors.get(args[0])?.busy) {
+    if (name === "ioctl" && !this.detached(name, args) && calls.descriptors.get(Number(args[0]))?.busy) {
       // vcpu_load() lets the caller wait, as a rule for as long as the guest runs, and the shell with it.
       command.stderr(
         "note: QEMU's thread is in an ioctl on this vCPU, as a rule KVM_RUN: the call would wait until that returns\n",
       );
       return -EINTR.number;
     }
-    return yield* calls.call(name, args, command.task, this.lab.host.cpus[command.task.cpu]!);
+    const result = yield* calls.call(name, args, command.task, this.lab.host.cpus[command.task.cpu]!);
+    const unknown = name === "ioctl" && result < 0
+      ? calls.descriptors.get(Number(args[0]))?.unmodelled(Number(args[1]))
+      : undefined;
+    if (unknown !== undefined) {
+      command.stderr(`note: ${unknown} is not modelled: the answer is that of a kernel without it\n`);
+    }
+    return result;
   }
 
   /** The errno of that number. */
@@ -230,13 +255,16 @@ export class ShellCalls {
   }
 
   /** A typed `KVM_RUN` is made by the vCPU's own thread, and may never end: the shell does not wait for it. */
-  detached(name: string, args: readonly (number | string)[]): boolean {
-    return name === "ioctl" && args[1] === KvmCalls.constants.get("KVM_RUN");
+  detached(name: string, args: readonly CallValue[]): boolean {
+    return name === "ioctl" && args[1] === KvmCalls.constants.get("KVM_RUN") &&
+      this.#calls.descriptors.get(Number(args[0]))?.lastExit !== undefined; // a vCPU's
   }
 
   /** What is printed when such a call ends. */
-  report(_name: string, args: readonly (number | string)[]): string {
-    return `KVM_RUN returned: ${this.#calls.descriptors.get(args[0])?.lastExit ?? "its machine is gone"}`;
+  report(_name: string, args: readonly CallValue[]): string {
+    return `KVM_RUN returned: ${
+      this.#calls.descriptors.get(Number(args[0]))?.lastExit ?? "its machine is gone"
+    }`;
   }
 
   /** Enters the vCPUs of a started machine as descriptors of the shell; returns their numbers. */

@@ -7,11 +7,11 @@
 import { Engine } from "../../hw/sim/engine.ts";
 import { Machine } from "../../hw/machine.ts";
 import { KERNELS } from "../guest/kernels.ts";
+import { KvmCalls } from "../kvm/calls.ts";
 import { kvmDebugfs } from "../kvm/debugfs.ts";
 import { kvmTraceEvents } from "../kvm/trace_events.ts";
 import { Kvm } from "../kvm/kvm.ts";
 import { KVM_VERSIONS } from "../kvm/versions.ts";
-import { KvmCalls } from "../kvm/device.ts";
 import { type Mutant, PROTOCOL } from "../kvm/protocol.ts";
 import { INTERFACES } from "../linux/interfaces.ts";
 import { Kernel } from "../linux/kernel.ts";

@@ -7,6 +7,7 @@
 import type { Activity } from "../../hw/sim/activity.ts";
 import type { FunctionOwner } from "../kvm/assigned_function.ts";
 import type { AssignedFunction, KvmProcess, Task } from "../kvm/user_space.ts";
+import type { IrqRoutes } from "./irq_routes.ts";
 
 /** Where a device is in the guest. */
 export interface GuestPlace {
@@ -35,13 +36,15 @@ export abstract class HostDevice implements FunctionOwner {
 
   /**
    * @param vm the machine's descriptor @param host the device's full name, `0000:05:00.0`
-   * @param id the `id=` of the option, if any @param thread the task in whose name the guest's accesses are served
+   * @param id the `id=` of the option, if any @param routes where the machine's lines lead
+   * @param thread the task in whose name the guest's accesses are served
    */
   constructor(
     readonly process: KvmProcess,
     readonly vm: number,
     readonly host: string,
     readonly id: string | undefined,
+    readonly routes: IrqRoutes,
     readonly thread: () => Task,
   ) {}
 

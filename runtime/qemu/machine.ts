@@ -5,7 +5,6 @@
  */
 
 import type { Activity } from "../../hw/sim/activity.ts";
-import type { VmFile } from "../kvm/device.ts";
 import type {
   CpuMask,
   GuestMemory,
@@ -15,8 +14,10 @@ import type {
   Sender,
   Task,
 } from "../kvm/user_space.ts";
+import type { VmFile } from "../kvm/vm_file.ts";
 import type { QemuSteps } from "./costs.ts";
 import type { HostDevice } from "./host_device.ts";
+import { IrqRoutes } from "./irq_routes.ts";
 import { MainLoop } from "./main_loop.ts";
 import { Monitor } from "./monitor.ts";
 import type { QemuOptions } from "./options.ts";
@@ -130,6 +131,7 @@ export class QemuMachine implements VcpuThreadOwner {
   #stoppedNs = -1;
   #alive = 0;
   #canHaveSlaves = false;
+  readonly #routes = new IrqRoutes();
   #slaveCpus: number[] = [];
   #terminatedBy: { readonly signal: number; readonly sender: Sender | null } | null = null;
 
@@ -202,6 +204,7 @@ export class QemuMachine implements VcpuThreadOwner {
         this.vm,
         properties.get("host")!,
         properties.get("id"),
+        this.#routes,
         () => this.threads[0]!.task!,
       );
       const failed = yield* device.realize(task, `${options.program}: ${words}`, place);
@@ -212,8 +215,8 @@ export class QemuMachine implements VcpuThreadOwner {
       this.assigned.push(device);
     }
     this.#guest = this.#createGuest();
-    const address = process.calls.map({ start: (id) => this.#guest!.cpus[id]!.prepareStart() });
     const bytes = options.memoryMiB * 2 ** 20;
+    const address = process.calls.map(bytes, { start: (id) => this.#guest!.cpus[id]!.prepareStart() });
     yield* process.ioctl(task, this.vm, "KVM_SET_USER_MEMORY_REGION", 0, 0, 0, bytes, address);
     const { vm } = this.file;
     process.useMemory({

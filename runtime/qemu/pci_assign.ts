@@ -7,8 +7,9 @@
  */
 
 import type { Activity } from "../../hw/sim/activity.ts";
-import type { CallValue } from "../kvm/descriptors.ts";
 import { Ioctl } from "../kvm/ioctls.ts";
+import type { CallValue } from "../kvm/marshal.ts";
+import type { RequestName } from "../kvm/uapi/requests.ts";
 import type { Task } from "../kvm/user_space.ts";
 import { type GuestPlace, type GuestRoute, HostDevice } from "./host_device.ts";
 
@@ -17,6 +18,9 @@ const BUSY = -16;
 
 /** One assigned device. */
 export class PciAssign extends HostDevice {
+  /** Lines of its MSI-X entries. */
+  #lines: number[] = [];
+
   override *realize(task: Task, option: string, place: GuestPlace): Activity<string[]> {
     const { process, host } = this;
     const name = this.id ?? "(null)";
@@ -39,26 +43,25 @@ export class PciAssign extends HostDevice {
     return [];
   }
 
-  /** KVM gets the routes, and what they say gets a host interrupt. */
+  /** KVM gets the lines and where they lead, and what they say gets a host interrupt. */
   protected override connect(routes: readonly GuestRoute[]): boolean {
-    this.#ioctl("KVM_ASSIGN_SET_MSIX_NR", routes.length);
-    for (const { entry, destination, vector } of routes) {
-      this.#ioctl("KVM_ASSIGN_SET_MSIX_ENTRY", entry, destination, vector);
+    this.#ioctl("KVM_ASSIGN_SET_MSIX_NR", this.host, routes.length);
+    this.#lines = routes.map(({ destination, vector }) => this.routes.addMessage(destination, vector));
+    for (const [index, { entry }] of routes.entries()) {
+      this.#ioctl("KVM_ASSIGN_SET_MSIX_ENTRY", this.host, this.#lines[index]!, entry);
     }
-    return this.#ioctl("KVM_ASSIGN_DEV_IRQ") >= 0;
+    this.#ioctl("KVM_SET_GSI_ROUTING", this.routes.table());
+    return this.#ioctl("KVM_ASSIGN_DEV_IRQ", this.host) >= 0;
   }
 
   protected override disconnect(): void {
-    this.#ioctl("KVM_DEASSIGN_DEV_IRQ");
+    this.#ioctl("KVM_DEASSIGN_DEV_IRQ", this.host);
+    this.routes.release(this.#lines.splice(0));
   }
 
-  #ioctl(request: keyof typeof Ioctl, ...args: CallValue[]): number {
+  #ioctl(request: RequestName, ...args: CallValue[]): number {
     const { process } = this;
-    const result = process.calls.callAtOnce(
-      "ioctl",
-      [this.vm, Ioctl[request], this.host, ...args],
-      this.thread(),
-    );
+    const result = process.calls.callAtOnce("ioctl", [this.vm, Ioctl[request], ...args], this.thread());
     if (result < 0) this.messages.push(`${request}: ${process.strerror(-result)}`);
     return result;
   }

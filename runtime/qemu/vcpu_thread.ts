@@ -5,10 +5,11 @@
  */
 
 import { type Activity, OUT, type Step } from "../../hw/sim/activity.ts";
-import { type CallValue, KernelFile } from "../kvm/descriptors.ts";
-import type { VcpuFile } from "../kvm/device.ts";
+import { KernelFile } from "../kvm/descriptors.ts";
+import type { IoctlCall } from "../kvm/ioctl_call.ts";
 import { Ioctl } from "../kvm/ioctls.ts";
 import type { KernelCpu, KvmProcess, Task } from "../kvm/user_space.ts";
+import type { VcpuFile } from "../kvm/vcpu_file.ts";
 
 /** EINTR, as `KVM_RUN` returns it after a signal. */
 const INTERRUPTED = -4;
@@ -145,10 +146,11 @@ export class VcpuThread {
     yield* process.waitUntil(visitor, () => visit.done || this.owner.killed);
   }
 
-  /** A typed `KVM_RUN`, made by this thread on behalf of `caller`. Returns when it has. */
-  *run(caller: Task): Activity<number> {
+  /** A typed `KVM_RUN`, made by this thread on behalf of its caller. Returns when it has. */
+  *run(call: IoctlCall): Activity<number> {
+    const { caller } = call;
     const { process, running, killed } = this.owner;
-    if (running || killed) return yield* this.file.ioctl(Ioctl.KVM_RUN, [0], caller);
+    if (running || killed) return yield* this.file.ioctl(call);
     const typed: TypedRun = { caller, result: undefined };
     this.#typed.push(typed);
     yield* process.wake([this.task!], caller);
@@ -211,11 +213,15 @@ export class PublishedVcpu extends KernelFile {
     return this.#file?.busy ?? false;
   }
 
-  override *ioctl(request: number, args: readonly CallValue[], caller: Task): Activity<number> {
+  override unmodelled(request: number): string | undefined {
+    return this.#file?.unmodelled(request);
+  }
+
+  override *ioctl(call: IoctlCall): Activity<number> {
     const file = this.#file;
     if (file === undefined) return MACHINE_GONE;
-    if (request === Ioctl.KVM_RUN && (args[0] ?? 0) === 0) return yield* this.thread.run(caller);
-    return yield* file.ioctl(request, args, caller);
+    if (call.request === Ioctl.KVM_RUN && call.argument === 0) return yield* this.thread.run(call);
+    return yield* file.ioctl(call);
   }
 
   override *release(): Activity {}

@@ -1,0 +1,123 @@
+/**
+ * A vCPU's descriptor.
+ *
+ * *Document*: Linux `virt/kvm/kvm_main.c`: `kvm_vcpu_ioctl()`; patch 08 of the series.
+ *
+ * *Modelled*: that a vCPU serves one caller at a time and others wait; `KVM_RUN`; slave CPUs; registers and events, see
+ * `vcpu_register_ioctls.ts` and `vcpu_event_ioctls.ts`; of the shared area `immediate_exit` and `exit_reason`.
+ *
+ * @module
+ */
+
+import type { Activity } from "../../hw/sim/activity.ts";
+import { EFAULT, EINTR, EINVAL } from "../linux/errno.ts";
+import type { KernelCpu } from "../linux/kernel_cpu.ts";
+import type { Task } from "../linux/task.ts";
+import { KernelFile } from "./descriptors.ts";
+import { dispatch, type Handlers, type IoctlCall, type Outcome, unmodelledRequest } from "./ioctl_call.ts";
+import type { RunExitName } from "./ioctls.ts";
+import { kvmRun, setSlaveCpu } from "./slave_cpu.ts";
+import { EnableCap } from "./uapi/structures.ts";
+import type { Vcpu } from "./vcpu.ts";
+import { eventHandlers } from "./vcpu_event_ioctls.ts";
+import { registerHandlers } from "./vcpu_register_ioctls.ts";
+import { has } from "./versions.ts";
+import { nothingToExecute, type VmFile } from "./vm_file.ts";
+
+const HANDLERS: Handlers<VcpuFile> = {
+  ...registerHandlers,
+  ...eventHandlers,
+  KVM_RUN: (file, call) => call.argument === 0 ? file.run(call.caller) : EINVAL,
+  KVM_SET_SLAVE_CPU: ({ vcpu }, call) => setSlaveCpu(vcpu, call.argument | 0, call.cpu),
+  KVM_GET_SLAVE_CPU: ({ vcpu }) => vcpu.slaveCpu, // unset is -1: the C library takes that for errno 1
+  KVM_ENABLE_CAP: (_file, call) => call.copyIn(EnableCap) === null ? EFAULT : EINVAL,
+};
+
+/** A vCPU's descriptor. */
+export class VcpuFile extends KernelFile {
+  /** Why its last `KVM_RUN` returned (`exit_reason` in its shared area). */
+  exitReason: RunExitName = "KVM_EXIT_UNKNOWN";
+  /** `KVM_RUN` shall return at once (`immediate_exit` in its shared area; since 4.11). */
+  immediateExit = false;
+  /** Who is in an ioctl on it (`vcpu->mutex`). */
+  #owner: Task | null = null;
+  readonly #waiting: Task[] = [];
+
+  /** @param machine its machine's descriptor */
+  constructor(readonly vcpu: Vcpu, readonly machine: VmFile) {
+    super();
+  }
+
+  /** The requests that it takes. */
+  static readonly handlers: Handlers<VcpuFile> = HANDLERS;
+
+  override unmodelled(request: number): string | undefined {
+    return unmodelledRequest("vcpu", HANDLERS, this.vcpu.vm.kvm, request);
+  }
+
+  override *ioctl(call: IoctlCall): Activity<number> {
+    const { caller } = call;
+    const { kvm } = this.vcpu.vm;
+    while (this.#owner !== null) {
+      if (!this.#waiting.includes(caller)) this.#waiting.push(caller);
+      yield* kvm.host.cpus[caller.cpu]!.sleep();
+    }
+    this.#owner = caller;
+    const result = yield* dispatch("vcpu", HANDLERS, kvm, EINVAL, this, call);
+    this.#owner = null;
+    const next = this.#waiting.shift();
+    if (next !== undefined) {
+      const here = kvm.host.cpus[caller.cpu]!;
+      kvm.host.wake(next, here);
+      yield* here.sendPendingIpis();
+    }
+    return result;
+  }
+
+  override get lastExit(): RunExitName {
+    return this.exitReason;
+  }
+
+  override get busy(): boolean {
+    return this.#owner !== null;
+  }
+
+  /** A signal for the thread that is in `KVM_RUN`, or will be next: it returns with EINTR. @param from who sends it */
+  signal(from: KernelCpu): void {
+    this.vcpu.signalPending = true;
+    this.vcpu.kick(from);
+  }
+
+  /**
+   * `kvm_arch_put_registers()` at a reset, `KVM_SET_REGS` to `KVM_SET_MP_STATE` in one: the vCPU begins anew with what
+   * lies in memory now. It must not run meanwhile.
+   */
+  *reset(): Activity {
+    yield this.vcpu.vm.kvm.steps.ioctl;
+    this.vcpu.restart(this.machine.guest?.start(this.vcpu.id) ?? nothingToExecute());
+  }
+
+  /** Leaves the answer to an access in the shared area: the next `KVM_RUN` completes the instruction with it. */
+  answer(value: number): void {
+    this.vcpu.vmcs.skipInstruction(value);
+  }
+
+  /** `KVM_RUN` by `caller`. */
+  *run(caller: Task): Activity<Outcome> {
+    const { vcpu, machine } = this;
+    vcpu.thread = caller;
+    if (this.immediateExit && has(vcpu.vm.kvm.version, "4.11")) return EINTR;
+    if (machine.guest === null) {
+      yield vcpu.vm.kvm.steps.userExit; // the first fetch finds no memory, and that cannot be emulated
+      this.exitReason = "KVM_EXIT_INTERNAL_ERROR";
+      return 0;
+    }
+    this.exitReason = yield* kvmRun(vcpu);
+    vcpu.signalPending = false;
+    return this.exitReason === "KVM_EXIT_INTR" ? EINTR : 0;
+  }
+
+  override *release(caller: Task): Activity {
+    yield* this.machine.put(caller);
+  }
+}
