@@ -6,6 +6,8 @@
  *
  * *Modelled*: both, with their collisions; an irqfd raises its line as a pulse.
  *
+ * *Deviations*: the guests' accesses have no length, so an ioeventfd of any length takes them.
+ *
  * *Not modelled*: KVM_IRQFD_FLAG_RESAMPLE's notice at the end of a level-triggered interrupt: it is refused by name.
  *
  * @module
@@ -17,6 +19,7 @@ import type { Descriptors } from "./descriptors.ts";
 import { EventFile } from "./eventfd.ts";
 import type { View } from "./uapi/structure.ts";
 import type { KvmVersion } from "./versions.ts";
+import type { IoeventfdBus } from "./vm.ts";
 
 /** Flags of `struct kvm_irqfd`. */
 const Irqfd = { Deassign: 1, Resample: 2 } as const;
@@ -42,7 +45,7 @@ interface AccessBinding {
 }
 
 /** The eventfds of a machine. */
-export class Eventfds {
+export class Eventfds implements IoeventfdBus {
   #lines: LineBinding[] = [];
   #accesses: AccessBinding[] = [];
 
@@ -115,7 +118,7 @@ export class Eventfds {
     return 0;
   }
 
-  /** A write of the guest's. @returns whether an eventfd has taken it */
+  /** @inheritdoc */
   written(pio: boolean, address: number, value: number, from: KernelCpu): boolean {
     const found = this.#accesses.find((each) =>
       each.pio === pio && each.address === BigInt(address) && (each.value ?? BigInt(value)) === BigInt(value)

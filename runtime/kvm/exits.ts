@@ -127,6 +127,10 @@ function memoryMapped(vcpu: Vcpu, cpu: KernelCpu): Step | null {
 function portAccess(vcpu: Vcpu, cpu: KernelCpu): void {
   const { address: port, value, context } = vcpu.registers;
   const pic = vcpu.vm.chips?.pic;
+  if (context.top.step === OUT && vcpu.vm.ioeventfds?.written(true, port, value, cpu)) {
+    vcpu.vmcs.skipInstruction();
+    return;
+  }
   if (pic === undefined || !pic.hasPort(port)) vcpu.left = "KVM_EXIT_IO";
   else if (context.top.step === OUT) {
     pic.write(port, value, cpu);

@@ -18,6 +18,12 @@ import { KvmPic } from "./pic.ts";
 import type { Pit } from "./pit.ts";
 import { Vcpu } from "./vcpu.ts";
 
+/** Eventfds that writes of the guest signal. */
+export interface IoeventfdBus {
+  /** @param pio a port, not memory @param from the CPU that serves the exit @returns whether an eventfd has taken it */
+  written(pio: boolean, address: number, value: number, from: KernelCpu): boolean;
+}
+
 /** A virtual machine. */
 export class Vm {
   /** Its virtual CPUs, in order of creation. */
@@ -34,6 +40,8 @@ export class Vm {
   bootCpuId = 0;
   /** The PIT that the kernel emulates (`KVM_CREATE_PIT2`); `null`: none. */
   pit: Pit | null = null;
+  /** Who takes a write of the guest's before user space sees it (`KVM_IOEVENTFD`); null: nobody. */
+  ioeventfds: IoeventfdBus | null = null;
   /** Its page tables. */
   readonly ept = new Ept();
   /** Devices of the host that belong to it. */

@@ -155,6 +155,7 @@ export class VmFile extends KernelFile {
       vm.kvm.version,
       (gsi, high, from) => this.setLine(gsi, high, LineSource.Irqfd, from),
     );
+    vm.ioeventfds = this.eventfds;
     this.tscKhz = hostTscKhz(vm.kvm.tscRatio);
   }
 
