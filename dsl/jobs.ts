@@ -59,6 +59,9 @@ export interface JobOptions {
 /** Ctrl-C came while a command waited for something that no signal ends: it is thrown into the command. */
 export class Interrupted {}
 
+/** A command was to be started on a machine that has been switched off: thrown into its shell, which ends by it. */
+export class MachineEnded {}
+
 /** Something that coroutines wait for: a pipe's state. */
 export class Signal {
   readonly #waiting = new Set<() => void>();
@@ -129,7 +132,7 @@ interface Entry {
   /** What it waits for, where that is no task. */
   waitsFor: Request | undefined;
   /** Thrown into it when it goes on. */
-  thrown: Interrupted | undefined;
+  thrown: Interrupted | MachineEnded | undefined;
   /** Counts its blockings: a wake-up for an older one is stale. */
   turn: number;
   running: boolean;
@@ -314,6 +317,10 @@ export class JobScheduler {
     switch (request.kind) {
       case "task": {
         const { machine, name, body, launch } = request;
+        if (machine.ended) {
+          entry.thrown = new MachineEnded();
+          return true;
+        }
         let ended = false;
         const pid = machine.spawn(name, body, (status) => {
           ended = true;

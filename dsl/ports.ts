@@ -221,6 +221,8 @@ export interface Machine {
     done: (status: number) => void,
     launch: Launch,
   ): number;
+  /** Whether it has been switched off: nothing can be started there any more. */
+  readonly ended?: boolean;
   /** A pid for a shell or a subshell, which is no simulated task. */
   newPid(): number;
   /**

@@ -6,10 +6,13 @@
 import type { List } from "./ast.ts";
 import { Capture, Pipe } from "./descriptors.ts";
 import { runList, runTrap } from "./interpret.ts";
-import { type Coroutine, Interrupted, type Request } from "./jobs.ts";
+import { type Coroutine, Interrupted, MachineEnded, type Request } from "./jobs.ts";
 import { INTERRUPTED } from "./signals.ts";
 import { LoopJump, ReturnJump, type Shell, ShellError, ShellExit } from "./state.ts";
 import { ShellSyntaxError } from "./syntax_error.ts";
+
+/** The status of a shell whose machine has been switched off; ssh, which sees the connection end, has its own. */
+const MACHINE_ENDED = 137;
 
 /** Runs a shell to its end: `exit`, errors that end it, and the EXIT trap. Answers its exit status. */
 export function* runToExit(shell: Shell, run: () => Coroutine): Coroutine {
@@ -47,6 +50,7 @@ export function* catchExit(shell: Shell, run: () => Coroutine): Coroutine {
     if (reason instanceof ReturnJump) return reason.status;
     if (reason instanceof LoopJump) return 0;
     if (reason instanceof Interrupted) return INTERRUPTED;
+    if (reason instanceof MachineEnded) return MACHINE_ENDED;
     if (reason instanceof ShellSyntaxError) {
       shell.err(reason.message + "\n");
       return 2;

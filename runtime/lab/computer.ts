@@ -142,11 +142,13 @@ export class Computer {
     this.#gone = true;
     const commands = [...this.#commands.values()];
     this.#commands.clear();
-    for (const { launch, done } of commands) {
-      launch.stderr(`Connection to ${this.name} closed by remote host.\n`);
-      done(CONNECTION_LOST);
-    }
+    for (const { done } of commands) done(CONNECTION_LOST);
     if (commands.length > 0) this.lab.engine.stop();
+  }
+
+  /** Whether it has vanished: nothing can be started there any more. */
+  get ended(): boolean {
+    return this.#gone;
   }
 
   /** A pid for a shell, which is no simulated task. */
