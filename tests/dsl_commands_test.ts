@@ -57,3 +57,22 @@ Deno.test("an option that is not taken is an error, never ignored", () => {
     assert(status !== 0 && stderr !== "", `${script}: status ${status}, ${JSON.stringify(stderr)}`);
   }
 });
+
+Deno.test("GNU's filters take options behind operands too, up to --; built-ins do not", () => {
+  const script = `printf '%s\\n' b a -c > /tmp/f
+grep a /tmp/f -n
+sort /tmp/f -r
+wc /tmp/f -l
+cat -- /tmp/f | grep -- -c
+printf '%s\\n' x -n
+set -- -a; echo $1 -n`;
+  const { stdout, stderr } = new ToyLab().run(script);
+  assertEquals([stdout, stderr], ["2:a\nb\na\n-c\n3 /tmp/f\n-c\nx\n-n\n-a -n\n", ""]);
+});
+
+Deno.test("an option that may be given several times has all its values", () => {
+  const { stdout } = new ToyLab().run(
+    "seq 4 | grep -e 1 -e 3; echo ab | sed -e s/a/x/ -e s/b/y/; seq -w -s, -2 2",
+  );
+  assertEquals(stdout, "1\n3\nxy\n-2,-1,00,01,02\n");
+});

@@ -60,6 +60,10 @@ Deno.test("a guest that ends takes its commands with it: 255, and nothing hangs"
       `ssh vm0 ${command} & sleep 0.5; kill $(ps -C qemu-kvm -o pid= | head -n 1); wait $!; echo $?; qemu-kvm -m 512 -enable-kvm`,
     );
     assertEquals(out, "255\n", command);
-    assertEquals(err.replace(/^(note|qemu): .*\n/gm, ""), "Connection to vm0 closed by remote host.\n", command);
+    assertEquals(
+      err.replace(/^(note|qemu): .*\n/gm, ""),
+      "Connection to vm0 closed by remote host.\n",
+      command,
+    );
   }
 });

@@ -18,7 +18,7 @@ export const cat: Command = {
   kind: "filter",
   doc,
   *run(context): Coroutine {
-    const options = parseOptions(context.args, "n");
+    const options = parseOptions(context.args, "n", "anywhere");
     if (typeof options === "string") return context.complain(options);
     const files = options.operands.length > 0 ? options.operands : ["-"];
     let status = 0;

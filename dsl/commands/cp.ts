@@ -19,7 +19,7 @@ export const cp: Command = {
   kind: "filter",
   doc,
   *run(context): Coroutine {
-    const options = parseOptions(context.args, "frRT");
+    const options = parseOptions(context.args, "frRT", "anywhere");
     if (typeof options === "string") return context.complain(options);
     const { flags, operands } = options;
     const target = destinationOf(context, operands, flags.has("T"));

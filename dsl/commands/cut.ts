@@ -17,7 +17,7 @@ export const cut: Command = {
   kind: "filter",
   doc,
   *run(context): Coroutine {
-    const options = parseOptions(context.args, "f:d:c:b:s");
+    const options = parseOptions(context.args, "f:d:c:b:s", "anywhere");
     if (typeof options === "string") return context.complain(options);
     const { flags, values, operands } = options;
     const list = values.get("f") ?? values.get("c") ?? values.get("b");

@@ -1,7 +1,7 @@
 import type { Coroutine } from "../jobs.ts";
 import { basicToRegExp, extendedToRegExp } from "../regular_expression.ts";
 import { type Command, linesOf } from "./command.ts";
-import { parseOptions } from "./options.ts";
+import { linesOfOption, parseOptions } from "./options.ts";
 
 /** `grep`. */
 const doc = `grep - the lines that match
@@ -19,11 +19,11 @@ export const grep: Command = {
   kind: "filter",
   doc,
   *run(context): Coroutine {
-    const options = parseOptions(context.args, "EFGivclnqshHowxm:e:");
+    const options = parseOptions(context.args, "EFGivclnqshHowxm:e:", "anywhere");
     if (typeof options === "string") return context.complain(options, 2);
     const { flags, values } = options;
     const operands = [...options.operands];
-    const pattern = values.get("e") ?? operands.shift();
+    const pattern = linesOfOption(options, "e") ?? operands.shift();
     if (pattern === undefined) {
       context.err("Usage: grep [OPTION]... PATTERNS [FILE]...\n");
       return 2;

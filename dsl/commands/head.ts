@@ -35,7 +35,7 @@ export interface Part {
 /** Reads the arguments of `head` and `tail`; `forms` says how a count may be written. A string is a complaint. */
 export function readPart(context: CommandContext, forms: Record<Part["unit"], RegExp>): Part | string {
   const args = context.args.map((argument, i) => i === 0 ? argument.replace(/^-(\d+)$/, "-n$1") : argument);
-  const options = parseOptions(args, "n:c:");
+  const options = parseOptions(args, "n:c:", "anywhere");
   if (typeof options === "string") return options;
   const { operands, values } = options;
   const unit = values.has("c") ? "bytes" : "lines";

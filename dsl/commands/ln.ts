@@ -17,7 +17,7 @@ export const ln: Command = {
   kind: "filter",
   doc,
   run(context) {
-    const options = parseOptions(context.args, "sfn");
+    const options = parseOptions(context.args, "sfn", "anywhere");
     if (typeof options === "string") return context.complain(options);
     const { flags, operands } = options;
     const [target, given, extra] = operands;

@@ -18,7 +18,7 @@ export const ls: Command = {
   kind: "filter",
   doc,
   run(context) {
-    const options = parseOptions(context.args, "1adlF");
+    const options = parseOptions(context.args, "1adlF", "anywhere");
     if (typeof options === "string") return context.complain(options, 2);
     const { flags, operands } = options;
     const { vfs } = context.shell.machine;

@@ -16,7 +16,7 @@ export const mkdir: Command = {
   kind: "filter",
   doc,
   run(context) {
-    const options = parseOptions(context.args, "pm:");
+    const options = parseOptions(context.args, "pm:", "anywhere");
     if (typeof options === "string") return context.complain(options);
     const { flags, values, operands } = options;
     if (operands.length === 0) return context.complain("missing operand");

@@ -20,7 +20,7 @@ export const mv: Command = {
   kind: "filter",
   doc,
   *run(context): Coroutine {
-    const options = parseOptions(context.args, "fT");
+    const options = parseOptions(context.args, "fT", "anywhere");
     if (typeof options === "string") return context.complain(options);
     const { shell: { machine: { vfs } } } = context;
     const target = destinationOf(context, options.operands, options.flags.has("T"));

@@ -16,7 +16,7 @@ export const readlink: Command = {
   kind: "filter",
   doc,
   run(context) {
-    const options = parseOptions(context.args, "");
+    const options = parseOptions(context.args, "", "anywhere");
     if (typeof options === "string") return context.complain(options);
     if (options.operands.length === 0) return context.complain("missing operand");
     let status = 0;

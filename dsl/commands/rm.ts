@@ -16,7 +16,7 @@ export const rm: Command = {
   kind: "filter",
   doc,
   run(context) {
-    const options = parseOptions(context.args, "frR");
+    const options = parseOptions(context.args, "frR", "anywhere");
     if (typeof options === "string") return context.complain(options);
     const { flags, operands } = options;
     if (operands.length === 0) return flags.has("f") ? 0 : context.complain("missing operand");

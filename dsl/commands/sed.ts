@@ -2,7 +2,7 @@ import type { Coroutine } from "../jobs.ts";
 import { basicToRegExp, extendedToRegExp } from "../regular_expression.ts";
 import { ShellError } from "../state.ts";
 import { type Command, linesOf } from "./command.ts";
-import { parseOptions } from "./options.ts";
+import { linesOfOption, parseOptions } from "./options.ts";
 
 /** `sed`. */
 const doc = `sed - edits lines
@@ -37,11 +37,11 @@ export const sed: Command = {
   kind: "filter",
   doc,
   *run(context): Coroutine {
-    const options = parseOptions(context.args, "nEre:");
+    const options = parseOptions(context.args, "nEre:", "anywhere");
     if (typeof options === "string") return context.complain(options);
-    const { flags, values } = options;
+    const { flags } = options;
     const operands = [...options.operands];
-    const script = values.get("e") ?? operands.shift();
+    const script = linesOfOption(options, "e") ?? operands.shift();
     if (script === undefined) {
       context.err("Usage: sed [OPTION]... {script-only-if-no-other-script} [input-file]...\n");
       return 1;

@@ -1,4 +1,5 @@
 import type { Command } from "./command.ts";
+import { parseOptions } from "./options.ts";
 
 /** `seq`. */
 const doc = `seq - numbers, one a line
@@ -15,20 +16,9 @@ export const seq: Command = {
   kind: "filter",
   doc,
   run(context) {
-    let separator = "\n";
-    let equal = false;
-    const args = [...context.args];
-    for (;;) {
-      const [option = ""] = args;
-      if (option === "-w") equal = true;
-      else if (option === "-s") {
-        args.shift();
-        separator = args[0] ?? "";
-      } else if (/^-s./.test(option)) separator = option.slice(2);
-      else if (/^-[^\d.]/.test(option)) return context.complain(`invalid option -- '${option[1]}'`);
-      else break;
-      args.shift();
-    }
+    const options = parseOptions(context.args, "ws:", "number");
+    if (typeof options === "string") return context.complain(options);
+    const { flags, values, operands: args } = options;
     if (args.length === 0) return context.complain("missing operand");
     if (args.length > 3) return context.complain(`extra operand '${args[3]}'`);
     const bad = args.find((text) => !/^[-+]?(\d+\.?\d*|\.\d+)$/.test(text));
@@ -43,11 +33,11 @@ export const seq: Command = {
     const texts: string[] = [];
     for (let i = 0; i < count; i++) texts.push((first + i * step).toFixed(decimals));
     if (texts.length === 0) return 0;
-    const width = equal ? Math.max(...texts.map((text) => text.length)) : 0;
+    const width = flags.has("w") ? Math.max(...texts.map((text) => text.length)) : 0;
     const padded = texts.map((text) =>
       text.startsWith("-") ? "-" + text.slice(1).padStart(width - 1, "0") : text.padStart(width, "0")
     );
-    context.out(padded.join(separator) + "\n");
+    context.out(padded.join(values.get("s") ?? "\n") + "\n");
     return 0;
   },
 };

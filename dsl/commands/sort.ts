@@ -17,7 +17,7 @@ export const sort: Command = {
   kind: "filter",
   doc,
   *run(context): Coroutine {
-    const options = parseOptions(context.args, "nrufbk:t:");
+    const options = parseOptions(context.args, "nrufbk:t:", "anywhere");
     if (typeof options === "string") return context.complain(options, 2);
     const { flags, values, operands } = options;
     const { texts, failed } = yield* context.readFiles(operands);

@@ -16,7 +16,7 @@ export const touch: Command = {
   kind: "filter",
   doc,
   run(context) {
-    const options = parseOptions(context.args, "c");
+    const options = parseOptions(context.args, "c", "anywhere");
     if (typeof options === "string") return context.complain(options);
     if (options.operands.length === 0) return context.complain("missing file operand");
     const { shell } = context, { vfs } = shell.machine;

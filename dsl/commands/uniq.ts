@@ -16,7 +16,7 @@ export const uniq: Command = {
   kind: "filter",
   doc,
   *run(context): Coroutine {
-    const options = parseOptions(context.args, "cdui");
+    const options = parseOptions(context.args, "cdui", "anywhere");
     if (typeof options === "string") return context.complain(options);
     const { flags, operands } = options;
     if (operands.length > 1) return context.complain(`extra operand '${operands[1]}'`);

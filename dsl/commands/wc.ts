@@ -16,7 +16,7 @@ export const wc: Command = {
   kind: "filter",
   doc,
   *run(context): Coroutine {
-    const options = parseOptions(context.args, "lwcm");
+    const options = parseOptions(context.args, "lwcm", "anywhere");
     if (typeof options === "string") return context.complain(options);
     const { flags, operands } = options;
     const { texts, failed } = yield* context.readFiles(operands);

@@ -1,6 +1,7 @@
 import type { Coroutine } from "../jobs.ts";
 import { runNamed } from "../simple.ts";
 import { type Command, linesOf } from "./command.ts";
+import { parseOptions } from "./options.ts";
 
 /** `xargs`. */
 const doc = `xargs - arguments from standard input
@@ -17,25 +18,16 @@ export const xargs: Command = {
   kind: "filter",
   doc,
   *run(context): Coroutine {
-    const args = [...context.args];
-    let count = Infinity;
-    let replace: string | undefined;
-    let skipEmpty = false;
-    let zero = false;
-    while (/^-./.test(args[0] ?? "")) {
-      const option = args.shift() ?? "";
-      const value = () => option.length > 2 ? option.slice(2) : args.shift() ?? "";
-      if (option === "-r") skipEmpty = true;
-      else if (option === "-0") zero = true;
-      else if (option.startsWith("-n")) {
-        count = Number(value());
-        if (!(count >= 1)) return context.complain(`invalid number for -n option`);
-      } else if (option.startsWith("-I")) replace = value();
-      else return context.complain(`invalid option -- '${option[1]}'`);
-    }
+    const options = parseOptions(context.args, "r0n:I:");
+    if (typeof options === "string") return context.complain(options);
+    const { flags, values } = options;
+    const args = [...options.operands];
+    const count = Number(values.get("n") ?? Infinity);
+    if (!(count >= 1)) return context.complain("invalid number for -n option");
+    const replace = values.get("I");
     if (args.length === 0) args.push("echo");
     const input = yield* context.readInput();
-    const words = zero ? input.split("\0").filter((word) => word !== "") : splitWords(input);
+    const words = flags.has("0") ? input.split("\0").filter((word) => word !== "") : splitWords(input);
     if (words === undefined) {
       return context.complain(
         "unmatched single quote; by default quotes are special to xargs unless you use the -0 option",
@@ -49,7 +41,7 @@ export const xargs: Command = {
       }
     } else {
       for (let i = 0; i < words.length; i += count) runs.push([...args, ...words.slice(i, i + count)]);
-      if (runs.length === 0 && !skipEmpty) runs.push(args);
+      if (runs.length === 0 && !flags.has("r")) runs.push(args);
     }
     let failed = 0;
     for (const run of runs) {
