@@ -9,6 +9,7 @@
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { ExitReason } from "../hw/vmx.ts";
+import { Ioctl } from "../runtime/kvm/ioctls.ts";
 import { Layers } from "../runtime/linux/layers.ts";
 import type { QemuEra } from "../runtime/qemu/era.ts";
 import type { QemuMachine } from "../runtime/qemu/machine.ts";
@@ -207,6 +208,25 @@ Deno.test("-S: the machine waits before its first instruction, and cont lets it 
   vm.type("cont");
   vm.rig.pass(100_000_000);
   assertEquals([vm.guest.cpus[0]!.state, vm.machine.status()[0]!.slaveCpu], ["online", 3]);
+});
+
+Deno.test("-S: a typed KVM_RUN goes on when the monitor has looked at the vCPU", () => {
+  const { rig, machine, type } = bound(new Monitored(new Rig(RFC_V2), `${SLIDE_30} -S`));
+  const [vcpu] = machine.publish();
+  let result: number | undefined;
+  rig.run("shell", 1, function* (task) {
+    result = yield* vcpu!.ioctl(Ioctl.KVM_RUN, [0], task);
+    return 0;
+  });
+  rig.pass(200_000_000);
+  const { exits } = machine.status()[0]!;
+  assertEquals(type("info lapic").length > 0, true);
+  rig.pass(10_000_000);
+  assertEquals(
+    [result, machine.status()[0]!.exits > exits],
+    [undefined, true],
+    "it has come out, and is in again",
+  );
 });
 
 Deno.test("system_reset: the guest boots again on the same slave CPU; its device is off until its new driver comes", () => {

@@ -105,7 +105,9 @@ export class VcpuThread {
       const result = yield* process.ioctl(task, fd, "KVM_RUN", 0);
       if (result >= 0) yield* this.#served(task);
       else if (result !== INTERRUPTED) owner.fatal(`kvm run failed: ${process.strerror(-result)}`);
-      if (typed !== undefined) {
+      if (typed !== undefined && result === INTERRUPTED && this.#visits.length > 0) {
+        this.#typed.unshift(typed); // the signal was for a visit: whoever typed KVM_RUN still waits for an exit
+      } else if (typed !== undefined) {
         typed.result = result;
         yield* process.wake([typed.caller], task);
       }
