@@ -564,3 +564,53 @@ Deno.test("-no-reboot ends QEMU at a reset; -no-shutdown keeps it where the gues
   lab.ok("qemu-kvm -name vm1 -no-acpi; ssh vm1 true; monitor vm1 system_powerdown; sleep 1");
   assertEquals(lab.ok("monitor vm1 info status"), "VM status: running\n");
 });
+
+// ---- in any order ----
+
+const COMMANDS = [
+  "stop",
+  "cont",
+  "system_reset",
+  "info lapic",
+  "info registers",
+  "system_powerdown",
+  "quit",
+  "cpu 1",
+];
+const STARTS = [PATCHED, `${PATCHED} -smp 2`, `${PATCHED} -S`, "qemu-kvm -name vm0"];
+const PIDS = "$(ps -e -o pid=,comm= | grep qemu | head -1 | cut -c1-5)";
+
+for (const [system, seed] of [["rfc-v2", 1], ["talk", 2], ["kvm", 3]] as const) {
+  Deno.test(`${system}: whatever is typed and whenever QEMU is killed, the host has everything back, seed ${seed}`, () => {
+    const lab = new SessionRig({ system });
+    lab.ok(SETUP);
+    const { cpu3 } = hostOf(lab); // stock KVM's vCPU thread has it, and it stays online
+    const choose = pickFrom(seed);
+    for (let turn = 0; turn < 60; turn++) {
+      const line = choose([
+        `monitor vm0 ${choose(COMMANDS)}`,
+        `monitor vm0 ${choose(COMMANDS)}`,
+        choose(STARTS),
+        `sleep 0.0${choose(["1", "3", "7"])}`,
+        "irq vf0; run 100us",
+        `kill -${choose(["TERM", "INT", "9"])} ${PIDS} 2>/dev/null`,
+      ]);
+      lab.run(line); // most of them fail, as there is no guest or it runs already
+    }
+    lab.run(
+      `for pid in $(ps -e -o pid=,comm= | grep qemu | cut -c1-5); do kill -9 $pid; done 2>/dev/null; sleep 2`,
+    );
+    const after = hostOf(lab);
+    const timerNs = cpu3 === "online" ? after.timerNs : RESTORED.timerNs;
+    assertEquals(after, { ...RESTORED, cpu3, timerNs });
+  });
+}
+
+/** Picks by a linear congruential generator. */
+function pickFrom(seed: number): <T>(list: readonly T[]) => T {
+  let state = seed;
+  return (list) => {
+    state = (state * 1_103_515_245 + 12_345) % 2 ** 31;
+    return list[Math.floor(state / 65_536) % list.length]!;
+  };
+}

@@ -1,7 +1,7 @@
 /**
- * The program `qemu-kvm` (and `qemu-kvm.patched`, which knows slave CPUs).
+ * The program `qemu-kvm` (and `qemu-kvm.patched`, which knows slave CPUs), and QEMU of today.
  *
- * *Document*: qemu-kvm 1.1, `vl.c`, `qemu-char.c`.
+ * *Document*: qemu-kvm 1.1, `vl.c`, `qemu-char.c`; QEMU 7.2, `softmmu/vl.c`, `chardev/char.c`.
  *
  * The command returns when the machine has been started, with status 0, as if it had been given `-daemonize`: the
  * machine goes on as a process of its own, with a first thread and a thread for each vCPU, all named as the program. A
@@ -16,8 +16,13 @@
  * machine goes on, or until the machine does. At a terminal the prompt stays the shell's; `monitor VM` reaches the
  * monitor from there.
  *
- * *Not modelled*: a monitor that shares the terminal with a serial port; device models with registers (an access to one is served and answered with all ones);
- * interrupt controllers in user space.
+ * *Not modelled*: a monitor that shares the terminal with a serial port; device models with registers (an access to one
+ * is served and answered with all ones); interrupt controllers in user space; devices that come or go while the guest
+ * runs.
+ *
+ * *Deviations*: with `kernel-irqchip=split` the kernel has the I/O APIC all the same, and only the PIT is not there: what
+ * QEMU's I/O APIC would send as a message arrives by its line. Standard error of a machine that goes on is the terminal's;
+ * where it was led to a file, nothing more is written there.
  *
  * @module
  */
