@@ -215,7 +215,7 @@ Deno.test("-S: a typed KVM_RUN goes on when the monitor has looked at the vCPU",
   const [vcpu] = machine.publish();
   let result: number | undefined;
   rig.run("shell", 1, function* (task) {
-    result = yield* vcpu!.ioctl(Ioctl.KVM_RUN, [0], task);
+    result = yield* rig.ioctl(vcpu!, Ioctl.KVM_RUN, 0, task);
     return 0;
   });
   rig.pass(200_000_000);
