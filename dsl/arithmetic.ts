@@ -7,6 +7,7 @@
  * @module
  */
 import type { Expression, Lvalue, WordPart } from "./ast.ts";
+import { MAX_EXPRESSION_DEPTH, MAX_OPERATORS } from "./limits.ts";
 
 /** An expression that cannot be evaluated; the message is bash's. */
 export class ArithmeticError extends Error {
@@ -50,6 +51,11 @@ export function combineBinary(
   first: Expression,
   rest: readonly { readonly operator: string; readonly operand: Expression }[],
 ): Expression {
+  if (rest.length > MAX_OPERATORS) {
+    throw new ArithmeticError(
+      `an expression of ${rest.length} operators: at most ${MAX_OPERATORS} are taken`,
+    );
+  }
   let at = 0;
   const climb = (left: Expression, floor: number): Expression => {
     for (let next = rest[at]; next !== undefined; next = rest[at]) {
@@ -99,6 +105,8 @@ export interface Scope {
   /** The text of a variable, or of its element; undefined if unset. */
   get(name: string, index: bigint | undefined): string | undefined;
   set(name: string, index: bigint | undefined, value: string): void;
+  /** Texts of variables that are being evaluated as expressions. */
+  depth: number;
   /** The tree of a text, for a variable whose value is an expression itself. */
   parse(text: string): Expression;
 }
@@ -192,10 +200,20 @@ function* textValue<R>(
   if (trimmed === "") return 0n;
   if (/^-?[1-9]\d{0,17}$|^0$/.test(trimmed)) return BigInt(trimmed);
   if (/^[A-Za-z_]\w*$/.test(trimmed)) {
-    if (depth > 64) throw new ArithmeticError(`${trimmed}: expression recursion level exceeded`);
+    if (depth > MAX_EXPRESSION_DEPTH) throw recursion(trimmed);
     return yield* textValue(scope.get(trimmed, undefined) ?? "", scope, expand, depth + 1);
   }
-  return yield* evaluate(scope.parse(trimmed), scope, expand);
+  if (scope.depth > MAX_EXPRESSION_DEPTH) throw recursion(trimmed);
+  scope.depth++;
+  try {
+    return yield* evaluate(scope.parse(trimmed), scope, expand);
+  } finally {
+    scope.depth--;
+  }
+}
+
+function recursion(text: string): ArithmeticError {
+  return new ArithmeticError(`${text}: expression recursion level exceeded (error token is "${text}")`);
 }
 
 /** One binary operation, wrapped to 64 bits. */

@@ -6,6 +6,7 @@
 import type { AwkExpression, AwkPlace, AwkRule, AwkStatement } from "./awk_program.ts";
 import { formatText } from "./commands/printf.ts";
 import { decodeEscapes } from "./escapes.ts";
+import { MAX_AWK_STEPS } from "./limits.ts";
 import { extendedToRegExp } from "./regular_expression.ts";
 import { ShellError } from "./state.ts";
 
@@ -18,6 +19,8 @@ class Jump {
 
 /** One run of a program. */
 export class AwkRun {
+  /** Statements that have run. */
+  #steps = 0;
   readonly #variables = new Map<string, Value>([["FS", " "], ["OFS", " "], ["ORS", "\n"], ["NR", 0], [
     "NF",
     0,
@@ -106,6 +109,9 @@ export class AwkRun {
   }
 
   #statement(statement: AwkStatement): void {
+    if (++this.#steps > MAX_AWK_STEPS) {
+      throw new ShellError(`the program runs more than ${MAX_AWK_STEPS} statements`, 2);
+    }
     switch (statement.kind) {
       case "block":
         for (const one of statement.body) this.#statement(one);

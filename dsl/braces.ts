@@ -7,6 +7,7 @@
  * @module
  */
 import type { Word, WordPart } from "./ast.ts";
+import { limitedWords } from "./limited.ts";
 
 /** A character as typed, or a part that braces do not look into. */
 type Atom = string | WordPart;
@@ -38,6 +39,7 @@ function expand(atoms: readonly Atom[]): Atom[][] {
     if (group === undefined) continue;
     const before = atoms.slice(0, open);
     const after = expand(atoms.slice(group.end + 1));
+    limitedWords(group.choices.length * after.length);
     return group.choices.flatMap((choice) => after.map((rest) => [...before, ...choice, ...rest]));
   }
   return [[...atoms]];
@@ -75,6 +77,7 @@ function rangeOf(text: string): string[] | undefined {
   const padded = numbers !== null && [from, to].some((s) => /^-?0\d/.test(s));
   const width = padded ? Math.max(from.length, to.length) : 0;
   const result: string[] = [];
+  limitedWords(Math.floor(Math.abs(last - first) / step) + 1);
   const direction = first <= last ? 1 : -1;
   for (let n = first; direction * (last - n) >= 0; n += direction * step) {
     const sign = n < 0 ? "-" : "";

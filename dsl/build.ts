@@ -257,7 +257,7 @@ export const actions: Record<string, Action> = {
   redirection_here: function (digits, _operator, _dash, _spaces, _delimiter) {
     const { bodies, from, source, parse } = fragment();
     const document = bodies.get(from + this.source.startIdx + text(digits).length);
-    if (document === undefined) fail(this, "a here-document after `((', which opens arithmetic: write `( ('");
+    if (document === undefined) fail(this, "a here-document inside another, or after `((', is not taken");
     const inner = source.at(source.base - from + document.start);
     const content: ast.WordPart[] = document.quoted
       ? [{ kind: "quoted", text: document.body }]

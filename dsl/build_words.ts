@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { combineBinary, parseNumber } from "./arithmetic.ts";
+import { ArithmeticError, combineBinary, parseNumber } from "./arithmetic.ts";
 import type * as ast from "./ast.ts";
 import { decodeEscapes } from "./escapes.ts";
 import { strangeCharacter } from "./strange_characters.ts";
@@ -80,7 +80,14 @@ export const wordActions: Record<string, Action> = {
     yes: one(yes),
     no: one(no),
   }),
-  binary: (first, rest) => combineBinary(one(first), many(rest)),
+  binary: function (first, rest) {
+    try {
+      return combineBinary(one(first), many(rest));
+    } catch (error) {
+      if (!(error instanceof ArithmeticError)) throw error;
+      return fail(this, error.message);
+    }
+  },
   binaryTail: (_w1, operator, _w2, operand) => ({ operator: text(operator), operand: one(operand) }),
   unary_step: (operator, _ws, target) => ({
     kind: "step",

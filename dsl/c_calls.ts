@@ -231,6 +231,7 @@ function numberText(value: bigint): string {
 function* integer(shell: Shell, expression: Expression): Generator<Request, bigint, unknown> {
   const { constants } = shell.environment;
   const scope: Scope = {
+    depth: 0,
     get(name, index) {
       if (index === undefined && constants.has(name)) return String(constants.get(name));
       const held = shell.variables.get(name)?.value;

@@ -9,6 +9,7 @@
  */
 import type { Activity } from "../hw/sim/activity.ts";
 import { type Request, Signal } from "./jobs.ts";
+import { MAX_PIPE, MAX_TEXT, noMemory } from "./limits.ts";
 import {
   type Errno,
   type Input,
@@ -176,12 +177,14 @@ export class TextSource extends Description {
 export class Capture extends Description {
   text = "";
 
-  override writeNow(text: string): undefined {
+  override writeNow(text: string): Errno | undefined {
+    if (this.text.length + text.length > MAX_TEXT) return noMemory;
     this.text += text;
+    return undefined;
   }
 }
 
-/** A pipe. It holds any amount: what limits it is the reader's wish, not the kernel's 64 KiB. */
+/** A pipe. It holds much more than the kernel's 64 KiB: what limits it is the reader's wish. */
 export class Pipe {
   readonly changed: Signal = new Signal();
   text = "";
@@ -199,6 +202,7 @@ export class PipeInput extends Description {
 
   override writeNow(text: string): Errno | undefined {
     if (this.pipe.readersGone) return brokenPipe;
+    if (this.pipe.text.length + text.length > MAX_PIPE) return noMemory;
     this.pipe.text += text;
     this.pipe.changed.notify();
     return undefined;

@@ -13,6 +13,7 @@ import { expandBraces } from "./braces.ts";
 import { escapeGlob, expandGlob, hasGlob } from "./glob.ts";
 import type { Request } from "./jobs.ts";
 import { expandParameter } from "./parameter.ts";
+import { limitedLength, limitedWords } from "./limited.ts";
 import { parseExpression } from "./parse.ts";
 import { type Shell, ShellError } from "./state.ts";
 import { commandSubstitution, processSubstitution } from "./subshell.ts";
@@ -32,6 +33,7 @@ export type Expansion<T> = Generator<Request, T, unknown>;
 /** Expands words to the fields of a command line. */
 export function* expandWords(shell: Shell, words: readonly Word[]): Expansion<string[]> {
   const fields: string[] = [];
+  let length = 0;
   for (const word of words) {
     const only = word.parts[0];
     if (word.parts.length === 1 && only?.kind === "quoted") {
@@ -40,7 +42,12 @@ export function* expandWords(shell: Shell, words: readonly Word[]): Expansion<st
     }
     for (const single of expandBraces(word)) {
       const pieces = yield* expandParts(shell, tilde(shell, single.parts), false);
-      for (const field of splitFields(pieces, shell.ifs)) fields.push(...globField(shell, field));
+      for (const field of splitFields(pieces, shell.ifs)) {
+        for (const path of globField(shell, field)) {
+          limitedWords(fields.push(path));
+          limitedLength(length += path.length);
+        }
+      }
     }
   }
   return fields;
@@ -73,6 +80,7 @@ export function* expandPattern(shell: Shell, parts: readonly WordPart[]): Expans
 
 function textOf(pieces: readonly Piece[], shell: Shell): string {
   const separator = shell.ifs[0] ?? "";
+  limitedLength(pieces.reduce((length, piece) => length + (piece === "break" ? 1 : piece.text.length), 0));
   return pieces.map((piece) => piece === "break" ? separator : piece.text).join("");
 }
 
@@ -96,11 +104,11 @@ export function* expandParts(
         const inner = yield* expandParts(shell, part.parts, true);
         // "" is a field; "$@" without parameters is none.
         if (part.parts.length === 0) pieces.push({ text: "", quoted: true, split: false });
-        pieces.push(...inner);
+        for (const piece of inner) pieces.push(piece);
         break;
       }
       case "parameter":
-        pieces.push(...yield* expandParameter(shell, part, quoted));
+        for (const piece of yield* expandParameter(shell, part, quoted)) pieces.push(piece);
         break;
       case "command":
         result(yield* commandSubstitution(shell, part.body));
@@ -195,6 +203,7 @@ export function* evaluateExpression(
 
 function scopeOf(shell: Shell): Scope {
   return {
+    depth: 0,
     get(name, index) {
       const value = shell.variables.get(name)?.value;
       const found = index === undefined

@@ -27,10 +27,11 @@ import { isEndless } from "./endless_loop.ts";
 import { expandArithmetic, expandPattern, expandText, expandWords } from "./expand.ts";
 import { matchGlob } from "./glob.ts";
 import type { Coroutine, Job, Request } from "./jobs.ts";
+import { MAX_COMMAND_DEPTH } from "./limits.ts";
 import { parseScript } from "./parse.ts";
 import { redirect } from "./redirect.ts";
 import { signalName } from "./signals.ts";
-import { builtinTask, runCondition, runSimple } from "./simple.ts";
+import { builtinTask, fork, runCondition, runSimple } from "./simple.ts";
 import { LoopJump, ReturnJump, type Shell, ShellError, ShellExit } from "./state.ts";
 import { catchExit, runSubshell, runToExit, seeToInterrupt } from "./subshell.ts";
 import { runTest, TestError } from "./test_expression.ts";
@@ -92,14 +93,19 @@ export function* runList(shell: Shell, list: List): Coroutine {
   for (const item of list.items) {
     status = item.background ? yield* runBackground(shell, item) : yield* runAndOr(shell, item.command);
     shell.status = status;
-    if (shell.pendingTraps.length > 0) yield* runPendingTraps(shell);
+    if (shell.pendingTraps.length > 0 && !shell.runsTraps) yield* runPendingTraps(shell);
   }
   return status;
 }
 
 function* runPendingTraps(shell: Shell): Generator<Request, void, unknown> {
-  for (let name = shell.pendingTraps.shift(); name !== undefined; name = shell.pendingTraps.shift()) {
-    yield* runTrap(shell, shell.traps.get(name) ?? "");
+  shell.runsTraps = true;
+  try {
+    for (let name = shell.pendingTraps.shift(); name !== undefined; name = shell.pendingTraps.shift()) {
+      yield* runTrap(shell, shell.traps.get(name) ?? "");
+    }
+  } finally {
+    shell.runsTraps = false;
   }
 }
 
@@ -171,19 +177,16 @@ function* runBackground(shell: Shell, item: ListItem): Coroutine {
   const [command] = first.commands;
   const single = rest.length === 0 && first.commands.length === 1 && command?.kind === "simple";
   const body: List = { items: [{ ...item, background: false }] };
-  const job = (yield {
-    kind: "fork",
-    options: {
-      name: item.text,
-      machine: shell.machine,
-      background: true,
-      single: single || (command?.kind === "loop" && isEndless(shell, command)),
-      start: (job) => {
-        attach(copy, job);
-        return runSubshell(copy, body);
-      },
+  const job = yield* fork(shell, {
+    name: item.text,
+    machine: shell.machine,
+    background: true,
+    single: single || (command?.kind === "loop" && isEndless(shell, command)),
+    start: (job) => {
+      attach(copy, job);
+      return runSubshell(copy, body);
     },
-  }) as Job;
+  });
   shell.lastBackground = job;
   shell.children.push(job);
   if (shell.announcesJobs) shell.err(`[${job.id}] ${job.pid}\n`);
@@ -239,18 +242,15 @@ function* runPiped(shell: Shell, commands: readonly Command[]): Coroutine {
     if (next !== undefined) copy.descriptors.set(1, next.input);
     const body = listOf(command);
     jobs.push(
-      (yield {
-        kind: "fork",
-        options: {
-          name: command.kind,
-          machine: shell.machine,
-          background: false,
-          start: (job) => {
-            attach(copy, job);
-            return runSubshell(copy, body);
-          },
+      yield* fork(shell, {
+        name: command.kind,
+        machine: shell.machine,
+        background: false,
+        start: (job) => {
+          attach(copy, job);
+          return runSubshell(copy, body);
         },
-      }) as Job,
+      }),
     );
     previous = next;
   }
@@ -272,8 +272,21 @@ function listOf(command: Command): List {
 export function* runCommand(shell: Shell, command: Command): Coroutine {
   shell.line = command.span.line;
   if (shell.options.noexec && !shell.interactive) return 0;
-  if (command.kind === "simple") return yield* runSimple(shell, command);
-  if (command.redirects.length === 0) return yield* runCompound(shell, command);
+  if (shell.commandDepth >= MAX_COMMAND_DEPTH) {
+    yield* builtinTask(shell, "bash"); // it takes time to fail: a tree of such calls stands not still
+    throw new ShellError(`maximum command nesting level exceeded (${MAX_COMMAND_DEPTH})`);
+  }
+  shell.commandDepth++;
+  try {
+    if (command.kind === "simple") return yield* runSimple(shell, command);
+    if (command.redirects.length === 0) return yield* runCompound(shell, command);
+    return yield* runRedirected(shell, command);
+  } finally {
+    shell.commandDepth--;
+  }
+}
+
+function* runRedirected(shell: Shell, command: Exclude<Command, { kind: "simple" }>): Coroutine {
   const open = shell.processSubstitutions.length;
   const saved = yield* redirect(shell, command.redirects);
   if (saved === undefined) return 1;
@@ -476,7 +489,6 @@ export function* callFunction(shell: Shell, body: Command, args: readonly string
   shell.loopDepth = 0;
   shell.functionDepth++;
   shell.locals.push(hidden);
-  if (shell.functionDepth > 500) throw new ShellError("maximum function nesting level exceeded (500)");
   try {
     return yield* runCommand(shell, body);
   } catch (jump) {

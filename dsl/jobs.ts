@@ -14,6 +14,7 @@
  * @module
  */
 import type { Activity } from "../hw/sim/activity.ts";
+import { MAX_JOBS } from "./limits.ts";
 import type { Launch, Machine, Process, Sender } from "./ports.ts";
 import { isDeadly, SIGINT } from "./signals.ts";
 
@@ -178,6 +179,11 @@ export class JobScheduler {
   /** Whether a word has stepped aside that lets time go on by itself: nobody else may, until the next pump. */
   get isPaused(): boolean {
     return this.#paused.length > 0;
+  }
+
+  /** Whether there are as many coroutines as there may be. */
+  get isFull(): boolean {
+    return this.#entries.size >= MAX_JOBS;
   }
 
   /** Does something at the next pump, outside the simulation. */

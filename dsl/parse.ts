@@ -20,6 +20,8 @@ import type { Expression, List, ListItem, Script, WordPart } from "./ast.ts";
 import { actions } from "./build.ts";
 import { explainFailure } from "./explain.ts";
 import { FILLER, maskHereDocuments } from "./heredoc.ts";
+import { engineLimit } from "./limited.ts";
+import { MAX_RULE_DEPTH } from "./limits.ts";
 import { type Fragment, type ParseNode, SourceMap, withFragment } from "./parse_nodes.ts";
 import { recipe } from "./shell.recipe.ts";
 import { ShellSyntaxError } from "./syntax_error.ts";
@@ -36,11 +38,58 @@ interface Failure extends FailedMatchResult {
 }
 const { makeRecipe } = ohm as unknown as { makeRecipe(recipe: unknown): Grammar };
 
+/** An expression of the grammar as Ohm evaluates it; its declarations leave this out. */
+interface Evaluated {
+  eval(state: { readonly inputStream: { readonly pos: number } }): boolean;
+}
+
+/** The rules have called each other too deeply: where. */
+class TooDeep {
+  constructor(readonly offset: number) {}
+}
+
+/** How deep the rules are in each other: while a text is matched, and no two are at once. */
+let depth = 0;
+
+/** Makes every rule count how deep it is in others; more than {@linkcode MAX_RULE_DEPTH} throws. */
+function limitDepth(grammar: Grammar): Grammar {
+  const { rules } = grammar as unknown as { rules: Record<string, { body: Evaluated }> };
+  for (const { body } of Object.values(rules)) {
+    const evaluate = body.eval;
+    body.eval = function (state) {
+      if (++depth > MAX_RULE_DEPTH) throw new TooDeep(state.inputStream.pos);
+      const matched = evaluate.call(this, state);
+      depth--;
+      return matched;
+    };
+  }
+  return grammar;
+}
+
+/** Matches a text that begins at `from` of a source. @throws {ShellSyntaxError} if it is nested too deeply */
+function matchRule(text: string, rule: string, source: SourceMap, from: number): MatchResult {
+  depth = 0;
+  try {
+    return shell().grammar.match(text, rule);
+  } catch (error) {
+    const offset = error instanceof TooDeep ? error.offset : engineLimit(error) === undefined ? undefined : 0;
+    if (offset === undefined) throw error;
+    throw new ShellSyntaxError({
+      file: source.name,
+      text: source.text,
+      offset: source.base + from + offset,
+      problem: "syntax error: nested too deeply",
+      expected: [],
+      incomplete: false,
+    });
+  }
+}
+
 let compiled: { readonly grammar: Grammar; readonly semantics: Semantics } | undefined;
 
 function shell(): { readonly grammar: Grammar; readonly semantics: Semantics } {
   if (compiled === undefined) {
-    const built = makeRecipe(JSON.parse(recipe));
+    const built = limitDepth(makeRecipe(JSON.parse(recipe)));
     // Ohm's own node type does not list the operations that are added here; `ParseNode` does.
     const dictionary = actions as unknown as ActionDict<unknown>;
     compiled = { grammar: built, semantics: built.createSemantics().addOperation("build", dictionary) };
@@ -79,7 +128,7 @@ export function parseScript(text: string, name = "rtkvm", options: ParseOptions 
 /** Parses text that stands somewhere inside `source`: the contents of backquotes or of a here-document. */
 function parseFragment<T>(text: string, rule: string, source: SourceMap): T {
   if (rule === "Script") return new ScriptParser(text, source).parse() as T;
-  const match = shell().grammar.match(text, rule);
+  const match = matchRule(text, rule, source, 0);
   if (match.failed()) throw failureOf(match, { source, from: 0, text, whole: false });
   return build<T>(match, { source, from: 0, bodies: new Map(), parse: parseFragment });
 }
@@ -122,7 +171,7 @@ class ScriptParser {
     for (let size = PIECE;;) {
       const end = this.#lineEnd(from + size);
       if (end === this.#text.length) break;
-      const match = shell().grammar.match(this.#text.slice(from, end), "Piece");
+      const match = matchRule(this.#text.slice(from, end), "Piece", this.source, from);
       const piece = build<Piece>(match, this.#fragment(from));
       items.push(...piece.items);
       from += piece.length;
@@ -134,13 +183,13 @@ class ScriptParser {
 
   /** Twice the length of a piece in which no command ends. @throws {ShellSyntaxError} if more text would not help. */
   #doubled(from: number, end: number): number {
-    const match = shell().grammar.match(this.#text.slice(from, end), "Script");
+    const match = matchRule(this.#text.slice(from, end), "Script", this.source, from);
     if (match.failed() && match.getRightmostFailurePosition() < end - from) throw this.#failure(match, from);
     return 2 * (end - from);
   }
 
   #all(from: number, end: number): List {
-    const match = shell().grammar.match(this.#text.slice(from, end), "Script");
+    const match = matchRule(this.#text.slice(from, end), "Script", this.source, from);
     if (match.failed()) throw this.#failure(match, from);
     return build<List>(match, this.#fragment(from));
   }

@@ -14,9 +14,10 @@ import { brokenPipe, type Description, FileDescription } from "./descriptors.ts"
 import { elementKey, evaluateText, expandText, expandWords, SubscriptError } from "./expand.ts";
 import { hintOnDevice, hintOnName, hintOnPath } from "./hints.ts";
 import { callFunction, closeSubstitutions } from "./interpret.ts";
-import { type Coroutine, Interrupted, type Request } from "./jobs.ts";
+import { type Coroutine, Interrupted, type Job, type JobOptions, type Request } from "./jobs.ts";
 import { INTERRUPTED } from "./signals.ts";
 import { type Errno, isErrno, type Launch, type Process, type Program } from "./ports.ts";
+import { engineLimit, limitedLength, limitedWords } from "./limited.ts";
 import { redirect } from "./redirect.ts";
 import { runScriptFile } from "./script_file.ts";
 import { type Shell, ShellError, ShellExit, type Variable } from "./state.ts";
@@ -91,7 +92,9 @@ function* expandCommand(
     const [first] = word.parts;
     if (declares && first?.kind === "literal" && /^[A-Za-z_]\w*\+?=/.test(first.text)) {
       fields.push(yield* expandText(shell, word, true));
-    } else fields.push(...yield* expandWords(shell, [word]));
+    } else for (const field of yield* expandWords(shell, [word])) fields.push(field);
+    limitedWords(fields.length);
+    limitedLength(fields.reduce((length, field) => length + field.length, 0));
   }
   return { fields, arrays };
 }
@@ -118,6 +121,7 @@ function* arrayValue(
       continue;
     }
     for (const field of yield* expandWords(shell, [value])) elements.set(String(next++), field);
+    limitedWords(elements.size);
   }
   return elements;
 }
@@ -283,7 +287,8 @@ export function* runCommandObject(
   try {
     const result = command.run(context);
     status = typeof result === "number" ? result : yield* result;
-  } catch (reason) {
+  } catch (thrown) {
+    const reason = engineLimit(thrown) ?? thrown;
     // What it wrote comes before what its jump leads to; and the jump costs what any built-in costs.
     if (reason instanceof ShellError) {
       status = context.complain(reason.message, reason.status);
@@ -310,6 +315,15 @@ function* deliver(context: CommandContext, status: number): Coroutine {
     return status;
   }
   return yield* builtinTask(shell, name, output, status, context);
+}
+
+/** Starts another coroutine. @throws {ShellError} if there are as many as there may be */
+export function* fork(shell: Shell, options: JobOptions): Generator<Request, Job, unknown> {
+  if (shell.scheduler.isFull) {
+    yield* builtinTask(shell, "bash"); // it takes time to fail
+    throw new ShellError("fork: Resource temporarily unavailable", 254);
+  }
+  return (yield { kind: "fork", options }) as Job;
 }
 
 /** A task that costs what a built-in costs, and writes. */

@@ -7,6 +7,7 @@ import type { Command } from "./ast.ts";
 import { type Description, DescriptorTable, Terminal } from "./descriptors.ts";
 import type { Job, JobScheduler } from "./jobs.ts";
 import type { Environment, Launch, Machine } from "./ports.ts";
+import { MAX_TEXT, MAX_VARIABLES, noMemory } from "./limits.ts";
 import { resolvePath } from "./glob.ts";
 
 /** A variable: a text, or an array by index or by key. */
@@ -82,6 +83,8 @@ export class ShellError extends Error {
 
 /** One shell. */
 export class Shell {
+  /** Changes of variables until {@linkcode Shell.writable} counts again what they hold. */
+  private untilCount = 256;
   /** Variables by name. */
   readonly variables = new Map<string, Variable>();
   /** Functions by name. */
@@ -137,6 +140,8 @@ export class Shell {
   isSubshell = false;
   /** The last text given to `eval` or a trap did not parse. */
   syntaxFailed = false;
+  /** Commands that run inside each other, those of the shells around this one among them. */
+  commandDepth = 0;
   /** Loops around the running command. */
   loopDepth = 0;
   /** Functions that run. */
@@ -151,6 +156,8 @@ export class Shell {
   line = 1;
   /** Signals that came and have a trap, to be run after the current command. */
   readonly pendingTraps: string[] = [];
+  /** Their actions run: those that come meanwhile follow them, and do not interrupt them. */
+  runsTraps = false;
   /** How many Ctrl-C of its job the shell has seen to. */
   interruptsSeen = 0;
   /** Status of the last command substitution of the current command. */
@@ -286,6 +293,7 @@ export class Shell {
   /** Sets a variable, or element 0 of an array. @throws {ShellError} if it is read-only */
   set(name: string, value: string): Variable {
     const variable = this.writable(name);
+    if (value.length > MAX_TEXT) throw new ShellError(`${name}: ${noMemory.message}`);
     if (variable.value instanceof Map) variable.value.set("0", value);
     else variable.value = value;
     if (name === "OPTIND") this.getoptsOffset = 1;
@@ -294,12 +302,26 @@ export class Shell {
 
   /** The variable, made if there is none. @throws {ShellError} if it is read-only */
   writable(name: string): Variable {
+    if (--this.untilCount < 0) this.countHeld(name);
     let variable = this.variables.get(name);
     if (variable === undefined) {
       variable = { value: undefined, associative: false, exported: this.options.allexport, readonly: false };
       this.variables.set(name, variable);
     } else if (variable.readonly) throw new ShellError(`${name}: readonly variable`);
     return variable;
+  }
+
+  /** Counts what the variables hold, now and then: after so many changes as there are variables to count. */
+  private countHeld(name: string): void {
+    let [held, values] = [0, 0];
+    for (const { value } of this.variables.values()) {
+      for (const text of value instanceof Map ? value.values() : [value ?? ""]) {
+        held += text.length;
+        values++;
+      }
+    }
+    this.untilCount = Math.max(256, values >> 2);
+    if (held > MAX_VARIABLES) throw new ShellError(`${name}: ${noMemory.message}`);
   }
 
   /** The variable as an array; a text becomes element 0. */

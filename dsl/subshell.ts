@@ -5,9 +5,11 @@
  */
 import type { List } from "./ast.ts";
 import { Capture, Pipe } from "./descriptors.ts";
+import { engineLimit } from "./limited.ts";
 import { runList, runTrap } from "./interpret.ts";
 import { type Coroutine, Interrupted, MachineEnded, type Request } from "./jobs.ts";
 import { INTERRUPTED } from "./signals.ts";
+import { fork } from "./simple.ts";
 import { LoopJump, ReturnJump, type Shell, ShellError, ShellExit } from "./state.ts";
 import { ShellSyntaxError } from "./syntax_error.ts";
 
@@ -44,7 +46,8 @@ export function seeToInterrupt(shell: Shell, status: number): void {
 export function* catchExit(shell: Shell, run: () => Coroutine): Coroutine {
   try {
     return yield* run();
-  } catch (reason) {
+  } catch (thrown) {
+    const reason = engineLimit(thrown) ?? thrown;
     if (reason instanceof ShellExit) return reason.status;
     if (reason instanceof ShellError) return shell.complain(reason.message, reason.status);
     if (reason instanceof ReturnJump) return reason.status;
@@ -88,17 +91,14 @@ export function* processSubstitution(shell: Shell, body: List): Generator<Reques
   const fd = shell.descriptors.highestFree();
   shell.descriptors.set(fd, pipe.output);
   shell.processSubstitutions.push(fd);
-  yield {
-    kind: "fork",
-    options: {
-      name: "<( )",
-      machine: shell.machine,
-      background: false,
-      start: (job) => {
-        copy.job = job;
-        return runSubshell(copy, body);
-      },
+  yield* fork(shell, {
+    name: "<( )",
+    machine: shell.machine,
+    background: false,
+    start: (job) => {
+      copy.job = job;
+      return runSubshell(copy, body);
     },
-  };
+  });
   return `/dev/fd/${fd}`;
 }

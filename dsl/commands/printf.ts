@@ -1,4 +1,5 @@
 import { decodeEscapes } from "../escapes.ts";
+import { limitedLength } from "../limited.ts";
 import type { Command } from "./command.ts";
 
 /** `printf`. */
@@ -28,6 +29,7 @@ export const printf: Command = {
     let text = "";
     const complain = (message: string) => void (status = context.complain(message));
     do {
+      limitedLength(text.length);
       const before = args.length;
       const pass = formatOnce(format, args, complain);
       text += pass.text;
@@ -63,12 +65,13 @@ function formatOnce(
       const star = () => Number(args.shift() ?? 0);
       let width = widthText === "*" ? star() : Number(widthText ?? 0);
       const left = flags.includes("-") || width < 0;
-      width = Math.abs(width);
+      width = limitedLength(Math.abs(width));
       const precision = precisionText === undefined
         ? undefined
         : precisionText === "*"
         ? star()
         : Number(precisionText || 0);
+      if (precision !== undefined) limitedLength(precision);
       if (conversion === "b") {
         const { text: decoded, stopped } = decodeEscapes(args.shift() ?? "", true);
         text += pad(decoded, width, left);
@@ -125,15 +128,18 @@ function convert(
       return conversion === "X" ? (prefix + text).toUpperCase() : prefix + text;
     }
     case "f":
-      return sign(real(argument, complain).toFixed(precision ?? 6));
+      return sign(real(argument, complain).toFixed(Math.min(precision ?? 6, 100)));
     case "e":
     case "E": {
-      const text = real(argument, complain).toExponential(precision ?? 6).replace(/e([-+])(\d)$/, "e$10$2");
+      const text = real(argument, complain).toExponential(Math.min(precision ?? 6, 100)).replace(
+        /e([-+])(\d)$/,
+        "e$10$2",
+      );
       return sign(conversion === "E" ? text.toUpperCase() : text);
     }
     case "g": {
       const value = real(argument, complain);
-      return sign(String(Number(value.toPrecision(precision === 0 ? 1 : precision ?? 6))));
+      return sign(String(Number(value.toPrecision(precision === 0 ? 1 : Math.min(precision ?? 6, 100)))));
     }
   }
   return undefined;

@@ -7,7 +7,7 @@ Usage: seq [-w] [-s SEPARATOR] [FIRST [STEP]] LAST
 Effects: writes the numbers from FIRST (1) to LAST by STEP (1), one a line; -w with equal width
 Exit status: 0, or 1 if an operand is no number
 Errors: invalid floating point argument: 'TEXT'; missing operand
-Differs from the real one: no -f; at most 10 million numbers
+Differs from the real one: no -f; at most a million numbers
 Examples: seq 3
   seq -w -s , 8 12`;
 
@@ -29,7 +29,7 @@ export const seq: Command = {
     if (step === 0) return context.complain(`invalid Zero increment value: '${args[1]}'`);
     const decimals = Math.max(...args.map((text) => text.split(".")[1]?.length ?? 0));
     const count = Math.floor((last - first) / step + 1e-9) + 1;
-    if (count > 1e7) return context.complain(`${count} numbers: more than 10 million are not written`);
+    if (count > 1e6) return context.complain(`${count} numbers: more than a million are not written`);
     const texts: string[] = [];
     for (let i = 0; i < count; i++) texts.push((first + i * step).toFixed(decimals));
     if (texts.length === 0) return 0;
