@@ -6,7 +6,7 @@
 import type { AwkExpression, AwkPlace, AwkRule, AwkStatement } from "./awk_program.ts";
 import { formatText } from "./commands/printf.ts";
 import { decodeEscapes } from "./escapes.ts";
-import { MAX_AWK_STEPS } from "./limits.ts";
+import { MAX_AWK_PASSES } from "./limits.ts";
 import { extendedToRegExp } from "./regular_expression.ts";
 import { ShellError } from "./state.ts";
 
@@ -19,8 +19,8 @@ class Jump {
 
 /** One run of a program. */
 export class AwkRun {
-  /** Statements that have run. */
-  #steps = 0;
+  /** How often its loops have turned. */
+  #passes = 0;
   readonly #variables = new Map<string, Value>([["FS", " "], ["OFS", " "], ["ORS", "\n"], ["NR", 0], [
     "NF",
     0,
@@ -109,9 +109,6 @@ export class AwkRun {
   }
 
   #statement(statement: AwkStatement): void {
-    if (++this.#steps > MAX_AWK_STEPS) {
-      throw new ShellError(`the program runs more than ${MAX_AWK_STEPS} statements`, 2);
-    }
     switch (statement.kind) {
       case "block":
         for (const one of statement.body) this.#statement(one);
@@ -168,6 +165,9 @@ export class AwkRun {
 
   /** One pass of a loop; true if it is over. */
   #pass(body: AwkStatement): boolean {
+    if (++this.#passes > MAX_AWK_PASSES) {
+      throw new ShellError(`its loops turn more than ${MAX_AWK_PASSES} times`, 2);
+    }
     try {
       this.#statement(body);
     } catch (jump) {

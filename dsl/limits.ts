@@ -37,8 +37,8 @@ export const MAX_PIPE = 64 << 20;
 /** How many words one command may have. */
 export const MAX_WORDS = 100_000;
 
-/** How many statements one awk program may run. */
-export const MAX_AWK_STEPS = 10_000_000;
+/** How often the loops of one awk program may turn. */
+export const MAX_AWK_PASSES = 1_000_000;
 
 /** What the kernel answers where there is no memory left. */
 export const noMemory = { name: "ENOMEM", number: 12, message: "Cannot allocate memory" } as const;

@@ -16,7 +16,7 @@ import { OutOfSteps, ToyLab } from "./toy_machine.ts";
 const STEPS = 200;
 
 /** Longest that an input may take, in ms of this computer: far beyond what any takes, so that a hang is seen. */
-const SLOWEST_MS = 20_000;
+const SLOWEST_MS = 60_000;
 
 /** What became of an input. */
 export type Ending = "result" | "diagnostic" | "out of steps" | "deadlock";
