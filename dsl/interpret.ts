@@ -36,6 +36,7 @@ import { LoopJump, ReturnJump, type Shell, ShellError, ShellExit } from "./state
 import { catchExit, runSubshell, runToExit, seeToInterrupt } from "./subshell.ts";
 import { runTest, TestError } from "./test_expression.ts";
 import { ShellSyntaxError } from "./syntax_error.ts";
+import { runErrorTrap, runPendingTraps } from "./traps.ts";
 import { trace } from "./xtrace.ts";
 
 /** Runs a whole script in a shell, to its exit status, the EXIT trap included. */
@@ -96,42 +97,6 @@ export function* runList(shell: Shell, list: List): Coroutine {
     if (shell.pendingTraps.length > 0 && !shell.runsTraps) yield* runPendingTraps(shell);
   }
   return status;
-}
-
-function* runPendingTraps(shell: Shell): Generator<Request, void, unknown> {
-  shell.runsTraps = true;
-  try {
-    for (let name = shell.pendingTraps.shift(); name !== undefined; name = shell.pendingTraps.shift()) {
-      yield* runTrap(shell, shell.traps.get(name) ?? "");
-    }
-  } finally {
-    shell.runsTraps = false;
-  }
-}
-
-/** Runs the action of a trap. `$?` is afterwards what it was, which an `exit` in the action takes as well. */
-export function* runTrap(shell: Shell, action: string): Generator<Request, void, unknown> {
-  const { status, trapStatus } = shell;
-  shell.trapStatus = status;
-  try {
-    yield* runText(shell, action, "trap");
-  } finally {
-    shell.trapStatus = trapStatus;
-  }
-  shell.status = status;
-}
-
-/** The ERR trap: where `set -e` would end the shell, set or not. What fails in it does not run it again. */
-function* runErrorTrap(shell: Shell, status: number): Generator<Request, void, unknown> {
-  const action = shell.traps.get("ERR");
-  if (action === undefined || action === "" || shell.inErrorTrap) return;
-  shell.status = status;
-  shell.inErrorTrap = true;
-  try {
-    yield* runTrap(shell, action);
-  } finally {
-    shell.inErrorTrap = false;
-  }
 }
 
 /** Starts a job that runs a whole script in a shell; its pid is the shell's `$$`. */

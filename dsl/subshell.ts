@@ -6,12 +6,13 @@
 import type { List } from "./ast.ts";
 import { Capture, Pipe } from "./descriptors.ts";
 import { engineLimit } from "./limited.ts";
-import { runList, runTrap } from "./interpret.ts";
+import { runList } from "./interpret.ts";
 import { type Coroutine, Interrupted, MachineEnded, type Request } from "./jobs.ts";
 import { INTERRUPTED } from "./signals.ts";
 import { fork } from "./simple.ts";
 import { LoopJump, ReturnJump, type Shell, ShellError, ShellExit } from "./state.ts";
 import { ShellSyntaxError } from "./syntax_error.ts";
+import { runTrap } from "./traps.ts";
 
 /** The status of a shell whose machine has been switched off; ssh, which sees the connection end, has its own. */
 const MACHINE_ENDED = 137;
