@@ -12,6 +12,7 @@
  */
 import { bashScript } from "./bash_scripts.ts";
 import { parseScript } from "../dsl/parse.ts";
+import { numberOption } from "./number_option.ts";
 import { OutOfSteps, ToyLab } from "./toy_machine.ts";
 
 /** What a script did: undefined if it did not end. */
@@ -134,18 +135,9 @@ function same(a: Behaviour, b: Behaviour): boolean {
   return a?.stdout === b?.stdout && a?.status === b?.status;
 }
 
-function option(name: string, otherwise: number): number {
-  const text = Deno.args.find((arg) => arg.startsWith(`--${name}=`))?.slice(name.length + 3);
-  const value = text === undefined ? otherwise : Number(text);
-  if (!Number.isSafeInteger(value) || value < 0) {
-    throw new RangeError(`--${name}: expected a number, not ${text}`);
-  }
-  return value;
-}
-
 if (import.meta.main) {
-  const seed = option("seed", 1);
-  const count = option("count", 500);
+  const seed = numberOption("seed", 1);
+  const count = numberOption("count", 500);
   const prefix = await unprivileged();
   if (typeof prefix === "string") {
     console.log(`${prefix}: nothing was compared\n0 passed, 0 failed, ${count} skipped`);

@@ -10,6 +10,7 @@ import { parseScript } from "../dsl/parse.ts";
 import { DeadlockError } from "../dsl/jobs.ts";
 import { ShellSyntaxError } from "../dsl/syntax_error.ts";
 import { FuzzInputs } from "./fuzz_inputs.ts";
+import { numberOption } from "./number_option.ts";
 import { OutOfSteps, ToyLab } from "./toy_machine.ts";
 
 /** Steps that an input is given. */
@@ -70,17 +71,8 @@ export function shrinkInput(text: string): string {
   return parts.join("");
 }
 
-function option(name: string, otherwise: number): number {
-  const text = Deno.args.find((arg) => arg.startsWith(`--${name}=`))?.slice(name.length + 3);
-  const value = text === undefined ? otherwise : Number(text);
-  if (!Number.isSafeInteger(value) || value < 0) {
-    throw new RangeError(`--${name}: expected a number, not ${text}`);
-  }
-  return value;
-}
-
 if (import.meta.main) {
-  const [seed, count] = [option("seed", 1), option("count", 200_000)];
+  const [seed, count] = [numberOption("seed", 1), numberOption("count", 200_000)];
   const inputs = new FuzzInputs();
   const endings = new Map<string, number>();
   let failed = 0;
