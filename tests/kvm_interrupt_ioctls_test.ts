@@ -233,3 +233,22 @@ Deno.test("a guest's write to a port that is an ioeventfd signals it, and does n
   };
   assertEquals([call("read", fd, variable, 8), count], [8, 1n]);
 });
+
+Deno.test("a queued NMI makes the guest leave, and reaches it with the next entry", () => {
+  const rig = new Rig(STOCK, { offline: [] });
+  const { machine, guest } = startQemu(rig, "qemu-kvm -enable-kvm -nographic");
+  rig.pass(100_000_000);
+  let taken = 0;
+  guest!.nmiHandlers.push(() => {
+    taken++;
+    return true;
+  });
+  const vcpu = rig.kvm.vms[0]!.vcpus[0]!;
+  rig.type((cpu) => {
+    vcpu.events.queueNmi();
+    vcpu.kick(cpu);
+  });
+  rig.pass(1_000_000);
+  assertEquals([taken, vcpu.events.nmiPending], [1, 0]);
+  assertEquals(machine!.running, true, "and the guest goes on");
+});

@@ -31,6 +31,9 @@ import { VcpuEvents } from "./vcpu_events.ts";
 import { hostTscKhz, VcpuState } from "./vcpu_state.ts";
 import type { Vm } from "./vm.ts";
 
+/** The vector of an NMI. */
+const NMI_VECTOR = 2;
+
 /** Where the vCPU is, as other CPUs see it (`vcpu->mode`). */
 export type VcpuMode = "outside" | "in guest";
 
@@ -166,7 +169,9 @@ export class Vcpu {
 
   /** Whether a virtual interrupt or a wake-up waits for it. */
   get runnable(): boolean {
-    return !this.halted || this.apic.pendingVector() >= 0 || this.lapic.hasPendingTimer || this.signalPending;
+    return !this.halted || this.apic.pendingVector() >= 0 || this.lapic.hasPendingTimer ||
+      this.signalPending ||
+      this.events.nmiWaits;
   }
 
   /**
@@ -314,7 +319,12 @@ export class Vcpu {
 
   /** Writes the highest pending virtual interrupt into the entry field, or asks for a window. */
   #inject(slave: boolean): void {
-    const { vmcs, apic } = this;
+    const { vmcs, apic, events } = this;
+    if (events.nmiPending > 0 && !events.nmiMasked && vmcs.entryInterruptionInfo === 0) {
+      events.nmiPending--;
+      vmcs.entryInterruptionInfo = interruptionInfo(EventType.Nmi, NMI_VECTOR);
+      this.registers.halted = false;
+    }
     const vector = apic.pendingVector();
     vmcs.primary &= ~Primary.InterruptWindowExiting;
     // An exception goes first.

@@ -5,6 +5,8 @@
  * 6.18 the same, and `kvm_apic_accept_events()`.
  *
  * *Not modelled*: what a guest executes after INIT and a start-up message; its code segment says where that would be.
+ * Virtual NMIs: nothing tells KVM when the guest's handler has returned, so that NMIs come nested where user space has
+ * not masked them.
  *
  * @module
  */
@@ -116,6 +118,11 @@ export class VcpuEvents {
     const limit = this.nmiMasked || this.nmiInjected ? 1 : 2;
     this.nmiPending = Math.min(this.nmiPending + this.#nmiQueued, limit);
     this.#nmiQueued = 0;
+  }
+
+  /** Whether an NMI waits that the guest would take: it ends HLT. */
+  get nmiWaits(): boolean {
+    return this.state === "runnable" && (this.#nmiQueued > 0 || this.nmiPending > 0) && !this.nmiMasked;
   }
 
   /** Whether something waits for a vCPU that does not run. */
