@@ -102,7 +102,8 @@ function shell(): { readonly grammar: Grammar; readonly semantics: Semantics } {
  * of processor time, reading the recipe 5 ms.
  */
 export function compileGrammar(): string {
-  return (ohm.grammar(grammarText) as Grammar & { toRecipe(): string }).toRecipe();
+  const rules = grammarText.replace(/^ *\/\/.*\n/gm, ""); // the recipe holds the text
+  return (ohm.grammar(rules) as Grammar & { toRecipe(): string }).toRecipe();
 }
 
 /**
