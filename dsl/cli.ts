@@ -18,40 +18,13 @@ import type { ProfileText } from "../runtime/lab/profile.ts";
 import { closest } from "../runtime/lab/spelling.ts";
 import { systemNamed, SYSTEMS } from "../runtime/lab/systems.ts";
 import { commandHelp, COMMANDS, overview } from "./cli_help.ts";
+import type { HostFile, HostPort } from "./host_port.ts";
 import { tell } from "./run_problem.ts";
-import type { RunOptions } from "./run_scripts.ts";
+import type { RunOptions } from "./run_options.ts";
 import { unknownName } from "./unknown_name.ts";
 
 /** The release; that of deno.json. */
 export const VERSION = "0.2.0";
-
-/** A file that was read, or why it could not be. */
-export type HostFile = { readonly text: string } | { readonly problem: string };
-
-/** The computer that the program runs on. */
-export interface HostPort {
-  /** Reads a file. */
-  read(path: string): HostFile;
-  /** Writes a file, with the folders that it lies in; answers why it could not be. */
-  write(path: string, text: string): string | undefined;
-  /** Names of the files in a folder; empty where it cannot be listed. */
-  list(path: string): readonly string[];
-  /** Writes to standard output. */
-  out(text: string): void;
-  /** Writes to standard error. */
-  err(text: string): void;
-  /** Whether standard error is a terminal. */
-  readonly errIsTerminal: boolean;
-  /**
-   * Runs something slice by slice to its end; `interrupt` is called at each Ctrl-C that comes meanwhile. Absent: there is
-   * no keyboard.
-   */
-  interruptible?<T>(slices: Generator<void, T, void>, interrupt: () => void): Promise<T>;
-  /** How many threads can run at a time; 1 where absent. */
-  readonly processors?: number;
-  /** Runs the prompt until its user leaves; answers the exit status. */
-  repl(options: RunOptions): Promise<number>;
-}
 
 /** Wrong use of the command line. */
 const USAGE = 2;

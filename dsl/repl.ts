@@ -8,11 +8,11 @@
  * @module
  */
 
-import type { HostPort } from "./cli.ts";
+import type { HostPort } from "./host_port.ts";
 import { EXAMPLES } from "./examples.ts";
 import { DeadlockError } from "./jobs.ts";
 import { ProgressLine, progressText } from "./progress.ts";
-import type { RunOptions } from "./run_scripts.ts";
+import type { RunOptions } from "./run_options.ts";
 import { atOnce, Session } from "./session.ts";
 import { ShellSyntaxError } from "./syntax_error.ts";
 import { isTranscript, scriptOfTranscript } from "./transcript.ts";

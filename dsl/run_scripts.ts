@@ -4,38 +4,21 @@
  * @module
  */
 
-import type { Era } from "../runtime/lab/eras.ts";
-import { ProfileError, type ProfileText } from "../runtime/lab/profile.ts";
+import { ProfileError } from "../runtime/lab/profile.ts";
 import type { ScriptFolder } from "../runtime/lab/script_folder.ts";
-import type { SystemRow } from "../runtime/lab/systems.ts";
 import type { Script } from "./ast.ts";
-import type { HostPort } from "./cli.ts";
+import type { HostPort } from "./host_port.ts";
 import { DeadlockError } from "./jobs.ts";
 import { narrator } from "./narrate.ts";
 import { parseScript } from "./parse.ts";
 import { ProgressLine, progressText } from "./progress.ts";
 import { resultLines } from "./result_json.ts";
+import type { RunOptions } from "./run_options.ts";
 import { tell } from "./run_problem.ts";
 import { atOnce, Session } from "./session.ts";
 import { ShellSyntaxError } from "./syntax_error.ts";
-import { type ExplainRequest, explanation } from "./words/explain.ts";
+import { explanation } from "./words/explain.ts";
 import { laboratoryWords } from "./words/index.ts";
-
-/** What the command line says about a run. */
-export interface RunOptions {
-  readonly era?: Era;
-  readonly system?: SystemRow;
-  readonly kernel?: string;
-  readonly seed: number;
-  readonly profiles: readonly ProfileText[];
-  readonly strict: boolean;
-  readonly json: boolean;
-  readonly verbose: boolean;
-  /** Which sample of the last measurement to explain afterwards; results are not printed then. */
-  readonly explain?: ExplainRequest;
-  /** `$1 $2 …`. */
-  readonly positional: readonly string[];
-}
 
 /** A script that parses. */
 export interface Source {

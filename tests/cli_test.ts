@@ -2,7 +2,8 @@
  * The command line, in process: a fake host port stands for the computer.
  */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { type HostPort, main, VERSION } from "../dsl/cli.ts";
+import { main, VERSION } from "../dsl/cli.ts";
+import type { HostPort } from "../dsl/host_port.ts";
 import { COMMANDS } from "../dsl/cli_help.ts";
 import { PUBLISHED_LATENCIES } from "../runtime/measure/published.ts";
 import { EXAMPLES } from "./session_rig.ts";

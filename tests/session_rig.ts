@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { HostPort } from "../dsl/cli.ts";
+import type { HostPort } from "../dsl/host_port.ts";
 import { Session } from "../dsl/session.ts";
 import { laboratoryWords } from "../dsl/words/index.ts";
 import { TraceLog, type TraceRecord } from "../hw/sim/trace.ts";

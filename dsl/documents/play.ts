@@ -11,7 +11,8 @@
  */
 
 import { EXAMPLES } from "../examples.ts";
-import { type HostPort, main } from "../cli.ts";
+import { main } from "../cli.ts";
+import type { HostPort } from "../host_port.ts";
 import { parseScript } from "../parse.ts";
 import { PromptLines } from "../repl.ts";
 import { Session } from "../session.ts";

@@ -4,7 +4,8 @@
  * @module
  */
 
-import type { HostPort, Line } from "../cli.ts";
+import type { Line } from "../cli.ts";
+import type { HostPort } from "../host_port.ts";
 import { agrees, difference } from "./agreement.ts";
 import { type Block, linesOfDocument, withBlocks } from "./markdown.ts";
 import { type Exchange, isTrue, play, type Played, refreshedLines } from "./play.ts";

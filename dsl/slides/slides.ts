@@ -7,7 +7,7 @@
 import type { LabProfile } from "../../runtime/lab/defaults.ts";
 import { ProfileError, type ProfileText } from "../../runtime/lab/profile.ts";
 import { tableLines } from "../../runtime/measure/table.ts";
-import type { HostPort } from "../cli.ts";
+import type { HostPort } from "../host_port.ts";
 import { ProgressLine, progressText } from "../progress.ts";
 import { laboratoryWords } from "../words/index.ts";
 import { coverage, coverageText, slideNumbered, SLIDES, standing } from "./catalogue.ts";

@@ -7,7 +7,8 @@
 import { type LabProfile, profileWith } from "../../runtime/lab/defaults.ts";
 import { ProfileError, type ProfileText } from "../../runtime/lab/profile.ts";
 import { PUBLISHED_SAMPLES } from "../../runtime/measure/published.ts";
-import { type HostPort, integer, type Line, readProfiles, wrong } from "../cli.ts";
+import { integer, type Line, readProfiles, wrong } from "../cli.ts";
+import type { HostPort } from "../host_port.ts";
 import { ProgressLine } from "../progress.ts";
 import { RowRunError } from "./published_runs.ts";
 import { RunPool } from "./run_pool.ts";

@@ -14,7 +14,7 @@ import { ProfileError, type ProfileText } from "../../runtime/lab/profile.ts";
 import type { ScriptFolder } from "../../runtime/lab/script_folder.ts";
 import { SYSTEMS } from "../../runtime/lab/systems.ts";
 import { parseRate, type WishedRate } from "../../runtime/measure/miss_rate.ts";
-import type { HostPort } from "../cli.ts";
+import type { HostPort } from "../host_port.ts";
 import { ProgressLine } from "../progress.ts";
 import { bootedText, type RunJob, type RunOutcome } from "./run_job.ts";
 import { RunPool } from "./run_pool.ts";
