@@ -8,10 +8,10 @@
  * @module
  */
 /**
- * How deep the rules of the grammar may call each other: some 30 levels of `$( )`, 50 of `if` or of parentheses. With
- * it the parser takes less than half of the stack.
+ * How deep commands, expansions and operands may stand in each other: 56 levels of `if`, 28 of `$( )` or of parentheses
+ * in an expression. With it the parser takes about half of the stack.
  */
-export const MAX_RULE_DEPTH = 400;
+export const MAX_RULE_DEPTH = 56;
 
 /** How many operators an expression may have beside each other. */
 export const MAX_OPERATORS = 500;
