@@ -8,7 +8,7 @@
  *
  * *Deviations*: the guests' accesses have no length, so an ioeventfd of any length takes them.
  *
- * *Not modelled*: KVM_IRQFD_FLAG_RESAMPLE's notice at the end of a level-triggered interrupt: it is refused by name.
+ * *Not modelled*: KVM_IRQFD_FLAG_RESAMPLE's notice at the end of a level-triggered interrupt: EINVAL, as before 3.8.
  *
  * @module
  */

@@ -4,6 +4,9 @@
  * *Document*: Linux 3.5 and 6.18 `arch/x86/kvm/x86.c`: `kvm_vcpu_ioctl_interrupt()`, `kvm_vcpu_ioctl_x86_{get,set}_
  * vcpu_events()`, `kvm_arch_vcpu_ioctl_set_mpstate()`, `kvm_vcpu_ioctl_x86_setup_mce()`.
  *
+ * *Modelled*: what waits for the next entry, activity state, local APIC. A signal mask and a machine check are kept and
+ * have no effect: the model has one signal, which a vCPU's thread always takes, and no guest with a handler.
+ *
  * @module
  */
 

@@ -4,6 +4,9 @@
  * *Document*: Linux 3.5 and 6.18 `arch/x86/kvm/x86.c`: `kvm_arch_vcpu_ioctl()`, `msr_io()`, `kvm_is_valid_sregs()`,
  * `kvm_vcpu_ioctl_x86_set_xcrs()`; `arch/x86/kvm/cpuid.c`.
  *
+ * *Modelled*: reset values, checks, and what has been set; see `vcpu_state.ts` for what of it is live. Another rate of
+ * the TSC than the host's is kept and has no effect on the guest's reads.
+ *
  * @module
  */
 
