@@ -33,38 +33,11 @@ import { redirect } from "./redirect.ts";
 import { signalName } from "./signals.ts";
 import { builtinTask, fork, runCondition, runSimple } from "./simple.ts";
 import { LoopJump, ReturnJump, type Shell, ShellError, ShellExit } from "./state.ts";
-import { catchExit, runSubshell, runToExit, seeToInterrupt } from "./subshell.ts";
+import { runSubshell, seeToInterrupt } from "./subshell.ts";
 import { runTest, TestError } from "./test_expression.ts";
 import { ShellSyntaxError } from "./syntax_error.ts";
 import { runErrorTrap, runPendingTraps } from "./traps.ts";
 import { trace } from "./xtrace.ts";
-
-/** Runs a whole script in a shell, to its exit status, the EXIT trap included. */
-export function* runScript(shell: Shell, script: Script): Coroutine {
-  return yield* runToExit(shell, () => runList(shell, script.body));
-}
-
-/**
- * Runs one input of a prompt, as `run` says. Errors end the input, not the shell; `exit` ends it: then `onExit` is told the status.
- */
-export function* runInteractive(
-  shell: Shell,
-  run: () => Coroutine,
-  onExit: (status: number) => void,
-): Coroutine {
-  let left = false;
-  const status = yield* catchExit(shell, function* () {
-    try {
-      return yield* run();
-    } catch (reason) {
-      if (reason instanceof ShellExit) left = reason.asked;
-      throw reason;
-    }
-  });
-  shell.status = status;
-  if (left) onExit(status & 255);
-  return status & 255;
-}
 
 /** Parses and runs text in the current shell: `eval`, a trap, a sourced file. */
 export function* runText(shell: Shell, text: string, name: string): Coroutine {
@@ -92,34 +65,13 @@ export function* runText(shell: Shell, text: string, name: string): Coroutine {
 export function* runList(shell: Shell, list: List): Coroutine {
   let status = 0;
   for (const item of list.items) {
+    const left = shell.entering?.(item);
     status = item.background ? yield* runBackground(shell, item) : yield* runAndOr(shell, item.command);
+    left?.();
     shell.status = status;
     if (shell.pendingTraps.length > 0 && !shell.runsTraps) yield* runPendingTraps(shell);
   }
   return status;
-}
-
-/** Starts a job that runs a whole script in a shell; its pid is the shell's `$$`. */
-export function startScript(shell: Shell, script: Script): Job {
-  return shell.scheduler.start(script.name, shell.machine, (job) => {
-    job.pid = shell.pid;
-    attach(shell, job);
-    return runScript(shell, script);
-  });
-}
-
-/** Starts a job that runs one input of a prompt, as {@linkcode runInteractive} does. */
-export function startInteractive(
-  shell: Shell,
-  name: string,
-  run: () => Coroutine,
-  onExit: (status: number) => void,
-): Job {
-  return shell.scheduler.start(name, shell.machine, (job) => {
-    job.pid = shell.pid;
-    attach(shell, job);
-    return runInteractive(shell, run, onExit);
-  });
 }
 
 /** Lets the job that runs this shell take signals for which there is a trap. */
@@ -163,7 +115,13 @@ function* runAndOr(shell: Shell, andOr: AndOr): Coroutine {
   for (const [i, { operator, pipeline }] of andOr.rest.entries()) {
     if ((status === 0) !== (operator === "&&")) continue;
     shell.status = status;
+    const left = shell.entering?.({
+      command: { first: pipeline, rest: [] },
+      background: false,
+      text: operator,
+    });
     status = yield* runPipeline(shell, pipeline, i < andOr.rest.length - 1);
+    left?.();
   }
   return status;
 }

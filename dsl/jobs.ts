@@ -36,9 +36,7 @@ export type Request =
   /** Wait until `ready()`, which is asked again whenever `signal` is notified. */
   | { readonly kind: "ready"; readonly signal: Signal; readonly ready: () => boolean }
   /** Wait until `resume` is called; resumed with its argument. */
-  | { readonly kind: "block"; readonly start: (resume: (value: unknown) => void) => void }
-  /** A word that lets time go on by itself steps aside, so that Ctrl-C is seen; it goes on at the next pump. */
-  | { readonly kind: "pause" };
+  | { readonly kind: "block"; readonly start: (resume: (value: unknown) => void) => void };
 
 /** A coroutine of the shell. */
 export type Coroutine = Generator<Request, number, unknown>;
@@ -142,14 +140,13 @@ interface Entry {
 
 /** Holds the coroutines. */
 export class JobScheduler {
-  readonly #entries = new Map<Job, Entry>();
-  readonly #runnable: Entry[] = [];
-  readonly #paused: Entry[] = [];
-  readonly #later: (() => void)[] = [];
-  #nextId = 1;
+  #entries = new Map<Job, Entry>();
+  #runnable: Entry[] = [];
+  #later: (() => void)[] = [];
+  #ids = { next: 1 };
 
   /** Jobs in the background that have not been waited for, by number. */
-  readonly background: Map<number, Job> = new Map();
+  background: Map<number, Job> = new Map();
 
   /** Starts a coroutine that belongs to nobody: a script, a line of the prompt. It runs at the next pump. */
   start(name: string, machine: Machine, start: (job: Job) => Coroutine): Job {
@@ -158,7 +155,6 @@ export class JobScheduler {
 
   /** Resumes coroutines until none is runnable. Takes no simulated time. */
   pump(): void {
-    this.#runnable.push(...this.#paused.splice(0));
     for (;;) {
       const action = this.#later.shift();
       if (action !== undefined) {
@@ -174,11 +170,6 @@ export class JobScheduler {
   /** Whether {@linkcode pump} has something to do. */
   get isRunnable(): boolean {
     return this.#runnable.length > 0 || this.#later.length > 0;
-  }
-
-  /** Whether a word has stepped aside that lets time go on by itself: nobody else may, until the next pump. */
-  get isPaused(): boolean {
-    return this.#paused.length > 0;
   }
 
   /** Whether there are as many coroutines as there may be. */
@@ -239,17 +230,15 @@ export class JobScheduler {
     entry.turn++;
     entry.waitsFor = undefined;
     entry.thrown = new Interrupted();
-    const paused = this.#paused.indexOf(entry);
-    if (paused !== -1) this.#paused.splice(paused, 1);
     this.#runnable.push(entry);
   }
 
   /**
-   * Ends every job but the one that runs now and those that wait for it, without a word to their machines: these are
+   * Ends every job but the one that runs now, those that wait for it, and `also`, without a word to their machines: these are
    * gone. Answers how many.
    */
-  abandonOthers(): number {
-    const staying = new Set<Job>();
+  abandonOthers(also?: Job): number {
+    const staying = new Set<Job>(also && [also]);
     for (const entry of this.#entries.values()) {
       if (!entry.running) continue;
       for (
@@ -269,8 +258,31 @@ export class JobScheduler {
     return others.length;
   }
 
+  /** A job and its foreground children never go on; the tasks that they wait for do. */
+  freeze(job: Job): void {
+    const entry = this.#entries.get(job);
+    if (entry === undefined) return;
+    entry.turn++;
+    this.#entries.delete(job);
+    const at = this.#runnable.indexOf(entry);
+    if (at !== -1) this.#runnable.splice(at, 1);
+    for (const child of job.children) this.freeze(child);
+  }
+
+  /** Takes over what `other` holds, and gives it what it holds itself: from now on both are one. */
+  join(other: JobScheduler): void {
+    for (const [job, entry] of this.#entries) other.#entries.set(job, entry);
+    other.#runnable.push(...this.#runnable);
+    other.#later.push(...this.#later);
+    this.#entries = other.#entries;
+    this.#runnable = other.#runnable;
+    this.#later = other.#later;
+    this.#ids = other.#ids;
+    this.background = other.background;
+  }
+
   #add(options: JobOptions, parent: Job | undefined): Entry {
-    const job = new Job(this, options, options.background ? this.#nextId++ : 0);
+    const job = new Job(this, options, options.background ? this.#ids.next++ : 0);
     const coroutine = options.start(job);
     const entry: Entry = {
       job,
@@ -366,9 +378,6 @@ export class JobScheduler {
       }
       case "block":
         request.start((value) => this.#wake(entry, turn, value));
-        return false;
-      case "pause":
-        this.#paused.push(entry);
         return false;
       default:
         return unreachable(request);

@@ -6,7 +6,8 @@
 
 import { LabSnapshot } from "../runtime/lab/views/changes.ts";
 import type { ListItem, Script } from "./ast.ts";
-import type { ScriptWatcher, Session } from "./session.ts";
+import type { ScriptWatcher } from "./foreground.ts";
+import type { Session } from "./session.ts";
 
 /** A watcher that writes to `out`. */
 export function narrator(session: Session, out: (text: string) => void): ScriptWatcher {

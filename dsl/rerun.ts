@@ -13,7 +13,7 @@ import type { LabResult } from "../runtime/lab/lab.ts";
 import { SampleWatch, type SampleWish, type WatchedSample } from "../runtime/lab/sample_watch.ts";
 import type { SystemRow } from "../runtime/lab/systems.ts";
 import { DeadlockError } from "./jobs.ts";
-import { Session } from "./session.ts";
+import type { Session } from "./session.ts";
 
 /** Which sample of which measurement. */
 export interface SampleAddress {
@@ -104,23 +104,20 @@ function repeat(
   found: (sample: WatchedSample) => void,
 ): string | undefined {
   const { name } = system ?? session.lab.options.system;
-  const repeated = new Session({
-    ...session.options,
-    io: { out() {}, err() {} },
-    repeats: {
-      journal: session.journal,
-      ...(system === undefined ? {} : { system }),
-      prepare: (lab) => {
-        lab.watch = new SampleWatch(lab, { run, thread, ...wish }, found);
-        lab.onProgress = (_, fraction) => {
-          const share = Math.min(1, fraction * cyclictest.options.loops / number);
-          session.onProgress(`explain: again on ${name}`, share);
-        };
-      },
+  const repeated = session.repeating({
+    journal: session.journal,
+    until: session.position,
+    ...(system === undefined ? {} : { system }),
+    prepare: (lab) => {
+      lab.watch = new SampleWatch(lab, { run, thread, ...wish }, found);
+      lab.onProgress = (_, fraction) => {
+        const share = Math.min(1, fraction * cyclictest.options.loops / number);
+        session.onProgress(`explain: again on ${name}`, share);
+      };
     },
   });
   try {
-    repeated.repeat();
+    repeated.again!.run();
   } catch (reason) {
     if (reason instanceof DeadlockError) return `the run stands still: ${reason.message}`;
     if (!(reason instanceof Seen)) throw reason;

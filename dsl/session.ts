@@ -14,20 +14,27 @@ import { defaultProfile, type LabProfile, profileWith } from "../runtime/lab/def
 import { Lab } from "../runtime/lab/lab.ts";
 import type { ProfileText } from "../runtime/lab/profile.ts";
 import { READ_ONLY, scriptDirectory, type ScriptFolder } from "../runtime/lab/script_folder.ts";
-import { type Era, ERA_2012, eraNamed, eraRefusal, ERAS } from "../runtime/lab/eras.ts";
+import { type Era, ERA_2012, eraNamed, ERAS } from "../runtime/lab/eras.ts";
 import { Invariants, type Violation, violationText } from "../runtime/lab/invariants.ts";
-import type { Mutant } from "../runtime/lab/mutants.ts";
 import { systemNamed, type SystemRow } from "../runtime/lab/systems.ts";
-import type { ListItem, Script } from "./ast.ts";
+import type { Script } from "./ast.ts";
+import { bootOptions, type BootRequest } from "./boot_request.ts";
+import { Clock } from "./clock.ts";
+import { Foreground, type ScriptWatcher } from "./foreground.ts";
 import type { Command } from "./commands/command.ts";
-import { attach, runList, startInteractive } from "./interpret.ts";
+import { attach } from "./interpret.ts";
 import { type Coroutine, DeadlockError, type Job, JobScheduler } from "./jobs.ts";
-import { type Answer, type Interruption, isPlainBoot, Journal, type JournalInput } from "./journal.ts";
+import { type Answer, copyOf, type Instant, Journal, type JournalInput, type Position } from "./journal.ts";
 import { parseScript } from "./parse.ts";
 import type { Environment, Io, Machine } from "./ports.ts";
+import { Repeat, type Repetition } from "./repeat.ts";
+import { atOnce, type Slices } from "./slices.ts";
 import { slideHook } from "./slide_mode.ts";
+import { startInteractive } from "./start.ts";
 import { Shell } from "./state.ts";
+import { Stops } from "./stops.ts";
 import { runToExit } from "./subshell.ts";
+import { Timeline } from "./timeline.ts";
 
 /** What a session starts with; `boot` changes it. */
 export interface SessionOptions {
@@ -53,55 +60,24 @@ export interface SessionOptions {
   readonly folder?: ScriptFolder;
   /** Words of the laboratory. */
   readonly words: (session: Session) => readonly Command[];
-  /** Another session's run is to be repeated: by {@linkcode Session.repeat}. */
+  /** Another session's run is to be repeated: by {@linkcode Session.again}. */
   readonly repeats?: Repetition;
 }
 
-/** A run that is repeated. */
-export interface Repetition {
-  /** What that run was given. */
-  readonly journal: Journal;
-  /** Another system for the laboratory that was the last one there; the same one where absent. */
-  readonly system?: SystemRow;
-  /** Told of the laboratory that was the last one there, before anything happens to it but its boot. */
-  prepare(lab: Lab): void;
-}
-
-/** A run that is repeated has gone another way. */
-export class RepetitionError extends Error {
-  /** The name that a stack trace prints. */
-  override readonly name = "RepetitionError";
-}
-
-/** What `boot` may say. */
-export interface BootRequest {
-  readonly era?: Era;
-  readonly system?: SystemRow;
-  readonly kernel?: string;
-  readonly seed?: number;
-  readonly profile?: LabProfile;
-  /** End of the host's kernel command line. */
-  readonly append?: string;
-  /** `null`, and where absent: none. */
-  readonly mutant?: Mutant | null;
-}
-
-/** A run in slices: each `next` is one; what it returns is the exit status. */
-export type Slices = Generator<void, number, void>;
-
-/** Longest slice, ns of simulated time: well below a tenth of a second of the computer's where much happens in it. */
-const SLICE_NS = 20_000_000;
-
-/** Told about the commands of a script, as it comes to each of its top level. */
-export interface ScriptWatcher {
-  before(item: ListItem, script: Script): void;
-  after(item: ListItem, status: number): void;
+/** A laboratory with its clock. Sessions share one where one of them has gone on with another's run. */
+interface World {
+  lab: Lab;
+  readonly clock: Clock;
+  /** Where its boot ended: nothing lies before it. */
+  first: Instant;
+  /** Shells to which a started guest publishes its `vcpu[]`. */
+  readonly shells: Set<Shell>;
 }
 
 /** A shell with its laboratory. */
 export class Session {
-  /** The shell. */
-  readonly shell: Shell;
+  /** The shell that takes what is typed. */
+  shell: Shell;
   /** Its jobs. */
   readonly jobs: JobScheduler = new JobScheduler();
   /** Where text goes. */
@@ -112,50 +88,59 @@ export class Session {
   readonly earlierResults: Lab["results"] = [];
   /** Their results of iperf and ping. */
   readonly earlierTraffic: Lab["traffic"] = [];
-  /** What it has been given. */
-  readonly journal: Journal = new Journal();
   /** The same of what sysbench has measured. */
   readonly earlierComputed: Lab["computed"] = [];
   /** What `set -o check` has found, oldest first. */
   readonly violations: Violation[] = [];
   /** Ends the watch over the invariants; `null`: there is none. */
   #unwatch: (() => void) | null = null;
+  /** What it has been given. */
+  journal: Journal = new Journal();
+  /** Where the user has been, and how he comes there again. */
+  readonly timeline: Timeline = new Timeline(this);
+  /** Where time stands still. */
+  readonly stops: Stops = new Stops();
+  /** The run that it repeats; undefined: none. */
+  readonly again: Repeat | undefined;
   readonly #profile: LabProfile;
   readonly #folder: ScriptFolder | undefined;
-  #lab: Lab;
-  /** Answers of the run that is repeated which have been given again. */
-  #recalled = 0;
+  #world: World;
   /** Inputs that are being performed. */
   #inputs = 0;
   /** Ctrl-C has come and has not been seen to. */
   #interrupted = false;
-  /** When it is to come: asked for, or because a run is repeated. */
-  #interruptsAt: Interruption[] = [];
-  /** How many boots have come since the start of the run that is repeated. */
-  #boots: number;
+  /** Events at which it is to come. */
+  readonly #interruptsAt: number[] = [];
+  /** Enters in the journal what is given. */
+  readonly #foreground: Foreground = new Foreground(this);
 
   /** @throws ProfileError where a profile does not fit */
   constructor(readonly options: SessionOptions) {
-    const start = options.repeats?.journal.start;
-    this.#boots = start?.boot ? -1 : 0; // the first laboratory makes way for the one that was booted
+    const { repeats } = options;
+    const start = repeats?.journal.start;
+    this.again = repeats && new Repeat(this, repeats);
     this.io = options.io;
     this.#folder = options.folder;
     this.#profile = options.profiles === undefined ? defaultProfile() : profileWith(options.profiles);
+    const clock = new Clock(() => this.#world.lab.engine);
+    this.#world = { lab: undefined!, clock, first: { event: 0, timeNs: 0 }, shells: new Set() };
     const { era = ERA_2012 } = options;
-    this.#lab = this.#build({
-      era,
-      system: options.system ?? systemNamed(era.system)!,
-      kernel: options.kernel ?? era.kernel,
-      seed: options.seed ?? 1,
-      profile: this.#profile,
-      append: "",
-      mutant: null,
-    });
+    this.#build(
+      start?.boot ?? {
+        era,
+        system: options.system ?? systemNamed(era.system)!,
+        kernel: options.kernel ?? era.kernel,
+        seed: options.seed ?? 1,
+        profile: this.#profile,
+        append: "",
+        mutant: null,
+      },
+    );
     const words = new Map<string, Command>();
     const environment: Environment = {
       io: options.io,
-      machines: (name) => this.#lab.computer(name) as Machine | undefined,
-      constants: this.#lab.constants,
+      machines: (name) => this.lab.computer(name) as Machine | undefined,
+      constants: this.lab.constants,
       words,
       slide: slideHook(this),
       setOption: (name, value, shell) => {
@@ -167,46 +152,70 @@ export class Session {
       zero: options.name ?? "rtkvm",
       interactive: options.interactive ?? false,
       strict: options.strict ?? false,
+      ...(start?.boot ? { pid: start.shell.pid } : {}),
     });
     if (this.#folder !== undefined) {
       this.shell.cwd = this.#folder.path;
       this.shell.set("PWD", this.shell.cwd);
     }
     for (const word of options.words(this)) words.set(word.name, word);
-    if (start) this.shell.become(start.shell); // before a boot, which may tell the machine of its shell
-    if (start?.boot) this.boot(start.boot);
+    this.#world.shells.add(this.shell);
+    if (start) {
+      this.shell.become(start.shell);
+      this.journal.start = start;
+      if (start.boot) this.lab.computer("host")!.adoptShell(this.shell.pid);
+    }
   }
 
   /** The laboratory as it is now. */
   get lab(): Lab {
-    return this.#lab;
+    return this.#world.lab;
+  }
+
+  /** Lets its time go on. */
+  get clock(): Clock {
+    return this.#world.clock;
+  }
+
+  /** The last event of the laboratory's boot. */
+  get firstEvent(): number {
+    return this.#world.first.event;
+  }
+
+  /** Where its boot ended. */
+  get start(): Instant {
+    return this.#world.first;
+  }
+
+  /** Where the laboratory stands. */
+  get now(): Instant {
+    const { event, nowNs } = this.lab.engine;
+    return { event, timeNs: nowNs };
+  }
+
+  /** Where the session stands. */
+  get position(): Position {
+    return { ...this.now, given: this.journal.given };
   }
 
   /** What all laboratories of the session have measured. */
   get results(): Lab["results"] {
-    return [...this.earlierResults, ...this.#lab.results];
+    return [...this.earlierResults, ...this.lab.results];
   }
 
   /** What iperf and ping have measured on them. */
   get traffic(): Lab["traffic"] {
-    return [...this.earlierTraffic, ...this.#lab.traffic];
+    return [...this.earlierTraffic, ...this.lab.traffic];
   }
 
   /** How long computing took in all laboratories of the session. */
   get computed(): Lab["computed"] {
-    return [...this.earlierComputed, ...this.#lab.computed];
+    return [...this.earlierComputed, ...this.lab.computed];
   }
 
   /** What `request` boots: what is not said stays as it is; in another era, as that has it. */
   bootOptions(request: BootRequest): Required<BootRequest> {
-    const now = this.#lab.options;
-    const { era = now.era } = request;
-    const { kernel = era === now.era ? now.kernel : era.kernel } = request;
-    const {
-      system = eraRefusal(era, now.system, kernel) === undefined ? now.system : systemNamed(era.system)!,
-    } = request;
-    const { seed, profile, append } = now;
-    return { seed, profile, append, mutant: null, ...request, era, system, kernel };
+    return bootOptions(this.lab.options, request);
   }
 
   /** `set -o check`: the invariants of interrupt delivery are watched, on this machine and on those that follow. */
@@ -216,12 +225,12 @@ export class Session {
   }
 
   #watch(): () => void {
-    const watch = new Invariants(this.#lab);
+    const watch = new Invariants(this.lab);
     watch.onViolation = (violation) => {
       this.violations.push(violation);
       this.io.err(`check: ${violationText(violation)}\n`);
     };
-    const { engine } = this.#lab;
+    const { engine } = this.lab;
     engine.recordTo(watch, true);
     return () => engine.recordTo(watch, false);
   }
@@ -230,7 +239,7 @@ export class Session {
   #setEra(value: string | boolean, shell: Shell): string | undefined {
     const era = typeof value === "string" ? eraNamed(value) : undefined;
     if (era === undefined) return `expected ${ERAS.map(({ name }) => `era=${name}`).join(" or ")}`;
-    const { options } = this.#lab;
+    const { options } = this.lab;
     if (era === options.era) return;
     if (shell !== this.shell) return "only in the session's own shell: it boots a fresh machine";
     const { system } = this.boot({ era }).options;
@@ -244,18 +253,18 @@ export class Session {
   /** Replaces the laboratory by a fresh one; what is not said stays as it was. Background jobs end. */
   boot(request: BootRequest): Lab {
     const whole = this.bootOptions(request);
-    this.earlierResults.push(...this.#lab.results);
-    this.earlierTraffic.push(...this.#lab.traffic);
-    this.earlierComputed.push(...this.#lab.computed);
-    this.jobs.abandonOthers();
-    this.#boots++;
+    this.earlierResults.push(...this.lab.results);
+    this.earlierTraffic.push(...this.lab.traffic);
+    this.earlierComputed.push(...this.lab.computed);
+    this.jobs.abandonOthers(this.again?.job);
+    this.timeline.forget();
     this.journal.boots++;
-    this.#lab = this.#build(whole);
+    const lab = this.#build(whole);
     if (this.#unwatch !== null) this.#unwatch = this.#watch();
     this.shell.machine = this.#host;
-    this.#lab.computer("host")!.adoptShell(this.shell.pid);
-    if (this.#inputs === 0) this.journal.begin(this.#lab.options, this.shell);
-    return this.#lab;
+    lab.computer("host")!.adoptShell(this.shell.pid);
+    if (this.#inputs === 0 && this.again === undefined) this.journal.begin(lab.options, this.shell);
+    return lab;
   }
 
   /**
@@ -279,15 +288,19 @@ export class Session {
 
   /** As {@linkcode run}, slice by slice. */
   *scriptSlices(script: Script, watcher?: ScriptWatcher): Slices {
-    const input = this.journal.input("script", script.name, this.shell);
-    return yield* this.#perform(input, () => this.#enter(input, script.body.items, { watcher, script }));
+    const { name, body } = script;
+    const told = watcher && { watcher, script };
+    return yield* this.#perform(
+      "script",
+      name,
+      () => this.#foreground.enter("script", name, body.items, told),
+    );
   }
 
   /** As {@linkcode runLine}, slice by slice. */
   *lineSlices(text: string, onExit: (status: number) => void): Slices {
     const { name, body } = parseScript(text, "rtkvm", { interactive: true });
-    const input = this.journal.input("line", name, this.shell);
-    return yield* this.#perform(input, () => this.#enter(input, body.items), onExit);
+    return yield* this.#perform("line", name, () => this.#foreground.enter("line", name, body.items), onExit);
   }
 
   /** Ctrl-C: ends the command of the foreground at the end of the slice; with none there, nothing. */
@@ -297,121 +310,111 @@ export class Session {
 
   /** The same once the engine has come to `event`. */
   interruptAt(event: number): void {
-    this.#interruptsAt.push({ boots: this.journal.boots, event, timeNs: Infinity });
+    this.#interruptsAt.push(event);
   }
 
-  /** Whether an interrupt is to be seen to before another event. */
-  get interruptIsDue(): boolean {
-    const [next] = this.#interruptsAt;
-    const { engine } = this.#lab;
-    return this.#interrupted || (next !== undefined && next.boots === this.journal.boots &&
-      (next.event <= engine.event || next.timeNs <= engine.nowNs));
+  /** Starts the job that performs an input as `run` says. */
+  inputJob(
+    kind: JournalInput["kind"],
+    name: string,
+    run: () => Coroutine,
+    onExit: (status: number) => void = () => {},
+  ): Job {
+    const { shell, jobs } = this;
+    if (kind === "line") return startInteractive(shell, name, run, onExit);
+    return jobs.start(name, this.#host, (job) => {
+      job.pid = shell.pid;
+      attach(shell, job);
+      return runToExit(shell, run);
+    });
   }
 
-  /** Lets the engine go on by a slice, at most to `untilNs` and until a task has ended; false: nothing is due. */
-  advance(untilNs = Infinity): boolean {
-    const { engine } = this.#lab;
-    const { nextNs } = engine;
-    if (nextNs > Math.min(untilNs, Number.MAX_SAFE_INTEGER)) return false;
-    if (this.#interruptsAt.length > 0) return engine.step();
-    engine.run(Math.min(untilNs, nextNs + SLICE_NS));
-    return true;
+  /** Another shell takes what is typed from now on: one that is what `state` is. What ran goes on as time does. */
+  leave(state: Shell): void {
+    this.shell = this.shell.successor(state);
+    this.#world.shells.add(this.shell);
+  }
+
+  /** Goes on with the run of `other`, which has repeated this one's up to some instant. The shell stays as it is. */
+  adopt(other: Session): void {
+    const { shell } = this;
+    this.jobs.abandonOthers();
+    this.jobs.join(other.jobs);
+    this.#world = other.#world;
+    this.#world.shells.add(shell);
+    this.journal = other.journal;
+    shell.machine = this.#host;
+    shell.children = [...other.shell.children];
+    shell.lastBackground = other.shell.lastBackground;
+    other.onProgress = (name, fraction) => this.onProgress(name, fraction);
+    other.#setCheck(false);
+    this.#setCheck(this.#unwatch !== null);
+    if (!this.#foreground.wentBack()) return;
+    // The rest of the command that goes back is no part of the run that it leads to.
+    other.again!.freeze();
+    this.timeline.branch(true);
+    this.timeline.isElsewhere = true;
+  }
+
+  /** A session of its own that repeats this one's run. */
+  repeating(repeats: Repetition, io: Io = { out() {}, err() {} }): Session {
+    return new Session({ ...this.options, io, repeats });
   }
 
   /**
-   * Gives it, input by input, what the session had been given whose run it repeats.
-   *
-   * @throws RepetitionError where it comes to a command at another event than that session did, on the same system
+   * What a word that looks says. Where it is part of what a run that is repeated was given, it says the same again: the
+   * answer may need runs of its own.
    */
-  repeat(): void {
-    const { journal, system } = this.options.repeats!;
-    const { journal: own, shell } = this;
-    for (const { kind, name, items, interrupts } of journal.inputs) {
-      const input = own.input(kind, name, shell);
-      const last = journal.boots;
-      const check = (at: number) => {
-        const { item, event } = items[at]!;
-        if (system !== undefined || own.boots !== last || event === this.#lab.engine.event) return;
-        throw new RepetitionError(
-          `${name}: "${item.text}" was come to at event ${event}, and in the re-run at ${this.#lab.engine.event}: ` +
-            "something else than the shell has let time pass",
-        );
-      };
-      try {
-        // On another system other events happen: there the time decides.
-        this.#interruptsAt = interrupts.map((each) =>
-          system === undefined ? { ...each, timeNs: Infinity } : { ...each, event: Infinity }
-        );
-        atOnce(this.#perform(input, () => this.#enter(input, items.map(({ item }) => item), { check })));
-      } catch (error) {
-        // At a prompt it ends the line: the next one goes on.
-        if (!(error instanceof DeadlockError) || kind === "script") throw error;
-      }
-    }
+  answer(shell: Shell, ask: () => Answer): Answer {
+    if (shell === this.shell && this.#foreground.does !== "given") return ask();
+    const answer = this.again?.recalled() ?? ask();
+    this.journal.answers.push(answer);
+    return answer;
   }
 
-  /** What `explain` said at this place of the run that is repeated, if it had; undefined: this run repeats none. */
-  recalled(): Answer | undefined {
-    const { repeats } = this.options;
-    return repeats && (repeats.journal.answers[this.#recalled++] ?? { out: "", err: "", status: 0 });
-  }
-
-  /** Runs the commands of an input's top level, each entered in the journal as it is come to. */
-  *#enter(
-    input: JournalInput,
-    items: readonly ListItem[],
-    told: { watcher?: ScriptWatcher | undefined; script?: Script; check?: (at: number) => void } = {},
-  ): Coroutine {
-    const { shell, journal } = this;
-    let status = 0;
-    for (const [at, item] of items.entries()) {
-      told.check?.(at);
-      const { boots } = journal;
-      input.items.push({ item, event: this.#lab.engine.event });
-      told.watcher?.before(item, told.script!);
-      status = yield* runList(shell, { items: [item] });
-      if (journal.boots === boots + 1 && isPlainBoot(item) && shell.descriptors.onlyTerminal) {
-        journal.begin(this.#lab.options, shell);
-        input = journal.input(input.kind, input.name, shell);
-      }
-      told.watcher?.after(item, status);
-    }
-    return status;
-  }
-
-  *#perform(input: JournalInput, run: () => Coroutine, onExit: (status: number) => void = () => {}): Slices {
-    const { shell, jobs } = this;
+  *#perform(
+    kind: JournalInput["kind"],
+    name: string,
+    run: () => Coroutine,
+    onExit?: (status: number) => void,
+  ): Slices {
     this.#inputs++;
     try {
-      if (input.kind === "line") return yield* this.#drive(startInteractive(shell, input.name, run, onExit));
-      return yield* this.#drive(jobs.start(input.name, this.#host, (job) => {
-        job.pid = shell.pid;
-        attach(shell, job);
-        return runToExit(shell, run);
-      }));
+      return yield* this.drive(this.inputJob(kind, name, run, onExit), kind === "line");
+    } catch (error) {
+      if (error instanceof DeadlockError) this.#leaveForeground();
+      throw error;
     } finally {
       this.#inputs--;
       this.#interrupted = false;
     }
   }
 
+  /** The command of the foreground goes on as time does; the prompt is another shell's, which is as that one is. */
+  #leaveForeground(): void {
+    this.#foreground.leave();
+    this.journal.cut(this.now, this.shell);
+    this.leave(copyOf(this.shell));
+  }
+
   get #host(): Machine {
-    return this.#lab.computer("host") as unknown as Machine;
+    return this.lab.computer("host") as unknown as Machine;
   }
 
   #build(options: ConstructorParameters<typeof Lab>[0]): Lab {
-    const { repeats } = this.options;
-    const isLast = repeats !== undefined && this.#boots === repeats.journal.boots;
-    const lab = new Lab(
-      isLast && repeats.system !== undefined ? { ...options, system: repeats.system } : options,
-    );
+    const world = this.#world;
+    const lab = world.lab = this.again?.build(options, this.journal.boots) ?? new Lab(options);
+    world.first = this.now;
     lab.onProgress = (name, fraction) => this.onProgress(name, fraction);
-    if (isLast) repeats.prepare(lab);
+    this.again?.prepare(lab, this.journal.boots);
     // What the slides call vcpu[i]: descriptors that a typed ioctl takes.
     lab.onGuest = (guest) => {
-      const array = this.shell.array("vcpu");
-      array.clear();
-      for (const [i, fd] of lab.calls.publish(guest.machine).entries()) array.set(String(i), String(fd));
+      const descriptors = lab.calls.publish(guest.machine);
+      for (const shell of world.shells) {
+        const array = shell.array("vcpu");
+        array.clear();
+        for (const [i, fd] of descriptors.entries()) array.set(String(i), String(fd));
+      }
     };
     const folder = this.#folder;
     if (folder !== undefined) {
@@ -420,34 +423,42 @@ export class Session {
     return lab;
   }
 
-  *#drive(job: Job): Slices {
-    for (;;) {
-      this.jobs.pump();
-      if (job.status !== undefined) return job.status;
-      if (this.interruptIsDue) {
-        this.#takeInterrupt(job);
-        continue;
+  /**
+   * Resumes what can go on, and otherwise lets time go on, until `job` has ended. Answers its status. `mayLeave`: a stop ends
+   * it too, and leaves the job where it is.
+   *
+   * @throws DeadlockError if it waits for what will never happen
+   */
+  *drive(job: Job, mayLeave = false): Slices {
+    const guard = mayLeave ? this.stops.guard(this, () => this.#foreground.does === "given") : undefined;
+    try {
+      for (;;) {
+        this.jobs.pump();
+        if (job.status !== undefined) return job.status;
+        if (guard?.stop !== undefined) {
+          this.#leaveForeground();
+          this.io.out(`${guard.stop}\n`);
+          return 0;
+        }
+        const [interruptAt = Infinity] = this.#interruptsAt;
+        if (this.#interrupted || this.lab.engine.event >= interruptAt) {
+          this.#takeInterrupt(job);
+          continue;
+        }
+        if (!this.clock.advance(interruptAt) && !this.jobs.isRunnable) {
+          throw new DeadlockError(`${job.name} waits, and nothing in the simulation is due`);
+        }
+        yield;
       }
-      if (!this.jobs.isPaused && !this.advance() && !this.jobs.isRunnable) {
-        throw new DeadlockError(`${job.name} waits, and nothing in the simulation is due`);
-      }
-      yield;
+    } finally {
+      guard?.end();
     }
   }
 
   #takeInterrupt(job: Job): void {
     if (this.#interrupted) this.#interrupted = false;
     else this.#interruptsAt.shift();
-    const { journal, lab: { engine: { event, nowNs: timeNs } } } = this;
-    journal.inputs.at(-1)!.interrupts.push({ boots: journal.boots, event, timeNs });
+    this.#foreground.interrupted();
     this.jobs.interrupt(job);
-  }
-}
-
-/** Runs all slices without a pause. */
-export function atOnce<T>(slices: Generator<void, T, void>): T {
-  for (;;) {
-    const { done, value } = slices.next();
-    if (done) return value;
   }
 }

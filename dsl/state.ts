@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Command } from "./ast.ts";
+import type { Command, ListItem } from "./ast.ts";
 import { type Description, DescriptorTable, Terminal } from "./descriptors.ts";
 import type { Job, JobScheduler } from "./jobs.ts";
 import type { Environment, Launch, Machine } from "./ports.ts";
@@ -166,18 +166,26 @@ export class Shell {
   readonly processSubstitutions: number[] = [];
   /** Place inside a cluster of `getopts`. */
   getoptsOffset = 1;
+  /** Told of each command of a list that the shell comes to, however deep; answers what is told when it has ended. */
+  entering: ((item: ListItem) => () => void) | undefined;
 
   /** A shell on a machine, with the terminal for its descriptors. */
   constructor(
     readonly environment: Environment,
     readonly scheduler: JobScheduler,
     public machine: Machine,
-    options: { readonly zero?: string; readonly interactive?: boolean; readonly strict?: boolean } = {},
+    options: {
+      readonly zero?: string;
+      readonly interactive?: boolean;
+      readonly strict?: boolean;
+      /** It is older than the machine, and keeps its pid. */
+      readonly pid?: number;
+    } = {},
   ) {
     this.zero = options.zero ?? "rtkvm";
     this.interactive = this.announcesJobs = options.interactive ?? false;
     this.options.strict = options.strict ?? false;
-    this.pid = machine.newPid();
+    this.pid = options.pid ?? machine.newPid();
     const { io } = environment;
     this.descriptors.set(0, new Terminal(io, "in"));
     this.descriptors.set(1, new Terminal(io, "out"));
@@ -218,6 +226,7 @@ export class Shell {
       positional: [...this.positional],
       children: [],
       isSubshell: true,
+      entering: undefined,
       interactive: false,
       loopDepth: 0,
       locals: this.locals.map((scope) => new Map(scope)),
@@ -282,6 +291,25 @@ export class Shell {
     const { zero, cwd, umask, status, pid, lastBackground, getoptsOffset } = other;
     Object.assign(this, { zero, cwd, umask, status, pid, lastBackground, getoptsOffset });
     this.positional = [...other.positional];
+  }
+
+  /**
+   * A shell that takes this one's place while a command still runs in it: it is what `state` is, and stands at the
+   * terminal. It has no process of its own, so that nothing of the machine changes.
+   */
+  successor(state: Shell): Shell {
+    const next = this.subshell();
+    next.become(state);
+    next.descriptors.closeAll();
+    next.descriptors = new DescriptorTable();
+    const { io } = this.environment;
+    next.descriptors.set(0, new Terminal(io, "in"));
+    next.descriptors.set(1, new Terminal(io, "out"));
+    next.descriptors.set(2, new Terminal(io, "err"));
+    const { interactive, announcesJobs, children, job } = this;
+    Object.assign(next, { interactive, announcesJobs, children: [...children], job, isSubshell: false });
+    Object.assign(next, { functionDepth: 0, sourceDepth: 0, errexitIgnored: 0, locals: [] });
+    return next;
   }
 
   /** The text of a variable; element 0 of an array; undefined if unset. */

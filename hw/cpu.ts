@@ -17,7 +17,7 @@
  */
 
 import type { Alarm, Engine } from "./sim/engine.ts";
-import { type Activity, HARDWARE, Op, type Routine, type Step } from "./sim/activity.ts";
+import { type Activity, HARDWARE, Op, type OpCode, type Routine, type Step } from "./sim/activity.ts";
 import type { StateHash } from "./sim/state_hash.ts";
 import { EOI_MSR, type LocalApic } from "./lapic.ts";
 import { Action, atomic, GENERAL_PROTECTION, nmiExits, pending, recognisable } from "./cpu_sequencer.ts";
@@ -133,11 +133,11 @@ export class LogicalCpu {
   }
 
   /** What is in flight, for displays: the step's name, when it began and when it ends. */
-  get inFlight(): { name: string; layer: number; sinceNs: number; untilNs: number } | null {
+  get inFlight(): { name: string; op: OpCode; layer: number; sinceNs: number; untilNs: number } | null {
     const step = this.#step, sinceNs = this.#stepStartNs;
     return step === null
       ? null
-      : { name: step.name, layer: step.layer, sinceNs, untilNs: sinceNs + this.#stepNs };
+      : { name: step.name, op: step.op, layer: step.layer, sinceNs, untilNs: sinceNs + this.#stepNs };
   }
 
   /** Books the time of the step in flight up to now, so that {@linkcode layerNs} is exact at this instant. */

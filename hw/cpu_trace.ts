@@ -65,6 +65,11 @@ export function hashCpu(cpu: LogicalCpu, hash: StateHash): void {
   hash.flag(cpu.running).flag(cpu.nmiPending).flag(cpu.nmiBlocked).number(cpu.pathFactor).number(cpu.exits);
   // Of a step in flight its end: looking at it and booking its time so far change that not.
   hash.text(inFlight?.name ?? "").number(inFlight?.untilNs ?? 0);
+  if (
+    inFlight !== null && inFlight.op !== Op.Work && inFlight.op !== Op.Switch && inFlight.op !== Op.Transition
+  ) {
+    hash.number(cpu.registers.address).number(cpu.registers.value);
+  }
   cpu.apic.hashInto(hash);
   if (root !== null) {
     hash.flag(root.interruptFlag).flag(root.halted);

@@ -474,6 +474,7 @@ export class LocalApic {
     hash.word(this.id).flag(this.x2apic).flag(this.#hardwareEnabled).word(this.#errors);
     for (const set of [this.irr, this.isr, this.tmr]) for (let i = 0; i < 8; i++) hash.word(set.word(i));
     hash.words(this.#registers);
+    for (const vector of this.irr.members()) hash.number(this.inheritedFactor[vector]!);
     this.timer.hashInto(hash);
   }
 }

@@ -116,13 +116,17 @@ export class Context {
     return this.frames[this.depth]!;
   }
 
-  /** Adds name, depth, steps and remaining work of every frame to `hash`. */
+  /** Adds name and depth, and of every frame what it goes on with: work, an instruction's operands, or a result. */
   hashInto(hash: StateHash): void {
     hash.text(this.name).word(this.depth).flag(this.interruptFlag);
     for (let i = 0; i <= this.depth; i++) {
-      const frame = this.frames[i]!;
-      hash.word(frame.kind).text(frame.step?.name ?? "").number(frame.step === null ? 0 : frame.remainingNs);
-      hash.number(frame.result);
+      const { kind, step, remainingNs, address, value, result, savedInterruptFlag, savedFactor } = this
+        .frames[i]!;
+      hash.word(kind).text(step?.name ?? "");
+      if (step === null) hash.number(result);
+      else if (step.op === Op.Work) hash.number(remainingNs);
+      else hash.number(address).number(value);
+      if (kind !== FrameKind.Call) hash.flag(savedInterruptFlag).number(savedFactor);
     }
   }
 }

@@ -206,6 +206,7 @@ export class Vmcs {
   /** Adds the control fields to `hash`. */
   hashInto(hash: StateHash): void {
     hash.word(this.pinBased).word(this.primary).text(this.msrBitmap.name).word(this.entryInterruptionInfo);
+    hash.number(this.entryPathFactor).number(this.preemptionTimerValue);
     hash.flag(this.ept.mapped).word(this.exitReason).number(this.exitQualification).word(
       this.exitInterruptionInfo,
     );

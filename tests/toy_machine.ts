@@ -4,7 +4,8 @@
  */
 import { type Activity, type Step, work } from "../hw/sim/activity.ts";
 import { drive, type Job, JobScheduler } from "../dsl/jobs.ts";
-import { runList, startInteractive, startScript } from "../dsl/interpret.ts";
+import { runList } from "../dsl/interpret.ts";
+import { startInteractive, startScript } from "../dsl/start.ts";
 import { parseScript } from "../dsl/parse.ts";
 import type { CallHandler, Environment, Launch, Machine, Process, Program } from "../dsl/ports.ts";
 import { Shell } from "../dsl/state.ts";

@@ -17,7 +17,8 @@ import type { Command } from "../commands/command.ts";
 import { example, EXAMPLES } from "../examples.ts";
 import { DeadlockError } from "../jobs.ts";
 import { narrator } from "../narrate.ts";
-import { type ScriptWatcher, Session } from "../session.ts";
+import type { ScriptWatcher } from "../foreground.ts";
+import { Session } from "../session.ts";
 
 /** What all runs have in common. */
 export interface RunsOptions {

@@ -4,7 +4,8 @@ import { appendProblem, MODELLED_PARAMETERS } from "../../runtime/lab/boot_param
 import { mutantNamed, MUTANTS, UNMODELLED_MUTANTS } from "../../runtime/lab/mutants.ts";
 import { systemNamed, SYSTEMS } from "../../runtime/lab/systems.ts";
 import type { Command } from "../commands/command.ts";
-import type { BootRequest, Session } from "../session.ts";
+import type { BootRequest } from "../boot_request.ts";
+import type { Session } from "../session.ts";
 import { unknownName } from "../unknown_name.ts";
 
 /** `boot`. */

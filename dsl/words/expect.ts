@@ -1,12 +1,12 @@
 import type { Command } from "../commands/command.ts";
-import { type Condition, ConditionError, parseCondition } from "../condition.ts";
+import { conditionHelp, parsedCondition } from "../condition.ts";
 import type { Session } from "../session.ts";
 
 /** `expect`. */
 const doc = `expect - an assertion
 Usage: expect CONDITION
-Effects: an assertion: nothing where CONDITION holds now, else a message with both sides. The conditions are those of
-  run until
+Effects: an assertion: nothing where CONDITION holds now, else a message with both sides. CONDITION is one on what is:
+${conditionHelp("state")}
 Exit status: 0 if it holds; 1 if it does not, or has no value yet; 2 if there is no such condition
 Examples: expect exits.total == 0
   expect cyclictest.max < 20us
@@ -19,12 +19,13 @@ export function expect(session: Session): Command {
     kind: "laboratory",
     doc,
     run(context) {
-      let condition: Condition;
-      try {
-        condition = parseCondition(context.args.join(" "));
-      } catch (error) {
-        if (error instanceof ConditionError) return context.complain(error.message, 2);
-        throw error;
+      const condition = parsedCondition(context.args.join(" "), session);
+      if (typeof condition === "string") return context.complain(condition, 2);
+      if (condition.eye !== undefined) {
+        return context.complain(
+          `${condition.text}: happens at an instant: stop-at and run until wait for it`,
+          2,
+        );
       }
       const { holds, left, right } = condition.look(session);
       if (holds === true) return 0;

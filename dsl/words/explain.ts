@@ -11,7 +11,8 @@ import { timeText } from "../duration.ts";
 import type { Answer } from "../journal.ts";
 import { type OtherSystem, rerun, rerunOn, type SampleAddress } from "../rerun.ts";
 import { sampleJson } from "../sample_json.ts";
-import { RepetitionError, type Session } from "../session.ts";
+import { RepetitionError } from "../repeat.ts";
+import type { Session } from "../session.ts";
 import { unknownName } from "../unknown_name.ts";
 
 /** `explain`. */
@@ -51,17 +52,13 @@ export function explain(session: Session): Command {
     kind: "laboratory",
     doc,
     run(context) {
-      const said = session.recalled();
-      if (said !== undefined) {
-        context.out(said.out);
-        context.err(said.err);
-        return said.status;
-      }
-      const request = parseExplain(context.args);
-      const answer = typeof request === "string"
-        ? { out: "", err: `${context.shell.prefix()}explain: ${request}\n`, status: 2 }
-        : explanation(session, request, `${context.shell.prefix()}explain: `);
-      session.journal.answers.push(answer);
+      const prefix = `${context.shell.prefix()}explain: `;
+      const answer = session.answer(context.shell, () => {
+        const request = parseExplain(context.args);
+        return typeof request === "string"
+          ? { out: "", err: `${prefix}${request}\n`, status: 2 }
+          : explanation(session, request, prefix);
+      });
       context.out(answer.out);
       context.err(answer.err);
       return answer.status;

@@ -6,10 +6,13 @@
 
 import type { Command } from "../commands/command.ts";
 import type { Session } from "../session.ts";
+import { back } from "./back.ts";
+import { bookmark } from "./bookmark.ts";
 import { boot } from "./boot.ts";
 import { diagram } from "./diagram.ts";
 import { expect } from "./expect.ts";
 import { explain } from "./explain.ts";
+import { goto } from "./goto.ts";
 import { help } from "./help.ts";
 import { irq } from "./irq.ts";
 import { params } from "./params.ts";
@@ -17,12 +20,12 @@ import { run } from "./run.ts";
 import { show } from "./show.ts";
 import { slide } from "./slide.ts";
 import { step } from "./step.ts";
+import { stopWords } from "./stop.ts";
 
 /** Every word, bound to a session. */
 export function laboratoryWords(session: Session): readonly Command[] {
-  const words: Command[] = [boot, step, run, show, diagram, expect, explain, slide, params, irq].map((word) =>
-    word(session)
-  );
+  const single = [boot, step, back, run, goto, bookmark, show, diagram, expect, explain, slide, params, irq];
+  const words: Command[] = [...single.map((word) => word(session)), ...stopWords(session)];
   words.push(help(session, () => words));
   return words;
 }

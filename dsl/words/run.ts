@@ -1,26 +1,28 @@
-import { advanceEvents, advanceTime } from "../advance.ts";
-import type { Command } from "../commands/command.ts";
-import { type Condition, ConditionError, parseCondition } from "../condition.ts";
+import { advance, advanceTime } from "../advance.ts";
+import type { Command, CommandContext } from "../commands/command.ts";
+import { type Condition, conditionHelp, parsedCondition } from "../condition.ts";
 import { durationText, parseDuration, timeText } from "../duration.ts";
-import type { Coroutine, Request } from "../jobs.ts";
+import type { Coroutine } from "../jobs.ts";
 import type { Session } from "../session.ts";
+
+/** How long a condition is waited for: one that never comes true ends a script with an error, not never. */
+export const PATIENCE_NS = 100e9;
 
 /** `run`. */
 const doc = `run - lets time go on
-Usage: run DURATION
+Usage: run [DURATION]
   run until CONDITION
-Effects: time goes on for DURATION, or up to the end of the first event after which CONDITION holds; background jobs
-  go on meanwhile. Prints where it stopped. DURATION has a unit: ns, us, ms, s
-  CONDITION: time >= 1s, event >= 5000, exits.total > 0, exits.hlt > 0, cyclictest.max > 20us, cpu 3 offline,
-  guest vm0 up; the operators are == != < <= > >=
-Exit status: 0; 1 if CONDITION has not come true within 100 s; 2 if there is no such condition or duration
-Not yet: run alone, which goes on to the next stop: there are no stops
+Effects: time goes on for DURATION, up to the end of the first event after which CONDITION holds or has happened, or, with
+  neither, to the next stop. A stop comes first where there is one. Background jobs go on meanwhile. Prints where it has
+  stopped. DURATION has a unit: ns, us, ms, s
+Conditions: on what is, and on what happens at an instant
+${conditionHelp()}
+Exit status: 0, at a stop too; 1 if CONDITION has not come true, or no stop has come, within 100 s; 2 if there is no such
+  condition or duration, or no stop to run to
 Examples: run 10ms
   run until cpu 3 offline
-  run until exits.total > 100`;
-
-/** How long a condition is waited for: one that never comes true ends a script with an error, not never. */
-const PATIENCE_NS = 100e9;
+  run until exits.total > 100
+  run until vector 0xef`;
 
 /** The word of a session. */
 export function run(session: Session): Command {
@@ -30,12 +32,7 @@ export function run(session: Session): Command {
     doc,
     *run(context): Coroutine {
       const [first, ...rest] = context.args;
-      if (first === undefined) {
-        return context.complain(
-          "say how long, run 10ms, or up to what, run until cpu 3 offline: there are no stops yet",
-          2,
-        );
-      }
+      if (first === undefined) return yield* toStop(session, context);
       if (first !== "until") {
         const text = [first, ...rest].join(" ");
         const ns = parseDuration(text);
@@ -45,38 +42,56 @@ export function run(session: Session): Command {
             2,
           );
         }
-        yield* advanceTime(session, session.lab.engine.nowNs + ns);
-        context.out(`${whereText(session)}\n`);
+        const stop = yield* advanceTime(session, session.now.timeNs + ns);
+        context.out(`${stop ?? whereText(session)}\n`);
         return 0;
       }
-      let condition: Condition;
-      try {
-        condition = parseCondition(rest.join(" "));
-      } catch (error) {
-        if (error instanceof ConditionError) return context.complain(`until: ${error.message}`, 2);
-        throw error;
-      }
-      const holds = yield* advanceUntil(session, condition);
-      context.out(`${whereText(session)}: ${condition.look(session).left}\n`);
-      return holds ? 0 : context.complain(`until ${condition.text}: not within ${durationText(PATIENCE_NS)}`);
+      const condition = parsedCondition(rest.join(" "), session);
+      if (typeof condition === "string") return context.complain(`until: ${condition}`, 2);
+      return yield* until(session, context, condition);
     },
   };
 }
 
-/** Lets time go on until `condition` holds; false where patience ends first. */
-function* advanceUntil(session: Session, condition: Condition): Generator<Request, boolean, unknown> {
-  const holds = () => condition.look(session).holds === true;
-  if (holds()) return true;
-  const { engine } = session.lab;
-  const lastNs = engine.nowNs + PATIENCE_NS;
-  if (condition.fromNs !== undefined) { // time alone decides: no need to look after every event
-    yield* advanceTime(session, Math.min(condition.fromNs, lastNs));
-    return holds();
+function* toStop(session: Session, context: CommandContext): Coroutine {
+  if (session.stops.list.length === 0) {
+    return context.complain(
+      "no stop is set: say how long, run 10ms, up to what, run until cpu 3 offline, or set one: stop-at exit",
+      2,
+    );
   }
-  yield* advanceEvents(session, Infinity, () => holds() || engine.nowNs > lastNs);
-  return holds();
+  const stop = yield* advanceTime(session, session.now.timeNs + PATIENCE_NS);
+  context.out(`${stop ?? whereText(session)}\n`);
+  return stop === undefined ? context.complain(`no stop within ${durationText(PATIENCE_NS)}`) : 0;
 }
 
-function whereText({ lab: { engine } }: Session): string {
-  return `event ${engine.event}, ${timeText(engine.nowNs)}`;
+function* until(session: Session, context: CommandContext, condition: Condition): Coroutine {
+  const { clock } = session;
+  const untilNs = session.now.timeNs + PATIENCE_NS;
+  const eye = condition.eye?.(session);
+  let seen: string | undefined;
+  const sink = eye?.sees && { record: eye.sees };
+  const holds = () =>
+    eye === undefined ? condition.look(session).holds === true : (seen ??= eye.check()) !== undefined;
+  let stop: string | undefined;
+  if (sink !== undefined) clock.watch(sink);
+  try {
+    if (!holds()) {
+      // Where time alone decides there is no need to look after every event.
+      stop = yield* condition.fromNs === undefined
+        ? advance(session, { untilNs, isOver: holds })
+        : advanceTime(session, Math.min(condition.fromNs, untilNs));
+    }
+  } finally {
+    if (sink !== undefined) clock.unwatch(sink);
+  }
+  context.out(`${stop ?? `${whereText(session)}: ${seen ?? condition.look(session).left}`}\n`);
+  return stop !== undefined || holds()
+    ? 0
+    : context.complain(`until ${condition.text}: not within ${durationText(PATIENCE_NS)}`);
+}
+
+/** Where the laboratory stands. */
+export function whereText({ now: { event, timeNs } }: Session): string {
+  return `event ${event}, ${timeText(timeNs)}`;
 }

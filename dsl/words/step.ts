@@ -1,21 +1,31 @@
 import type { TraceRecord, TraceSink } from "../../hw/sim/trace.ts";
+import { layerName } from "../../runtime/lab/views/cpus.ts";
+import { exitsOf } from "../../runtime/measure/flow.ts";
 import { advanceEvents } from "../advance.ts";
-import type { Command } from "../commands/command.ts";
+import type { Command, CommandContext } from "../commands/command.ts";
+import { durationText, timeText } from "../duration.ts";
+import { type Grain, GRAINS, GrainWatch } from "../grains.ts";
 import type { Coroutine } from "../jobs.ts";
 import type { Session } from "../session.ts";
-import { timeText } from "../duration.ts";
-import { layerName } from "../../runtime/lab/views/cpus.ts";
+import { flowText } from "../slides/flow_text.ts";
+import { unknownName } from "../unknown_name.ts";
+import { PATIENCE_NS, whereText } from "./run.ts";
 
 /** `step`. */
 const doc = `step - lets events happen, one by one
-Usage: step [N] [event]
-Effects: lets the next N events happen, 1 if N is not given, and lists what happened in them: number, time, place, kind,
-  name. An event is an alarm that fires or a step of a processor that ends
-Exit status: 0; 1 if nothing is pending; 2 for a grain or number that is none
-Not yet: the grains phase and interrupt, and stepping back
+Usage: step [N] [event | phase | interrupt]
+Effects: lets time go on by N steps, 1 if N is not given; back goes the same way back
+  event      an alarm that fires, or a step of a processor that ends. Lists what happened: number, time, place, kind, name
+  phase      a piece of work of cpu 3, the dedicated processor, up to the next box or crossing of the talk's figures: VM
+             exit, handler, injection, VM entry, EOI. Draws what happened
+  interrupt  an interrupt of cpu 3, the next one or the one under way, from its request to the EOI of its last handler; where
+             that exits, to the VM entry behind it. One of the host itself ends with the VM entry. Draws it
+Exit status: 0; 1 if nothing is pending or comes within 100 s, or a stop came first; 2 for a grain or number
+  that is none
 Examples: step
   step 20
-  step 5 event`;
+  step phase
+  step 2 interrupt`;
 
 /** How many lines are shown; of more events only the last ones. */
 const SHOWN = 40;
@@ -50,6 +60,22 @@ export function recordLine({ event, timeNs, where, kind, name, fields }: TraceRe
     .trimEnd();
 }
 
+/** Reads `[N] [GRAIN]`; a text says what is wrong. */
+export function parseSteps(word: string, args: readonly string[]): { count: number; grain: Grain } | string {
+  const [first = "1", ...rest] = args;
+  const [number, grain = "event", ...more] = /^[-+]?[\d.]/.test(first)
+    ? [first, ...rest]
+    : ["1", first, ...rest];
+  const known = GRAINS.find((each) => each === grain);
+  if (known === undefined) return unknownName("grain", grain, GRAINS);
+  if (more.length > 0) return `"${more.join(" ")}": expected ${word} [N] [event | phase | interrupt]`;
+  const count = Number(number);
+  if (!/^\d+$/.test(number!) || !Number.isSafeInteger(count) || count < 1) {
+    return `"${number}": expected a number of steps, 1 or more`;
+  }
+  return { count, grain: known };
+}
+
 /** The word of a session. */
 export function step(session: Session): Command {
   return {
@@ -57,36 +83,63 @@ export function step(session: Session): Command {
     kind: "laboratory",
     doc,
     *run(context): Coroutine {
-      const [first = "1", ...rest] = context.args;
-      const [number, grain = "event", ...more] = /^\d/.test(first) ? [first, ...rest] : ["1", first, ...rest];
-      if (grain === "phase" || grain === "interrupt") {
-        return context.complain(`${grain}: not yet: only the grain event is modelled`, 2);
-      }
-      if (grain !== "event" || more.length > 0) {
-        return context.complain(`"${[grain, ...more].join(" ")}": expected step [N] [event]`, 2);
-      }
-      const count = Number(number);
-      if (!Number.isSafeInteger(count) || count < 1) {
-        return context.complain(`"${number}": expected a number of events, 1 or more`, 2);
-      }
-      const { engine } = session.lab;
-      const before = engine.event, watcher = engine.watcher;
-      const log = new LastRecords();
-      engine.trace = watcher === null ? log : {
-        record(record) {
-          watcher.record(record);
-          log.record(record);
-        },
-      };
-      try {
-        yield* advanceEvents(session, count);
-      } finally {
-        engine.trace = watcher;
-      }
-      if (log.dropped > 0) context.out(`... ${log.dropped} earlier records not shown\n`);
-      for (const record of log.records) context.out(`${recordLine(record)}\n`);
-      if (engine.event === before) return context.complain("nothing is pending", 1);
-      return 0;
+      const steps = parseSteps("step", context.args);
+      if (typeof steps === "string") return context.complain(steps, 2);
+      return steps.grain === "event"
+        ? yield* stepEvents(session, context, steps.count)
+        : yield* stepWatched(session, context, steps.count, steps.grain);
     },
   };
+}
+
+function* stepEvents(session: Session, context: CommandContext, count: number): Coroutine {
+  const { clock, timeline } = session;
+  const from = session.position;
+  const log = new LastRecords();
+  clock.watch(log);
+  let stop: string | undefined;
+  try {
+    stop = yield* advanceEvents(session, count);
+  } finally {
+    clock.unwatch(log);
+  }
+  if (log.dropped > 0) context.out(`... ${log.dropped} earlier records not shown\n`);
+  for (const record of log.records) context.out(`${recordLine(record)}\n`);
+  const made = session.now.event - from.event;
+  if (made > 0) timeline.stepped("event", from);
+  if (stop !== undefined) context.out(`${stop}\n`);
+  else if (made < count) {
+    return context.complain(made === 0 ? "nothing is pending" : "nothing more is pending");
+  }
+  return stop === undefined || made === count ? 0 : 1;
+}
+
+function* stepWatched(
+  session: Session,
+  context: CommandContext,
+  count: number,
+  grain: Exclude<Grain, "event">,
+): Coroutine {
+  const { clock, timeline } = session;
+  const lastNs = session.now.timeNs + PATIENCE_NS;
+  const watch = new GrainWatch(session, grain);
+  const startNs = session.now.timeNs;
+  let stop: string | undefined;
+  clock.watch(watch);
+  try {
+    for (let i = 1; i <= count; i++) {
+      const from = session.position;
+      stop = yield* advanceEvents(session, Infinity, () => watch.ended >= i || session.now.timeNs > lastNs);
+      if (watch.ended < i) break;
+      timeline.stepped(grain, from);
+    }
+  } finally {
+    clock.unwatch(watch);
+  }
+  for (const line of flowText(watch.items, startNs)) context.out(`${line}\n`);
+  const exits = exitsOf(watch.items);
+  context.out(`${whereText(session)}: ${exits} VM ${exits === 1 ? "exit" : "exits"}\n`);
+  if (stop !== undefined) context.out(`${stop}\n`);
+  if (watch.ended >= count) return 0;
+  return stop === undefined ? context.complain(`${grain}: none within ${durationText(PATIENCE_NS)}`) : 1;
 }

@@ -79,6 +79,8 @@ export class Engine {
   // Where activities may not pass without the queue: the end of the run (0: none is under way), and the next alarm.
   #limitNs = 0;
   #dueNs = 0;
+  /** The last event of the run that is under way. */
+  #lastEvent = Infinity;
   #stopped = false;
 
   /** @param seed what all random streams are derived from */
@@ -218,26 +220,30 @@ export class Engine {
    * @returns false where something is due before or at `timeNs`, or the run ends before it
    */
   passTo(timeNs: number, events = 1): boolean {
-    if (timeNs >= this.#dueNs) return false;
+    const event = this.event + events;
+    if (timeNs >= this.#dueNs || event > this.#lastEvent) return false;
     this.nowNs = timeNs;
-    this.event += events;
+    this.event = event;
     return true;
   }
 
   /**
-   * Steps while an alarm is due at or before `untilNs` and nobody has called {@linkcode stop}. The time stays at the
-   * last event. Without an end (`Infinity`) it runs until it is stopped or nothing is pending.
+   * Steps while an alarm is due at or before `untilNs`, the event is not `lastEvent`, and nobody has called
+   * {@linkcode stop}. The time stays at the last event. Without an end (`Infinity`) it runs until it is stopped or nothing
+   * is pending.
    *
    * @returns whether it was stopped
    */
-  run(untilNs: number): boolean {
+  run(untilNs: number, lastEvent = Infinity): boolean {
     this.#stopped = false;
+    this.#lastEvent = lastEvent;
     const horizonNs = Math.min(untilNs, Number.MAX_SAFE_INTEGER); // an endless loop has no end to pass to
-    while (!this.#stopped && this.nextNs <= horizonNs) {
+    while (!this.#stopped && this.event < lastEvent && this.nextNs <= horizonNs) {
       if (this.#limitNs === 0 && this.trace === null) this.#limitTo(horizonNs + 1);
       this.step();
     }
     this.#limitTo(0);
+    this.#lastEvent = Infinity;
     return this.#stopped;
   }
 

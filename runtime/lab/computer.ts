@@ -222,7 +222,9 @@ export class Computer {
       progress: (fraction) => lab.onProgress(launch.argv[0] ?? "", fraction),
       histogram: (number, bins) => {
         if (number === 0) run = lab.runs++;
-        return lab.watch?.histogram(run, number, bins) ?? new Histogram(bins);
+        const histogram = lab.watch?.histogram(run, number, bins) ?? new Histogram(bins);
+        lab.histograms.push(histogram);
+        return histogram;
       },
       computing: (what) => {
         if (what === "begins") return void (before = soFar());

@@ -17,6 +17,7 @@ import { INTERFACES } from "../linux/interfaces.ts";
 import { Kernel } from "../linux/kernel.ts";
 import type { KernelCpu } from "../linux/kernel_cpu.ts";
 import { LAYER_NAMES, Layers } from "../linux/layers.ts";
+import type { Histogram } from "../measure/histogram.ts";
 import type { Nic82599 } from "../../hw/nic_82599.ts";
 import type { QemuMachine } from "../qemu/machine.ts";
 import type { CyclictestResult } from "../programs/cyclictest.ts";
@@ -158,6 +159,8 @@ export class Lab {
   readonly constants: ReadonlyMap<string, number> = KvmCalls.constants;
   /** Benchmarks started so far. */
   runs = 0;
+  /** What benchmarks count their samples in, those of earlier ones included. */
+  readonly histograms: Histogram[] = [];
   /** Looks at single samples of a benchmark; `null`: nobody does. */
   watch: SampleWatch | null = null;
   /** Pseudo-terminals opened so far. */

@@ -38,60 +38,78 @@ const NMI = 0;
 /** KVM's steps that emulate an access to the local APIC. */
 const APIC_EMULATION = new Set(["eoiHandle", "timerWriteHandle", "msrHandle", "mmioHandle"]);
 
-/** The boxes of `records` on processor `where` (`cpu3`), oldest first; equal neighbours are one box. */
-export function flowOf(records: readonly TraceRecord[], where: string): FlowItem[] {
-  const items: FlowItem[] = [];
-  const put = (kind: FlowItem["kind"], lane: Lane, text: string, timeNs: number) => {
-    const last = items.at(-1);
-    if (last === undefined || last.text !== text || last.lane !== lane) {
-      items.push({ kind, lane, text, timeNs });
-    }
-  };
-  let inHandler = false;
-  for (const record of records) {
-    if (record.where !== where) continue;
+/** Reads the records of one processor into boxes and crossings; equal neighbours are one box. */
+export class FlowReader {
+  /** Oldest first. */
+  readonly items: FlowItem[] = [];
+  #inHandler = false;
+
+  /** Of processor `where`: `cpu3`. */
+  constructor(readonly where: string) {}
+
+  /** Reads the next record. */
+  read(record: TraceRecord): void {
+    if (record.where !== this.where) return;
     const { kind, name, fields, timeNs } = record;
     const lane: Lane = fields.mode === "guest" ? "guest" : "host";
     switch (kind) {
       case "exit":
-        if (fields.reason === MSR_WRITE) put("box", "guest", access(fields.qualification), timeNs);
-        if (fields.reason === EXTERNAL_INTERRUPT) put("box", "guest", "interrupt", timeNs);
-        if (fields.reason === HLT) put("box", "guest", "HLT", timeNs);
-        if (fields.reason === NMI) put("box", "guest", "NMI", timeNs);
-        put("crossing", "host", "VM exit", timeNs);
+        if (fields.reason === MSR_WRITE) this.#put("box", "guest", access(fields.qualification), timeNs);
+        if (fields.reason === EXTERNAL_INTERRUPT) this.#put("box", "guest", "interrupt", timeNs);
+        if (fields.reason === HLT) this.#put("box", "guest", "HLT", timeNs);
+        if (fields.reason === NMI) this.#put("box", "guest", "NMI", timeNs);
+        this.#put("crossing", "host", "VM exit", timeNs);
         break;
       case "entry":
-        put("crossing", "guest", "VM entry", timeNs);
+        this.#put("crossing", "guest", "VM entry", timeNs);
         break;
       case "tracepoint":
-        if (name === "kvm_inj_virq") put("box", "host", "vIRQ injection", timeNs);
+        if (name === "kvm_inj_virq") this.#put("box", "host", "vIRQ injection", timeNs);
         if (name === "kvm_set_direct_interrupt") {
-          put("box", "host", fields.enabled === true ? "re-enable direct EOI" : "disable direct EOI", timeNs);
+          this.#put(
+            "box",
+            "host",
+            fields.enabled === true ? "re-enable direct EOI" : "disable direct EOI",
+            timeNs,
+          );
         }
         break;
       case "injection":
-        put("box", "guest", handler(fields.vector), timeNs);
-        inHandler = true;
+        this.#put("box", "guest", handler(fields.vector), timeNs);
+        this.#inHandler = true;
         break;
       case "interrupt":
-        if (lane === "guest") put("box", "guest", "interrupt", timeNs);
-        put("box", lane, handler(fields.vector), timeNs);
-        inHandler = true;
+        if (lane === "guest") this.#put("box", "guest", "interrupt", timeNs);
+        this.#put("box", lane, handler(fields.vector), timeNs);
+        this.#inHandler = true;
         break;
       case "iret":
-        inHandler = false;
+        this.#inHandler = false;
         break;
       case "instruction":
-        if (lane === "guest" && name === "hlt") put("box", "guest", "HLT", timeNs);
-        if (lane === "guest" && name === "wrmsr") put("box", "guest", access(fields.address, true), timeNs);
+        if (lane === "guest" && name === "hlt") this.#put("box", "guest", "HLT", timeNs);
+        if (lane === "guest" && name === "wrmsr") {
+          this.#put("box", "guest", access(fields.address, true), timeNs);
+        }
         break;
       case "work":
-        if (APIC_EMULATION.has(name)) put("box", "host", "emulate APIC access", timeNs);
-        else if (lane === "guest" && !inHandler) put("box", "guest", "guest runs", timeNs);
+        if (APIC_EMULATION.has(name)) this.#put("box", "host", "emulate APIC access", timeNs);
+        else if (lane === "guest" && !this.#inHandler) this.#put("box", "guest", "guest runs", timeNs);
         break;
     }
   }
-  return items;
+
+  #put(kind: FlowItem["kind"], lane: Lane, text: string, timeNs: number): void {
+    const last = this.items.at(-1);
+    if (last?.text !== text || last.lane !== lane) this.items.push({ kind, lane, text, timeNs });
+  }
+}
+
+/** The boxes of `records` on processor `where` (`cpu3`), oldest first; equal neighbours are one box. */
+export function flowOf(records: readonly TraceRecord[], where: string): FlowItem[] {
+  const reader = new FlowReader(where);
+  for (const record of records) reader.read(record);
+  return reader.items;
 }
 
 /** What a guest's write of an APIC register is called. */

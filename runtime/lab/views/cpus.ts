@@ -59,3 +59,11 @@ export function layerLines(lab: Lab, only?: number): string[] {
     cpus.map(({ id }) => [`cpu${id}`, ...lab.timeByLayer(id).map((ns) => (ns / 1e6).toFixed(3))]),
   );
 }
+
+/** Whether an interrupt is under way on processor `id`: requested, in service, or being worked on behind an exit. */
+export function hasInterrupt({ machine, host, kvm }: Lab, id: number): boolean {
+  const cpu = machine.cpus[id]!;
+  if (!cpu.running) return false;
+  if (cpu.apic.irr.highest() >= 0 || cpu.apic.isr.highest() >= 0 || cpu.nmiPending) return true;
+  return kvm.slaves.has(id) && cpu.vmcs === null && !cpu.registers.halted && host.cpus[id]!.state === "slave";
+}
