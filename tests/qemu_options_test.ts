@@ -58,6 +58,7 @@ Deno.test("slide 30's command line describes the talk's guest", () => {
     noReboot: false,
     noShutdown: false,
     memoryLocked: false,
+    guestHalts: false,
     name: undefined,
     namedThreads: false,
     pidFile: undefined,

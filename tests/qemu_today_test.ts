@@ -5,6 +5,7 @@
  */
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { ExitReason } from "../hw/vmx.ts";
 import { SessionRig } from "./session_rig.ts";
 
 const QEMU = "qemu-system-x86_64 -accel kvm -name guest=vm0,debug-threads=on";
@@ -89,4 +90,17 @@ Deno.test("in the split form there is no PIT in the kernel, and its ticks distur
   rig.ok("monitor vm0 quit; sleep 1");
   rig.ok(`${QEMU}; ssh vm0 true`);
   assert(rig.lab.guests.get("vm0")!.machine.file.vm.pit !== null);
+});
+
+Deno.test("-overcommit cpu-pm=on: HLT does not exit, and timers and commands still reach the guest", () => {
+  const halts = (options: string) => {
+    const rig = today();
+    rig.ok(`${QEMU} ${options}; ssh vm0 true`);
+    const [vcpu] = rig.lab.guests.get("vm0")!.machine.file.vm.vcpus;
+    const before = vcpu!.exits[ExitReason.Hlt]!;
+    assertEquals(rig.ok("ssh vm0 'sleep 1; echo awake'"), "awake\n");
+    return vcpu!.exits[ExitReason.Hlt]! - before;
+  };
+  assert(halts("") > 0);
+  assertEquals(halts("-overcommit cpu-pm=on"), 0);
 });

@@ -80,6 +80,7 @@ export const CAPABILITIES = {
   KVM_CAP_MAX_VCPU_ID: { number: 128, since: "4.7", value: ({ version }) => version.maxVcpuIds },
   KVM_CAP_X2APIC_API: { number: 129, since: "4.8", value: () => X2APIC_API_FLAGS },
   KVM_CAP_IMMEDIATE_EXIT: { number: 136, since: "4.11" },
+  KVM_CAP_X86_DISABLE_EXITS: { number: 143, since: "4.17", value: () => DisableExits.Hlt },
   KVM_CAP_GET_MSR_FEATURES: { number: 153, since: "4.17" },
   KVM_CAP_EXCEPTION_PAYLOAD: { number: 164, since: "4.20" },
   KVM_CAP_DISABLE_QUIRKS2: { number: 213, since: "5.18", value: () => QUIRKS2 },
@@ -89,6 +90,8 @@ export const CAPABILITIES = {
 /** Name of a capability. */
 export type CapabilityName = keyof typeof CAPABILITIES;
 
+/** Flags of KVM_CAP_X86_DISABLE_EXITS that the model has: of MWAIT, PAUSE and C-states it has nothing to exit for. */
+export const DisableExits = { Hlt: 2 } as const;
 /** Flags of KVM_CAP_X2APIC_API: 32-bit ids, no broadcast quirk, and the two that switch EOI-broadcast suppression. */
 export const X2APIC_API_FLAGS = 0xf;
 /** Bits of KVM_X86_VALID_QUIRKS. */

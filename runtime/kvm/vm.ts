@@ -5,7 +5,7 @@
  */
 
 import type { RegisterFile } from "../../hw/register_file.ts";
-import { Ept } from "../../hw/vmx.ts";
+import { Ept, Primary } from "../../hw/vmx.ts";
 import type { StateHash } from "../../hw/sim/state_hash.ts";
 import type { KernelCpu } from "../linux/kernel_cpu.ts";
 import { Vector } from "../linux/vectors.ts";
@@ -46,6 +46,8 @@ export class Vm {
   readonly ept = new Ept();
   /** Devices of the host that belong to it. */
   readonly assigned: AssignedDevice[] = [];
+  /** HLT of its vCPUs does not exit (`KVM_X86_DISABLE_EXITS_HLT`). */
+  haltsInGuestMode = false;
   /** Times that each emulated interrupt line was raised. */
   readonly linesRaised = new Float64Array(24);
   /** Lines that are high now, a bit each. */
@@ -69,6 +71,7 @@ export class Vm {
   /** KVM_CREATE_VCPU; the vCPU executes with `registers` in guest mode. */
   createVcpu(registers: RegisterFile, id = this.vcpus.length): Vcpu {
     const vcpu = new Vcpu(this, id, registers);
+    if (this.haltsInGuestMode) vcpu.vmcs.primary &= ~Primary.HltExiting;
     // The map is made when the vCPU is reset, before it is one of the machine's: it is missing there until something changes.
     this.apicMap.current();
     this.vcpus.push(vcpu);

@@ -18,7 +18,7 @@ import { Context, type InterruptTable, RegisterFile } from "../../hw/register_fi
 import { EBUSY, EEXIST, EFAULT, EINVAL, ENOTTY } from "../linux/errno.ts";
 import type { KernelCpu } from "../linux/kernel_cpu.ts";
 import type { Task } from "../linux/task.ts";
-import { checkExtension, QUIRKS2, X2APIC_API_FLAGS } from "./capabilities.ts";
+import { checkExtension, DisableExits, QUIRKS2, X2APIC_API_FLAGS } from "./capabilities.ts";
 import { KernelFile } from "./descriptors.ts";
 import { Eventfds } from "./eventfd_bindings.ts";
 import { dispatch, type Handlers, type IoctlCall, type Outcome, unmodelledRequest } from "./ioctl_call.ts";
@@ -48,6 +48,7 @@ const Cap = {
   SplitIrqchip: 121,
   MaxVcpuId: 128,
   X2apicApi: 129,
+  DisableExits: 143,
   ExceptionPayload: 164,
   DisableQuirks2: 213,
   TripleFaultEvent: 218,
@@ -256,6 +257,10 @@ export class VmFile extends KernelFile {
         if ((argument & X2apicApi.Use32BitIds) !== 0n) vm.x2apicFormat = true;
         if ((argument & X2apicApi.DisableBroadcastQuirk) !== 0n) vm.broadcastQuirkDisabled = true;
         return 0; // the I/O APIC that suppressing EOI broadcasts is about is user space's
+      case Cap.DisableExits:
+        if ((argument & ~BigInt(DisableExits.Hlt)) !== 0n || vm.vcpus.length > 0) return EINVAL;
+        vm.haltsInGuestMode = argument !== 0n;
+        return 0;
       case Cap.ExceptionPayload:
         this.exceptionPayload = argument !== 0n;
         return 0;

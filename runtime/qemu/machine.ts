@@ -16,13 +16,14 @@ import type {
 } from "../kvm/user_space.ts";
 import type { VmFile } from "../kvm/vm_file.ts";
 import type { QemuSteps } from "./costs.ts";
+import { describeMachine, machineWarnings, obstacles } from "./describe.ts";
 import type { HostDevice } from "./host_device.ts";
 import { IrqRoutes } from "./irq_routes.ts";
 import { MainLoop } from "./main_loop.ts";
 import { Monitor } from "./monitor.ts";
 import type { QemuOptions } from "./options.ts";
 import { PciAssign } from "./pci_assign.ts";
-import { featureText, type VcpuStatus, vcpuStatus } from "./status.ts";
+import { type VcpuStatus, vcpuStatus } from "./status.ts";
 import { VfioPci } from "./vfio_pci.ts";
 import { PublishedVcpu, VcpuThread, type VcpuThreadOwner } from "./vcpu_thread.ts";
 
@@ -88,15 +89,14 @@ const TSS_ADDRESS = 0xfeff_d000;
 const DEVICE_MEMORY = 0xf200_0000;
 const DEVICE_MEMORY_STEP = 0x0010_0000;
 
+/** KVM_CAP_X86_DISABLE_EXITS and its flag for HLT. */
+const DISABLE_EXITS = 143, DISABLE_HLT = 2;
 /** The port of ACPI's PM1a control register, and what a guest writes there to switch the machine off (SLP_EN, S5). */
 const POWER_PORT = { "2012": 0xb004, today: 0x604 } as const;
 const SLEEP_ENABLE = 0x2000;
 /** The line of ACPI's interrupt. */
 const POWER_LINE = 9;
 const SIGHUP = 1, SIGINT = 2, SIGTERM = 15, SIGKILL = 9;
-
-/** What takes the PIT out of the kernel. */
-const PIT_OFF = { "2012": "-no-kvm-pit", today: "-M kernel-irqchip=split" } as const;
 
 /** A machine. */
 export class QemuMachine implements VcpuThreadOwner {
@@ -193,6 +193,9 @@ export class QemuMachine implements VcpuThreadOwner {
     yield* process.ioctl(task, this.vm, "KVM_SET_IDENTITY_MAP_ADDR", IDENTITY_MAP_ADDRESS);
     yield* process.ioctl(task, this.vm, "KVM_SET_TSS_ADDR", TSS_ADDRESS);
     yield* process.ioctl(task, this.vm, "KVM_CREATE_IRQCHIP", 0);
+    if (options.guestHalts) {
+      yield* process.ioctl(task, this.vm, "KVM_ENABLE_CAP", DISABLE_EXITS, 0, DISABLE_HLT);
+    }
     if (options.kvmPit) yield* process.ioctl(task, this.vm, "KVM_CREATE_PIT2", 0);
     yield steps.machineInit;
     let slot = firstFreeSlot(options);
@@ -420,47 +423,12 @@ export class QemuMachine implements VcpuThreadOwner {
 
   /** What the machine is and does, a line each; warnings last. */
   describe(): string[] {
-    const { vm } = this.file;
-    const lines = [
-      `${this.name}: ${this.options.program}, pid ${this.pid}, ${this.running ? "running" : "stopped"}`,
-    ];
-    for (const { index, slaveCpu, directInterrupts, directEoi, directTimer } of this.status()) {
-      lines.push(
-        `vcpu[${index}]: ${slaveCpu === null ? "no slave CPU" : `slave cpu${slaveCpu}`}`,
-        `  direct interrupts ${featureText(directInterrupts)}`,
-        `  direct EOI ${featureText(directEoi)}`,
-        `  direct timer ${featureText(directTimer)}`,
-      );
-    }
-    for (
-      const { device, interrupts } of vm.assigned.map((each) => ({
-        device: each,
-        interrupts: each.interrupts(),
-      }))
-    ) {
-      lines.push(
-        `${device.device.name}: ${
-          interrupts.length === 0 ? "assigned, its interrupts are not in use" : "assigned"
-        }`,
-      );
-      for (const { entry, irq, guestVector, cpu, hostVector } of interrupts) {
-        const direct = hostVector === guestVector && vm.slaves().includes(cpu);
-        lines.push(
-          `  MSI-X ${entry}: irq ${irq}, vector ${hostVector} on cpu${cpu}, guest's vector ${guestVector}` +
-            (direct ? ", straight to the guest" : ", through the host"),
-        );
-      }
-    }
-    return [...lines, ...this.warnings()];
+    return describeMachine(this);
   }
 
   /** What stands in the way of direct delivery. */
   warnings(): string[] {
-    const { vm } = this.file;
-    const warnings = [...this.messages, ...this.assigned.flatMap(({ messages }) => messages)];
-    if (vm.slaves().length === 0) return warnings;
-    const switches = vm.vcpus.reduce((sum, vcpu) => sum + vcpu.directSwitches, 0);
-    return [...warnings, ...this.#obstacles(`, ${vm.pit?.ticks} so far,`, ` (${switches} switches so far)`)];
+    return machineWarnings(this);
   }
 
   /**
@@ -468,24 +436,7 @@ export class QemuMachine implements VcpuThreadOwner {
    * have a slave CPU. With `-S` somebody may still give it one.
    */
   cautions(): string[] {
-    return this.#slaveCpus.length > 0 || this.#canHaveSlaves && this.options.stopped ? this.#obstacles() : [];
-  }
-
-  /** @param ticks, switches counts for the sentence on the PIT */
-  #obstacles(ticks = "", switches = ""): string[] {
-    const obstacles: string[] = [];
-    if (this.file.vm.pit !== null) {
-      obstacles.push(
-        `the PIT is in the kernel (no ${
-          PIT_OFF[this.options.era]
-        }): its ticks${ticks} arrive as virtual interrupts ` +
-          `and turn direct mode off each time${switches}`,
-      );
-    }
-    if (!this.options.cpuFeatures.on.has("x2apic")) {
-      obstacles.push("no +x2apic in -cpu: EOI and timer are trapped");
-    }
-    return obstacles;
+    return this.#slaveCpus.length > 0 || this.#canHaveSlaves && this.options.stopped ? obstacles(this) : [];
   }
 }
 

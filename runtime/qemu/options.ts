@@ -95,6 +95,8 @@ export interface QemuOptions {
   readonly noShutdown: boolean;
   /** `-realtime mlock=on`, `-overcommit mem-lock=on`. */
   readonly memoryLocked: boolean;
+  /** `-overcommit cpu-pm=on`: HLT does not exit, and the host's CPU waits in guest mode. */
+  readonly guestHalts: boolean;
   /** `-name`; undefined if not given. */
   readonly name: string | undefined;
   /** `-name debug-threads=on`: threads have names of their own. */
@@ -247,13 +249,15 @@ function describe(line: CommandLine, host: QemuHost): QemuOptions {
 }
 
 /** Switches that change how the kernel treats the machine. */
-function switches(line: CommandLine): { kvmPitReinjection: boolean; memoryLocked: boolean } {
+function switches(
+  line: CommandLine,
+): Pick<QemuOptions, "kvmPitReinjection" | "memoryLocked" | "guestHalts"> {
   const overcommit = line.last("overcommit");
   const values = parseKeyValues(overcommit?.argument ?? "");
-  if (values.get("cpu-pm") === "on") line.fail("cpu-pm is not modelled", overcommit);
   return {
     kvmPitReinjection: !line.has("no-kvm-pit-reinjection") &&
       globals(line).get("kvm-pit.lost_tick_policy") !== "discard",
+    guestHalts: values.get("cpu-pm") === "on",
     memoryLocked: values.get("mem-lock") === "on" ||
       parseKeyValues(line.last("realtime")?.argument ?? "").get("mlock") === "on",
   };
