@@ -202,18 +202,21 @@ Deno.test("memory_and_clock: pool, transparent pages and governor as asked for; 
 
 Deno.test("isolcpus: the loader's parameters and a start later the CPU has nothing but the kernel's own threads", () => {
   tested.add("isolcpus");
-  for (const era of ["2012", "today"]) {
+  for (
+    const [era, threads] of [
+      ["2012", "migration kworker ksoftirqd watchdog"],
+      ["today", "cpuhp migration ksoftirqd kworker"],
+    ] as const
+  ) {
     const rig = new SessionRig({ system: "kvm", strict: true });
     rig.ok(`set -o era=${era}`);
     const first = rig.ok(". /root/examples/setup/isolcpus.rtk 3");
     assertStringIncludes(first, 'append "isolcpus=3 irqaffinity=0,1,2"\nisolated: 3\n');
-    assertEquals(
-      first.split("\n").filter((line) => line.startsWith("cpu3: ")).map((line) => line.replace(/\/.*/, "")),
-      ["cpu3: migration", "cpu3: kworker", "cpu3: ksoftirqd", "cpu3: watchdog"],
-    );
+    const there = first.split("\n").filter((line) => line.startsWith("cpu3: "));
+    assertEquals(there.map((line) => line.slice(6).replace(/\/.*/, "")).join(" "), threads);
     // A second run finds the CPU isolated and does not start the machine again.
     const { lab } = rig;
-    assertStringIncludes(rig.ok(". /root/examples/setup/isolcpus.rtk 3"), "isolated: 3\ncpu3: migration/3\n");
+    assertStringIncludes(rig.ok(". /root/examples/setup/isolcpus.rtk 3"), "isolated: 3\ncpu3: ");
     assert(rig.lab === lab);
     assertEquals(rig.lab.software.irqs.list().map(({ cpu }) => cpu === 3), [
       false,

@@ -337,3 +337,28 @@ Deno.test("debugfs counts KVM's exits by the kernel's names; a direct interrupt 
     "irq_window_exits\nnmi_window_exits\n",
   );
 });
+
+Deno.test("/proc/softirqs counts a network device's polls on the CPU of its interrupt; /proc/modules is empty", () => {
+  const rig = host("today");
+  const polls = () => rig.ok("awk '/NET_RX/ { print $2, $3, $4, $5 }' /proc/softirqs");
+  assertEquals(polls(), "0 0 0 0\n");
+  rig.ok("echo 4 > /proc/irq/42/smp_affinity; irq vf0; run 1ms; irq vf0; run 1ms");
+  assertEquals(polls(), "0 0 2 0\n");
+  assertEquals(
+    rig.ok("head -n 2 /proc/softirqs"),
+    "                    CPU0       CPU1       CPU2       CPU3       \n          HI:          0          0          0          0\n",
+  );
+  assertEquals(rig.ok("grep -c IOPOLL /proc/softirqs || grep -c IRQ_POLL /proc/softirqs"), "0\n1\n");
+  assertEquals(rig.ok("wc -c < /proc/modules"), "0\n");
+});
+
+Deno.test("today every CPU has a thread for its hotplug, and none for a watchdog", () => {
+  assertEquals(
+    host("today").ok("ps -eo comm | grep /2"),
+    "cpuhp/2\nmigration/2\nksoftirqd/2\nkworker/2:0-eve\n",
+  );
+  assertEquals(
+    host("2012").ok("ps -eo comm | grep /2"),
+    "migration/2\nkworker/2:0\nksoftirqd/2\nwatchdog/2\n",
+  );
+});

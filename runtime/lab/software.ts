@@ -129,7 +129,7 @@ export class Software {
     this.effects = options.effects ?? new DeviceEffects(machine, bus);
     this.irqs = new Irqs(kernel, options.slaveAffinity);
     if (boot.irqAffinity !== 0) this.irqs.defaultAffinity = boot.irqAffinity;
-    this.threads = new KernelThreads(kernel);
+    this.threads = new KernelThreads(kernel, options.interfaces.hotplugThreads);
     this.hotplug = isGuest
       ? null
       : new CpuHotplug(kernel, machine, this.irqs, this.threads, options.movesInterrupts);

@@ -36,6 +36,10 @@ export interface KernelInterfaces {
   readonly schedulerTunables: "sysctl" | "debugfs";
   /** `cpuN/topology` has the names without `sibling` (since 5.3). */
   readonly topologyNamesPackages: boolean;
+  /** Kinds of softirqs that `/proc/softirqs` has a row for. */
+  readonly softirqs: readonly string[];
+  /** Every CPU has a thread for its hotplug (since 4.6) and none for a watchdog (until 4.18); a kworker tells its queue. */
+  readonly hotplugThreads: boolean;
   /** `/proc/meminfo` has `MemAvailable` (since 3.14). */
   readonly memAvailable: boolean;
   /** Width of the first column of `/proc/PID/sched` (wider since 3.19). */
@@ -62,6 +66,8 @@ export const INTERFACES: Readonly<Record<InterfaceVersion, KernelInterfaces>> = 
     onlineTakesWords: false,
     schedulerTunables: "sysctl",
     topologyNamesPackages: false,
+    softirqs: "HI TIMER NET_TX NET_RX BLOCK BLOCK_IOPOLL TASKLET SCHED HRTIMER RCU".split(" "),
+    hotplugThreads: false,
     memAvailable: false,
     schedColumn: 35,
     compiler: "gcc version 4.6.3 (GCC) ",
@@ -78,6 +84,8 @@ export const INTERFACES: Readonly<Record<InterfaceVersion, KernelInterfaces>> = 
     onlineTakesWords: true,
     schedulerTunables: "debugfs",
     topologyNamesPackages: true,
+    softirqs: "HI TIMER NET_TX NET_RX BLOCK IRQ_POLL TASKLET SCHED HRTIMER RCU".split(" "),
+    hotplugThreads: true,
     memAvailable: true,
     schedColumn: 45,
     compiler: "gcc (GCC) 14.2.0, GNU ld (GNU Binutils) 2.44",

@@ -1,8 +1,8 @@
 /**
  * Kernel threads: `kthreadd` and those that every CPU has. They sleep until they are given work, and show in `ps`.
  *
- * *Document*: Linux 3.5 `kernel/kthread.c`, `kernel/stop_machine.c`, `kernel/softirq.c`, `kernel/workqueue.c`,
- * `kernel/watchdog.c`.
+ * *Document*: Linux 3.5 and 6.18 `kernel/kthread.c`, `kernel/stop_machine.c`, `kernel/softirq.c`, `kernel/workqueue.c`,
+ * `kernel/watchdog.c`, `kernel/cpu.c`.
  *
  * *Modelled*: names, pids in the order of boot, policies, binding to a CPU; work handed to a thread.
  *
@@ -62,6 +62,14 @@ function* doWork(item: Step): Activity {
   yield item;
 }
 
+/** The threads of CPU `id`, in the order of boot. CPU 0's come up before the scheduler knows of the others. */
+function namesOf(id: number, hotplugThreads: boolean): readonly string[] {
+  if (hotplugThreads) return [`cpuhp/${id}`, `migration/${id}`, `ksoftirqd/${id}`, `kworker/${id}:0-events`];
+  const [kworker, migration, ksoftirqd] = [`kworker/${id}:0`, `migration/${id}`, `ksoftirqd/${id}`];
+  const first = id === 0 ? [ksoftirqd, kworker, migration] : [migration, kworker, ksoftirqd];
+  return [...first, `watchdog/${id}`];
+}
+
 /** Real-time priority of the stop class: above every SCHED_FIFO task. `ps` shows 99. */
 const STOP_PRIORITY = 100;
 
@@ -71,29 +79,36 @@ export class KernelThreads {
   readonly #stoppers: KernelThread[] = [];
   readonly #kworkers: KernelThread[] = [];
 
-  /** Makes them all; none of them runs yet. */
-  constructor(readonly kernel: Kernel) {
+  /**
+   * Makes them all; none of them runs yet.
+   *
+   * @param hotplugThreads later kernels' set: a thread for each CPU's hotplug, none for a watchdog
+   */
+  constructor(readonly kernel: Kernel, hotplugThreads = false) {
     new KernelThread(kernel, "kthreadd", null);
     for (const cpu of kernel.cpus) {
       const { id } = cpu;
       const make = (name: string) => new KernelThread(kernel, name, cpu);
-      // CPU 0's come up before the scheduler knows of the others, in another order.
-      const names = id === 0
-        ? ["ksoftirqd", "kworker", "migration", "watchdog"]
-        : ["migration", "kworker", "ksoftirqd", "watchdog"];
-      const threads = names.map((name) => {
-        const thread = make(name === "kworker" ? `kworker/${id}:0` : `${name}/${id}`);
-        if (name === "migration" || name === "watchdog") thread.task.policy = "SCHED_FIFO";
-        if (name === "watchdog") thread.task.rtPriority = 99;
-        if (name === "migration") {
+      const threads = namesOf(id, hotplugThreads).map((name) => {
+        const thread = make(name);
+        const [kind] = name.split("/");
+        if (kind === "migration" || kind === "watchdog") thread.task.policy = "SCHED_FIFO";
+        if (kind === "watchdog") thread.task.rtPriority = 99;
+        if (kind === "kworker") this.#kworkers[id] = thread;
+        if (kind === "migration") {
           thread.task.rtPriority = STOP_PRIORITY;
           this.#stoppers[id] = thread;
         }
         return thread;
       });
-      if (id === 0) new KernelThread(kernel, "kworker/u:0", null);
+      if (id === 0) {
+        new KernelThread(
+          kernel,
+          hotplugThreads ? `kworker/u${4 * kernel.cpus.length}:0-events_unbound` : "kworker/u:0",
+          null,
+        );
+      }
       this.#bound.set(id, threads);
-      this.#kworkers[id] = threads[1]!; // second on every CPU
     }
     kernel.queueWork = (cpu, ns) => {
       this.#kworkers[cpu.id]!.run(doWork(work("kworker item", kernel.kernelLayer, ns)), cpu);

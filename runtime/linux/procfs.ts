@@ -3,8 +3,8 @@
  *
  * *Document*: Linux 3.5 `fs/proc/`; `Documentation/filesystems/proc.txt`.
  *
- * *Modelled*: `cmdline`, `cpuinfo`, `filesystems`, `interrupts`, `irq`, `loadavg`, `meminfo`, `mounts`, `stat`,
- * `sys`, `uptime`, `version`; directories of processes.
+ * *Modelled*: `cmdline`, `cpuinfo`, `filesystems`, `interrupts`, `irq`, `loadavg`, `meminfo`, `modules`, `mounts`,
+ * `softirqs`, `stat`, `sys`, `uptime`, `version`; directories of processes.
  *
  * *Not modelled*: everything else; it is absent.
  *
@@ -32,6 +32,7 @@ import { interruptTotal, procInterrupts, sum } from "./proc_interrupts.ts";
 import { procIrq } from "./proc_irq.ts";
 import { procMeminfo } from "./proc_meminfo.ts";
 import { procPid, procSelf } from "./proc_pid.ts";
+import { procSoftirqs } from "./proc_softirqs.ts";
 import { procSys } from "./proc_sys.ts";
 import type { Task } from "./task.ts";
 import type { DirectoryNode, Node, Vfs } from "./vfs.ts";
@@ -109,7 +110,9 @@ export function procfs(kernel: Kernel, ports: ProcPorts): { root: DirectoryNode;
     ["filesystems", file(() => FILE_SYSTEMS.map((name) => `nodev\t${name}\n`).join(""))],
     ["loadavg", file(() => loadavg(kernel))],
     ["meminfo", file(() => procMeminfo(kernel.memory, interfaces))],
+    ["modules", file(() => "")], // all are built in
     ["mounts", file(() => mounts(ports.vfs))],
+    ["softirqs", file(() => procSoftirqs(kernel, interfaces))],
     ["stat", file(() => stat(kernel, ports))],
     ["sys", sys],
     ["uptime", file(() => uptime(kernel, ports))],

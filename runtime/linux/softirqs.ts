@@ -26,6 +26,10 @@ export class Softirqs {
   #task: Task | null = null;
   #flag = false;
   #preemptCount = 0;
+  /** How many of one step have been begun: sections of the background. */
+  sections = 0;
+  /** How many of more: polls of network devices. */
+  polls = 0;
 
   /** Whether any waits to be done. */
   get pending(): boolean {
@@ -48,6 +52,8 @@ export class Softirqs {
     if (raised.length === 0 || this.#task !== null) return false;
     const { registers, current, kernel } = cpu;
     this.#work = raised.length === 1 ? raised.pop()! : raised.shift()!;
+    if (this.#work instanceof Step) this.sections++;
+    else this.polls++;
     this.#task = current;
     this.#flag = registers.interruptFlag;
     this.#preemptCount = current.preemptCount;

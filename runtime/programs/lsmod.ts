@@ -13,7 +13,7 @@ Usage: lsmod
 Effects: prints the heading, and no module: every module of the model is built in
 Exit status: 0; 1 on a wrong argument
 Errors: invalid option -- 'X'; extra operand ‘TEXT’
-Differs from the real one: there is no /proc/modules
+Differs from the real one: it does not look into /proc/modules, which is empty
 Examples: lsmod`;
 
 /** The program. */
