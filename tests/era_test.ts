@@ -179,6 +179,22 @@ Deno.test("with sriov_drivers_autoprobe off virtual functions come without a dri
   );
 });
 
+Deno.test("a device that a guest has is not let go: unbind is busy, and the card keeps its virtual functions", () => {
+  const rig = today();
+  rig.ok(`echo ${VF} > ${VF_DEVICE}/driver/unbind; echo 8086 10ed > /sys/bus/pci/drivers/vfio-pci/new_id
+    qemu-kvm -m 1024 -nographic -device vfio-pci,host=05:00.0; ssh vm0 true`);
+  const { status, err } = rig.run(`echo ${VF} > /sys/bus/pci/drivers/vfio-pci/unbind`);
+  assertEquals([status, err], [1, "x.rtk: line 1: echo: write error: Device or resource busy\n"]);
+  assertEquals(
+    rig.run("echo 0 > /sys/bus/pci/devices/0000:04:00.0/sriov_numvfs").err,
+    "x.rtk: line 1: echo: write error: Operation not permitted\n",
+  );
+  rig.ok("kill $(ps -eo pid,comm | awk '/qemu/ { print $1 }'); sleep 1");
+  rig.ok(
+    `echo ${VF} > /sys/bus/pci/drivers/vfio-pci/unbind; echo 0 > /sys/bus/pci/devices/0000:04:00.0/sriov_numvfs`,
+  );
+});
+
 // ---- the kernel command line ----
 
 Deno.test("isolcpus: the scheduler leaves the CPUs alone, whatever the load, unless a task asks for one", () => {

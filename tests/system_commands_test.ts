@@ -323,10 +323,10 @@ Deno.test("a program started by taskset or chrt, and what it starts, has its CPU
 Deno.test("vCPU threads can be moved: the guest goes on", () => {
   const rig = new SessionRig({ system: "kvm" });
   rig.ok(`chrt -f 30 ${START.replace(".patched", "")}; ssh vm0 true`);
-  assertEquals(rig.ok("ps -C qemu-kvm -o cls,rtprio | sort -u"), " FF     30\nCLS RTPRIO\n");
-  rig.ok("for pid in $(ps -C qemu-kvm -o pid=); do taskset -pc 1 $pid; done");
+  assertEquals(rig.ok("ps -L -C qemu-kvm -o cls,rtprio | sort -u"), " FF     30\nCLS RTPRIO\n");
+  rig.ok("for pid in $(ps -L -C qemu-kvm -o tid=); do taskset -pc 1 $pid; done");
   rig.ok("ssh vm0 cyclictest -n -q -l 100");
-  assertEquals(rig.ok("ps -C qemu-kvm -o psr="), "  1\n  1\n");
+  assertEquals(rig.ok("ps -L -C qemu-kvm -o psr="), "  1\n  1\n");
   assertEquals(rig.result.cyclictest.threads[0]!.histogram.count, 100);
 });
 

@@ -362,3 +362,14 @@ Deno.test("today every CPU has a thread for its hotplug, and none for a watchdog
     "migration/2\nkworker/2:0\nksoftirqd/2\nwatchdog/2\n",
   );
 });
+
+Deno.test("ps lists processes; with -L their threads, each with its process's pid beside its own", () => {
+  const rig = host("2012");
+  rig.ok("qemu-kvm -m 1024 -nographic; ssh vm0 true");
+  const lines = (options: string) => rig.ok(`ps ${options} | grep qemu`).trim().split("\n");
+  assertEquals(lines("-eo pid,comm").length, 1);
+  const [pid] = lines("-eo pid=,comm=")[0]!.trim().split(" ");
+  const threads = lines("-eLo pid=,tid=,comm=").map((line) => line.trim().split(/ +/));
+  assertEquals(threads.map(([process]) => process), [pid, pid]);
+  assertEquals(threads.map(([, tid]) => tid).join("\n"), rig.ok(`ls /proc/${pid}/task`).trim());
+});

@@ -84,6 +84,8 @@ export interface PciDriver {
   probe(device: PciDevice): Activity<Errno | void>;
   /** Lets the device go. */
   remove(device: PciDevice): Activity<void>;
+  /** A program has the device, and the driver does not let it go. */
+  isInUse?(device: PciDevice): boolean;
   /** Virtual functions that it manages at most (`pci_sriov_set_totalvfs`), if fewer than the hardware has. */
   readonly vfsMax?: number;
   /** Sets the number of virtual functions (`sriov_numvfs`). */
@@ -223,11 +225,12 @@ export class PciCore {
     return failed;
   }
 
-  /** `echo NAME > unbind`; ENODEV if no device of that full name is bound to the driver. */
+  /** `echo NAME > unbind`; ENODEV if no device of that full name is bound to the driver; EBUSY if that keeps it. */
   *unbind(driverName: string, text: string): Activity<Errno | void> {
     yield this.steps.sysfsStore;
     const device = this.device(text);
     if (device === undefined || device.driver !== driverName) return ENODEV;
+    if (this.driver(driverName)?.isInUse?.(device)) return EBUSY;
     yield* this.#lock(device);
     yield* this.#release(device);
     device.locked = false;

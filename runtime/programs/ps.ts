@@ -9,7 +9,7 @@
  * *Not modelled*: parents, users, memory, start times, command lines, terminals: the formats and columns that need them
  * are refused. BSD options.
  *
- * *Deviations*: every thread is a process of its own; there is no init, and shells are no tasks.
+ * *Deviations*: there is no init, and shells are no tasks.
  *
  * @module
  */
@@ -44,7 +44,7 @@ const CLASSES = { SCHED_OTHER: "TS", SCHED_FIFO: "FF", SCHED_RR: "RR" } as const
 
 /** The stop class shows as SCHED_FIFO 99. */
 const priorityOf = ({ rtPriority }: Task) => Math.min(rtPriority, PRIORITY_MAX);
-const pid = (heading: string): Column => ({ heading, width: 5, text: (task) => `${task.pid}` });
+const thread = (heading: string): Column => ({ heading, width: 5, text: (task) => `${task.pid}` });
 /** The kernel keeps 15 characters (TASK_COMM_LEN). */
 const commandName = ({ name: text }: Task) => text.slice(0, 15);
 const state = ({ runnable }: Task) => runnable ? "R" : "S";
@@ -64,10 +64,11 @@ const time: Column = {
 
 /** The columns that are modelled, by the names that `-o` takes. */
 const COLUMNS: ReadonlyMap<string, Column> = new Map<string, Column>([
-  ["pid", pid("PID")],
-  ["tid", pid("TID")],
-  ["lwp", pid("LWP")],
-  ["spid", pid("SPID")],
+  ["pid", { heading: "PID", width: 5, text: (task) => `${task.tgid}` }],
+  ["tgid", { heading: "TGID", width: 5, text: (task) => `${task.tgid}` }],
+  ["tid", thread("TID")],
+  ["lwp", thread("LWP")],
+  ["spid", thread("SPID")],
   ["psr", { heading: "PSR", width: 3, text: (task, { processors }) => `${processors.indexOf(task.cpu)}` }],
   ["cls", className("CLS")],
   ["class", className("CLS")],
@@ -91,7 +92,7 @@ const COLUMNS: ReadonlyMap<string, Column> = new Map<string, Column>([
 
 /** Columns of the real tool for which the model has nothing. */
 const REFUSED = new Set(
-  ("args cmd command pcpu %cpu pmem %mem rss rssize vsz vsize size user uid euser ruser group gid ppid pgid sid tgid " +
+  ("args cmd command pcpu %cpu pmem %mem rss rssize vsz vsize size user uid euser ruser group gid ppid pgid sid " +
     "start stime lstart etime etimes bsdstart bsdtime wchan nlwp thcount flags f addr sz cgroup c cp").split(
       " ",
     ),
@@ -141,7 +142,7 @@ export const ps: Program = {
           if (list.length === 0 || list.some((word) => !/^\d+$/.test(word))) {
             return refuse(command, "process ID list syntax error");
           }
-          selected.push((task) => list.includes(`${task.pid}`));
+          selected.push((task) => list.includes(`${task.tgid}`) || list.includes(`${task.pid}`));
           break;
         case "C":
           selected.push((task) => list.some((word) => word.slice(0, 15) === commandName(task)));
@@ -158,7 +159,9 @@ export const ps: Program = {
     if (columns.length === 0) addColumns(threads ? WITH_THREADS : PLAIN, columns);
     const wanted = (task: Task) =>
       all || (selected.length === 0 ? !task.kernelThread : selected.some((matches) => matches(task)));
-    const tasks = [...kernel.tasks.values()].filter(wanted);
+    const tasks = [...kernel.tasks.values()].filter((task) =>
+      (threads || task.pid === task.tgid) && wanted(task)
+    );
     if (columns.some(({ heading }) => heading !== "")) {
       command.stdout(row(columns.map(({ column, heading }) => ({ column, text: heading }))));
     }

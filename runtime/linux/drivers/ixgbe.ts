@@ -17,7 +17,7 @@
  */
 
 import type { Activity } from "../../../hw/sim/activity.ts";
-import { EINVAL, Errno } from "../errno.ts";
+import { EINVAL, EPERM, Errno } from "../errno.ts";
 import type { PciCore, PciDriver } from "../pci_bus.ts";
 import type { PciDevice } from "../pci_device.ts";
 import { pciId } from "../pci_ids.ts";
@@ -48,6 +48,9 @@ const EITR_CNT_WDIS = 0x8000_0000;
 const OTHER_CAUSES = 1 << 20 | 1 << 19;
 /** Throttling of the vector for everything else. */
 const OTHER_ITR = 1950;
+
+/** Logged where virtual functions cannot be taken away. */
+const VFS_STAY = "Unloading driver while VFs are assigned - VFs will not be deallocated";
 
 /** Virtual functions that the driver allows: one pool of the 64 is left to the physical function. */
 export const IXGBE_VFS_MAX = 63;
@@ -130,7 +133,7 @@ export class Ixgbe implements PciDriver {
     yield this.core.steps.ixgbeRemove;
     this.network.unregister(interfaceName);
     if (this.core.virtualFunctions(device).some(({ assigned }) => assigned)) {
-      device.log("Unloading driver while VFs are assigned - VFs will not be deallocated");
+      device.log(VFS_STAY);
     } else {
       yield* this.core.disableSriov(device);
     }
@@ -140,7 +143,13 @@ export class Ixgbe implements PciDriver {
   }
 
   *sriovConfigure(device: PciDevice, count: number): Activity<Errno | void> {
-    if (count === 0) return yield* this.core.disableSriov(device);
+    if (count === 0) {
+      if (this.core.virtualFunctions(device).some(({ assigned }) => assigned)) {
+        device.log(VFS_STAY);
+        return EPERM;
+      }
+      return yield* this.core.disableSriov(device);
+    }
     return yield* this.core.enableSriov(device, count);
   }
 

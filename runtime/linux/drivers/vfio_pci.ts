@@ -10,6 +10,9 @@
  * *Not modelled*: the ioctls of these files: who assigns a device asks {@linkcode VfioPci} itself. Neither iommufd nor
  * no-IOMMU mode.
  *
+ * *Deviations*: unbinding a device whose group a program has open fails with EBUSY; Linux asks the program to let it go,
+ * and waits.
+ *
  * @module
  */
 
@@ -46,6 +49,11 @@ export class VfioPci implements PciDriver {
   /** Nothing to undo. */
   *remove(_device: PciDevice): Activity<void> {
     yield this.core.steps.pciStubRemove;
+  }
+
+  isInUse(device: PciDevice): boolean {
+    const group = this.core.iommu?.of(device);
+    return group !== undefined && this.isOpen(group);
   }
 
   /** Groups of which a device is bound: those that `/dev/vfio` has a file for, by number. */
