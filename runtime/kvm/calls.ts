@@ -34,16 +34,23 @@ import { Cpuid2, STRUCTURES } from "./uapi/structures.ts";
 import { UserMemory } from "./uapi/user_memory.ts";
 import type { GuestMemory } from "./vm_file.ts";
 
-/** The calls, with the fewest and the most arguments that each takes. */
-const SIGNATURES: Readonly<Record<string, readonly [least: number, most: number]>> = {
-  open: [2, 3],
-  close: [1, 1],
-  ioctl: [2, Infinity], // a structure's numbers may stand in a row
-  eventfd: [1, 2],
-  read: [3, 3],
-  write: [3, 3],
-  mmap: [6, 6],
-  munmap: [2, 2],
+/** What a call takes. */
+interface Signature {
+  /** Fewest and most arguments. */
+  readonly count: readonly [least: number, most: number];
+  /** Those that are numbers. */
+  readonly numbers: readonly number[];
+}
+
+const SIGNATURES: Readonly<Record<string, Signature>> = {
+  open: { count: [2, 3], numbers: [1, 2] },
+  close: { count: [1, 1], numbers: [0] },
+  ioctl: { count: [2, Infinity], numbers: [0, 1] }, // a structure's numbers may stand in a row
+  eventfd: { count: [1, 2], numbers: [0, 1] },
+  read: { count: [3, 3], numbers: [0, 2] },
+  write: { count: [3, 3], numbers: [0, 1, 2] },
+  mmap: { count: [6, 6], numbers: [0, 1, 2, 3, 4, 5] },
+  munmap: { count: [2, 2], numbers: [0, 1] },
 };
 
 /** The calls that a process makes. One for each process. */
@@ -93,14 +100,12 @@ export class KvmCalls {
 
   /** What a C compiler would say of a call: too few arguments, an unknown field; `undefined`: nothing. */
   complaint(name: string, args: readonly CallValue[]): string | undefined {
-    const [least, most] = SIGNATURES[name]!;
+    const { count: [least, most], numbers } = SIGNATURES[name]!;
     if (args.length < least) return `too few arguments to function '${name}'`;
     if (args.length > most) return `too many arguments to function '${name}'`;
     try {
-      if (name === "ioctl") {
-        integer(name, args, 0);
-        argumentOf(integer(name, args, 1), args);
-      }
+      for (const index of numbers) integer(name, args, index);
+      if (name === "ioctl") argumentOf(integer(name, args, 1), args);
     } catch (error) {
       if (error instanceof ArgumentError) return error.message;
       throw error;

@@ -105,6 +105,9 @@ export function bufferOf(structure: Structure, args: readonly CallValue[]): Buff
 /** `{ … }`. */
 function initialized(structure: Structure, initializer: Initializer): View {
   const tailLength = structure.tail === undefined ? 0 : itemsOfTail(structure, initializer);
+  if (tailLength > MOST_ELEMENTS) {
+    throw new ArgumentError(`size of array '${structure.tail!.name}' is too large`);
+  }
   const view = structure.make(tailLength);
   fill(view, initializer);
   return view;
@@ -174,7 +177,9 @@ function assign(
 ): void {
   const { type, name } = field;
   const room = (field.count ?? 1) || Math.floor((view.bytes.length - view.structure.size) / sizeOf(type));
-  if (index >= room) throw new ArgumentError(`array index in initializer exceeds bounds of '${name}'`);
+  if (index < 0 || index >= room) {
+    throw new ArgumentError(`array index in initializer exceeds bounds of '${name}'`);
+  }
   if (typeof type === "string") {
     if (designators.length > 0) throw new ArgumentError(`'${name}' is no structure`);
     if (typeof value === "object") throw new ArgumentError(`'${name}' is a number, not a structure`);
@@ -231,7 +236,11 @@ function variableBuffer(structure: Structure, variable: VariableArgument): Buffe
   const wanted = count === undefined
     ? 0
     : Number(variable.elements.get(variable.numbered ? "0" : count) ?? 0n);
-  const elements = Math.max(0, ...given, Math.min(wanted, MOST_ELEMENTS));
+  const elements = Math.max(
+    0,
+    ...given.filter((length) => length <= MOST_ELEMENTS),
+    Math.min(wanted, MOST_ELEMENTS),
+  );
   const view = structure.make(elements);
   const leaves = leavesOf(structure, elements);
   const byKey = new Map(leaves.map((leaf, i) => [variable.numbered ? String(i) : leaf.path, leaf]));
