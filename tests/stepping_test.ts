@@ -228,3 +228,24 @@ Deno.test("at a stop the prompt comes back, and the command goes on as time does
   assertEquals(state(rig), before);
   assertMatch(type("ls /tmp; step 50; back 50").out, /x\n/);
 });
+
+Deno.test("who disabled direct EOI, and who enabled it again (A4)", () => {
+  const rig = busyGuest("rfc-v2");
+  rig.ok("ssh vm0 true &\nstop-at msr-bitmap 0x80b");
+  assertMatch(rig.ok("run"), /msr-bitmap 0x80b: 0 -> 1/);
+  const before = state(rig);
+  const why = rig.ok("why");
+  assertMatch(why, /kvm_set_direct_interrupt vcpu=0 enabled=false/);
+  assertMatch(why, /cpu3 +exit VM exit reason=0/, "the NMI kick");
+  assertMatch(why, /<- .*lapic3 +request NMI/);
+  assertMatch(why, /lapic0 +request/, "what came to the host");
+  assertMatch(rig.ok("changed msr-bitmap 0x80b"), new RegExp(`0 -> 1 at event ${before.event}, `));
+  assertEquals(state(rig), before, "looking changes nothing");
+  rig.ok("run");
+  assertMatch(
+    rig.ok("why"),
+    /enabled=true\n<- [^]*exit VM exit reason=32 qualification=2059/,
+    "the last EOI",
+  );
+  assertMatch(rig.run("changed cpu3.lapic.irs").err, /did you mean cpu3\.lapic\.isr/);
+});

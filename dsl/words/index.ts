@@ -21,11 +21,16 @@ import { show } from "./show.ts";
 import { slide } from "./slide.ts";
 import { step } from "./step.ts";
 import { stopWords } from "./stop.ts";
+import { whyWords } from "./why.ts";
 
 /** Every word, bound to a session. */
 export function laboratoryWords(session: Session): readonly Command[] {
   const single = [boot, step, back, run, goto, bookmark, show, diagram, expect, explain, slide, params, irq];
-  const words: Command[] = [...single.map((word) => word(session)), ...stopWords(session)];
+  const words: Command[] = [
+    ...single.map((word) => word(session)),
+    ...stopWords(session),
+    ...whyWords(session),
+  ];
   words.push(help(session, () => words));
   return words;
 }
