@@ -17,7 +17,7 @@ Examples: stop-at exit reason=HLT; run 1ms
   stop-at`;
 
 /** `watch`. */
-const watchDoc = `watch - time stands still where a value changes
+const watchDoc = `watch - a value at whose change time stands still
 Usage: watch EXPR
 Effects: time stands still with the first event after which EXPR has another value: a quantity of stop-at's conditions, or a
   register as changed takes it
