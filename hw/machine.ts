@@ -37,6 +37,8 @@ import type { RegisterFile } from "./register_file.ts";
 import { count, hz, ns, parameters, type Values } from "./parameters.ts";
 import { nicTimes } from "./nic_82599_switch.ts";
 import { pathFactorParameters, pathFactors } from "./path_factor.ts";
+import { MachineIoApic } from "./machine_ioapic.ts";
+import { RemappingUnit } from "./vtd.ts";
 
 /** What makes one machine differ from another, beside its processors' own costs. */
 export const machineParameters = parameters({
@@ -59,6 +61,7 @@ export type MachineParameters = Values<typeof machineParameters>;
 /** An interrupt message on its way. */
 interface Message {
   readonly alarm: Alarm;
+  level: boolean;
   cpu: LogicalCpu;
   mode: number;
   vector: number;
@@ -73,6 +76,10 @@ export class Machine implements ProcessorBus {
   startup: (cpu: LogicalCpu) => RegisterFile | null = () => null;
   /** I/O ports and memory-mapped registers by address; devices enter themselves here. */
   readonly ports = new Map<number, { read(): number; write(value: number): void }>();
+  /** The I/O APIC: lines that are no messages. */
+  readonly ioApic: MachineIoApic = new MachineIoApic(this);
+  /** Between the devices on one side, memory and interrupt messages on the other; off until software switches it on. */
+  readonly remapping: RemappingUnit = new RemappingUnit();
   /** Devices that write to memory. */
   readonly busMasters: { writtenBytes(nowNs: number): number }[] = [];
   readonly #timers: Alarm[];
@@ -210,10 +217,45 @@ export class Machine implements ProcessorBus {
     else this.#send(cpu, DeliveryMode.Fixed, vector, 0, this.parameters.msiLatency, atEnd);
   }
 
+  /**
+   * A message of a chip's or device's, to whomever its destination means.
+   *
+   * @returns whether there is somebody
+   */
+  interruptMessage(
+    { mode, vector, destination, logical, level }: {
+      readonly mode: number;
+      readonly vector: number;
+      readonly destination: number;
+      readonly logical: boolean;
+      readonly level: boolean;
+    },
+  ): boolean {
+    const meant = this.#oneOf(
+      this.cpus.filter(({ apic }) => apic.matches(destination, logical)),
+      mode,
+      vector,
+    );
+    for (const cpu of meant) {
+      this.#send(cpu, mode, vector, 0, this.parameters.msiLatency, false, level);
+    }
+    if (meant.length === 0) this.droppedMessages++;
+    return meant.length > 0;
+  }
+
+  /** Lowest-priority arbitration is the bus's own: any one of them may take the message. */
+  #oneOf(cpus: readonly LogicalCpu[], mode: number, vector: number): readonly LogicalCpu[] {
+    if (mode !== DeliveryMode.LowestPriority || cpus.length < 2) return cpus;
+    return [cpus[this.engine.choose(cpus.length, `lowest priority, vector ${vector}`)]!];
+  }
+
   #apply(cpu: LogicalCpu, effect: ApicEffect): boolean {
     switch (effect.kind) {
-      case "none": // TPR may have been lowered
       case "eoi":
+        if (effect.broadcast) this.ioApic.endOfInterrupt(effect.vector);
+        cpu.signal();
+        return true;
+      case "none": // TPR may have been lowered
         cpu.signal();
         return true;
       case "timer":
@@ -254,17 +296,17 @@ export class Machine implements ProcessorBus {
 
   #interprocessor(from: LogicalCpu, ipi: Ipi): void {
     if (ipi.mode === DeliveryMode.Init && ipi.level && !ipi.assert) return; // a de-assert: not since the Pentium 4
-    let meant = this.cpus.filter((cpu) =>
-      ipi.shorthand === 0
-        ? cpu.apic.matches(ipi.destination, ipi.logical)
-        : ipi.shorthand === 1
-        ? cpu === from
-        : ipi.shorthand === 2 || cpu !== from
+    const meant = this.#oneOf(
+      this.cpus.filter((cpu) =>
+        ipi.shorthand === 0
+          ? cpu.apic.matches(ipi.destination, ipi.logical)
+          : ipi.shorthand === 1
+          ? cpu === from
+          : ipi.shorthand === 2 || cpu !== from
+      ),
+      ipi.mode,
+      ipi.vector,
     );
-    if (ipi.mode === DeliveryMode.LowestPriority && meant.length > 1) {
-      // Arbitration is the bus's own: any of them may take it.
-      meant = [meant[this.engine.choose(meant.length, `lowest priority, vector ${ipi.vector}`)]!];
-    }
     for (const cpu of meant) {
       this.#send(cpu, ipi.mode, ipi.vector, from.pathFactor, cpu === from ? 0 : this.parameters.ipiLatency);
     }
@@ -277,12 +319,14 @@ export class Machine implements ProcessorBus {
     factor: number,
     latencyNs: number,
     atEnd = false,
+    level = false,
   ): void {
     const message = this.#idleMessages.pop() ?? this.#newMessage(cpu);
     message.cpu = cpu;
     message.mode = mode;
     message.vector = vector;
     message.factor = factor;
+    message.level = level;
     const arrivesNs = this.engine.nowNs + latencyNs;
     if (atEnd && this.engine.passTo(arrivesNs)) this.#arrived(message);
     else message.alarm.at(arrivesNs);
@@ -292,6 +336,7 @@ export class Machine implements ProcessorBus {
     const message: Message = {
       alarm: this.engine.alarm(`message ${this.#messages++}`, () => this.#arrived(message), -1),
       cpu,
+      level: false,
       mode: 0,
       vector: 0,
       factor: 0,
@@ -300,13 +345,13 @@ export class Machine implements ProcessorBus {
   }
 
   #arrived(message: Message): void {
-    const { cpu, mode, vector, factor } = message;
+    const { cpu, mode, vector, factor, level } = message;
     this.#idleMessages.push(message);
     if (this.engine.trace !== null) traceRequest(cpu, mode === DeliveryMode.Nmi ? 2 : vector, "message");
     switch (mode) {
       case DeliveryMode.Fixed:
       case DeliveryMode.LowestPriority:
-        if (!cpu.running || !cpu.apic.accept(vector)) {
+        if (!cpu.running || !cpu.apic.accept(vector, level)) {
           this.droppedMessages++;
           cpu.signal(); // the APIC's own error interrupt may have come of it
           return;
@@ -336,6 +381,8 @@ export class Machine implements ProcessorBus {
   /** Adds counters of the machine itself to `hash`; its processors add themselves. */
   hashInto(hash: StateHash): void {
     for (const base of this.#apicBases) hash.number(base);
+    this.remapping.hashInto(hash);
+    this.ioApic.hashInto(hash);
     hash.number(this.droppedMessages).word(this.#idleMessages.length);
   }
 }

@@ -5,17 +5,19 @@
  */
 
 import type { Alarm } from "./sim/engine.ts";
+import { DeliveryMode } from "./lapic.ts";
 import type { Machine } from "./machine.ts";
-import { decodeMsi, type MsiEffect } from "./msi.ts";
+import { decodeMsi, type MsiEffect, type MsiMessage } from "./msi.ts";
 import type { PciBus, PciEffect } from "./pci.ts";
 
 /** The effects of one bus's devices on one machine. */
 export class DeviceEffects {
   /** By routing identifier and source. */
   readonly #alarms = new Map<number, Alarm>();
-  /** The last message, decoded. */
-  #decoded: { effect: MsiEffect | null; message: ReturnType<typeof decodeMsi> } = {
+  /** The last message, decoded by the remapping unit's table as it was then. */
+  #decoded: { effect: MsiEffect | null; revision: number; message: MsiMessage | undefined | "blocked" } = {
     effect: null,
+    revision: -1,
     message: undefined,
   };
   /** What software touched although nothing follows from it, each once. */
@@ -50,9 +52,17 @@ export class DeviceEffects {
   #message(effect: MsiEffect, atEnd: boolean): void {
     const { machine } = this;
     const { address, data } = effect;
+    const { remapping } = machine;
     // Devices answer with the same object until software writes another message.
-    if (this.#decoded.effect !== effect) this.#decoded = { effect, message: decodeMsi(address, data) };
+    if (this.#decoded.effect !== effect || this.#decoded.revision !== remapping.revision) {
+      this.#decoded = { effect, revision: remapping.revision, message: this.#remap(address, data) };
+    }
     const { message } = this.#decoded;
+    if (message === "blocked") {
+      this.#decoded.effect = null; // each one is a fault of its own
+      machine.droppedMessages++;
+      return;
+    }
     if (message === undefined) {
       this.unmodelled.add(`interrupt message to 0x${address.toString(16)}`);
       return;
@@ -63,13 +73,20 @@ export class DeviceEffects {
       return;
     }
     if (destinationMode === "physical") return machine.messageSignalled(destination, vector, atEnd);
-    const meant = machine.cpus.filter(({ apic }) => apic.matches(destination, true));
-    if (deliveryMode === "lowestPriority" && meant.length > 0) {
-      // Arbitration is the bus's own: any of them may take it.
-      const one = meant[machine.engine.choose(meant.length, `lowest priority, vector ${vector}`)]!;
-      return machine.messageSignalled(one.id, vector);
+    const mode = deliveryMode === "fixed" ? DeliveryMode.Fixed : DeliveryMode.LowestPriority;
+    machine.interruptMessage({ mode, vector, destination, logical: true, level: false });
+  }
+
+  #remap(address: number, data: number): MsiMessage | undefined | "blocked" {
+    const remapped = this.machine.remapping.remap(address, data);
+    switch (remapped.kind) {
+      case "message":
+        return remapped.message;
+      case "unchanged":
+        return decodeMsi(address, data);
+      case "fault":
+        return "blocked";
     }
-    for (const { id } of meant) machine.messageSignalled(id, vector);
   }
 
   #alarm(fn: number, source: number): Alarm {

@@ -133,3 +133,11 @@ Deno.test("an interrupt may be moved from the slave to an online CPU and back: t
   rig.irqs.setAffinity(irq, 1 << 3);
   assertEquals(device.interrupts()[0]!.hostVector, guestVector);
 });
+
+Deno.test("an assigned device is in its machine's domain of the remapping unit, and in none afterwards", () => {
+  const { rig, device } = runningWithDevice(STOCK);
+  const { remapping } = rig.machine;
+  assertEquals(remapping.domainOf(0x0500), rig.kvm.vms[0]!.domain, "05:00.0");
+  rig.finish((task) => device.deassign(task));
+  assertEquals(remapping.domainOf(0x0500), undefined);
+});

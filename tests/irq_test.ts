@@ -8,6 +8,7 @@
  */
 
 import { assertEquals } from "@std/assert";
+import { RemappingUnit } from "../hw/vtd.ts";
 import { Errno } from "../runtime/linux/errno.ts";
 import {
   IO_APIC_EDGE,
@@ -61,6 +62,28 @@ Deno.test("each MSI-X entry of a device gets a number, and its message whenever 
   assertEquals(written, [[0, 0xfee0_0000], [1, 0xfee0_0000], [1, 0xfee0_2000]]);
   port.free(40);
   assertEquals(irqs.list().map(({ irq, name }) => [irq, name]), [[41, "eth0-1"]]);
+});
+
+Deno.test("with remapping a device's message names an entry and never changes; the entry carries vector and CPU", () => {
+  const { irqs } = new HostRig();
+  const unit = irqs.remapping = new RemappingUnit();
+  unit.interruptRemapping = true;
+  const messages: IrqMessage[] = [];
+  const descriptor = request(irqs, "eth0", messages);
+  request(irqs, "eth1");
+  assertEquals(messages, [{ address: 0xfee0_0018, data: 0 }], "remappable, subhandle valid, index 0");
+  const entry = () => {
+    const [{ address, data }] = messages as [IrqMessage];
+    const remapped = unit.remap(address, data);
+    return remapped.kind === "message" && [remapped.message.destination, remapped.message.vector];
+  };
+  assertEquals(entry(), [0, 0x41]);
+  irqs.setAffinity(descriptor.irq, 0b0100);
+  assertEquals([entry(), messages.length], [[2, descriptor.vector], 1]);
+  irqs.free(descriptor.irq);
+  assertEquals(entry(), false, "a message that comes late is a fault");
+  request(irqs, "eth2", messages);
+  assertEquals(messages[1]!.address, messages[0]!.address, "the entry is free again");
 });
 
 Deno.test("a number that was given back is given out again, with counts of its own", () => {

@@ -310,3 +310,19 @@ Deno.test("a masked line is remembered while it is asserted, and a level interru
   assertEquals(chip.write(0x10, LEVEL_ENTRY), 4);
   assert(chip.asserted(4) && typeof chip.service(4) === "object");
 });
+
+Deno.test("a level-triggered line of the machine's I/O APIC interrupts again with each EOI until it falls", () => {
+  const rig = new CpuRig();
+  const { machine } = rig;
+  let taken = 0;
+  rig.handlers.interrupts.set(0x61, function* () {
+    if (++taken === 3) machine.ioApic.setLine(5, false);
+    yield rig.eoi();
+  });
+  rig.start(function* () {});
+  machine.store(rig.cpu, 0xfec0_0000, 0x10 + 2 * 5);
+  machine.store(rig.cpu, 0xfec0_0010, LEVEL | 0x61);
+  machine.ioApic.setLine(5, true);
+  rig.engine.runUntil(1_000_000);
+  assertEquals([taken, machine.ioApic.chip.remoteIrr(5), rig.cpu.apic.inService], [3, false, false]);
+});

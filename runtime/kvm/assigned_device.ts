@@ -5,7 +5,8 @@
  *
  * *Modelled*: which devices can be assigned; MSI-X, each entry with a host interrupt and its thread.
  *
- * *Not modelled*: MSI and INTx of an assigned device, the IOMMU's tables.
+ * *Not modelled*: MSI and INTx of an assigned device; the machine's pages in its domain, as no device here says which
+ * page it reaches.
  *
  * *Deviations*: `KVM_ASSIGN_DEV_IRQ` takes effect at one instant; what it costs is booked by the caller.
  *
@@ -23,7 +24,7 @@
 
 import type { Activity } from "../../hw/sim/activity.ts";
 import { Nic82599Function } from "../../hw/nic_82599_function.ts";
-import type { PciEffect } from "../../hw/pci.ts";
+import { type PciEffect, routingId } from "../../hw/pci.ts";
 import type { StateHash } from "../../hw/sim/state_hash.ts";
 import { EBUSY, EEXIST, EINVAL, ENODEV, EPERM, type Errno } from "../linux/errno.ts";
 import type { IrqDescriptor } from "../linux/irq.ts";
@@ -95,7 +96,10 @@ export class AssignedDevice {
   forwarded = 0;
 
   /** Made by {@linkcode assignDevice}. */
-  constructor(readonly vm: Vm, readonly device: PciDevice, readonly way: InterruptWay = "thread") {}
+  constructor(readonly vm: Vm, readonly device: PciDevice, readonly way: InterruptWay = "thread") {
+    // Its memory accesses are the machine's from now on.
+    vm.kvm.machine.remapping.attach(routingId(device.bdf), vm.domain);
+  }
 
   /** The host's name of an entry's interrupt, as `/proc/interrupts` shows it. */
   irqName(entry: number): string {
@@ -196,6 +200,7 @@ export class AssignedDevice {
     this.deassignIrqs(kvm.host.cpus[caller.cpu]!);
     yield kvm.steps.createVm;
     yield* kvm.host.cpus[caller.cpu]!.sendPendingIpis();
+    kvm.machine.remapping.detach(routingId(this.device.bdf));
     this.device.reset();
     this.device.assigned = false;
     this.device.disable();

@@ -49,6 +49,8 @@ export class Kvm {
   readonly dying = new Set<number>();
   /** CPUs whose start-up message is on its way, and what they execute from then on. */
   readonly booting = new Map<number, () => RegisterFile>();
+  /** The number of the next machine's domain. */
+  nextDomain = 1;
   /** The host's devices; `null` where it has none to assign. */
   devices: HostDevices | null = null;
 
@@ -94,6 +96,7 @@ export class Kvm {
   forget(vm: Vm): void {
     const index = this.vms.indexOf(vm);
     if (index >= 0) this.vms.splice(index, 1);
+    this.machine.remapping.destroyDomain(vm.domain);
   }
 
   /** The processor under a CPU of the host. */

@@ -46,6 +46,8 @@ export class Vm {
   readonly ept = new Ept();
   /** Devices of the host that belong to it. */
   readonly assigned: AssignedDevice[] = [];
+  /** The domain of the remapping unit in which its devices reach memory; 0 is the host's. */
+  readonly domain: number;
   /** HLT of its vCPUs does not exit (`KVM_X86_DISABLE_EXITS_HLT`). */
   haltsInGuestMode = false;
   /** Times that each emulated interrupt line was raised. */
@@ -55,6 +57,7 @@ export class Vm {
 
   /** Not for direct use: `Kvm.createVm`. */
   constructor(readonly kvm: Kvm, readonly name: string) {
+    this.domain = kvm.nextDomain++;
     kvm.host.engine.register(`vm ${name}`, this);
   }
 

@@ -128,6 +128,11 @@ export class Software {
     kernel.isolated = boot.isolated; // before there is a task
     this.effects = options.effects ?? new DeviceEffects(machine, bus);
     this.irqs = new Irqs(kernel, options.slaveAffinity);
+    if (!isGuest) { // x2APIC form needs it: intr_remapping.c switches it on wherever firmware lists a unit
+      machine.remapping.interruptRemapping = true;
+      machine.remapping.translation = boot.iommu;
+      this.irqs.remapping = machine.remapping;
+    }
     if (boot.irqAffinity !== 0) this.irqs.defaultAffinity = boot.irqAffinity;
     this.threads = new KernelThreads(kernel, options.interfaces.hotplugThreads);
     this.hotplug = isGuest

@@ -9,6 +9,9 @@
  *
  * *Not modelled*: shared lines, managed affinity, interrupt threads, polarity and masks of IO-APIC pins.
  *
+ * With interrupt remapping a device's message names an entry of the remapping table, and never changes; the entry carries
+ * vector and destination (`intel_irq_remapping.c`, then `intr_remapping.c`).
+ *
  * *Deviations*: an affinity takes effect at once, as with interrupt remapping; the vector that an interrupt has left
  * stays connected until it is handed out again (Linux disconnects it with a clean-up interrupt), so a message that was
  * on its way is not lost.
@@ -19,7 +22,7 @@
 import type { Activity } from "../../hw/sim/activity.ts";
 import type { Hashed, StateHash } from "../../hw/sim/state_hash.ts";
 import { Apic } from "../../hw/lapic.ts";
-import { encodeMsi } from "../../hw/msi.ts";
+import { encodeMsi, encodeRemappable } from "../../hw/msi.ts";
 import { firstCpu } from "./cpu_mask.ts";
 import { EBUSY, EINVAL, EIO, ENOSPC, Errno } from "./errno.ts";
 import type { Kernel } from "./kernel.ts";
@@ -46,6 +49,14 @@ export interface IrqMessage {
   /** Physical address, 32 bits. */
   readonly address: number;
   readonly data: number;
+}
+
+/** The hardware's interrupt-remapping table, once software uses it. */
+export interface InterruptRemapping {
+  /** Writes an entry. */
+  setEntry(index: number, entry: { readonly vector: number; readonly destination: number }): void;
+  /** Takes an entry away. */
+  clearEntry(index: number): void;
 }
 
 /** What somebody wants of an interrupt. */
@@ -78,6 +89,8 @@ export class IrqDescriptor implements IrqAction {
   cpu = 0;
   /** The vector that it has there. */
   vector = 0;
+  /** Its entry of the remapping table; -1: none, the message itself says where it goes. */
+  remapIndex = -1;
   /** Runs in place of `action`, where one step is all. */
   topHalf: TopHalf | null = null;
 
@@ -130,6 +143,10 @@ const SYSCALL_VECTOR = 0x80;
 export class Irqs implements Hashed {
   /** `/proc/irq/default_smp_affinity`. */
   defaultAffinity: CpuMask;
+  /** Messages of devices are remapped by it; null: they are not. To be said before any interrupt is requested. */
+  remapping: InterruptRemapping | null = null;
+  /** Entries of the remapping table in use. */
+  readonly #remapIndices = new Set<number>();
   readonly #descriptors = new Map<number, IrqDescriptor>();
   /** By slave CPU: the vector that an interrupt has to have there, because it is its guest's. */
   readonly #slaveVectors = new Map<number, Map<number, SlaveVector>>();
@@ -176,8 +193,15 @@ export class Irqs implements Hashed {
     const online = kernel.onlineMask || 1; // before anybody is online CPU 0 boots
     descriptor.affinity = (this.defaultAffinity & online) || online;
     kernel.clearInterruptCounts(number);
+    if (this.remapping !== null && program !== undefined) descriptor.remapIndex = this.#allocateEntry();
     const failed = this.#route(descriptor, firstCpu(descriptor.affinity));
-    if (failed) return failed;
+    if (failed) {
+      this.#freeEntry(descriptor);
+      return failed;
+    }
+    if (descriptor.remapIndex >= 0) {
+      program?.({ address: encodeRemappable(descriptor.remapIndex, true), data: 0 });
+    }
     this.#descriptors.set(number, descriptor);
     return descriptor;
   }
@@ -187,6 +211,7 @@ export class Irqs implements Hashed {
     const descriptor = this.#descriptors.get(irq);
     if (descriptor === undefined) return;
     this.#descriptors.delete(irq);
+    this.#freeEntry(descriptor);
     for (const { vectorIrq } of this.kernel.cpus) {
       for (const [vector, action] of vectorIrq) if (action === descriptor) vectorIrq.delete(vector);
     }
@@ -275,6 +300,20 @@ export class Irqs implements Hashed {
     }
   }
 
+  /** The first free entry of the remapping table. */
+  #allocateEntry(): number {
+    let index = 0;
+    while (this.#remapIndices.has(index)) index++;
+    this.#remapIndices.add(index);
+    return index;
+  }
+
+  #freeEntry({ remapIndex }: IrqDescriptor): void {
+    if (remapIndex < 0) return;
+    this.#remapIndices.delete(remapIndex);
+    this.remapping?.clearEntry(remapIndex);
+  }
+
   #freeNumber(): number {
     let irq = FIRST_DYNAMIC_IRQ;
     while (this.#descriptors.has(irq)) irq++;
@@ -291,6 +330,10 @@ export class Irqs implements Hashed {
     descriptor.cpu = target;
     descriptor.vector = vector;
     if (remapped?.connects ?? true) cpu.vectorIrq.set(vector, descriptor);
+    if (descriptor.remapIndex >= 0) {
+      this.remapping!.setEntry(descriptor.remapIndex, { vector, destination: target });
+      return;
+    }
     descriptor.program?.(encodeMsi({
       vector,
       destination: target,
