@@ -79,8 +79,19 @@ function literal(c: string): string {
   return c.replace(/[\\^$.*+?()[\]{}|/-]/g, "\\$&");
 }
 
+/** A bracket expression. */
+export interface Bracket {
+  /** Of a regular expression that matches the same. */
+  readonly source: string;
+  /** Where it ends: its last character. */
+  readonly end: number;
+  /** It has a range whose ends are in the wrong order: such a range has no member. */
+  readonly reversed: boolean;
+}
+
 /** A bracket expression that starts at `start`; undefined if it is not closed. */
-function bracket(pattern: string, start: number): { source: string; end: number } | undefined {
+export function bracket(pattern: string, start: number): Bracket | undefined {
+  let reversed = false;
   let i = start + 1;
   const negated = pattern[i] === "!" || pattern[i] === "^";
   if (negated) i++;
@@ -94,16 +105,28 @@ function bracket(pattern: string, start: number): { source: string; end: number 
     if (named !== null && members !== undefined) {
       body += members;
       i += named[0].length;
-    } else if (c === "\\") {
-      body += literal(pattern[i + 1] ?? "\\");
-      i += 2;
-    } else {
-      const range = c === "-" && !first && pattern[i + 1] !== "]";
-      body += range ? "-" : literal(c);
-      i++;
+      continue;
     }
+    const from = member(pattern, i);
+    i = from.end;
+    if (pattern[i] !== "-" || pattern[i + 1] === "]" || pattern[i + 1] === undefined) {
+      body += literal(from.character);
+      continue;
+    }
+    const to = member(pattern, i + 1);
+    i = to.end;
+    if (from.character > to.character) reversed = true;
+    else body += `${literal(from.character)}-${literal(to.character)}`;
   }
-  return { source: body === "" ? (negated ? "." : "(?!)") : `[${negated ? "^" : ""}${body}]`, end: i };
+  const source = body === "" ? (negated ? "." : "(?!)") : `[${negated ? "^" : ""}${body}]`;
+  return { source, end: i, reversed };
+}
+
+/** A character of a bracket expression at `i`, and where it ends: a backslash takes its meaning from the next one. */
+function member(pattern: string, i: number): { character: string; end: number } {
+  return pattern[i] === "\\"
+    ? { character: pattern[i + 1] ?? "\\", end: i + 2 }
+    : { character: pattern[i] ?? "", end: i + 1 };
 }
 
 /** Joins a path to a directory and removes `.`, `..` and double slashes. */

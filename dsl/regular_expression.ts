@@ -5,7 +5,7 @@
  *
  * @module
  */
-import { globSource } from "./glob.ts";
+import { bracket } from "./glob.ts";
 import { ShellError } from "./state.ts";
 
 /** A basic regular expression (`grep`, `sed`): `\( \) \{ \} \| \+ \?` are the operators. */
@@ -28,8 +28,10 @@ function translate(text: string, basic: boolean): string {
     if (c === "[") {
       const end = bracketEnd(text, i);
       if (end === -1) throw new ShellError("Unmatched [, [^, [:, [., or [=", 2);
-      // The shell's bracket expressions are the same but for ^, which both take.
-      source += globSource(text.slice(i, end + 1).replace(/\\/g, "\\\\"));
+      // The shell's bracket expressions are the same but for ^, which both take, and for the backslash, which is a member.
+      const set = bracket(text.slice(i, end + 1).replace(/\\/g, "\\\\"), 0)!;
+      if (set.reversed) throw new ShellError("Invalid range end", 2);
+      source += set.source;
       i = end;
     } else if (c === "\\") {
       const next = text[++i];
