@@ -142,6 +142,7 @@ export class KvmIoapic {
   /** `kvm_ioapic_send_eoi()`: `vcpu` has ended `vector`. */
   endOfInterrupt(vcpu: Vcpu, vector: number, level: boolean, from: KernelCpu): void {
     const { lapic } = vcpu;
+    if (!level && !this.#version.tracksRtc) return; // nobody waits for the end of an edge
     const suppressed = lapic.suppressesBroadcast;
     if (this.#version.handledPerVcpu) {
       if (!lapic.handledVectors.has(vector)) return;

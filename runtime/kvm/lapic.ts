@@ -34,7 +34,7 @@ import { VectorSet } from "../../hw/vector_set.ts";
 import { EINVAL, type Errno } from "../linux/errno.ts";
 import { HrTimer } from "../linux/hrtimer.ts";
 import type { KernelCpu } from "../linux/kernel_cpu.ts";
-import { Vector } from "../linux/vectors.ts";
+import { startHostTimer } from "./host_timer.ts";
 import { deliver, type LapicIrq } from "./irq_delivery.ts";
 import type { MsrValue } from "./msrs.ts";
 import type { ApicFeatures, ApicVersion } from "./lapic_rules.ts";
@@ -62,7 +62,7 @@ export class KvmLapic {
   /** Vectors whose EOI the I/O APIC wants to know (`ioapic_handled_vectors`). */
   readonly handledVectors = new VectorSet();
   /** The I/O APIC's entries have changed since that was put together (KVM_REQ_SCAN_IOAPIC). */
-  scanRequested = true;
+  #scanRequested = true;
   /** A vector in flight from an entry that means other vCPUs now: its EOI renews the set. */
   staleVector = -1;
   /** The expiry of its timer. */
@@ -87,6 +87,17 @@ export class KvmLapic {
       () => this.#timerExpired(),
     );
     this.reset(false);
+  }
+
+  /** See the setter. */
+  get scanRequested(): boolean {
+    return this.#scanRequested;
+  }
+
+  /** The vCPU puts its set of handled vectors together before it next enters. */
+  set scanRequested(requested: boolean) {
+    this.#scanRequested = requested;
+    if (requested) this.vcpu.attention = true;
   }
 
   /** The version's row. */
@@ -167,6 +178,7 @@ export class KvmLapic {
         const { initialCount, deadline } = this.core.timer;
         // A new divisor, and a change between one-shot and periodic mode, leave an expiry pending.
         if (offset === Apic.TMICT || (initialCount === 0 && deadline === 0)) this.timerPending = false;
+        else if (this.timerPending) this.vcpu.attention = true;
         return this.#startTimer(cpu);
       }
       default:
@@ -176,6 +188,7 @@ export class KvmLapic {
   }
 
   #noteWrite(offset: number): void {
+    if (this.timerPending) this.vcpu.attention = true; // it may have been unmasked
     switch (offset) {
       case Apic.ID:
       case Apic.LDR:
@@ -243,6 +256,7 @@ export class KvmLapic {
     core.x2apic = x2apic;
     core.hardwareEnabled = enabled;
     vcpu.vm.apicMap.changed();
+    if (this.timerPending) vcpu.attention = true; // it may have been enabled
     if ((changed & APIC_BASE_ENABLE) !== 0 && enabled) this.#setXapicId();
     if ((changed & APIC_BASE_X2APIC) === 0) return;
     if (x2apic) {
@@ -380,15 +394,17 @@ export class KvmLapic {
   injectTimer(cpu: KernelCpu): void {
     if (!this.hasPendingTimer) return;
     this.timerPending = false;
-    this.localInterrupt(Apic.LVTT, cpu);
+    const entry = this.core.register(Apic.LVTT);
+    // Bits 10:8 are no delivery mode of the timer's, but what user space has restored counts.
+    if ((entry & 0x700) === 0) this.vcpu.interrupt(entry & 0xff, cpu);
+    else this.localInterrupt(Apic.LVTT, cpu);
     if (this.#version.deadlineCleared && this.core.timer.mode === TimerMode.TscDeadline) {
       this.core.timer.deadline = 0;
     }
   }
 
   /**
-   * `start_apic_timer()`: the virtual timer is an hrtimer of this CPU. A slave CPU has no hrtimers; there an online
-   * CPU is asked to run it.
+   * `start_apic_timer()`: the virtual timer is an hrtimer of this CPU, or of an online one where this is a slave.
    */
   #startTimer(cpu: KernelCpu): Step | null {
     const { kvm } = this.vcpu.vm;
@@ -401,16 +417,7 @@ export class KvmLapic {
       this.#timerExpired();
       return null;
     }
-    if (home === cpu) {
-      home.hrtimers.start(this.timer, expiresNs);
-      return home.hrtimers.first === this.timer && home.hrtimers.stale ? home.programTimer() : null;
-    }
-    const { timer } = this;
-    home.callFunctions.push((function* () {
-      home.hrtimers.start(timer, expiresNs);
-      if (home.hrtimers.first === timer && home.hrtimers.stale) yield home.programTimer();
-    })());
-    return cpu.sendIpi(home.id, Vector.CallFunctionSingle);
+    return startHostTimer(this.timer, expiresNs, home, cpu);
   }
 
   #cancelTimer(): void {
@@ -481,7 +488,7 @@ export class KvmLapic {
   hashInto(hash: StateHash): void {
     this.core.hashInto(hash);
     hash.number(this.base).flag(this.timerPending).word(this.arbitrationPriority).word(this.staleVector);
-    hash.flag(this.scanRequested);
+    hash.flag(this.#scanRequested);
     for (let i = 0; i < 8; i++) hash.word(this.handledVectors.word(i));
   }
 }

@@ -82,6 +82,8 @@ export class Vcpu {
   result: LoopResult = "online";
   /** What the last emulated load got (`mem_read` of the instruction emulator). */
   loaded = 0;
+  /** Something is to be looked at before the next entry (`vcpu->requests`). */
+  attention = true;
   /** Its thread is in KVM_RUN. */
   running = false;
   /** Exits by basic reason. */
@@ -186,7 +188,7 @@ export class Vcpu {
     const slave = cpu.state === "slave";
     this.loadedOn = cpu;
     for (;;) {
-      if (this.#hasRequests) this.serveRequests(cpu);
+      if (this.attention) this.serveRequests(cpu);
       if (this.signalPending) return this.#leave("KVM_EXIT_INTR");
       if (this.halted) {
         if (this.apic.pendingVector() < 0) {
@@ -249,11 +251,6 @@ export class Vcpu {
     }
   }
 
-  get #hasRequests(): boolean {
-    const { lapic, events } = this;
-    return lapic.hasPendingTimer || lapic.scanRequested || events.pending;
-  }
-
   /**
    * What is looked at before an entry (`vcpu_enter_guest()`): events, the I/O APIC's entries, an expiry of the timer.
    *
@@ -261,6 +258,7 @@ export class Vcpu {
    */
   serveRequests(cpu: KernelCpu): boolean {
     const { lapic, events, vm } = this;
+    this.attention = false; // what stays pending, the change that lets it through will ask for
     events.accept();
     if (events.state !== "runnable") return false;
     if (lapic.scanRequested) vm.scanIoapic(this);
@@ -348,6 +346,7 @@ export class Vcpu {
   /** Its timer has expired on `cpu`: it is woken, or leaves guest mode, and finds the interrupt. */
   timerExpired(cpu: KernelCpu): void {
     this.lapic.timerPending = true;
+    this.attention = true;
     // In KVM_RUN the loop's next turn takes it up; that it does at once makes no difference to anybody else.
     if (this.running) this.lapic.injectTimer(cpu);
     else this.kick(cpu);

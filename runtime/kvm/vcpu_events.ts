@@ -56,6 +56,7 @@ export class VcpuEvents {
 
   /** INIT. */
   init(): void {
+    this.vcpu.attention = true;
     if (this.vcpu.lapic.version.latchesEvents) {
       this.#initPending = true;
       this.#sipiPending = false;
@@ -64,6 +65,7 @@ export class VcpuEvents {
 
   /** A start-up message for `page`. @returns whether it counts as delivered */
   startup(page: number): boolean {
+    this.vcpu.attention = true;
     this.#sipiVector = page;
     if (this.vcpu.lapic.version.latchesEvents) {
       this.#sipiPending = true;
@@ -81,6 +83,7 @@ export class VcpuEvents {
 
   /** `kvm_inject_nmi()`. */
   queueNmi(): void {
+    this.vcpu.attention = true;
     this.#nmiQueued++;
   }
 
@@ -125,12 +128,6 @@ export class VcpuEvents {
     return this.state === "runnable" && (this.#nmiQueued > 0 || this.nmiPending > 0) && !this.nmiMasked;
   }
 
-  /** Whether something waits for a vCPU that does not run. */
-  get pending(): boolean {
-    return this.#initPending || this.#sipiPending || this.#nmiQueued > 0 || this.nmiPending > 0 ||
-      this.state === "sipi-received";
-  }
-
   /** `kvm_vcpu_reset()`. */
   reset(): void {
     this.#nmiQueued = this.nmiPending = 0;
@@ -150,6 +147,7 @@ export class VcpuEvents {
       return EINVAL;
     }
     this.vcpu.halted = number === MP_STATES.halted;
+    this.vcpu.attention = true;
     switch (number) {
       case MP_STATES.uninitialized:
         this.state = "uninitialized";
