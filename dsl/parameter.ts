@@ -37,6 +37,9 @@ export function* expandParameter(shell: Shell, part: ParameterPart, quoted: bool
     return texts.flatMap((text, i): Piece[] => i === 0 ? scalar(text) : ["break", ...scalar(text)]);
   };
 
+  if (operation?.kind === "case" && /[#?-]/.test(name)) {
+    throw new ShellError(`\${${name}${operation.operator}}: bad substitution`);
+  }
   switch (operation?.kind) {
     case "length":
       if (values !== undefined) return scalar(String(values.length));
@@ -55,23 +58,56 @@ export function* expandParameter(shell: Shell, part: ParameterPart, quoted: bool
         return values === undefined ? scalar(one ?? "") : several(values);
       });
   }
+  // What stands behind the operator is looked at where there is something to change, and once for a whole list:
+  // ${x#$((n++))} leaves n as it is if x is empty, and counts it once if x is an array.
   if (values === undefined) {
     const text = checked(shell, part, one);
-    return scalar(operation === undefined ? text : yield* transform(shell, operation, text));
+    if (operation === undefined) return scalar(text);
+    if (one === undefined || (text === "" && operation.kind === "trim")) return scalar("");
+    if (operation.kind === "slice") return scalar(yield* sliceText(shell, operation, text));
+    return scalar((yield* transformation(shell, operation))(text));
   }
   if (operation === undefined) return several(values);
-  if (operation.kind === "slice") {
-    const offset = Number(yield* evaluateExpression(shell, operation.offset));
-    const list = part.name === "@" || part.name === "*" ? [shell.zero, ...values] : values;
-    const length = operation.length === undefined
-      ? list.length
-      : Number(yield* evaluateExpression(shell, operation.length));
-    const start = offset < 0 ? list.length + offset : offset;
-    return several(start < 0 ? [] : list.slice(start, start + length));
-  }
-  const changed: string[] = [];
-  for (const value of values) changed.push(yield* transform(shell, operation, value));
-  return several(changed);
+  if (operation.kind === "slice") return several(yield* sliceList(shell, part, operation, values));
+  return several(values.length === 0 ? [] : values.map(yield* transformation(shell, operation)));
+}
+
+type Slice = Extract<ParameterOperation, { kind: "slice" }>;
+
+/** `${x:OFFSET:LENGTH}`; the length is not looked at where the offset is outside. */
+function* sliceText(shell: Shell, operation: Slice, text: string): Expansion<string> {
+  const characters = Array.from(text);
+  const offset = Number(yield* evaluateExpression(shell, operation.offset));
+  const start = offset < 0 ? characters.length + offset : offset;
+  if (start < 0 || start > characters.length) return "";
+  if (operation.length === undefined) return characters.slice(start).join("");
+  const length = Number(yield* evaluateExpression(shell, operation.length));
+  const end = length < 0 ? characters.length + length : start + length;
+  if (end < start && length < 0) throw new ShellError(`${length}: substring expression < 0`);
+  return characters.slice(start, end).join("");
+}
+
+/** `${x[@]:OFFSET:LENGTH}`: from the first element on whose number is at least the offset. */
+function* sliceList(
+  shell: Shell,
+  part: ParameterPart,
+  operation: Slice,
+  values: readonly string[],
+): Expansion<readonly string[]> {
+  const isArguments = part.name === "@" || part.name === "*"; // the 0th is the shell's name
+  const held = shell.variables.get(part.name)?.value;
+  if (!isArguments && values.length === 0) return [];
+  if (!isArguments && !(held instanceof Map)) return [yield* sliceText(shell, operation, values[0] ?? "")];
+  const list = isArguments ? [shell.zero, ...values] : values;
+  const keys = isArguments || !(held instanceof Map) ? [] : sortedKeys(held).map(Number);
+  const numbers = keys.length > 0 && keys.every((key) => !Number.isNaN(key)) ? keys : [...list.keys()];
+  const size = numbers[numbers.length - 1]! + 1;
+  const offset = Number(yield* evaluateExpression(shell, operation.offset));
+  const first = offset < 0 ? size + offset : offset;
+  if (first < 0 || (isArguments ? first > size : first >= size)) return [];
+  const start = first === size ? size : numbers.findIndex((number) => number >= first);
+  if (operation.length === undefined) return list.slice(start);
+  return list.slice(start, start + Number(yield* evaluateExpression(shell, operation.length)));
 }
 
 /** The value, or a complaint under `set -u`. */
@@ -193,36 +229,30 @@ function* alternative(
 }
 
 /** Operations from one text to another. */
-function* transform(shell: Shell, operation: ParameterOperation, text: string): Expansion<string> {
+function* transformation(shell: Shell, operation: ParameterOperation): Expansion<(text: string) => string> {
   switch (operation.kind) {
-    case "trim":
-      return trim(operation.operator, yield* expandPattern(shell, operation.word), text);
+    case "trim": {
+      const pattern = yield* expandPattern(shell, operation.word);
+      return (text) => trim(operation.operator, pattern, text);
+    }
     case "replace": {
       const pattern = yield* expandPattern(shell, operation.pattern);
       const replacement = yield* expandQuoted(shell, operation.replacement);
-      if (pattern === "") return text;
+      if (pattern === "") return (text) => text;
       const source = globSource(pattern);
       const anchored = operation.operator === "/#"
         ? `^(?:${source})`
         : operation.operator === "/%"
         ? `(?:${source})$`
         : source;
-      return text.replace(new RegExp(anchored, operation.operator === "//" ? "gs" : "s"), () => replacement);
-    }
-    case "slice": {
-      const characters = Array.from(text);
-      const offset = Number(yield* evaluateExpression(shell, operation.offset));
-      const start = offset < 0 ? characters.length + offset : offset;
-      if (start < 0) return "";
-      if (operation.length === undefined) return characters.slice(start).join("");
-      const length = Number(yield* evaluateExpression(shell, operation.length));
-      const end = length < 0 ? characters.length + length : start + length;
-      if (end < start && length < 0) throw new ShellError(`${length}: substring expression < 0`);
-      return characters.slice(start, end).join("");
+      const expression = new RegExp(anchored, operation.operator === "//" ? "gs" : "s");
+      return (text) => text.replace(expression, () => replacement);
     }
     case "case": {
       const change = (s: string) => operation.operator[0] === "^" ? s.toUpperCase() : s.toLowerCase();
-      return operation.operator.length === 2 ? change(text) : change(text.slice(0, 1)) + text.slice(1);
+      return operation.operator.length === 2
+        ? change
+        : (text) => change(text.slice(0, 1)) + text.slice(1);
     }
     default:
       throw new Error(`${operation.kind} does not change a text`);

@@ -307,6 +307,11 @@ const wraps = new Set([
 /** Texts that no script may have, where a rule is too much to leave out. */
 export const avoided: readonly { readonly pattern: RegExp; readonly reason: string }[] = [
   { pattern: /\$\{[@*#?\d]\d*:?=/, reason: `a parameter that cannot be assigned to: ${discards}` },
+  {
+    pattern: /!\s+(?:[{(]|\[\[|(?:if|for|while|until|case)\b)[^]*[<>]/,
+    reason:
+      "bash forgets the ! before a compound command whose redirection fails; here, as in POSIX and dash, it counts",
+  },
 ];
 
 /** The plan. */
