@@ -250,9 +250,7 @@ function* transformation(shell: Shell, operation: ParameterOperation): Expansion
     }
     case "case": {
       const change = (s: string) => operation.operator[0] === "^" ? s.toUpperCase() : s.toLowerCase();
-      return operation.operator.length === 2
-        ? change
-        : (text) => change(text.slice(0, 1)) + text.slice(1);
+      return operation.operator.length === 2 ? change : (text) => change(text.slice(0, 1)) + text.slice(1);
     }
     default:
       throw new Error(`${operation.kind} does not change a text`);

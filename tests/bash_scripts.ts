@@ -307,6 +307,7 @@ const wraps = new Set([
 /** Texts that no script may have, where a rule is too much to leave out. */
 export const avoided: readonly { readonly pattern: RegExp; readonly reason: string }[] = [
   { pattern: /\$\{[@*#?\d]\d*:?=/, reason: `a parameter that cannot be assigned to: ${discards}` },
+  { pattern: /\$\{[^}]*:[^}]*[/%]=/, reason: `a slice that may divide by zero: ${discards}` },
   {
     pattern: /!\s+(?:[{(]|\[\[|(?:if|for|while|until|case)\b)[^]*[<>]/,
     reason:
