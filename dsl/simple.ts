@@ -344,10 +344,10 @@ export function* builtinTask(
     body: function* (): Activity<number> {
       yield machine.builtinCost;
       let answer = status;
-      for (const { description, text } of output) {
+      for (const { description, text, isMessage } of output) {
         const error = yield* description.write(text);
         if (error === brokenPipe) broken = true;
-        else if (error !== undefined) {
+        else if (error !== undefined && !isMessage) {
           const prefix = context?.command.kind === "filter" ? "" : shell.prefix();
           shell.err(`${prefix}${name}: write error: ${error.message}\n`);
           if (error.name === "ENODEV" && description instanceof FileDescription) {

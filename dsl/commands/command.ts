@@ -45,6 +45,8 @@ export interface Output {
   readonly description: Description;
   /** What is written. */
   text: string;
+  /** It is a message: that it cannot be written changes no status. */
+  isMessage?: boolean;
 }
 
 /** One run of a command: its arguments and the world it may use. */
@@ -75,8 +77,11 @@ export class CommandContext {
     const description = this.shell.descriptors.get(fd);
     if (description === undefined || text === "") return;
     const last = this.output[this.output.length - 1];
-    if (last?.description === description) last.text += text;
-    else this.output.push({ description, text });
+    const isMessage = fd === 2;
+    if (last?.description === description) {
+      last.text += text;
+      last.isMessage &&= isMessage;
+    } else this.output.push({ description, text, isMessage });
   }
 
   /** Writes to descriptor 1. */
