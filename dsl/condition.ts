@@ -88,12 +88,14 @@ const OPERATORS: Readonly<Record<string, (a: number, b: number) => boolean>> = {
 };
 
 /** Words that conditions begin with. */
-const KNOWN: readonly string[] = [
+export const KNOWN: readonly string[] = [
   ...["time", "event", "exits.total", "cyclictest.max", "latency", "cpu", "guest", "msr-bitmap"],
   ...OCCURRENCES,
 ];
-const CPU_STATES = ["online", "offline", "slave"];
-const STATISTICS = ["min", "avg", "max", "mean", "count"];
+/** What a processor of the host can be. */
+export const CPU_STATES = ["online", "offline", "slave"];
+/** What cyclictest has found. */
+export const STATISTICS = ["min", "avg", "max", "mean", "count"];
 
 /**
  * Reads a condition.

@@ -46,3 +46,14 @@ export function manualOf(doc: string): Manual {
   const examples = sections.get("Examples")?.split("\n") ?? [];
   return { names: names.split(", "), summary, sections, examples };
 }
+
+/** Whether a name is there only to be refused. */
+export function isRefused(doc: string): boolean {
+  return manualOf(doc).summary.startsWith("not in this language");
+}
+
+/** The options that a manual's usage names, in its order. */
+export function optionsOf(doc: string): string[] {
+  const usage = manualOf(doc).sections.get("Usage") ?? "";
+  return [...new Set([...usage.matchAll(/(?<![\w-])--?[A-Za-z][\w-]*/g)].map(([option]) => option))];
+}

@@ -131,6 +131,8 @@ export interface Program {
   readonly name: string;
   /** Its manual, as of {@linkcode Command.doc}. */
   readonly doc: string;
+  /** Its options, where its manual does not name them all. */
+  readonly options?: readonly string[];
   /** Runs inside simulated time; returns the exit status. */
   main(process: Process): Activity<number>;
 }

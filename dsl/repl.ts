@@ -1,15 +1,17 @@
 /**
  * The prompt.
  *
- * {@linkcode PromptLines} knows what to do with lines; {@linkcode repl} brings them from `node:readline`: editing and
- * history on a terminal, plain lines from a pipe. It starts with no permission at all: history is kept in a file only
+ * {@linkcode PromptLines} knows what to do with lines; {@linkcode repl} brings them from `node:readline`: editing,
+ * completion and history on a terminal, plain lines from a pipe. It starts with no permission at all: history is kept in a file only
  * where reading and writing that file have been granted beforehand.
  *
  * @module
  */
 
+import { complete } from "./completion.ts";
 import type { HostPort } from "./host_port.ts";
 import { EXAMPLES } from "./examples.ts";
+import { HistorySearch, type Key } from "./history_search.ts";
 import { DeadlockError } from "./jobs.ts";
 import { ProgressLine, progressText } from "./progress.ts";
 import type { RunOptions } from "./run_options.ts";
@@ -36,11 +38,21 @@ export class PromptLines {
     return this.#lines.length > 0;
   }
 
-  /** `rfc-v2 0.100s # `, or `> ` inside an input. */
+  /** `rfc-v2 0.100s # `, where time stands still at a stop `rfc-v2 0.100s [eoi] # `, or `> ` inside an input. */
   get prompt(): string {
     if (this.isContinued) return "> ";
-    const { engine, options: { system } } = this.session.lab;
-    return `${system.name} ${(engine.nowNs / 1e9).toFixed(3)}s # `;
+    const { session } = this;
+    const { engine, options: { system } } = session.lab;
+    const reason = session.stops.reasonAt(session.now);
+    const stop = reason === undefined ? "" : `[${reason}] `;
+    return `${system.name} ${(engine.nowNs / 1e9).toFixed(3)}s ${stop}# `;
+  }
+
+  /** What the end of a line that is being typed may become, and that end. */
+  completions(line: string): [candidates: string[], word: string] {
+    const typed = this.#pasted && this.isContinued ? line.replace(/^\s*> /, "  ") : line;
+    const { candidates, word } = complete([...this.#lines, typed].join("\n"), this.session);
+    return [[...candidates], word];
   }
 
   /** Takes a line; runs the input once it is complete. */
@@ -141,6 +153,7 @@ export async function repl(
     historySize: HISTORY_SIZE,
     removeHistoryDuplicates: true,
     history: file === undefined ? [] : readHistory(file),
+    completer: (line: string) => lines.completions(line),
   });
   if (file !== undefined) {
     reader.on("history", (history: string[]) => Deno.writeTextFileSync(file, `${history.join("\n")}\n`));
@@ -151,6 +164,7 @@ export async function repl(
     reader.setPrompt(bold(lines.prompt));
     reader.prompt();
   };
+  if (isTerminal) searchHistory(reader as unknown as LineEditor, () => bold(lines.prompt));
   if (isTerminal) {
     out(
       "rtkvm: real-time KVM on a deterministic model. help lists the words, ls the examples, Ctrl-D leaves.\n",
@@ -205,6 +219,40 @@ export async function repl(
   });
   ask();
   return await promise;
+}
+
+/** What `node:readline` has beyond its types: the line that is edited, the history, and what a key does. */
+interface LineEditor {
+  readonly line: string;
+  readonly history: readonly string[];
+  _ttyWrite(text: string | undefined, key: Key): void;
+  setPrompt(prompt: string): void;
+  prompt(preserveCursor?: boolean): void;
+}
+
+/** Ctrl-R, which `node:readline` does not have. */
+function searchHistory(editor: LineEditor, prompt: () => string): void {
+  const edit = editor._ttyWrite.bind(editor);
+  let search: HistorySearch | undefined;
+  const show = (text: string, before: string) => {
+    editor.setPrompt(before);
+    edit(undefined, { ctrl: true, name: "e" });
+    edit(undefined, { ctrl: true, name: "u" });
+    if (text !== "") edit(text, {});
+    editor.prompt(true);
+  };
+  editor._ttyWrite = (text, key) => {
+    if (search === undefined) {
+      if (!key.ctrl || key.name !== "r") return edit(text, key);
+      search = new HistorySearch(editor.history, editor.line);
+      return show(search.found, search.prompt);
+    }
+    const result = search.key(text, key);
+    if (result === "on") return show(search.found, search.prompt);
+    show(result === "take" ? search.found : search.before, prompt());
+    search = undefined;
+    if (result === "take") edit(text, key);
+  };
 }
 
 function readHistory(file: string): string[] {

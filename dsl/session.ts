@@ -460,5 +460,6 @@ export class Session {
     else this.#interruptsAt.shift();
     this.#foreground.interrupted();
     this.jobs.interrupt(job);
+    this.stops.stopped(this.now, "^C");
   }
 }

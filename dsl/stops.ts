@@ -10,6 +10,7 @@
 import type { TraceSink } from "../hw/sim/trace.ts";
 import type { Condition, Eye } from "./condition.ts";
 import { timeText } from "./duration.ts";
+import type { Instant } from "./journal.ts";
 import type { Session } from "./session.ts";
 
 /** One of them. */
@@ -39,12 +40,25 @@ export interface Guard {
 export class Stops {
   readonly #list = new Map<number, Stop>();
   #next = 1;
+  /** Where time has last been stopped, and at what. */
+  #last: Instant & { readonly reason: string } | undefined;
   /** Words that let time go on and see to the stops themselves. */
   armed = 0;
 
   /** By number. */
   get list(): readonly Stop[] {
     return [...this.#list.values()];
+  }
+
+  /** Why time stands still at an instant: the conditions of the stops that came there; undefined: none did. */
+  reasonAt({ event, timeNs }: Instant): string | undefined {
+    const last = this.#last;
+    return last?.event === event && last.timeNs === timeNs ? last.reason : undefined;
+  }
+
+  /** Time has been stopped at that instant. */
+  stopped({ event, timeNs }: Instant, reason: string): void {
+    this.#last = { event, timeNs, reason };
   }
 
   /** Sets one; answers its number. */
@@ -87,14 +101,19 @@ export class Stops {
   /** Begins to look, at this instant; undefined: there is nothing to look for. */
   arm(session: Session): Armed | undefined {
     if (this.#list.size === 0) return undefined;
-    const eyes = this.list.map((stop) => eyeOf(stop, session));
-    const seeing = eyes.filter(({ sees }) => sees !== undefined);
+    const eyes = this.list.map((stop) => ({ stop, eye: eyeOf(stop, session) }));
+    const seeing = eyes.map(({ eye }) => eye).filter(({ sees }) => sees !== undefined);
     return {
       sink: seeing.length === 0 ? null : { record: (record) => seeing.forEach(({ sees }) => sees!(record)) },
-      check() {
-        const found = eyes.flatMap(({ check }) => check() ?? []);
-        if (found.length === 0) return undefined;
+      check: () => {
+        const came = new Map(eyes.flatMap(({ eye, stop }) => {
+          const text = eye.check();
+          return text === undefined ? [] : [[stop, text]];
+        }));
+        if (came.size === 0) return undefined;
+        const found = [...came.values()];
         const { event, timeNs } = session.now;
+        this.stopped(session.now, [...came.keys()].map(({ condition }) => condition.text).join("; "));
         return `stopped at event ${event}, time ${timeText(timeNs)}: ${found.join("; ")}`;
       },
     };

@@ -299,5 +299,8 @@ Deno.test("a suggestion is near, or there is none", () => {
   assertEquals(editDistance("vm_exti", "vm_exit"), 1);
   assertEquals(closest("cyclictset", ["cyclictest", "cat"]), "cyclictest");
   assertEquals(closest("ab", ["xy", "cd"]), undefined);
-  assertEquals(closest("lx", ["ls", "ln"]), "ls");
+  assertEquals(closest("nosuch", ["touch"]), undefined); // two mistakes, in words of six letters and five
+  assertEquals(closest("touhc", ["touch"]), "touch");
+  assertEquals(closest("sl", ["ln", "ls"]), "ls");
+  assertEquals(closest("lx", ["ls", "ln"]), undefined); // one mistake, but in two letters
 });

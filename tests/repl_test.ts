@@ -1,7 +1,8 @@
 /**
  * The prompt, without a terminal: what it does with lines.
  */
-import { assertEquals, assertStringIncludes } from "@std/assert";
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { HistorySearch } from "../dsl/history_search.ts";
 import { PromptLines } from "../dsl/repl.ts";
 import { Session } from "../dsl/session.ts";
 import { laboratoryWords } from "../dsl/words/index.ts";
@@ -107,4 +108,40 @@ Deno.test("an error that ends a script does not end the prompt", () => {
   assertEquals(lines.exitStatus, undefined);
   lines.line("echo on");
   assertEquals(said(), "on\n");
+});
+
+Deno.test("where time stands still at a stop, the prompt says which, until time goes on", () => {
+  const { lines, said } = prompt();
+  lines.line("stop-at cpu 3 offline");
+  lines.line("echo 0 > /sys/devices/system/cpu/cpu3/online & run 1s");
+  assertStringIncludes(said(), "stopped at event");
+  assertMatch(lines.prompt, /^rfc-v2 \d+\.\d{3}s \[cpu 3 offline\] # $/);
+  lines.line("run 1ms");
+  assertMatch(lines.prompt, /^rfc-v2 \d+\.\d{3}s # $/);
+});
+
+Deno.test("completion goes on with an input that has begun", () => {
+  const { lines } = prompt();
+  lines.line("ls \\");
+  assertEquals(lines.completions("/pro"), [["proc/"], "pro"]);
+  lines.clear();
+  lines.line("# echo 1 \\");
+  assertEquals(lines.completions("> /pro"), [["proc/"], "pro"]);
+});
+
+Deno.test("the search goes back through the lines that hold what is typed", () => {
+  const history = ["run 2ms", "echo a", "run 1ms", "boot kvm"]; // newest first
+  const search = new HistorySearch(history, "half");
+  assertEquals([search.found, search.prompt], ["half", "(reverse-i-search)`': "]);
+  assertEquals([search.key("r", { name: "r" }), search.key("u", { name: "u" }), search.found], [
+    "on",
+    "on",
+    "run 2ms",
+  ]);
+  assertEquals([search.key("\x12", { name: "r", ctrl: true }), search.found], ["on", "run 1ms"]);
+  assertEquals([search.key("\x12", { name: "r", ctrl: true }), search.found], ["on", "run 1ms"]);
+  assertEquals(search.prompt, "(failed reverse-i-search)`ru': ");
+  assertEquals([search.key(undefined, { name: "backspace" }), search.found], ["on", "run 2ms"]);
+  assertEquals(search.key("\r", { name: "return" }), "take");
+  assertEquals(search.key("\x03", { name: "c", ctrl: true }), "leave");
 });

@@ -25,6 +25,11 @@ export interface Command {
    * Exit status, Errors, Differs from the real one, Examples. A word of the laboratory has no real one.
    */
   readonly doc: string;
+  /**
+   * What may stand where `word` has been begun, behind the arguments `before`, besides options. What does not begin with
+   * `word` is left out by who asks. Absent: a path.
+   */
+  complete?(before: readonly string[], word: string): readonly string[];
   /** Does it; answers the exit status. What is written with `out` is delivered when it has returned. */
   run(context: CommandContext): number | Coroutine;
 }

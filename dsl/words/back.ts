@@ -1,5 +1,5 @@
 import type { Command } from "../commands/command.ts";
-import { endsBefore } from "../grains.ts";
+import { endsBefore, GRAINS } from "../grains.ts";
 import type { Instant, Position } from "../journal.ts";
 import type { Session } from "../session.ts";
 import { travel } from "./goto.ts";
@@ -23,6 +23,7 @@ export function back(session: Session): Command {
     name: "back",
     kind: "laboratory",
     doc,
+    complete: (before) => before.some((word) => GRAINS.some((grain) => grain === word)) ? [] : GRAINS,
     run(context) {
       const steps = parseSteps("back", context.args);
       if (typeof steps === "string") return context.complain(steps, 2);

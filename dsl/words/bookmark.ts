@@ -17,6 +17,7 @@ export function bookmark(session: Session): Command {
     name: "bookmark",
     kind: "laboratory",
     doc,
+    complete: () => [],
     run(context) {
       const [name, ...more] = context.args;
       const { bookmarks } = session.timeline;

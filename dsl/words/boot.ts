@@ -29,6 +29,15 @@ Examples: boot kvm
 const NOT_YET = ["--machine", "--profile"];
 const OPTIONS = ["--kernel", "--seed", "--era", "--append", "--mutant", ...NOT_YET];
 
+/** What may stand behind an option, where that can be listed. */
+const VALUES: Readonly<Record<string, readonly string[]>> = {
+  "--kernel": KERNEL_NAMES,
+  "--era": ERAS.map(({ name }) => name),
+  "--append": MODELLED_PARAMETERS,
+  "--mutant": MUTANTS.map(({ id }) => id),
+  "--seed": [],
+};
+
 /** Reads the arguments: what to boot, or what is wrong with them. */
 export function parseBoot(args: readonly string[]): BootRequest | string {
   let request: BootRequest = {};
@@ -83,6 +92,11 @@ export function boot(session: Session): Command {
     name: "boot",
     kind: "laboratory",
     doc,
+    complete(before) {
+      const values = VALUES[before.at(-1) ?? ""];
+      if (values !== undefined) return values;
+      return before.some((word) => systemNamed(word) !== undefined) ? [] : SYSTEMS.map(({ name }) => name);
+    },
     run(context) {
       const request = parseBoot(context.args);
       if (typeof request === "string") return context.complain(request, 2);

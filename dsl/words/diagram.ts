@@ -27,6 +27,7 @@ export function diagram(session: Session): Command {
     name: "diagram",
     kind: "laboratory",
     doc,
+    complete: () => ["cpu"],
     *run(context): Coroutine {
       const text = context.args.join(" ");
       const match = /^(.*?)\s*(?:cpu (\d+))?$/.exec(text)!;

@@ -1,5 +1,6 @@
 import type { Command } from "../commands/command.ts";
 import { conditionHelp, parsedCondition } from "../condition.ts";
+import { conditionWords } from "../condition_words.ts";
 import type { Session } from "../session.ts";
 
 /** `expect`. */
@@ -18,6 +19,7 @@ export function expect(session: Session): Command {
     name: "expect",
     kind: "laboratory",
     doc,
+    complete: (before, word) => conditionWords(session, "state", before, word),
     run(context) {
       const condition = parsedCondition(context.args.join(" "), session);
       if (typeof condition === "string") return context.complain(condition, 2);

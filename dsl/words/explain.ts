@@ -51,6 +51,10 @@ export function explain(session: Session): Command {
     name: "explain",
     kind: "laboratory",
     doc,
+    complete(before) {
+      if (before.at(-1) === "--with") return SYSTEMS.map(({ name }) => name);
+      return before.some((word) => /^(max|min|\d+)$/.test(word)) ? ["thread"] : ["max", "min"];
+    },
     run(context) {
       const prefix = `${context.shell.prefix()}explain: `;
       const answer = session.answer(context.shell, () => {

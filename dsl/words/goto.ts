@@ -22,6 +22,7 @@ export function goto(session: Session): Command {
     name: "goto",
     kind: "laboratory",
     doc,
+    complete: (before) => before.length === 0 ? [...session.timeline.bookmarks.keys()] : [],
     run(context) {
       const place = context.args.join(" ");
       if (place === "") return context.complain("expected goto NAME | TIME | EVENT", 2);

@@ -1,7 +1,7 @@
 import { closest } from "../../runtime/lab/spelling.ts";
 import type { Command } from "../commands/command.ts";
 import { commands } from "../commands/index.ts";
-import { manualOf } from "../manual.ts";
+import { isRefused, manualOf } from "../manual.ts";
 import type { Program } from "../ports.ts";
 import type { Session } from "../session.ts";
 
@@ -21,6 +21,7 @@ export function help(session: Session, words: () => readonly Command[]): Command
     name: "help",
     kind: "laboratory",
     doc,
+    complete: (before) => before.length === 0 ? helpTopics(session, words()) : [],
     run(context) {
       const [name, ...more] = context.args;
       if (more.length > 0) return context.complain("expected help [NAME]", 2);
@@ -33,13 +34,7 @@ export function help(session: Session, words: () => readonly Command[]): Command
         session.lab.computer("vm0")?.programs.get(name);
       const doc = found?.doc ?? calls?.help?.(name);
       if (doc === undefined) {
-        const known = [
-          ...words().map((word) => word.name),
-          ...commands.keys(),
-          ...programs.keys(),
-          ...calls?.helpWords ?? [],
-        ];
-        const meant = closest(name, known);
+        const meant = closest(name, helpTopics(session, words()));
         return context.complain(
           `no word "${name}"${meant === undefined ? "; help lists all" : `: did you mean ${meant}?`}`,
         );
@@ -48,6 +43,16 @@ export function help(session: Session, words: () => readonly Command[]): Command
       return 0;
     },
   };
+}
+
+/** Whatever has a manual. */
+function helpTopics({ shell: { machine } }: Session, words: readonly Command[]): string[] {
+  return [
+    ...words.map((word) => word.name),
+    ...commands.keys(),
+    ...machine.programs.keys(),
+    ...machine.calls?.helpWords ?? [],
+  ];
 }
 
 /** Every command in a line, by what it belongs to. */
@@ -72,9 +77,4 @@ function overview(
 
 function part(title: string, commands: readonly { readonly name: string; readonly doc: string }[]): string[] {
   return [`${title}:`, ...commands.map(({ name, doc }) => `  ${name.padEnd(18)} ${manualOf(doc).summary}`)];
-}
-
-/** Whether a name is there only to be refused. */
-function isRefused(doc: string): boolean {
-  return manualOf(doc).summary.startsWith("not in this language");
 }

@@ -17,6 +17,7 @@ export function irq(session: Session): Command {
     name: "irq",
     kind: "laboratory",
     doc,
+    complete: (before) => before.length === 0 ? [...session.lab.interruptSources().keys()] : [],
     run(context) {
       const [device, queue = "0", ...more] = context.args;
       if (device === undefined || more.length > 0) return context.complain("expected irq DEVICE [QUEUE]", 2);

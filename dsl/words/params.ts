@@ -2,6 +2,7 @@ import { provenanceText, tableLines } from "../../runtime/measure/table.ts";
 import { type Fit, fitRowsText } from "../../runtime/lab/calibration.ts";
 import type { LabProfile } from "../../runtime/lab/defaults.ts";
 import type { Command } from "../commands/command.ts";
+import { nextParts } from "../dotted_names.ts";
 import type { Session } from "../session.ts";
 import { unknownName } from "../unknown_name.ts";
 
@@ -22,6 +23,8 @@ export function params(session: Session): Command {
     name: "params",
     kind: "laboratory",
     doc,
+    complete: (before, word) =>
+      before.length > 0 ? [] : nextParts(session.lab.options.profile.list().map(({ path }) => path), word),
     run(context) {
       const [path = "", ...more] = context.args;
       if (more.length > 0) return context.complain("expected params [PATH]", 2);

@@ -1,6 +1,7 @@
 import { advance, advanceTime } from "../advance.ts";
 import type { Command, CommandContext } from "../commands/command.ts";
 import { type Condition, conditionHelp, parsedCondition } from "../condition.ts";
+import { conditionWords } from "../condition_words.ts";
 import { durationText, parseDuration, timeText } from "../duration.ts";
 import type { Coroutine } from "../jobs.ts";
 import type { Session } from "../session.ts";
@@ -30,6 +31,8 @@ export function run(session: Session): Command {
     name: "run",
     kind: "laboratory",
     doc,
+    complete: ([first, ...rest], word) =>
+      first === undefined ? ["until"] : first === "until" ? conditionWords(session, "all", rest, word) : [],
     *run(context): Coroutine {
       const [first, ...rest] = context.args;
       if (first === undefined) return yield* toStop(session, context);

@@ -29,12 +29,22 @@ Examples: show cpu
 const NOT_YET = ["ioapic", "msi", "idt", "vectors", "irqs"];
 const WHAT = ["cpu", "lapic", "vmcs", "events", "tasks", "stats", "results", "time"];
 
+/** Words behind which a guest may be named. */
+const PARTED: readonly string[] = ["lapic", "vmcs", "stats"];
+
 /** The word of a session. */
 export function show(session: Session): Command {
   return {
     name: "show",
     kind: "laboratory",
     doc,
+    complete(before) {
+      const [what] = before;
+      if (what === undefined) return WHAT;
+      if (before.length > 1) return [];
+      if (what === "tasks") return session.lab.computers();
+      return PARTED.includes(what) ? [...session.lab.guests.keys()] : [];
+    },
     run(context) {
       const [what, which, ...more] = context.args;
       if (what === undefined) return context.complain(`expected one of ${WHAT.join(", ")}`, 2);

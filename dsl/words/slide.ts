@@ -19,12 +19,17 @@ Examples: slide 25
 /** The slide of iperf and ping. */
 const TRAFFIC_SLIDE = 27;
 
+/** Slides that are tables of what a session measures. */
+const TABLES: readonly string[] = SLIDES.map((_, i) => i + 1)
+  .filter((number) => isLatencySlide(number) || number === TRAFFIC_SLIDE).map(String);
+
 /** The word of a session. */
 export function slide(session: Session): Command {
   return {
     name: "slide",
     kind: "laboratory",
     doc,
+    complete: (before) => before.length === 0 ? TABLES : [],
     run(context) {
       const [text = "", ...more] = context.args;
       const entry = /^\d+$/.test(text) ? slideNumbered(Number(text)) : undefined;

@@ -82,6 +82,7 @@ export function step(session: Session): Command {
     name: "step",
     kind: "laboratory",
     doc,
+    complete: (before) => before.some((word) => GRAINS.some((grain) => grain === word)) ? [] : GRAINS,
     *run(context): Coroutine {
       const steps = parseSteps("step", context.args);
       if (typeof steps === "string") return context.complain(steps, 2);

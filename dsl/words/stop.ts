@@ -1,5 +1,6 @@
 import type { Command } from "../commands/command.ts";
 import { conditionHelp, parsedCondition } from "../condition.ts";
+import { conditionWords } from "../condition_words.ts";
 import type { Session } from "../session.ts";
 
 /** `stop-at`. */
@@ -39,6 +40,7 @@ export function stopWords(session: Session): Command[] {
     name,
     kind: "laboratory",
     doc,
+    complete: (before, word) => conditionWords(session, isWatch ? "value" : "all", before, word),
     run(context) {
       const text = context.args.join(" ");
       if (text === "" && !isWatch) {
@@ -58,6 +60,8 @@ export function stopWords(session: Session): Command[] {
       name: "delete",
       kind: "laboratory",
       doc: deleteDoc,
+      complete: (before) =>
+        before.length > 0 ? [] : [...stops.list.map(({ number }) => String(number)), "all"],
       run(context) {
         const [number = "", ...more] = context.args;
         if (more.length > 0 || !/^(\d+|all)$/.test(number)) {

@@ -1,6 +1,7 @@
 import { TraceLog, type TraceRecord } from "../../hw/sim/trace.ts";
 import { RegisterError, registerNamed } from "../../runtime/lab/views/registers.ts";
 import type { Command } from "../commands/command.ts";
+import { conditionWords } from "../condition_words.ts";
 import { timeText } from "../duration.ts";
 import type { Answer } from "../journal.ts";
 import { RepetitionError } from "../repeat.ts";
@@ -44,6 +45,7 @@ export function whyWords(session: Session): Command[] {
     name,
     kind: "laboratory",
     doc,
+    complete: (before, begun) => name === "changed" ? conditionWords(session, "value", before, begun) : [],
     run(context) {
       const prefix = `${context.shell.prefix()}${name}: `;
       const { out, err, status } = session.answer(

@@ -31,18 +31,32 @@ function plain(word: string): string {
 }
 
 /**
- * The candidate nearest to `word`, or undefined if none is near: at most a third of its letters may be wrong, and
- * never more than three. Of equally near candidates one that begins with the word is taken (what was typed is often an
- * abbreviation), else the first one.
+ * How many mistakes two words may be apart to be near: a third of the shorter one's letters, rounded down, and never more
+ * than three. Where the shorter one has but one letter or two, one letter may be missing or two may be swapped, and none
+ * may be another one: that would leave too little to go by.
+ */
+function tolerance(wanted: string, known: string): number {
+  const shorter = Math.min(wanted.length, known.length);
+  if (shorter >= 3) return Math.min(3, Math.floor(shorter / 3));
+  const isSwapped = wanted.length === 2 && wanted === [...known].reverse().join("");
+  return shorter > 0 && (isSwapped || wanted.length !== known.length) ? 1 : 0;
+}
+
+/**
+ * The candidate nearest to `word`, or undefined if none is near: {@linkcode tolerance} says how near it has to be. Of
+ * equally near candidates one that begins with the word is taken (what was typed is often an abbreviation), else the
+ * first one.
  */
 export function closest(word: string, candidates: Iterable<string>): string | undefined {
   const wanted = plain(word);
   let best: string | undefined;
-  let bestDistance = Math.min(3, Math.max(1, Math.floor(wanted.length / 3))) + 1;
+  let bestDistance = Infinity;
   for (const candidate of candidates) {
     const known = plain(candidate);
-    if (Math.abs(known.length - wanted.length) > bestDistance) continue;
+    const allowed = Math.min(bestDistance, tolerance(wanted, known));
+    if (Math.abs(known.length - wanted.length) > allowed) continue;
     const distance = editDistance(wanted, known);
+    if (distance > allowed) continue;
     const completes = distance === bestDistance && best !== undefined &&
       known.startsWith(wanted) && !plain(best).startsWith(wanted);
     if (distance < bestDistance || completes) [best, bestDistance] = [candidate, distance];

@@ -122,6 +122,8 @@ export interface Program {
   readonly name: string;
   /** Its manual: `NAME - summary`, then Usage, Effects, Exit status, Errors, Differs from the real one, Examples. */
   readonly doc: string;
+  /** Its options, where its manual does not name them all. */
+  readonly options?: readonly string[];
   /** Its life; returns the exit status. */
   main(process: ProgramProcess): Activity<number>;
 }

@@ -36,6 +36,7 @@ import { type MachineContext, QemuMachine } from "./machine.ts";
 import { type Monitor, PROMPT } from "./monitor.ts";
 import { QmpSession } from "./qmp.ts";
 import type { QemuEra } from "./era.ts";
+import { OPTIONS } from "./option_table.ts";
 import { parseOptions, QemuEnds, type QemuHost } from "./options.ts";
 
 /** What QEMU runs in. */
@@ -90,6 +91,8 @@ export interface QemuProgram {
   readonly name: string;
   /** Its manual: `NAME - summary`, then Usage, Effects, Exit status, Errors, Differs from the real one, Examples. */
   readonly doc: string;
+  /** Every option of the release that the model does not refuse. */
+  readonly options: readonly string[];
   /** Its life; returns the exit status. */
   main(process: QemuProcess): Activity<number>;
 }
@@ -100,6 +103,8 @@ export function qemu(context: QemuContext): QemuProgram {
   return {
     name: context.name,
     doc: docOf(context),
+    options: [...OPTIONS[context.era]].filter(([, { treatment }]) => treatment !== "unmodelled")
+      .map(([option]) => `-${option}`),
     *main(command: QemuProcess): Activity<number> {
       const { argv, task } = command;
       yield steps.startUp;

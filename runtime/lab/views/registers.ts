@@ -134,6 +134,22 @@ export function registerNamed(text: string, lab: Lab): RegisterReader | undefine
   return vcpuReader(name, ({ apic }, { engine }) => read(apic, engine.nowNs));
 }
 
+/** Every name that leads to a value now, and the bitmap's first word. */
+export function registerNames({ machine, guests }: Lab): string[] {
+  const of = (name: string, table: Readonly<Record<string, unknown>>) =>
+    Object.keys(table).map((field) => `${name}.${field}`);
+  return [
+    ...machine.cpus.flatMap((_, id) => [...of(`cpu${id}`, CPU), ...of(`cpu${id}.lapic`, LAPIC)]),
+    ...[...guests.values()].flatMap(({ name, machine: { file } }) =>
+      file.vm.vcpus.flatMap((_, id) => {
+        const vcpu = id === 0 ? name : `${name}.${id}`;
+        return [...of(`${vcpu}.lapic`, LAPIC), ...of(`${vcpu}.vmcs`, VMCS)];
+      })
+    ),
+    "msr-bitmap",
+  ];
+}
+
 function vcpuReader(
   which: string,
   read: (vcpu: { vmcs: Vmcs; apic: LocalApic }, lab: Lab) => string | number | undefined,
