@@ -261,7 +261,7 @@ export const actions: Record<string, Action> = {
     const inner = source.at(source.base - from + document.start);
     const content: ast.WordPart[] = document.quoted
       ? [{ kind: "quoted", text: document.body }]
-      : [{ kind: "double", parts: parse<ast.WordPart[]>(document.body, "HereBody", inner) }];
+      : [{ kind: "double", parts: parse<ast.WordPart[]>(document.body, "hereBody", inner) }];
     return { kind: "text", fd: fileDescriptor(digits), body: word(this, content), newline: false };
   },
   redirection_string: (digits, _operator, _spaces, value) => ({

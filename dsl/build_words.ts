@@ -231,7 +231,6 @@ export const wordActions: Record<string, Action> = {
   ],
   arithmeticChars: literal,
 
-  HereBody: (body) => one(body),
   hereBody: parts,
   hereEscaped: escapedCharacter,
   hereText_plain: quoted,

@@ -250,7 +250,7 @@ function failureOf(
  * @throws {ShellSyntaxError} if an expansion in it is none
  */
 export function parseQuoted(text: string): WordPart[] {
-  return parseFragment<WordPart[]>(text, "HereBody", new SourceMap("rtkvm", text, 0));
+  return parseFragment<WordPart[]>(text, "hereBody", new SourceMap("rtkvm", text, 0));
 }
 
 const expressions = new Map<string, Expression>();

@@ -77,7 +77,6 @@ const excluded: Readonly<Record<string, string>> = {
   Terminated: inPieces,
   rest: inPieces,
   filler: "stands for a here-document's body, which `redirection_here` brings",
-  HereBody: "read apart from the script: `redirection_here` brings bodies of the rule hereBody",
   specialName:
     "`$$`, `$!` and `$-` are not the same in two shells: the leaf of dollar_special names the others",
 };

@@ -1,4 +1,5 @@
 /** Inputs that each main rule of the grammar takes and refuses. */
+import { ToyLab } from "./toy_machine.ts";
 import { assertEquals, assertThrows } from "@std/assert";
 import { parseExpression, parseScript } from "../dsl/parse.ts";
 import { ShellSyntaxError } from "../dsl/syntax_error.ts";
@@ -295,6 +296,14 @@ Deno.test("operators of C bind as in C", () => {
   assertEquals(shape("!a+~b"), "((!a) + (~b))");
   assertEquals(shape("a=b?c:d=e"), "(a = (b ? c : (d = e)))");
   assertEquals(shape("a[1]+=b++ - --c"), "(a[1] += ((b++) - (++c)))");
+});
+
+Deno.test("the body of a here-document is every character of its lines (XCU 2.7.4)", () => {
+  const lab = new ToyLab();
+  for (const body of ["  two blanks\n", "# no comment\n", "\n\n  - item\n", "\t# $((1 + 1))  \n"]) {
+    const { stdout } = lab.run(`cat <<END\n${body}END\n`);
+    assertEquals(stdout, body.replace("$((1 + 1))", "2"));
+  }
 });
 
 Deno.test("every command knows its line, through here-documents and continuations", () => {
