@@ -13,6 +13,7 @@ import type { HostPort } from "./host_port.ts";
 import { EXAMPLES } from "./examples.ts";
 import { HistorySearch, type Key } from "./history_search.ts";
 import { DeadlockError } from "./jobs.ts";
+import { parseScript } from "./parse.ts";
 import { ProgressLine, progressText } from "./progress.ts";
 import type { RunOptions } from "./run_options.ts";
 import { Session } from "./session.ts";
@@ -53,6 +54,20 @@ export class PromptLines {
     const typed = this.#pasted && this.isContinued ? line.replace(/^\s*> /, "  ") : line;
     const { candidates, word } = complete([...this.#lines, typed].join("\n"), this.session);
     return [[...candidates], word];
+  }
+
+  /**
+   * Takes from `typed` what belongs together: a line, and where it is a command the indented options that follow, as of a
+   * slide whose backslashes were lost in copying.
+   */
+  next(typed: string[]): string | undefined {
+    const first = typed.shift();
+    const isOption = (line: string | undefined) => line !== undefined && /^[ \t]+-\S/.test(line);
+    if (first === undefined || this.isContinued || !isOption(typed[0]) || !isCommand(first)) return first;
+    const parts = [first];
+    while (isOption(typed[0])) parts.push(typed.shift()!);
+    const isJoined = isTranscript(first) || parts.slice(0, -1).every((part) => part.endsWith("\\"));
+    return parts.join(isJoined ? "\n" : " \\\n");
   }
 
   /** Takes a line; runs the input once it is complete. */
@@ -101,6 +116,19 @@ export class PromptLines {
       } else throw error;
     }
     this.clear();
+  }
+}
+
+/** Whether a line is a whole command: no here-document that goes on, nothing left open. */
+function isCommand(line: string): boolean {
+  const text = isTranscript(line) ? scriptOfTranscript(line) : line;
+  if (text.trim() === "" || text.trimStart().startsWith("#")) return false;
+  try {
+    parseScript(text, "rtkvm", { interactive: true });
+    return true;
+  } catch (error) {
+    if (error instanceof ShellSyntaxError) return false;
+    throw error;
   }
 }
 
@@ -180,7 +208,9 @@ export async function repl(
   const runTyped = async () => {
     isBusy = true;
     try {
-      for (let text = typed.shift(); text !== undefined; text = typed.shift()) {
+      // The other lines of what was pasted come first: they may belong to the first one.
+      await new Promise((resume) => setTimeout(resume));
+      for (let text = lines.next(typed); text !== undefined; text = lines.next(typed)) {
         if (lines.exitStatus !== undefined) continue; // a pipe may bring more lines than are wanted
         const slices = lines.slices(text);
         if (interruptible === undefined) atOnce(slices);

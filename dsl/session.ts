@@ -109,6 +109,8 @@ export class Session {
   #inputs = 0;
   /** Ctrl-C has come and has not been seen to. */
   #interrupted = false;
+  /** It has ended what an input began. */
+  #wasInterrupted = false;
   /** Events at which it is to come. */
   readonly #interruptsAt: number[] = [];
   /** Enters in the journal what is given. */
@@ -387,6 +389,8 @@ export class Session {
     } finally {
       this.#inputs--;
       this.#interrupted = false;
+      if (this.#wasInterrupted) this.stops.stopped(this.now, "^C");
+      this.#wasInterrupted = false;
     }
   }
 
@@ -460,6 +464,6 @@ export class Session {
     else this.#interruptsAt.shift();
     this.#foreground.interrupted();
     this.jobs.interrupt(job);
-    this.stops.stopped(this.now, "^C");
+    this.#wasInterrupted = true;
   }
 }

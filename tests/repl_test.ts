@@ -120,6 +120,20 @@ Deno.test("where time stands still at a stop, the prompt says which, until time 
   assertMatch(lines.prompt, /^rfc-v2 \d+\.\d{3}s # $/);
 });
 
+Deno.test("indented options that follow a command are its own, where a paste brings them along", () => {
+  const { lines, said } = prompt();
+  const paste = (...typed: string[]) => {
+    for (let text = lines.next(typed); text !== undefined; text = lines.next(typed)) lines.line(text);
+    return said();
+  };
+  assertEquals(paste("# echo a", "      -b", "      -c", "# echo d"), "a -b -c\nd\n");
+  assertEquals(paste("echo a", "   -b", "   -c"), "a -b -c\n");
+  assertEquals(paste("# echo a \\", "      -b \\", "      -c"), "a -b -c\n");
+  assertEquals(paste("echo a \\", "   -b"), "a -b\n");
+  assertEquals(paste("cat <<END", "  - b", "  -c", "END"), "  - b\n  -c\n");
+  assertEquals(paste("for i in 1; do", "  echo -b", "done"), "-b\n");
+});
+
 Deno.test("completion goes on with an input that has begun", () => {
   const { lines } = prompt();
   lines.line("ls \\");
