@@ -9,6 +9,7 @@
 import type * as ast from "./ast.ts";
 import { arithmeticText, wordActions } from "./build_words.ts";
 import { decodeEscapes } from "./escapes.ts";
+import { rememberOrigin } from "./origin.ts";
 import {
   type Action,
   fail,
@@ -28,7 +29,14 @@ import {
 } from "./parse_nodes.ts";
 
 function listItem(command: ParseNode, background: boolean): ast.ListItem {
-  return { command: one(command), background, text: text(command).trim().replace(/\s+/g, " ") };
+  const item = {
+    command: one<ast.AndOr>(command),
+    background,
+    text: text(command).trim().replace(/\s+/g, " "),
+  };
+  const { source } = fragment();
+  rememberOrigin(item, source, source.base + command.source.startIdx);
+  return item;
 }
 
 function andOr(kind: "and" | "or"): Action {
@@ -62,13 +70,12 @@ function group(subshell: boolean): Action {
   };
 }
 
-const functionDefinition = (node: ParseNode, name: ParseNode, body: ParseNode, redirects: ParseNode) => ({
-  kind: "function",
-  span: span(node),
-  redirects: [],
-  name: text(name),
-  body: withRedirects(one<object>(body), redirects),
-});
+const functionDefinition = (node: ParseNode, name: ParseNode, body: ParseNode, redirects: ParseNode) => {
+  const tree = withRedirects(one<object>(body), redirects);
+  const { source } = fragment();
+  rememberOrigin(tree, source, source.base + node.source.startIdx);
+  return { kind: "function", span: span(node), redirects: [], name: text(name), body: tree };
+};
 
 const fileDescriptor = (digits: ParseNode | undefined) => {
   const written = text(digits);

@@ -12,7 +12,7 @@ import { closest } from "../runtime/lab/spelling.ts";
 import { ArithmeticError, evaluate, type Scope } from "./arithmetic.ts";
 import type { CallArgument, CallInitializer, CallStatement, Expression, Lvalue } from "./ast.ts";
 import { evaluateExpression, expandQuoted } from "./expand.ts";
-import type { Coroutine, Request } from "./jobs.ts";
+import type { Coroutine, Job, Request } from "./jobs.ts";
 import { parseExpression } from "./parse.ts";
 import type { CallHandler, CallValue, Initializer, Integer, Process, VariableArgument } from "./ports.ts";
 import { builtinTask, knownNames } from "./simple.ts";
@@ -90,8 +90,8 @@ class Call {
         },
       },
     } as Request;
-    shell.lastBackground = job as NonNullable<Shell["lastBackground"]>;
-    shell.children.push(shell.lastBackground);
+    shell.lastBackground = job as Job;
+    shell.children.push(job as Job);
     return 0;
   }
 

@@ -22,9 +22,9 @@ import type { HostFile, HostPort } from "./host_port.ts";
 import { tell } from "./run_problem.ts";
 import type { RunOptions } from "./run_options.ts";
 import { unknownName } from "./unknown_name.ts";
+import { VERSION } from "./version.ts";
 
-/** The release; that of deno.json. */
-export const VERSION = "0.2.0";
+export { VERSION };
 
 /** Wrong use of the command line. */
 const USAGE = 2;
@@ -330,7 +330,7 @@ export async function start(args: readonly string[]): Promise<number> {
     processors: navigator.hardwareConcurrency,
     async repl(options) {
       const { repl } = await import("./repl.ts");
-      return await repl(options, { out, err, interruptible });
+      return await repl(options, { read: readFile, write: writeFile, out, err, interruptible });
     },
   });
 }
@@ -353,8 +353,14 @@ async function interruptible<T>(slices: Generator<void, T, void>, interrupt: () 
   }
 }
 
+/** Whether a file may be used already: nobody is asked. */
+function isGranted(name: "read" | "write", path: string): boolean {
+  return Deno.permissions.querySync({ name, path }).state === "granted";
+}
+
 function readFile(path: string): HostFile {
   try {
+    if (!isGranted("read", path)) throw new Deno.errors.NotCapable();
     return { text: Deno.readTextFileSync(path) };
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return { problem: "No such file or directory" };
@@ -371,6 +377,7 @@ function readFile(path: string): HostFile {
 function writeFile(path: string, text: string): string | undefined {
   const folder = path.slice(0, Math.max(0, path.lastIndexOf("/")));
   try {
+    if (!isGranted("write", path)) throw new Deno.errors.NotCapable();
     if (folder !== "") Deno.mkdirSync(folder, { recursive: true });
     Deno.writeTextFileSync(path, text);
   } catch (error) {

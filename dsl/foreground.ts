@@ -109,7 +109,7 @@ export class Foreground {
       timeline.branch();
       this.#input = undefined;
     }
-    journal.open(shell);
+    journal.open(this.session.lab.options, shell);
     this.#input ??= journal.input(kind, name);
     journal.add(this.#input, { item, ...now, status: shell.status, does });
   }

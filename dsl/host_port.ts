@@ -8,12 +8,16 @@ import type { RunOptions } from "./run_options.ts";
 /** A file that was read, or why it could not be. */
 export type HostFile = { readonly text: string } | { readonly problem: string };
 
-/** The computer that the program runs on. */
-export interface HostPort {
+/** Files of the computer that the program runs on, or whatever stands for them. */
+export interface FilePort {
   /** Reads a file. */
   read(path: string): HostFile;
   /** Writes a file, with the folders that it lies in; answers why it could not be. */
   write(path: string, text: string): string | undefined;
+}
+
+/** The computer that the program runs on. */
+export interface HostPort extends FilePort {
   /** Names of the files in a folder; empty where it cannot be listed. */
   list(path: string): readonly string[];
   /** Writes to standard output. */

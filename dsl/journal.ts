@@ -9,7 +9,7 @@
 
 import type { Command, ListItem, WordPart } from "./ast.ts";
 import type { BootRequest } from "./boot_request.ts";
-import type { Shell } from "./state.ts";
+import { copyOf, type Shell } from "./state.ts";
 
 /** An instant of a run. Several events may share a time, and time passes between two events. */
 export interface Instant {
@@ -70,8 +70,10 @@ export interface Answer {
 
 /** From where the inputs lead on. */
 export interface JournalStart {
-  /** What was booted; `null`: the laboratory is the session's first. */
-  readonly boot: Required<BootRequest> | null;
+  /** What was booted. */
+  readonly boot: Required<BootRequest>;
+  /** With it the shell came into being; otherwise that is older. */
+  readonly isFirst: boolean;
   /** The shell as it was. */
   readonly shell: Shell;
 }
@@ -95,8 +97,8 @@ export class Journal {
   }
 
   /** The first thing that is given: `shell` is as it finds it. */
-  open(shell: Shell): void {
-    this.start ??= { boot: null, shell: copyOf(shell) };
+  open(boot: Required<BootRequest>, shell: Shell): void {
+    this.start ??= { boot, isFirst: true, shell: copyOf(shell) };
   }
 
   /** An input begins. */
@@ -119,7 +121,7 @@ export class Journal {
 
   /** A boot with nothing around it: what came before leads to nothing but the shell as it is. */
   begin(boot: Required<BootRequest>, shell: Shell): void {
-    this.start = { boot, shell: copyOf(shell) };
+    this.start = { boot, isFirst: false, shell: copyOf(shell) };
     this.entries.length =
       this.answers.length =
       this.boots =
@@ -176,12 +178,4 @@ function isInert(parts: readonly WordPart[]): boolean {
     part.kind === "literal" || part.kind === "quoted" || (part.kind === "double" && isInert(part.parts)) ||
     (part.kind === "parameter" && part.operation === undefined && typeof part.subscript !== "object")
   );
-}
-
-/** A shell that nothing happens to any more. */
-export function copyOf(shell: Shell): Shell {
-  const copy = shell.subshell();
-  for (const [name, action] of shell.traps) copy.traps.set(name, action); // a subshell would not have them
-  copy.descriptors.closeAll(); // what was kept open would never be closed
-  return copy;
 }

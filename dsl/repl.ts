@@ -149,7 +149,10 @@ const HISTORY_SIZE = 1000;
 /** Runs the prompt until its user leaves it; answers the exit status: that of the last input, or what `exit` said. */
 export async function repl(
   options: RunOptions,
-  { out, err, interruptible }: Pick<HostPort, "out" | "err" | "interruptible">,
+  { read, write, out, err, interruptible }: Pick<
+    HostPort,
+    "read" | "write" | "out" | "err" | "interruptible"
+  >,
 ): Promise<number> {
   const [{ createInterface }, { stdin, stdout }] = await Promise.all([
     import("node:readline"),
@@ -166,6 +169,7 @@ export async function repl(
     io: { out: cleared(out), err: cleared(err) },
     interactive: true,
     folder: EXAMPLES,
+    files: { read, write },
     words: laboratoryWords,
   });
   session.onProgress = (name, fraction) => {

@@ -99,6 +99,7 @@ async function runOne(
       io: { out, err },
       name: path,
       folder,
+      files: host,
       words: laboratoryWords,
     });
   } catch (error) {

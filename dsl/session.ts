@@ -20,18 +20,19 @@ import { systemNamed, type SystemRow } from "../runtime/lab/systems.ts";
 import type { Script } from "./ast.ts";
 import { bootOptions, type BootRequest } from "./boot_request.ts";
 import { Clock } from "./clock.ts";
+import type { FilePort } from "./host_port.ts";
 import { Foreground, type ScriptWatcher } from "./foreground.ts";
 import type { Command } from "./commands/command.ts";
 import { attach } from "./interpret.ts";
 import { type Coroutine, DeadlockError, type Job, JobScheduler } from "./jobs.ts";
-import { type Answer, copyOf, type Instant, Journal, type JournalInput, type Position } from "./journal.ts";
+import { type Answer, type Instant, Journal, type JournalInput, type Position } from "./journal.ts";
 import { parseScript } from "./parse.ts";
 import type { Environment, Io, Machine } from "./ports.ts";
 import { Repeat, type Repetition } from "./repeat.ts";
 import { atOnce, type Slices } from "./slices.ts";
 import { slideHook } from "./slide_mode.ts";
 import { startInteractive } from "./start.ts";
-import { Shell } from "./state.ts";
+import { copyOf, Shell } from "./state.ts";
 import { Stops } from "./stops.ts";
 import { runToExit } from "./subshell.ts";
 import { Timeline } from "./timeline.ts";
@@ -58,6 +59,8 @@ export interface SessionOptions {
   readonly name?: string;
   /** Scripts that every laboratory's host finds in its tree; the shell starts there. */
   readonly folder?: ScriptFolder;
+  /** Files of the computer, for `save` and `load`; absent: there are none. */
+  readonly files?: FilePort;
   /** Words of the laboratory. */
   readonly words: (session: Session) => readonly Command[];
   /** Another session's run is to be repeated: by {@linkcode Session.again}. */
@@ -102,8 +105,10 @@ export class Session {
   readonly stops: Stops = new Stops();
   /** The run that it repeats; undefined: none. */
   readonly again: Repeat | undefined;
-  readonly #profile: LabProfile;
-  readonly #folder: ScriptFolder | undefined;
+  /** What its first laboratory had, unless it repeats another one's run. */
+  readonly profile: LabProfile;
+  /** Scripts that every laboratory's host finds in its tree. */
+  folder: ScriptFolder | undefined;
   #world: World;
   /** Inputs that are being performed. */
   #inputs = 0;
@@ -122,8 +127,8 @@ export class Session {
     const start = repeats?.journal.start;
     this.again = repeats && new Repeat(this, repeats);
     this.io = options.io;
-    this.#folder = options.folder;
-    this.#profile = options.profiles === undefined ? defaultProfile() : profileWith(options.profiles);
+    this.folder = options.folder;
+    this.profile = options.profiles === undefined ? defaultProfile() : profileWith(options.profiles);
     const clock = new Clock(() => this.#world.lab.engine);
     this.#world = { lab: undefined!, clock, first: { event: 0, timeNs: 0 }, shells: new Set() };
     const { era = ERA_2012 } = options;
@@ -133,7 +138,7 @@ export class Session {
         system: options.system ?? systemNamed(era.system)!,
         kernel: options.kernel ?? era.kernel,
         seed: options.seed ?? 1,
-        profile: this.#profile,
+        profile: this.profile,
         append: "",
         mutant: null,
       },
@@ -154,10 +159,10 @@ export class Session {
       zero: options.name ?? "rtkvm",
       interactive: options.interactive ?? false,
       strict: options.strict ?? false,
-      ...(start?.boot ? { pid: start.shell.pid } : {}),
+      ...(start?.isFirst === false ? { pid: start.shell.pid } : {}),
     });
-    if (this.#folder !== undefined) {
-      this.shell.cwd = this.#folder.path;
+    if (this.folder !== undefined) {
+      this.shell.cwd = this.folder.path;
       this.shell.set("PWD", this.shell.cwd);
     }
     for (const word of options.words(this)) words.set(word.name, word);
@@ -165,7 +170,7 @@ export class Session {
     if (start) {
       this.shell.become(start.shell);
       this.journal.start = start;
-      if (start.boot) this.lab.computer("host")!.adoptShell(this.shell.pid);
+      if (!start.isFirst) this.lab.computer("host")!.adoptShell(this.shell.pid);
     }
   }
 
@@ -345,6 +350,7 @@ export class Session {
     this.#world = other.#world;
     this.#world.shells.add(shell);
     this.journal = other.journal;
+    this.folder = other.folder;
     shell.machine = this.#host;
     shell.children = [...other.shell.children];
     shell.lastBackground = other.shell.lastBackground;
@@ -359,8 +365,9 @@ export class Session {
   }
 
   /** A session of its own that repeats this one's run. */
-  repeating(repeats: Repetition, io: Io = { out() {}, err() {} }): Session {
-    return new Session({ ...this.options, io, repeats });
+  repeating(repeats: Repetition, io: Io = { out() {}, err() {} }, folder = this.folder): Session {
+    const { folder: _, ...options } = this.options;
+    return new Session({ ...options, io, repeats, ...(folder && { folder }) });
   }
 
   /**
@@ -420,7 +427,7 @@ export class Session {
         for (const [i, fd] of descriptors.entries()) array.set(String(i), String(fd));
       }
     };
-    const folder = this.#folder;
+    const { folder } = this;
     if (folder !== undefined) {
       lab.computer("host")!.vfs.mount(folder.path, scriptDirectory(folder), READ_ONLY);
     }

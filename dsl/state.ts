@@ -127,7 +127,7 @@ export class Shell {
   /** `$$`. */
   pid: number;
   /** `$!` is its pid. */
-  lastBackground: Job | undefined;
+  lastBackground: Pick<Job, "pid"> | undefined;
   /** Background jobs that this shell started. */
   children: Job[] = [];
   /** The job that runs this shell. */
@@ -415,6 +415,14 @@ export class Shell {
   get ifs(): string {
     return this.variables.has("IFS") ? this.get("IFS") ?? "" : " \t\n";
   }
+}
+
+/** A shell that nothing happens to any more. */
+export function copyOf(shell: Shell): Shell {
+  const copy = shell.subshell();
+  for (const [name, action] of shell.traps) copy.traps.set(name, action); // a subshell would not have them
+  copy.descriptors.closeAll(); // what was kept open would never be closed
+  return copy;
 }
 
 function copyVariable(variable: Variable): Variable {

@@ -8,6 +8,7 @@
  * @module
  */
 
+import type { ScriptFolder } from "../runtime/lab/script_folder.ts";
 import type { Grain } from "./grains.ts";
 import type { Instant, Journal, Position } from "./journal.ts";
 import type { Repeat } from "./repeat.ts";
@@ -112,15 +113,33 @@ export class Timeline {
     session.adopt(other);
   }
 
+  /**
+   * Goes on with a run that was saved: `journal` leads to `position`, with the scripts of `folder`. `accept` may throw, like
+   * the run itself; nothing has changed then.
+   *
+   * @throws RepetitionError where it leads elsewhere
+   */
+  load(
+    { journal, at, folder }: { journal: Journal; at: Position; folder: ScriptFolder | undefined },
+    accept: (other: Session) => void,
+  ): void {
+    const other = this.replay(at, journal, folder);
+    accept(other);
+    this.forget();
+    this.#future = { journal, end: at, again: other.again! };
+    this.isElsewhere = true;
+    this.session.adopt(other);
+  }
+
   /** A session of its own that has run up to `position` and writes nothing until it is gone on with. */
-  replay(position: Position, journal = this.journal): Session {
+  replay(position: Position, journal = this.journal, folder = this.session.folder): Session {
     const { session } = this;
     const { io } = session.options;
     let isSilent = true;
     const other = session.repeating({ journal, until: position }, {
       out: (text) => isSilent ? undefined : io.out(text),
       err: (text) => isSilent ? undefined : io.err(text),
-    });
+    }, folder);
     other.again!.run();
     isSilent = false;
     return other;

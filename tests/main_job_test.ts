@@ -328,7 +328,7 @@ Deno.test("slide 11: the three lines typed as printed boot the CPU, switch direc
   }
 
   // KVM_RUN has not returned, and does not for as long as the guest runs.
-  const job = rig.session.shell.lastBackground!;
+  const job = rig.session.shell.children.at(-1)!;
   const exits = vcpu!.totalExits;
   rig.ok(`ssh vm0 true\nrun 2s`);
   assertEquals([job.name, job.status], ["ioctl(vcpu[i], KVM_RUN, 0)", undefined]);

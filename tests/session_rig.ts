@@ -52,6 +52,8 @@ export interface Ended {
 /** A session whose scripts lie in `/root/examples`, beside those of the project. */
 export class SessionRig {
   readonly session: Session;
+  /** Files of the computer around it. */
+  readonly files = new Map<string, string>();
   #out = "";
   #err = "";
 
@@ -73,6 +75,13 @@ export class SessionRig {
             text,
           ]),
         ),
+      },
+      files: {
+        read: (path) => {
+          const text = this.files.get(path);
+          return text === undefined ? { problem: "No such file or directory" } : { text };
+        },
+        write: (path, text) => void this.files.set(path, text),
       },
       words: laboratoryWords,
     });

@@ -34,6 +34,11 @@ export function goto(session: Session): Command {
 
 /** Goes there, and says where that is. */
 export function travel(session: Session, context: CommandContext, to: Position): number {
+  return leadElsewhere(session, context, () => session.timeline.goTo(to));
+}
+
+/** Has the session go on with another run, and says where that is; or why it cannot. */
+export function leadElsewhere(session: Session, context: CommandContext, go: () => void): number {
   if (context.shell !== session.shell) {
     return context.complain("only in the session's own shell: not in a subshell, a pipe, a job or by ssh", 2);
   }
@@ -43,7 +48,7 @@ export function travel(session: Session, context: CommandContext, to: Position):
     );
   }
   try {
-    session.timeline.goTo(to);
+    go();
   } catch (error) {
     if (!(error instanceof RepetitionError)) throw error;
     return context.complain(`the run cannot be repeated: ${error.message}`);

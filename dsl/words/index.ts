@@ -15,8 +15,10 @@ import { explain } from "./explain.ts";
 import { goto } from "./goto.ts";
 import { help } from "./help.ts";
 import { irq } from "./irq.ts";
+import { load } from "./load.ts";
 import { params } from "./params.ts";
 import { run } from "./run.ts";
+import { save } from "./save.ts";
 import { show } from "./show.ts";
 import { slide } from "./slide.ts";
 import { step } from "./step.ts";
@@ -25,7 +27,23 @@ import { whyWords } from "./why.ts";
 
 /** Every word, bound to a session. */
 export function laboratoryWords(session: Session): readonly Command[] {
-  const single = [boot, step, back, run, goto, bookmark, show, diagram, expect, explain, slide, params, irq];
+  const single = [
+    boot,
+    step,
+    back,
+    run,
+    goto,
+    bookmark,
+    save,
+    load,
+    show,
+    diagram,
+    expect,
+    explain,
+    slide,
+    params,
+    irq,
+  ];
   const words: Command[] = [
     ...single.map((word) => word(session)),
     ...stopWords(session),
