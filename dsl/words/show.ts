@@ -1,6 +1,6 @@
 import { computeLines } from "../../runtime/lab/views/compute.ts";
 import { resultLines } from "../../runtime/lab/views/results.ts";
-import { LabViews } from "../../runtime/lab/views/lab_views.ts";
+import { LabViews, type View } from "../../runtime/lab/views/lab_views.ts";
 import type { Command } from "../commands/command.ts";
 import { timeText } from "../duration.ts";
 import type { Session } from "../session.ts";
@@ -8,32 +8,56 @@ import { unknownName } from "../unknown_name.ts";
 
 /** `show`. */
 const doc = `show - state as it is now
-Usage: show cpu [N] | lapic [N|VM[.VCPU]] | vmcs [VM[.VCPU]] | events | tasks [MACHINE] | stats [VM] | results | time
-Effects: prints state as it is at this instant; changes nothing, costs no time
+Usage: show cpu [N] | lapic [N|VM[.VCPU]] | vmcs [VM[.VCPU]] | ioapic [VM] | msi [DEVICE] | vectors [N|MACHINE] |
+  idt [MACHINE] | irqs [MACHINE] | events | tasks [MACHINE] | stats [VM] | results | time
+Effects: prints state as it is at this instant; changes nothing, costs no time. Where the same was shown before, lines that
+  are new have a * before them
   cpu     the host's processors: hotplug state, guest or root mode, what is in flight, time by layer
   lapic   local APICs, of processors or of virtual CPUs, in the layout of QEMU's info lapic
   vmcs    the control structures of virtual CPUs, bit by bit, and the MSRs that are open
+  ioapic  the redirection table of the computer's I/O APIC, or of a guest's, in the layout of QEMU's info pic
+  msi     MSI-X tables of devices: address, data, mask and pending bit of each entry, and where its message leads
+  vectors which vector leads to which interrupt on each CPU: the kernel's vector_irq, and the vectors of the system
+  idt     the gates of a kernel's interrupt descriptor table, and the interrupts behind those of devices
+  irqs    /proc/interrupts of a machine
   events  what is pending in the engine, next first
   tasks   the tasks of a machine: host, vm0
   stats   VM exits by reason as kvm_stat lists them, since the guest's start and for each period of the last benchmark
   results what cyclictest has measured in this session, on all systems booted
   time    how long sysbench's computing took on them, against bare metal, and the time in guest mode
 Exit status: 0; 1 if there is no such thing now; 2 for a word that is none
-Not yet: ioapic, msi, idt, vectors, irqs
 Examples: show cpu
   show lapic 3
+  show msi 05:00.0
   show vmcs vm0
   show stats`;
 
-/** What the language has and the laboratory cannot yet show. */
-const NOT_YET = ["ioapic", "msi", "idt", "vectors", "irqs"];
-const WHAT = ["cpu", "lapic", "vmcs", "events", "tasks", "stats", "results", "time"];
+/** What `show` can show, by its word: of what is named, or of all. */
+const VIEWS: Readonly<Record<string, (session: Session, which?: string) => View>> = {
+  cpu: ({ lab }, which) => new LabViews(lab).cpus(which),
+  lapic: ({ lab }, which) => new LabViews(lab).lapics(which),
+  vmcs: ({ lab }, which) => new LabViews(lab).controlStructures(which),
+  ioapic: ({ lab }, which) => new LabViews(lab).ioApic(which),
+  msi: ({ lab }, which) => new LabViews(lab).messages(which),
+  vectors: ({ lab }, which) => new LabViews(lab).vectors(which),
+  idt: ({ lab }, which) => new LabViews(lab).descriptors(which),
+  irqs: ({ lab }, which) => new LabViews(lab).interrupts(which),
+  events: ({ lab }) => lab.engine.pending().map(({ name, timeNs }) => `${timeText(timeNs)}  ${name}`),
+  tasks: ({ lab }, which) => new LabViews(lab).tasks(which),
+  stats: ({ lab }, which) => new LabViews(lab).exits(which),
+  results: ({ results }) => results.length === 0 ? "nothing has been measured" : resultLines(results),
+  time: ({ computed }) =>
+    computed.length === 0 ? "nothing has been computed: sysbench --test=cpu run" : computeLines(computed),
+};
+/** Those that are one whole. */
+const WHOLE = ["events", "results", "time"];
 
 /** Words behind which a guest may be named. */
 const PARTED: readonly string[] = ["lapic", "vmcs", "stats"];
 
 /** The word of a session. */
 export function show(session: Session): Command {
+  const shown = new Map<string, readonly string[]>();
   return {
     name: "show",
     kind: "laboratory",
@@ -47,54 +71,26 @@ export function show(session: Session): Command {
     },
     run(context) {
       const [what, which, ...more] = context.args;
-      if (what === undefined) return context.complain(`expected one of ${WHAT.join(", ")}`, 2);
-      if (NOT_YET.includes(what)) {
-        return context.complain(`${what}: not yet; there are ${WHAT.join(", ")}`, 2);
-      }
+      const known = Object.keys(VIEWS);
+      if (what === undefined) return context.complain(`expected one of ${known.join(", ")}`, 2);
       if (more.length > 0) return context.complain(`"${more.join(" ")}": expected no more words`, 2);
-      const views = new LabViews(session.lab);
-      let lines: readonly string[] | string;
-      switch (what) {
-        case "cpu":
-          lines = views.cpus(which);
-          break;
-        case "lapic":
-          lines = views.lapics(which);
-          break;
-        case "vmcs":
-          lines = views.controlStructures(which);
-          break;
-        case "events":
-          lines = which === undefined
-            ? session.lab.engine.pending().map(({ name, timeNs }) => `${timeText(timeNs)}  ${name}`)
-            : `events has no parts: "${which}"`;
-          break;
-        case "tasks":
-          lines = views.tasks(which);
-          break;
-        case "stats":
-          lines = views.exits(which);
-          break;
-        case "results":
-          lines = which !== undefined
-            ? `results has no parts: "${which}"`
-            : session.results.length === 0
-            ? "nothing has been measured"
-            : resultLines(session.results);
-          break;
-        case "time":
-          lines = which !== undefined
-            ? `time has no parts: "${which}"`
-            : session.computed.length === 0
-            ? "nothing has been computed: sysbench --test=cpu run"
-            : computeLines(session.computed);
-          break;
-        default:
-          return context.complain(unknownName("word", what, [...WHAT, ...NOT_YET]), 2);
+      if (!Object.hasOwn(VIEWS, what)) return context.complain(unknownName("word", what, known), 2);
+      if (WHOLE.includes(what) && which !== undefined) {
+        return context.complain(`${what} has no parts: "${which}"`);
       }
+      const lines = VIEWS[what]!(session, which);
       if (typeof lines === "string") return context.complain(lines);
-      context.out(lines.map((line) => `${line}\n`).join(""));
+      const key = `${session.lab.options.system.name} ${what} ${which}`;
+      for (const line of marked(lines, shown.get(key))) context.out(`${line}\n`);
+      shown.set(key, lines);
       return 0;
     },
   };
+}
+
+/** The lines, with a mark before those that `before` has not; where there are none, and at the first time, as they are. */
+function marked(lines: readonly string[], before: readonly string[] | undefined): readonly string[] {
+  const old = new Set(before);
+  if (before === undefined || lines.every((line) => old.has(line))) return lines;
+  return lines.map((line) => line === "" ? line : `${old.has(line) ? " " : "*"} ${line}`);
 }

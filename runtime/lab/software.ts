@@ -30,6 +30,7 @@ import { KernelThreads } from "../linux/kthreads.ts";
 import { type BootParameters, parseCommandLine } from "../linux/command_line.ts";
 import { IommuGroups } from "../linux/iommu_groups.ts";
 import type { KernelInterfaces } from "../linux/interfaces.ts";
+import { procInterrupts } from "../linux/proc_interrupts.ts";
 import { PciCore, settle } from "../linux/pci_bus.ts";
 import { type PciCosts, pciSteps } from "../linux/pci_costs.ts";
 import { guestCpuTimes, physicalCpuTimes, procfs } from "../linux/procfs.ts";
@@ -99,6 +100,7 @@ export class Software {
   readonly console: IrqDescriptor;
   /** Its network. */
   readonly net: NetStack;
+  readonly #interfaces: KernelInterfaces;
   /** Names of its network interfaces. */
   readonly network: NetDeviceNames;
   /** Its files. */
@@ -125,6 +127,7 @@ export class Software {
     const boot = parseCommandLine(options.commandLine, kernel.cpus.length);
     if (typeof boot === "string") throw new RangeError(boot);
     this.boot = boot;
+    this.#interfaces = options.interfaces;
     kernel.isolated = boot.isolated; // before there is a task
     this.effects = options.effects ?? new DeviceEffects(machine, bus);
     this.irqs = new Irqs(kernel, options.slaveAffinity);
@@ -177,6 +180,11 @@ export class Software {
       const prefix = options.includes("noprefix") ? "" : "cpuset.";
       return { node: this.cpusets.directory(prefix), fileSystem: { ...CPUSET, name: "cgroup" } };
     }
+  }
+
+  /** `/proc/interrupts`. */
+  interruptText(): string {
+    return procInterrupts(this.kernel, this.irqs, this.#interfaces);
   }
 
   /** Enumerates PCI and loads the drivers. */

@@ -6,12 +6,14 @@
  * @module
  */
 
+import type { Kernel } from "../../linux/kernel.ts";
 import type { Vcpu } from "../../kvm/vcpu.ts";
 import { lapicLines } from "../../qemu/info_lapic.ts";
 import type { Lab, LabResult } from "../lab.ts";
 import { closest } from "../spelling.ts";
 import { cpuLines, layerLines } from "./cpus.ts";
 import { exitTableLines } from "./exits.ts";
+import { idtLines, ioApicLines, msiXLines, vectorLines } from "./interrupt_tables.ts";
 import { taskLines } from "./tasks.ts";
 import { vmcsLines } from "./vmcs.ts";
 
@@ -44,6 +46,50 @@ export class LabViews {
     return blocks(cpus.map((cpu) => lapicLines(cpu.apic, cpu.id, engine.nowNs)));
   }
 
+  /** MSI-X tables: of the device named, or of all that have one. */
+  messages(which?: string): View {
+    const { software: { pci, irqs } } = this.lab;
+    const devices = [...pci.devices].filter(({ fn }) => fn.msiX !== undefined);
+    const names = devices.map(({ name }) => name);
+    const chosen = which === undefined
+      ? devices
+      : devices.filter(({ name }) => name === which || name === `0000:${which}`);
+    if (chosen.length === 0) return this.#unknown("MSI-X device", which ?? "", names);
+    return blocks(chosen.map(({ name, fn }) => msiXLines(name, fn.msiX!.table, irqs)));
+  }
+
+  /** The redirection table of the computer's I/O APIC, or of a guest's. */
+  ioApic(which?: string): View {
+    if (which === undefined || which === "host") return ioApicLines("ioapic0", this.lab.machine.ioApic.chip);
+    const guests = this.#guests(which);
+    if (typeof guests === "string") return guests;
+    const chips = guests[0]!.machine.file.vm.chips;
+    return chips === null ? `${which}: its I/O APIC is not KVM's` : ioApicLines("ioapic0", chips.ioapic.core);
+  }
+
+  /** Which vector leads where on the CPUs of a machine, or on one of the host's. */
+  vectors(which = "host"): View {
+    if (/^(cpu)?\d+$/.test(which)) {
+      const only = this.#cpu(which);
+      return typeof only === "string" ? only : vectorLines([this.lab.host.cpus[only!]!]);
+    }
+    const kernel = this.#kernel(which);
+    return typeof kernel === "string" ? kernel : vectorLines(kernel.cpus);
+  }
+
+  /** The interrupt descriptor table of a machine's kernel. */
+  descriptors(which = "host"): View {
+    const kernel = this.#kernel(which);
+    return typeof kernel === "string" ? kernel : idtLines(kernel);
+  }
+
+  /** `/proc/interrupts` of a machine. */
+  interrupts(which = "host"): View {
+    const computer = this.lab.computer(which);
+    if (computer === undefined) return this.#unknown("machine", which, this.lab.computers());
+    return computer.software.interruptText().trimEnd().split("\n");
+  }
+
   /** Control structures of the virtual CPUs named, or of all. */
   controlStructures(which?: string): View {
     const vcpus = this.#vcpus(which);
@@ -53,10 +99,8 @@ export class LabViews {
 
   /** The tasks of a computer; the host's where none is named. */
   tasks(which = "host"): View {
-    const computer = this.lab.computer(which);
-    return computer === undefined
-      ? this.#unknown("machine", which, this.lab.computers())
-      : taskLines(computer.kernel);
+    const kernel = this.#kernel(which);
+    return typeof kernel === "string" ? kernel : taskLines(kernel);
   }
 
   /** Exits since the guest's start, and for each period of the last benchmark. */
@@ -74,6 +118,10 @@ export class LabViews {
       }),
       ...(last === undefined ? [] : ["", ...periodLines(last)]),
     ];
+  }
+
+  #kernel(which: string): Kernel | string {
+    return this.lab.computer(which)?.kernel ?? this.#unknown("machine", which, this.lab.computers());
   }
 
   #guests(which?: string) {
