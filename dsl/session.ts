@@ -36,6 +36,7 @@ import { copyOf, Shell } from "./state.ts";
 import { Stops } from "./stops.ts";
 import { runToExit } from "./subshell.ts";
 import { Timeline } from "./timeline.ts";
+import { Tracing } from "./tracing.ts";
 
 /** What a session starts with; `boot` changes it. */
 export interface SessionOptions {
@@ -101,6 +102,8 @@ export class Session {
   journal: Journal = new Journal();
   /** Where the user has been, and how he comes there again. */
   readonly timeline: Timeline = new Timeline(this);
+  /** What is printed of it while time goes on. */
+  readonly tracing: Tracing = new Tracing(this);
   /** Where time stands still. */
   readonly stops: Stops = new Stops();
   /** The run that it repeats; undefined: none. */
@@ -268,6 +271,7 @@ export class Session {
     this.journal.boots++;
     const lab = this.#build(whole);
     if (this.#unwatch !== null) this.#unwatch = this.#watch();
+    this.tracing.follow();
     this.shell.machine = this.#host;
     lab.computer("host")!.adoptShell(this.shell.pid);
     if (this.#inputs === 0 && this.again === undefined) this.journal.begin(lab.options, this.shell);
@@ -357,6 +361,7 @@ export class Session {
     other.onProgress = (name, fraction) => this.onProgress(name, fraction);
     other.#setCheck(false);
     this.#setCheck(this.#unwatch !== null);
+    this.tracing.follow();
     if (!this.#foreground.wentBack()) return;
     // The rest of the command that goes back is no part of the run that it leads to.
     other.again!.freeze();

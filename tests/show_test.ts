@@ -46,7 +46,7 @@ Deno.test("show msi: the entries of a device's table, and where their messages l
     const [head, , first] = rig.ok("show msi 05:00.0").split("\n");
     const [, flags] = /MSI-X: (.*)/.exec(rig.ok("lspci -v -s 05:00.0"))!;
     assertEquals(head, `0000:05:00.0 MSI-X: ${flags}`);
-    assertMatch(first!, /^    0  00000000fee[0-9a-f]{5}  [0-9a-f]{8}  no    no {7}\S/);
+    assertMatch(first!, /^ {4}0 {2}00000000fee[0-9a-f]{5} {2}[0-9a-f]{8} {2}no {4}no {7}\S/);
     assertMatch(first!, leads);
   }
   const rig = new SessionRig({ system: "kvm" });

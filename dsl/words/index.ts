@@ -23,6 +23,7 @@ import { show } from "./show.ts";
 import { slide } from "./slide.ts";
 import { step } from "./step.ts";
 import { stopWords } from "./stop.ts";
+import { trace } from "./trace.ts";
 import { whyWords } from "./why.ts";
 
 /** Every word, bound to a session. */
@@ -36,6 +37,7 @@ export function laboratoryWords(session: Session): readonly Command[] {
     bookmark,
     save,
     load,
+    trace,
     show,
     diagram,
     expect,

@@ -100,6 +100,8 @@ export class Software {
   readonly console: IrqDescriptor;
   /** Its network. */
   readonly net: NetStack;
+  /** Its tracing. */
+  ftrace!: Ftrace;
   readonly #interfaces: KernelInterfaces;
   /** Names of its network interfaces. */
   readonly network: NetDeviceNames;
@@ -248,7 +250,7 @@ export class Software {
       debugfs({ tracing: EMPTY, ...(inDebugfs ? { sched: debugSched(kernel) } : {}), ...debug }),
       DEBUGFS,
     );
-    const ftrace = new Ftrace(kernel, {
+    const ftrace = this.ftrace = new Ftrace(kernel, {
       physical: !this.isGuest,
       modern: interfaces.tracefs,
       events: [...kernelTraceEvents(kernel, interfaces.tracefs), ...traceEvents],

@@ -77,13 +77,26 @@ export class Ftrace implements TraceSink {
 
   /** @inheritdoc */
   record(record: TraceRecord): void {
+    for (const { event, entry } of this.#entriesOf(record)) {
+      if (this.#enabled.has(event)) this.#write(entry());
+    }
+  }
+
+  /** The lines that a record would be of those events that are `wanted`, whatever is switched on. */
+  *lines(record: TraceRecord, wanted: (event: TraceEvent, cpu: number) => boolean): Generator<string> {
+    for (const { event, cpu, entry } of this.#entriesOf(record)) {
+      if (wanted(event, cpu)) yield this.#line(entry());
+    }
+  }
+
+  *#entriesOf(record: TraceRecord): Generator<{ event: TraceEvent; cpu: number; entry: () => Entry }> {
     const events = this.#byKind.get(keyOf(record.kind, record.name));
-    if (events === undefined) return;
-    const cpu = this.#cpuOf(record.where);
+    const cpu = events && this.#cpuOf(record.where);
     if (cpu === undefined) return;
-    for (const event of events) {
-      const text = this.#enabled.has(event) ? event.text(record, cpu) : undefined;
-      if (text !== undefined) this.#write(cpu, `${event.name}: ${text}`, record);
+    for (const event of events!) {
+      const text = event.text(record, cpu);
+      if (text === undefined) continue;
+      yield { event, cpu: cpu.id, entry: () => this.#entry(cpu, `${event.name}: ${text}`, record) };
     }
   }
 
@@ -205,21 +218,26 @@ export class Ftrace implements TraceSink {
   }
 
   #mark(text: string): void {
-    if (this.#on) this.#write(this.options.thisCpu(), `tracing_mark_write: ${text.replace(/\n$/, "")}`);
+    if (!this.#on) return;
+    this.#write(this.#entry(this.options.thisCpu(), `tracing_mark_write: ${text.replace(/\n$/, "")}`));
   }
 
-  #write(cpu: KernelCpu, text: string, record?: TraceRecord): void {
+  #entry(cpu: KernelCpu, text: string, record?: TraceRecord): Entry {
     // A switch is told by the task that gives the CPU away.
     const { prev_comm: comm, prev_pid: pid } = record?.fields ?? {};
     const task = comm === undefined ? cpu.current.name : String(comm);
-    this.#entries.push({
+    return {
       timeNs: this.kernel.nowNs,
       cpu: cpu.id,
       task: task.slice(0, 15),
       pid: pid === undefined ? cpu.current.pid : Number(pid),
       flags: this.#flags(cpu, record?.kind === "interrupt"),
       text,
-    });
+    };
+  }
+
+  #write(entry: Entry): void {
+    this.#entries.push(entry);
     this.#written++;
     const most = Math.floor(this.#bufferKb * 1024 / ENTRY_BYTES) * this.kernel.cpus.length;
     // The oldest are forgotten many at a time: that is seldom, and only the newest are shown.
@@ -251,15 +269,18 @@ export class Ftrace implements TraceSink {
     const { modern } = this.options;
     const most = Math.floor(this.#bufferKb * 1024 / ENTRY_BYTES) * this.kernel.cpus.length;
     const entries = this.#entries.slice(-most);
-    const lines = entries.map(({ timeNs, cpu, task, pid, flags, text }) => {
-      const seconds = Math.floor(timeNs / 1e9), us = Math.floor(timeNs % 1e9 / 1000);
-      const time = `${String(seconds).padStart(5)}.${String(us).padStart(6, "0")}`;
-      return `${task.padStart(16)}-${String(pid).padEnd(modern ? 7 : 5)} [${String(cpu).padStart(3, "0")}] ` +
-        `${flags} ${time}: ${text}`;
-    });
+    const lines = entries.map((entry) => this.#line(entry));
     const counts =
       `# entries-in-buffer/entries-written: ${entries.length}/${this.#written}   #P:${this.#online}`;
     return [`# tracer: nop\n#\n${counts}\n#`, ...headOf(modern), ...lines, ""].join("\n");
+  }
+
+  #line({ timeNs, cpu, task, pid, flags, text }: Entry): string {
+    const seconds = Math.floor(timeNs / 1e9), us = Math.floor(timeNs % 1e9 / 1000);
+    const time = `${String(seconds).padStart(5)}.${String(us).padStart(6, "0")}`;
+    const width = this.options.modern ? 7 : 5;
+    return `${task.padStart(16)}-${String(pid).padEnd(width)} [${String(cpu).padStart(3, "0")}] ` +
+      `${flags} ${time}: ${text}`;
   }
 
   get #online(): number {
