@@ -86,6 +86,8 @@ Deno.test("what has changed since it was shown last has a mark; showing changes 
   }
   assertEquals([rig.session.now, rig.lab.engine.stateHash()], before);
   rig.ok("run 100us");
+  assert(!/^[* ]/m.test(rig.ok("show lapic 3 | cat")), "another command reads it as it is");
+  rig.ok("run 100us");
   const lines = rig.ok("show lapic 3").split("\n");
   assertEquals(lines.filter((line) => line.startsWith("*")).map((line) => line.slice(0, 7)), ["* Timer"]);
   assertStringIncludes(lines.join("\n"), "\n  SPIV\t");

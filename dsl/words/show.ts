@@ -2,6 +2,7 @@ import { computeLines } from "../../runtime/lab/views/compute.ts";
 import { resultLines } from "../../runtime/lab/views/results.ts";
 import { LabViews, type View } from "../../runtime/lab/views/lab_views.ts";
 import type { Command } from "../commands/command.ts";
+import { Terminal } from "../descriptors.ts";
 import { timeText } from "../duration.ts";
 import type { Session } from "../session.ts";
 import { unknownName } from "../unknown_name.ts";
@@ -11,7 +12,7 @@ const doc = `show - state as it is now
 Usage: show cpu [N] | lapic [N|VM[.VCPU]] | vmcs [VM[.VCPU]] | ioapic [VM] | msi [DEVICE] | vectors [N|MACHINE] |
   idt [MACHINE] | irqs [MACHINE] | events | tasks [MACHINE] | stats [VM] | results | time
 Effects: prints state as it is at this instant; changes nothing, costs no time. Where the same was shown before, lines that
-  are new have a * before them
+  are new have a * before them, unless another command or a file takes them
   cpu     the host's processors: hotplug state, guest or root mode, what is in flight, time by layer
   lapic   local APICs, of processors or of virtual CPUs, in the layout of QEMU's info lapic
   vmcs    the control structures of virtual CPUs, bit by bit, and the MSRs that are open
@@ -81,7 +82,9 @@ export function show(session: Session): Command {
       const lines = VIEWS[what]!(session, which);
       if (typeof lines === "string") return context.complain(lines);
       const key = `${session.lab.options.system.name} ${what} ${which}`;
-      for (const line of marked(lines, shown.get(key))) context.out(`${line}\n`);
+      // What another command reads has no marks.
+      const isSeen = context.shell.descriptors.get(1) instanceof Terminal;
+      for (const line of isSeen ? marked(lines, shown.get(key)) : lines) context.out(`${line}\n`);
       shown.set(key, lines);
       return 0;
     },
