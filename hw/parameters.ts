@@ -182,6 +182,21 @@ export function profileKey(key: string): string {
   return key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }
 
+/** Every parameter of a schema with its path in a profile, in the order of the schema. */
+export function* leaves(schema: ParameterTree, path = ""): Generator<[path: string, parameter: Parameter]> {
+  for (const [key, entry] of Object.entries(schema)) {
+    const child = path === "" ? profileKey(key) : `${path}.${profileKey(key)}`;
+    if (entry instanceof Parameter) yield [child, entry];
+    else yield* leaves(entry, child);
+  }
+}
+
+/** The parameter that a profile gives at `path`, if there is one. */
+export function parameterAt(schema: ParameterTree, path: string): Parameter | undefined {
+  for (const [at, parameter] of leaves(schema)) if (at === path) return parameter;
+  return undefined;
+}
+
 /** `a`, `a or b`, `a, b or c`. */
 function oneOf(words: readonly string[]): string {
   return words.length < 2 ? words.join("") : `${words.slice(0, -1).join(", ")} or ${words.at(-1)}`;

@@ -1,12 +1,14 @@
 /**
- * Every parameter of the model: the schema put together, and the profiles that give its values.
+ * Every parameter of the model: the schema put together, and the profile that gives its values by default.
+ *
+ * That profile is written as YAML, in `hw/profiles` and `runtime/profiles`; `deno task compile` makes the snapshot of
+ * it that stands here.
  *
  * @module
  */
 
 import { machineParameters } from "../../hw/machine.ts";
 import { parameters } from "../../hw/parameters.ts";
-import i7 from "../../hw/profiles/i7-3770.yaml" with { type: "text" };
 import { kvmCosts } from "../kvm/costs.ts";
 import { backgroundParameters } from "../linux/background.ts";
 import { memoryParameters } from "../linux/memory.ts";
@@ -14,12 +16,10 @@ import { netCosts } from "../linux/net/costs.ts";
 import { pciCosts } from "../linux/pci_costs.ts";
 import { kernelCosts } from "../linux/release.ts";
 import { programCosts } from "../programs/costs.ts";
-import calibration from "../profiles/calibration.yaml" with { type: "text" };
-import linux from "../profiles/linux-3.yaml" with { type: "text" };
-import kvm from "../profiles/kvm-3.5.yaml" with { type: "text" };
-import qemu from "../profiles/qemu-1.1.yaml" with { type: "text" };
 import { qemuCosts } from "../qemu/costs.ts";
-import { loadProfile, type Profile, type ProfileText } from "./profile.ts";
+import { snapshot } from "./default_profile.snapshot.ts";
+import type { Profile, ProfileText } from "./profile.ts";
+import { restoreProfile } from "./profile_snapshot.ts";
 
 /** The schema of all parameters. */
 export const labParameters = parameters({
@@ -40,15 +40,9 @@ export type LabProfile = Profile<typeof labParameters>;
 
 let defaults: LabProfile | undefined;
 
-/** The default profile; loaded once. */
+/** The default profile; restored once. */
 export function defaultProfile(): LabProfile {
-  defaults ??= loadProfile(labParameters, [
-    { file: "hw/profiles/i7-3770.yaml", text: i7 },
-    { file: "runtime/profiles/linux-3.yaml", text: linux },
-    { file: "runtime/profiles/kvm-3.5.yaml", text: kvm },
-    { file: "runtime/profiles/qemu-1.1.yaml", text: qemu },
-    { file: "runtime/profiles/calibration.yaml", text: calibration },
-  ]);
+  defaults ??= restoreProfile(labParameters, JSON.parse(snapshot));
   return defaults;
 }
 

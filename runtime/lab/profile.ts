@@ -19,7 +19,9 @@
  */
 import { parse, YamlSyntaxError } from "@std/yaml";
 import {
+  leaves,
   Parameter,
+  parameterAt,
   type ParameterTree,
   profileKey,
   type Provenance,
@@ -96,7 +98,7 @@ export class Profile<S extends ParameterTree> {
   readonly #schema: S;
   readonly #records: ReadonlyMap<string, ParameterRecord>;
 
-  /** Made by {@linkcode loadProfile}, {@linkcode Profile.merge} and {@linkcode Profile.with} only. */
+  /** Made by {@linkcode loadProfile}, `restoreProfile`, {@linkcode Profile.merge} and {@linkcode Profile.with} only. */
   constructor(
     schema: S,
     records: ReadonlyMap<string, ParameterRecord>,
@@ -217,7 +219,7 @@ export function loadProfile<S extends ParameterTree>(
   const records = new Map<string, ParameterRecord>();
   const attempted = new Set(texts.flatMap((text) => [...text.attempted]));
   const unparsed = texts.some((text) => !text.parsed);
-  for (const [path, parameter] of leaves(schema, "")) {
+  for (const [path, parameter] of leaves(schema)) {
     const record = given.get(path);
     if (record !== undefined) records.set(path, record);
     else if (!attempted.has(path) && !unparsed) problems.push(missing(path, parameter, texts));
@@ -452,20 +454,6 @@ function messageOf(error: unknown): string {
 }
 
 // --- Schema and hash ---------------------------------------------------------------------------------------------
-
-/** Every parameter of a schema with its path in a profile. */
-function* leaves(schema: ParameterTree, path: string): Generator<[path: string, parameter: Parameter]> {
-  for (const [key, entry] of Object.entries(schema)) {
-    const child = path === "" ? profileKey(key) : `${path}.${profileKey(key)}`;
-    if (entry instanceof Parameter) yield [child, entry];
-    else yield* leaves(entry, child);
-  }
-}
-
-function parameterAt(schema: ParameterTree, path: string): Parameter | undefined {
-  for (const [at, parameter] of leaves(schema, "")) if (at === path) return parameter;
-  return undefined;
-}
 
 function valuesOf(
   schema: ParameterTree,
