@@ -97,6 +97,7 @@ export interface ParameterChange {
 export class Profile<S extends ParameterTree> {
   readonly #schema: S;
   readonly #records: ReadonlyMap<string, ParameterRecord>;
+  #hash: string | undefined;
 
   /** Made by {@linkcode loadProfile}, `restoreProfile`, {@linkcode Profile.merge} and {@linkcode Profile.with} only. */
   constructor(
@@ -110,14 +111,15 @@ export class Profile<S extends ParameterTree> {
     this.#schema = schema;
     this.#records = records;
     this.values = valuesOf(schema, records, "") as Values<S>;
-    this.hash = hashText(canonicalText(records.values()));
   }
 
   /** The number of every parameter, in its canonical unit, by the keys of the schema. */
   readonly values: Values<S>;
 
   /** FNV-1a 64 over all key paths, values and units: 16 hex digits. Provenance and file names do not change it. */
-  readonly hash: string;
+  get hash(): string {
+    return this.#hash ??= hashText(canonicalText(this.#records.values()));
+  }
 
   /** Every parameter in the order of the schema, or only those whose path is `under` or lies below it. */
   list(under = ""): ParameterRecord[] {
