@@ -65,11 +65,13 @@ export class ReceiveRing {
   #spare: Arrival | null = null;
   #head = 0;
   /** Bytes of trains that have been taken whole. */
-  #takenBytes = 0;
+  #takenBytes = NaN;
   #lastTakenNs = -1;
 
   /** @param size descriptors */
-  constructor(readonly size: number) {}
+  constructor(readonly size: number) {
+    this.#takenBytes = 0; // soon beyond 2^31: V8 shall make room for that from the start (see `Engine`)
+  }
 
   /** Nothing has arrived; nothing will. */
   reset(): void {

@@ -30,7 +30,7 @@ export class Frame {
   /** The step it is in: suspended work, or an instruction to be executed (again). `null`: between two steps. */
   step: Step | null = null;
   /** What is left of suspended work, ns. */
-  remainingNs = 0;
+  remainingNs = NaN;
   /** The result with which it goes on after a step. */
   result = 0;
   /** Operands of an instruction to be executed again. */
@@ -40,7 +40,13 @@ export class Frame {
   /** RFLAGS.IF before an interrupt, restored by IRET. */
   savedInterruptFlag = false;
   /** The path's random factor before an interrupt. */
-  savedFactor = 1;
+  savedFactor = NaN;
+
+  constructor() {
+    // They will hold fractions and large numbers: V8 shall make room for these from the start (see `Engine`).
+    this.remainingNs = 0;
+    this.savedFactor = 1;
+  }
 
   /** The activity goes on after a step with that `result`: its next step, or null at its end; `result` is its own then. */
   next(result: number): Step | null {

@@ -55,7 +55,7 @@ export type Chooser = (count: number, label: string) => number;
 /** Time, alarms, causes, random streams and free choices of one run. */
 export class Engine {
   /** Absolute time, integer ns. */
-  nowNs = 0;
+  nowNs = NaN; // see the constructor
   /** Number of the event that is happening; counts every alarm, and every step of every activity. */
   event = 0;
   /** The event that caused the one that is happening; kept while a run is traced or stepped. */
@@ -77,8 +77,8 @@ export class Engine {
   #ids = new Int32Array(64);
   #pending = 0;
   // Where activities may not pass without the queue: the end of the run (0: none is under way), and the next alarm.
-  #limitNs = 0;
-  #dueNs = 0;
+  #limitNs = NaN;
+  #dueNs = NaN;
   /** The last event of the run that is under way. */
   #lastEvent = Infinity;
   #stopped = false;
@@ -86,6 +86,9 @@ export class Engine {
   /** @param seed what all random streams are derived from */
   constructor(seed: number) {
     this.random = new Randomness(seed);
+    // V8 keeps a field that begins with an integer as a small one. The first time beyond 2^31 ns would change the kind of
+    // these fields, and throw all code away that has been compiled for the engine: so they begin with a fraction.
+    this.nowNs = this.#limitNs = this.#dueNs = 0;
   }
 
   /** Receives what happens; `null`: nobody wants to know. Setting it changes the {@linkcode watcher} only. */
