@@ -65,9 +65,9 @@ export function show(session: Session): Command {
     doc,
     complete(before) {
       const [what] = before;
-      if (what === undefined) return WHAT;
+      if (what === undefined) return Object.keys(VIEWS);
       if (before.length > 1) return [];
-      if (what === "tasks") return session.lab.computers();
+      if (["tasks", "vectors", "idt", "irqs"].includes(what)) return session.lab.computers();
       return PARTED.includes(what) ? [...session.lab.guests.keys()] : [];
     },
     run(context) {
