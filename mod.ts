@@ -15,18 +15,25 @@
  * @module
  */
 
-export {
-  type ExitCounts,
-  KERNELS,
-  Lab,
-  type LabOptions,
-  type Measurement,
-  ShellFailure,
-  type ShellResult,
-  ShellRun,
-  type SystemInfo,
-  SYSTEMS,
+export type {
+  CpuState,
+  EventBase,
+  EventFields,
+  EventFilter,
+  EventKind,
+  ExitCounts,
+  LabEvent,
+  LabOptions,
+  LapicState,
+  Measurement,
+  StepFields,
+  SystemInfo,
+  VcpuState,
+  VirtualCpu,
+  VmcsState,
 } from "./dsl/library.ts";
+export { KERNELS, Lab, SYSTEMS } from "./dsl/library.ts";
+export { ShellFailure, type ShellResult, ShellRun } from "./dsl/embedding/shell_run.ts";
 
 if (import.meta.main) {
   const { start } = await import("./dsl/cli.ts");

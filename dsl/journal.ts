@@ -153,8 +153,11 @@ export function isPlainBoot(item: ListItem): boolean {
   return simpleName(item) === "boot";
 }
 
+/** The word that waits for a condition of the program that has made the session: no name that a script would have. */
+export const OWN_CONDITION = "lab::until";
+
 /** Words with which time passes, and nothing else. */
-const PASSING = new Set(["step", "run", "diagram"]);
+const PASSING = new Set(["step", "run", "diagram", OWN_CONDITION]);
 /** Words that change nothing; `back` and its like lead to another run, which has its own journal. */
 const LOOKING = new Set([
   ...["back", "goto", "load", "save", "bookmark", "stop-at", "watch", "delete", "trace"],

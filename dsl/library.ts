@@ -8,9 +8,24 @@ import { eraNamed, eraRefusal, ERAS } from "../runtime/lab/eras.ts";
 import { KERNEL_NAMES } from "../runtime/lab/kernels.ts";
 import { SYSTEMS as ROWS } from "../runtime/lab/systems.ts";
 import { exitsByName, totalExits } from "../runtime/lab/views/exits.ts";
+import { type CpuState, cpuState, type VcpuState, vcpuState } from "../runtime/lab/views/state.ts";
+import type { EventFilter, EventKind, LabEvent } from "./embedding/events.ts";
+import { EVENT_KINDS, EventRecorder, kindsOf } from "./embedding/events.ts";
+import { quote, ShellFailure, type ShellResult, ShellRun } from "./embedding/shell_run.ts";
+import { Waits } from "./embedding/waits.ts";
 import { Session } from "./session.ts";
 import { unknownName } from "./unknown_name.ts";
 import { laboratoryWords } from "./words/index.ts";
+
+export type {
+  EventBase,
+  EventFields,
+  EventFilter,
+  EventKind,
+  LabEvent,
+  StepFields,
+} from "./embedding/events.ts";
+export type { CpuState, LapicState, VcpuState, VmcsState } from "../runtime/lab/views/state.ts";
 
 /** A system that can be booted. */
 export interface SystemInfo {
@@ -40,62 +55,8 @@ export interface LabOptions {
   readonly strict?: boolean;
   /** Parameter profiles as YAML text, on top of the default ones; `file` is what errors call them. */
   readonly profiles?: readonly { readonly file: string; readonly text: string }[];
-}
-
-/** What a script has written, and how it ended. */
-export interface ShellResult {
-  /** The exit status. */
-  readonly status: number;
-  /** What it wrote to descriptor 1. */
-  readonly stdout: string;
-  /** What it wrote to descriptor 2. */
-  readonly stderr: string;
-}
-
-/** A script ended with a status other than 0. The message has the status and what was written to descriptor 2. */
-export class ShellFailure extends Error implements ShellResult {
-  /** `ShellFailure`. */
-  override readonly name = "ShellFailure";
-  /** The exit status. */
-  readonly status: number;
-  /** What it wrote to descriptor 1. */
-  readonly stdout: string;
-  /** What it wrote to descriptor 2; messages say in which line. */
-  readonly stderr: string;
-
-  /** Of a script that has ended. */
-  constructor({ status, stdout, stderr }: ShellResult) {
-    super(`The script ended with status ${status}${stderr === "" ? "" : `:\n${stderr.trimEnd()}`}`);
-    this.status = status;
-    this.stdout = stdout;
-    this.stderr = stderr;
-  }
-}
-
-/** A script that is being run: `await` it; it throws {@linkcode ShellFailure} where its status is not 0. */
-export class ShellRun implements PromiseLike<ShellResult> {
-  readonly #result: Promise<ShellResult>;
-
-  /** Of a script whose result is `result`. */
-  constructor(result: Promise<ShellResult>) {
-    this.#result = result;
-  }
-
-  /** The result whatever its status is. A script that does not parse throws all the same. */
-  nothrow(): Promise<ShellResult> {
-    return this.#result;
-  }
-
-  /** What `await` calls. */
-  then<A = ShellResult, B = never>(
-    fulfilled?: ((result: ShellResult) => A | PromiseLike<A>) | null,
-    rejected?: ((reason: unknown) => B | PromiseLike<B>) | null,
-  ): Promise<A | B> {
-    return this.#result.then((result) => {
-      if (result.status !== 0) throw new ShellFailure(result);
-      return result;
-    }).then(fulfilled, rejected);
-  }
+  /** Kinds of events to be kept from the start, as {@linkcode Lab.record} does. */
+  readonly record?: readonly EventKind[];
 }
 
 /** VM exits of vm0. */
@@ -104,6 +65,12 @@ export interface ExitCounts {
   readonly total: number;
   /** By the names of `kvm_stat`, those that happened. */
   readonly byReason: Readonly<Record<string, number>>;
+}
+
+/** A virtual CPU of a guest at one instant. */
+export interface VirtualCpu extends Omit<VcpuState, "exits"> {
+  /** Its VM exits so far. */
+  readonly exits: ExitCounts;
 }
 
 /** What a run of cyclictest has measured. Latencies are of its first thread, in µs; a value without samples is undefined. */
@@ -142,11 +109,13 @@ export interface Measurement {
  *
  * await using lab = await Lab.boot({ system: "bare-metal", seed: 1 });
  * await lab.sh`cyclictest -n -q -l ${100}`;
- * console.log(lab.results[0]?.avgUs);
+ * if (lab.results[0]?.count !== 100) throw new Error("a sample is missing");
  * ```
  */
 export class Lab {
   readonly #session: Session;
+  readonly #waits = new Waits();
+  #recorder: EventRecorder | undefined;
   #stdout = "";
   #stderr = "";
 
@@ -174,8 +143,15 @@ export class Lab {
       ...(seed === undefined ? {} : { seed }),
       ...(strict === undefined ? {} : { strict }),
       ...(profiles === undefined ? {} : { profiles }),
-      words: laboratoryWords,
+      words: (session) => [...laboratoryWords(session), this.#waits.word(session)],
     });
+    this.#session.onLab = (how) => {
+      if (this.#recorder === undefined) return;
+      if (how === "boot") this.#recorder = new EventRecorder(this.#recorder.kinds);
+      else this.#recorder.travelled(this.event);
+      this.#session.clock.watch(this.#recorder);
+    };
+    if (options.record !== undefined) this.record(...options.record);
   }
 
   /**
@@ -201,13 +177,123 @@ export class Lab {
 
   /** Runs a script given as text. `name` is what messages call it. */
   run(text: string, name = "lab"): ShellRun {
-    return new ShellRun(
-      new Promise((resolve) => {
-        this.#stdout = this.#stderr = "";
-        const status = this.#session.runScript(text, name);
-        resolve({ status, stdout: this.#stdout, stderr: this.#stderr });
-      }),
-    );
+    return new ShellRun(new Promise((resolve) => resolve(this.#perform(text, name))));
+  }
+
+  #perform(text: string, name: string): ShellResult {
+    this.#stdout = this.#stderr = "";
+    const status = this.#session.runScript(text, name);
+    return { status, stdout: this.#stdout, stderr: this.#stderr };
+  }
+
+  #demand(text: string): void {
+    const result = this.#perform(text, "lab");
+    if (result.status !== 0) throw new ShellFailure(result);
+  }
+
+  /**
+   * Lets time go on by `count` steps, 1 where absent, and answers what happened in them. A step is an event of the engine,
+   * or of the coarser grains of the word `step`.
+   *
+   * @throws ShellFailure where nothing is pending, or `count` is no number of steps
+   */
+  step(count = 1, grain: "event" | "phase" | "interrupt" = "event"): readonly LabEvent[] {
+    const { clock } = this.#session;
+    const recorder = new EventRecorder(new Set(EVENT_KINDS));
+    clock.watch(recorder);
+    try {
+      this.#demand(`step ${quote(String(count))} ${quote(grain)}`);
+    } finally {
+      clock.unwatch(recorder);
+    }
+    return recorder.events;
+  }
+
+  /**
+   * Lets time go on until `isSo` holds: it is asked now, and after every event; background jobs go on meanwhile. `isSo`
+   * may look at the laboratory, and must not run anything on it. Answers the number of the event.
+   *
+   * ```ts
+   * import { Lab } from "@rtkvm/rtkvm";
+   *
+   * await using lab = await Lab.boot({ system: "kvm" });
+   * await lab.sh`qemu-kvm -m 1024 -enable-kvm -nographic`;
+   * lab.until(({ stats }) => stats.exits.total >= 10);
+   * ```
+   *
+   * @param withinNs so long it is waited for, ns of virtual time; 100 s where absent
+   * @throws ShellFailure where it has not come true by then, or nothing is pending any more
+   */
+  until(isSo: (lab: Lab) => boolean, { withinNs = 100e9 }: { readonly withinNs?: number } = {}): number {
+    this.#demand(this.#waits.command(() => isSo(this), withinNs));
+    return this.event;
+  }
+
+  /**
+   * Keeps events of these kinds from now on; of all where none is named. A run of which something is kept is slower, and
+   * what is kept takes memory: name what you look at.
+   *
+   * @throws RangeError for a kind that is none
+   */
+  record(...kinds: readonly EventKind[]): void {
+    const unknown = kinds.find((kind) => !EVENT_KINDS.includes(kind));
+    if (unknown !== undefined) throw new RangeError(unknownName("kind", unknown, EVENT_KINDS));
+    const { clock } = this.#session;
+    const before = this.#recorder;
+    if (before !== undefined) clock.unwatch(before);
+    const wanted = kinds.length === 0 ? EVENT_KINDS : kinds;
+    this.#recorder = new EventRecorder(new Set([...before?.kinds ?? [], ...wanted]), before?.events);
+    clock.watch(this.#recorder);
+  }
+
+  /**
+   * What has happened on this machine up to now, of the kinds that are kept, oldest first.
+   *
+   * ```ts
+   * import { Lab } from "@rtkvm/rtkvm";
+   *
+   * await using lab = await Lab.boot({ system: "kvm", record: ["kvm_exit"] });
+   * await lab.sh`qemu-kvm -m 1024 -enable-kvm -nographic; ssh vm0 true`;
+   * const halts = [...lab.events({ kind: "kvm_exit" })].filter(({ reason }) => reason === "HLT");
+   * if (halts.length === 0) throw new Error("the guest has never been idle");
+   * ```
+   *
+   * @throws RangeError for a kind that is not kept
+   */
+  events<K extends EventKind = EventKind>(filter: EventFilter<K> = {}): Iterable<LabEvent<K>> {
+    const recorder = this.#recorder;
+    const missing = kindsOf<EventKind>(filter.kind ?? []).find((kind) => !recorder?.kinds.has(kind));
+    if (recorder === undefined || missing !== undefined) {
+      throw new RangeError(
+        `Cannot list ${missing ?? "events"}: none are kept; boot with { record: ["${
+          missing ?? "kvm_exit"
+        }"] }`,
+      );
+    }
+    return { [Symbol.iterator]: () => recorder.select(filter, this.event) };
+  }
+
+  /** Processor `id` of the host as it is now. @throws RangeError where there is none */
+  cpu(id: number): CpuState {
+    const state = cpuState(this.#session.lab, id);
+    if (state === undefined) {
+      throw new RangeError(`No processor ${id}: there are ${this.#session.lab.host.cpus.length}, from 0`);
+    }
+    return state;
+  }
+
+  /** Virtual CPU `id` of a running guest as it is now. @throws RangeError where there is none */
+  vcpu(guest = "vm0", id = 0): VirtualCpu {
+    const state = vcpuState(this.#session.lab, guest, id);
+    if (state === undefined) {
+      const names = [...this.#session.lab.guests.keys()];
+      throw new RangeError(
+        names.includes(guest)
+          ? `No virtual CPU ${id} of ${guest}`
+          : `No guest "${guest}": ${names.length === 0 ? "none runs" : `there is ${names.join(", ")}`}`,
+      );
+    }
+    return { ...state, exits: exitCounts(state.exits) };
   }
 
   /** Virtual time, ns. */
@@ -264,8 +350,4 @@ export class Lab {
 
 function exitCounts(exits: readonly number[]): ExitCounts {
   return { total: totalExits(exits), byReason: Object.fromEntries(exitsByName(exits)) };
-}
-
-function quote(word: string): string {
-  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }

@@ -88,6 +88,8 @@ export class Session {
   readonly io: Io;
   /** Told how far a long run has come. */
   onProgress: (name: string, fraction: number) => void = () => {};
+  /** Told that another laboratory has taken the place of the present one: a fresh one, or one at another instant. */
+  onLab: (how: "boot" | "travel") => void = () => {};
   /** Results of laboratories that `boot` has replaced, oldest first. */
   readonly earlierResults: Lab["results"] = [];
   /** Their results of iperf and ping. */
@@ -272,6 +274,7 @@ export class Session {
     const lab = this.#build(whole);
     if (this.#unwatch !== null) this.#unwatch = this.#watch();
     this.tracing.follow();
+    this.onLab("boot");
     this.shell.machine = this.#host;
     lab.computer("host")!.adoptShell(this.shell.pid);
     if (this.#inputs === 0 && this.again === undefined) this.journal.begin(lab.options, this.shell);
@@ -362,6 +365,7 @@ export class Session {
     other.#setCheck(false);
     this.#setCheck(this.#unwatch !== null);
     this.tracing.follow();
+    this.onLab("travel");
     if (!this.#foreground.wentBack()) return;
     // The rest of the command that goes back is no part of the run that it leads to.
     other.again!.freeze();
