@@ -15,25 +15,26 @@
  * @module
  */
 
+export { KERNELS, Lab, type LabOptions, type SystemInfo, SYSTEMS } from "./dsl/library.ts";
+export { ShellFailure, type ShellResult, ShellRun } from "./dsl/embedding/shell_run.ts";
+export { type ExitCounts, LabView, type Measurement, type VirtualCpu } from "./dsl/embedding/view.ts";
 export type {
-  CpuState,
   EventBase,
   EventFields,
   EventFilter,
   EventKind,
-  ExitCounts,
   LabEvent,
-  LabOptions,
-  LapicState,
-  Measurement,
   StepFields,
-  SystemInfo,
-  VcpuState,
-  VirtualCpu,
-  VmcsState,
-} from "./dsl/library.ts";
-export { KERNELS, Lab, SYSTEMS } from "./dsl/library.ts";
-export { ShellFailure, type ShellResult, ShellRun } from "./dsl/embedding/shell_run.ts";
+} from "./dsl/embedding/events.ts";
+export type { CpuState, LapicState, VcpuState, VmcsState } from "./runtime/lab/views/state.ts";
+export type { LabCommand, LabCommandContext } from "./dsl/embedding/commands.ts";
+export {
+  assertTranscript,
+  ExpectationFailure,
+  expectLatency,
+  expectNoExit,
+  type LatencyBounds,
+} from "./dsl/embedding/expectations.ts";
 
 if (import.meta.main) {
   const { start } = await import("./dsl/cli.ts");

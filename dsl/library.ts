@@ -7,25 +7,18 @@
 import { eraNamed, eraRefusal, ERAS } from "../runtime/lab/eras.ts";
 import { KERNEL_NAMES } from "../runtime/lab/kernels.ts";
 import { SYSTEMS as ROWS } from "../runtime/lab/systems.ts";
-import { exitsByName, totalExits } from "../runtime/lab/views/exits.ts";
-import { type CpuState, cpuState, type VcpuState, vcpuState } from "../runtime/lab/views/state.ts";
 import type { EventFilter, EventKind, LabEvent } from "./embedding/events.ts";
 import { EVENT_KINDS, EventRecorder, kindsOf } from "./embedding/events.ts";
 import { quote, ShellFailure, type ShellResult, ShellRun } from "./embedding/shell_run.ts";
+import { type LabCommand, nameProblem, ownWord } from "./embedding/commands.ts";
+import { type BootWords, Transcript } from "./embedding/transcript.ts";
+import { LabView } from "./embedding/view.ts";
 import { Waits } from "./embedding/waits.ts";
-import { Session } from "./session.ts";
+import type { Script } from "./ast.ts";
+import { parseScript } from "./parse.ts";
+import { Session, type SessionOptions } from "./session.ts";
 import { unknownName } from "./unknown_name.ts";
 import { laboratoryWords } from "./words/index.ts";
-
-export type {
-  EventBase,
-  EventFields,
-  EventFilter,
-  EventKind,
-  LabEvent,
-  StepFields,
-} from "./embedding/events.ts";
-export type { CpuState, LapicState, VcpuState, VmcsState } from "../runtime/lab/views/state.ts";
 
 /** A system that can be booted. */
 export interface SystemInfo {
@@ -57,48 +50,24 @@ export interface LabOptions {
   readonly profiles?: readonly { readonly file: string; readonly text: string }[];
   /** Kinds of events to be kept from the start, as {@linkcode Lab.record} does. */
   readonly record?: readonly EventKind[];
+  /** Commands of the program's own, by name: scripts of this laboratory find them, and no others. */
+  readonly commands?: Readonly<Record<string, LabCommand>>;
 }
 
-/** VM exits of vm0. */
-export interface ExitCounts {
-  /** Of all reasons. */
-  readonly total: number;
-  /** By the names of `kvm_stat`, those that happened. */
-  readonly byReason: Readonly<Record<string, number>>;
+/** What the library's other modules need of a laboratory. */
+export interface LabParts {
+  readonly session: Session;
+  readonly transcript: Transcript;
+  readonly words: SessionOptions["words"];
+  /** Whether a command of the program's own has been run. */
+  usesOwnCommands(): boolean;
 }
 
-/** A virtual CPU of a guest at one instant. */
-export interface VirtualCpu extends Omit<VcpuState, "exits"> {
-  /** Its VM exits so far. */
-  readonly exits: ExitCounts;
-}
+const PARTS = new WeakMap<Lab, LabParts>();
 
-/** What a run of cyclictest has measured. Latencies are of its first thread, in µs; a value without samples is undefined. */
-export interface Measurement {
-  /** The system's name. */
-  readonly system: string;
-  /** The kernel it ran on. */
-  readonly kernel: string;
-  /** The machine's seed. */
-  readonly seed: number;
-  /** Samples. */
-  readonly count: number;
-  /** Smallest latency, whole µs. */
-  readonly minUs: number | undefined;
-  /** Average, cut to whole µs as cyclictest does. */
-  readonly avgUs: number | undefined;
-  /** Largest latency, whole µs. */
-  readonly maxUs: number | undefined;
-  /** Mean, exact. */
-  readonly meanUs: number | undefined;
-  /** Samples by whole µs. */
-  readonly histogram: ReadonlyMap<number, number>;
-  /** Exits of vm0 while it ran. */
-  readonly exits: ExitCounts;
-  /** Events of the engine while it ran. */
-  readonly events: number;
-  /** State hash at its end. */
-  readonly hash: string;
+/** The parts of a laboratory. */
+export function partsOf(lab: Lab): LabParts {
+  return PARTS.get(lab)!;
 }
 
 /**
@@ -112,44 +81,50 @@ export interface Measurement {
  * if (lab.results[0]?.count !== 100) throw new Error("a sample is missing");
  * ```
  */
-export class Lab {
+export class Lab extends LabView {
+  readonly #parts: LabParts;
   readonly #session: Session;
-  readonly #waits = new Waits();
+  readonly #waits: Waits;
+  readonly #written: Written;
   #recorder: EventRecorder | undefined;
-  #stdout = "";
-  #stderr = "";
 
   private constructor(options: LabOptions) {
-    const era = eraNamed(options.era ?? "2012");
-    if (era === undefined) {
-      throw new RangeError(unknownName("era", options.era!, ERAS.map(({ name }) => name)));
+    const written = new Written(),
+      waits = new Waits(),
+      boot = bootWords(options),
+      own = options.commands ?? {};
+    let usesOwnCommands = false;
+    const ownWords = (session: Session) =>
+      Object.entries(own).map(([name, command]) => {
+        const word = ownWord(name, command, session);
+        return {
+          ...word,
+          run(context: Parameters<typeof word.run>[0]) {
+            usesOwnCommands = true;
+            return word.run(context);
+          },
+        };
+      });
+    const words = (session: Session) => [...laboratoryWords(session, ownWords(session)), waits.word(session)];
+    const transcript = new Transcript(boot);
+    const io = {
+      out: (text: string) => written.out(text, transcript),
+      err: (text: string) => written.err(text, transcript),
+    };
+    const session = new Session({ ...boot, io, words });
+    super(session);
+    for (const name of Object.keys(own)) {
+      const problem = nameProblem(name, laboratoryWords(session));
+      if (problem !== undefined) throw new RangeError(`Cannot add a command: ${problem}`);
     }
-    const { system = era.system, kernel, seed, strict, profiles } = options;
-    const row = ROWS.find(({ name }) => name === system);
-    if (row === undefined) throw new RangeError(unknownName("system", system, ROWS.map(({ name }) => name)));
-    if (kernel !== undefined && !KERNELS.includes(kernel)) {
-      throw new RangeError(unknownName("kernel", kernel, KERNELS));
-    }
-    if (seed !== undefined && (!Number.isSafeInteger(seed) || seed < 0)) {
-      throw new RangeError(`Cannot boot with seed ${seed}: expected an integer, not negative`);
-    }
-    const refused = eraRefusal(era, row, kernel ?? era.kernel);
-    if (refused !== undefined) throw new RangeError(`Cannot boot ${refused}`);
-    this.#session = new Session({
-      era,
-      io: { out: (text) => void (this.#stdout += text), err: (text) => void (this.#stderr += text) },
-      system: row,
-      ...(kernel === undefined ? {} : { kernel }),
-      ...(seed === undefined ? {} : { seed }),
-      ...(strict === undefined ? {} : { strict }),
-      ...(profiles === undefined ? {} : { profiles }),
-      words: (session) => [...laboratoryWords(session), this.#waits.word(session)],
-    });
-    this.#session.onLab = (how) => {
+    [this.#session, this.#waits, this.#written] = [session, waits, written];
+    this.#parts = { session, transcript, words, usesOwnCommands: () => usesOwnCommands };
+    PARTS.set(this, this.#parts);
+    session.onLab = (how) => {
       if (this.#recorder === undefined) return;
       if (how === "boot") this.#recorder = new EventRecorder(this.#recorder.kinds);
       else this.#recorder.travelled(this.event);
-      this.#session.clock.watch(this.#recorder);
+      session.clock.watch(this.#recorder);
     };
     if (options.record !== undefined) this.record(...options.record);
   }
@@ -181,14 +156,22 @@ export class Lab {
   }
 
   #perform(text: string, name: string): ShellResult {
-    this.#stdout = this.#stderr = "";
-    const status = this.#session.runScript(text, name);
-    return { status, stdout: this.#stdout, stderr: this.#stderr };
+    const { transcript } = this.#parts;
+    const script = parseScript(text, name);
+    transcript.script(text);
+    return this.#enter(script, transcript);
   }
 
+  /** Runs what is no script of the user's, and leaves no trace in the transcript. */
   #demand(text: string): void {
-    const result = this.#perform(text, "lab");
+    const result = this.#enter(parseScript(text, "lab"));
     if (result.status !== 0) throw new ShellFailure(result);
+  }
+
+  #enter(script: Script, watcher?: Transcript): ShellResult {
+    this.#written.begin();
+    const status = this.#session.run(script, watcher);
+    return { status, ...this.#written };
   }
 
   /**
@@ -202,7 +185,9 @@ export class Lab {
     const recorder = new EventRecorder(new Set(EVENT_KINDS));
     clock.watch(recorder);
     try {
-      this.#demand(`step ${quote(String(count))} ${quote(grain)}`);
+      const command = `step ${quote(String(count))} ${quote(grain)}`;
+      this.#demand(command);
+      this.#parts.transcript.script(`${command} > /dev/null`);
     } finally {
       clock.unwatch(recorder);
     }
@@ -225,7 +210,12 @@ export class Lab {
    * @throws ShellFailure where it has not come true by then, or nothing is pending any more
    */
   until(isSo: (lab: Lab) => boolean, { withinNs = 100e9 }: { readonly withinNs?: number } = {}): number {
-    this.#demand(this.#waits.command(() => isSo(this), withinNs));
+    try {
+      this.#demand(this.#waits.command(() => isSo(this), withinNs));
+    } finally {
+      const { event } = this;
+      this.#parts.transcript.script(`run until event >= ${event} > /dev/null`);
+    }
     return this.event;
   }
 
@@ -273,81 +263,55 @@ export class Lab {
     return { [Symbol.iterator]: () => recorder.select(filter, this.event) };
   }
 
-  /** Processor `id` of the host as it is now. @throws RangeError where there is none */
-  cpu(id: number): CpuState {
-    const state = cpuState(this.#session.lab, id);
-    if (state === undefined) {
-      throw new RangeError(`No processor ${id}: there are ${this.#session.lab.host.cpus.length}, from 0`);
-    }
-    return state;
-  }
-
-  /** Virtual CPU `id` of a running guest as it is now. @throws RangeError where there is none */
-  vcpu(guest = "vm0", id = 0): VirtualCpu {
-    const state = vcpuState(this.#session.lab, guest, id);
-    if (state === undefined) {
-      const names = [...this.#session.lab.guests.keys()];
-      throw new RangeError(
-        names.includes(guest)
-          ? `No virtual CPU ${id} of ${guest}`
-          : `No guest "${guest}": ${names.length === 0 ? "none runs" : `there is ${names.join(", ")}`}`,
-      );
-    }
-    return { ...state, exits: exitCounts(state.exits) };
-  }
-
-  /** Virtual time, ns. */
-  get timeNs(): number {
-    return this.#session.lab.engine.nowNs;
-  }
-
-  /** Number of the last event. */
-  get event(): number {
-    return this.#session.lab.engine.event;
-  }
-
-  /** Counters since the machine was booted. */
-  get stats(): { readonly exits: ExitCounts } {
-    return { exits: exitCounts(this.#session.lab.exits()) };
-  }
-
-  /** What has been measured, oldest first. */
-  get results(): readonly Measurement[] {
-    return this.#session.results.flatMap(({ cyclictest, exits, ...rest }) => {
-      const histogram = cyclictest.threads[0]?.histogram;
-      if (histogram === undefined) return [];
-      const { count, minUs, avgUs, maxUs, meanUs } = histogram;
-      return [{
-        ...{
-          system: rest.system,
-          kernel: rest.kernel,
-          seed: rest.seed,
-          events: rest.events,
-          hash: rest.hash,
-        },
-        ...{ count, minUs, avgUs, maxUs, meanUs },
-        histogram: new Map(histogram.entries()),
-        exits: exitCounts(exits),
-      }];
-    });
-  }
-
-  /** The hash of the whole state, 16 hex digits: equal for equal (version, script, seed, profile). */
-  get stateHash(): string {
-    return this.#session.lab.engine.stateHash();
-  }
-
-  /** The hash of the parameters in use, 16 hex digits. */
-  get profileHash(): string {
-    return this.#session.lab.options.profile.hash;
-  }
-
   /** For `await using`; there is nothing to release. */
   [Symbol.asyncDispose](): Promise<void> {
     return Promise.resolve();
   }
 }
 
-function exitCounts(exits: readonly number[]): ExitCounts {
-  return { total: totalExits(exits), byReason: Object.fromEntries(exitsByName(exits)) };
+/** What a script writes. */
+class Written {
+  stdout = "";
+  stderr = "";
+
+  begin(): void {
+    this.stdout = this.stderr = "";
+  }
+
+  out(text: string, transcript: Transcript): void {
+    this.stdout += text;
+    transcript.write(text);
+  }
+
+  err(text: string, transcript: Transcript): void {
+    this.stderr += text;
+    transcript.write(text);
+  }
+}
+
+/** What a session is booted with. @throws RangeError as {@linkcode Lab.boot} */
+function bootWords(options: LabOptions): BootWords {
+  const era = eraNamed(options.era ?? "2012");
+  if (era === undefined) {
+    throw new RangeError(unknownName("era", options.era!, ERAS.map(({ name }) => name)));
+  }
+  const { system = era.system, kernel, seed, strict, profiles } = options;
+  const row = ROWS.find(({ name }) => name === system);
+  if (row === undefined) throw new RangeError(unknownName("system", system, ROWS.map(({ name }) => name)));
+  if (kernel !== undefined && !KERNELS.includes(kernel)) {
+    throw new RangeError(unknownName("kernel", kernel, KERNELS));
+  }
+  if (seed !== undefined && (!Number.isSafeInteger(seed) || seed < 0)) {
+    throw new RangeError(`Cannot boot with seed ${seed}: expected an integer, not negative`);
+  }
+  const refused = eraRefusal(era, row, kernel ?? era.kernel);
+  if (refused !== undefined) throw new RangeError(`Cannot boot ${refused}`);
+  return {
+    era,
+    system: row,
+    ...(kernel === undefined ? {} : { kernel }),
+    ...(seed === undefined ? {} : { seed }),
+    ...(strict === undefined ? {} : { strict }),
+    ...(profiles === undefined ? {} : { profiles }),
+  };
 }

@@ -28,7 +28,7 @@ export function narrator(session: Session, out: (text: string) => void): ScriptW
 }
 
 /** The text of a command as the script has it, line breaks included. */
-function sourceOf({ command, background, text }: ListItem, script: Script): string {
+export function sourceOf({ command, background, text }: ListItem, script: Script): string {
   const pipelines = [command.first, ...command.rest.map(({ pipeline }) => pipeline)];
   const spans = pipelines.flatMap(({ commands }) => commands.map(({ span }) => span));
   const [first] = spans, last = spans.at(-1);
@@ -36,6 +36,6 @@ function sourceOf({ command, background, text }: ListItem, script: Script): stri
   return script.text.slice(first.start, last.end).trimEnd() + (background ? " &" : "");
 }
 
-function promptLines(source: string): string {
+export function promptLines(source: string): string {
   return source.split("\n").map((line, i) => `${i === 0 ? "#" : ">"} ${line}\n`).join("");
 }

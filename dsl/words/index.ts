@@ -26,8 +26,8 @@ import { stopWords } from "./stop.ts";
 import { trace } from "./trace.ts";
 import { whyWords } from "./why.ts";
 
-/** Every word, bound to a session. */
-export function laboratoryWords(session: Session): readonly Command[] {
+/** Every word, bound to a session; `own` are those of a program that has made it. */
+export function laboratoryWords(session: Session, own: readonly Command[] = []): readonly Command[] {
   const single = [
     boot,
     step,
@@ -50,6 +50,7 @@ export function laboratoryWords(session: Session): readonly Command[] {
     ...single.map((word) => word(session)),
     ...stopWords(session),
     ...whyWords(session),
+    ...own,
   ];
   words.push(help(session, () => words));
   return words;
