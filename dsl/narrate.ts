@@ -36,6 +36,7 @@ export function sourceOf({ command, background, text }: ListItem, script: Script
   return script.text.slice(first.start, last.end).trimEnd() + (background ? " &" : "");
 }
 
+/** A command as a prompt shows it: `# ` before its first line, `> ` before the others. */
 export function promptLines(source: string): string {
   return source.split("\n").map((line, i) => `${i === 0 ? "#" : ">"} ${line}\n`).join("");
 }

@@ -97,7 +97,8 @@ Deno.test("steps and conditions of the program are part of what brings a failure
 });
 
 Deno.test("profiles and strictness are part of it too", async () => {
-  const text = "hw:\n  processor:\n    vm_exit: { value: 500, unit: ns, kind: assumed, source: "slow" }\n";
+  const text =
+    'hw: { processor: { vm_exit: { value: 500, unit: ns, kind: assumed, source: "a slow one" } } }\n';
   await using lab = await Lab.boot({ system: "kvm", strict: true, profiles: [{ file: "mine.yaml", text }] });
   await lab.sh`qemu-kvm -m 1024 -enable-kvm -nographic`;
   const failure = await assertRejects(
@@ -188,7 +189,7 @@ Deno.test("a command of the program's own takes arguments, lets time go on and w
   assertEquals(await lab.sh`help fails`.text(), "fails - fails\n");
   assertEquals((await other.sh`exits-within 1`.nothrow()).status, 127);
   const { message } = await assertRejects(
-    () => expectNoExit(lab, () => lab.sh`run 10ms`),
+    () => expectNoExit(lab, () => lab.sh`ssh vm0 true`),
     ExpectationFailure,
   );
   assertStringIncludes(message, "commands of the program's own were used");

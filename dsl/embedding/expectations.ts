@@ -107,11 +107,8 @@ export function expectLatency(lab: Lab, bounds: LatencyBounds): void {
  *
  * await using lab = await Lab.boot();
  * await lab.sh`echo 0 > /sys/devices/system/cpu/cpu3/online; cat /sys/devices/system/cpu/online`;
- * assertTranscript(lab, `
- * # echo 0 > /sys/devices/system/cpu/cpu3/online
- * # cat /sys/devices/system/cpu/online
- * 0-2
- * `);
+ * const online = "/sys/devices/system/cpu/online";
+ * assertTranscript(lab, `...\n# cat ${online}\n0-2`);
  * ```
  *
  * @throws ExpectationFailure where it is not
