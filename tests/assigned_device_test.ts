@@ -8,7 +8,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { oneInterrupt, runningWithDevice } from "./exit_rig.ts";
-import { RFC_V1, RFC_V2, STOCK } from "./kvm_rig.ts";
+import { RFC_V1, RFC_V2, SERIAL_WRITE, STOCK } from "./kvm_rig.ts";
 
 const WITHOUT_DIRECT_EOI = [
   "interrupt",
@@ -93,7 +93,7 @@ function whileOut(registered: boolean) {
   const { vectorIrq } = rig.host.cpus[3]!;
   assert(vectorIrq.has(guestVector), "the guest's vector is registered on the slave");
   if (!registered) vectorIrq.delete(guestVector);
-  rig.touchPort = true;
+  rig.portWrites.push(SERIAL_WRITE);
   rig.until(() => vcpu.exits[30]! === 1 && vcpu.loadedOn === null);
   const injections = vcpu.injections;
   device.raise(0);

@@ -32,7 +32,7 @@ import {
   VcpuEvents,
 } from "../runtime/kvm/uapi/structures.ts";
 import { KVM_VERSIONS } from "../runtime/kvm/versions.ts";
-import { Rig, startQemu, STOCK } from "./kvm_rig.ts";
+import { Rig, SERIAL_WRITE, startQemu, STOCK } from "./kvm_rig.ts";
 
 const [EPERM, EINVAL] = [1, 22];
 /** Offsets in the local APIC's page. */
@@ -198,6 +198,57 @@ Deno.test("the PIT's counter is read and written: half the counts, twice the tic
   assertEquals([full, pit!.ticks - middle], [18, 36]);
 });
 
+Deno.test("the state of the PIT's counters is read as it was set, but for the time of the load", () => {
+  const machine = new Machine();
+  assertEquals(machine.ioctl(machine.vm, "KVM_CREATE_PIT2", 0), 0);
+  const given = {
+    count: 0x1234,
+    latched_count: 0x4321,
+    count_latched: 4, // the low byte of the latched count has been read
+    status_latched: 1,
+    status: 0xb4,
+    read_state: 4,
+    write_state: 4, // the low byte of a new count has been written
+    write_latch: 0x55,
+    rw_mode: 3,
+    mode: 2,
+    bcd: 0,
+    gate: 1,
+  };
+  const fields = Object.entries(given) as [keyof typeof given, number][];
+  const state = PitState2.make();
+  for (const number of [0, 1, 2]) {
+    const channel = state.part("channels", PitChannelState, number);
+    for (const [field, value] of fields) channel.set(field, value);
+  }
+  assertEquals(machine.ioctl(machine.vm, "KVM_SET_PIT2", state), 0);
+  const read = PitState2.make();
+  assertEquals(machine.ioctl(machine.vm, "KVM_GET_PIT2", read), 0);
+  for (const number of [0, 1, 2]) {
+    const channel = read.part("channels", PitChannelState, number);
+    assertEquals(Object.fromEntries(fields.map(([field]) => [field, channel.get(field)])), given);
+  }
+});
+
+Deno.test("a guest that loads counter 0 of the in-kernel PIT changes its ticks, and does not leave KVM", () => {
+  const rig = new Rig(STOCK, { offline: [] });
+  const { machine } = startQemu(rig, "qemu-kvm -enable-kvm -nographic");
+  const { pit } = rig.kvm.vms[0]!;
+  const ticksOfASecond = () => {
+    const before = pit!.ticks;
+    rig.pass(1_000_000_000);
+    return pit!.ticks - before;
+  };
+  assertEquals(ticksOfASecond(), 18, "as the BIOS leaves it: 1,193,182 / 65,536");
+  rig.portWrites.push([0x43, 0x34], [0x40, 0x9c], [0x40, 0x2e]); // mode 2, 11,932 clocks: 100 Hz
+  rig.pass(100_000_000);
+  assert(Math.abs(ticksOfASecond() - 100) <= 1);
+  rig.portWrites.push([0x43, 0x30], [0x40, 0x9c], [0x40, 0x2e]); // mode 0: one tick
+  rig.pass(100_000_000);
+  assertEquals([ticksOfASecond(), pit!.running], [0, false]);
+  assertEquals([rig.portWrites.length, machine!.threads[0]!.file.lastExit], [0, "KVM_EXIT_UNKNOWN"]);
+});
+
 Deno.test("the guest's clock goes on from where it was set", () => {
   const machine = new Machine();
   assertEquals(machine.ioctl(machine.vm, "KVM_SET_CLOCK", ClockData.make().set("clock", 5_000_000_000)), 0);
@@ -219,9 +270,9 @@ Deno.test("a guest's write to a port that is an ioeventfd signals it, and does n
   const port = Ioeventfd.make().set("addr", 0x3f8).set("len", 1).set("fd", fd).set("flags", 2);
   assertEquals(ioctl("KVM_IOEVENTFD", port as unknown as CallValue), 0);
   const { file } = machine!.threads[0]!;
-  rig.touchPort = true;
+  rig.portWrites.push(SERIAL_WRITE);
   rig.pass(100_000_000);
-  assertEquals([rig.touchPort, file.lastExit], [false, "KVM_EXIT_UNKNOWN"], "the port was written");
+  assertEquals([rig.portWrites.length, file.lastExit], [0, "KVM_EXIT_UNKNOWN"], "the port was written");
   let count: bigint | undefined;
   const variable: CallValue = {
     kind: "variable",

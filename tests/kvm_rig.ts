@@ -63,8 +63,8 @@ export class Rig {
   readonly irqs: Irqs;
   readonly pci: PciCore;
   readonly kvm: Kvm;
-  /** The guest's program shall write to an I/O port, once: an exit that user space serves. */
-  touchPort = false;
+  /** What the guest's program shall write to I/O ports, each once: port and value. */
+  readonly portWrites: (readonly [port: number, value: number])[] = [];
   readonly #effects: DeviceEffects;
   readonly #guests = new Map<Kernel, Irqs>();
 
@@ -225,6 +225,9 @@ export class Rig {
   }
 }
 
+/** A write to a port that user space serves. */
+export const SERIAL_WRITE = [0x3f8, 0] as const;
+
 /** What {@linkcode startQemu} has started. */
 export interface Started {
   readonly status: number;
@@ -268,9 +271,9 @@ export function startQemu(rig: Rig, commandLine: string, era: QemuEra = "2012"):
           cpu.hrtimers.cancel(cpu.tick);
           if (cpu.id === 0) yield* rig.modprobe(kernel);
           for (;;) {
-            if (rig.touchPort && cpu.id === 0) {
-              rig.touchPort = false;
-              cpu.registers.address = 0x3f8;
+            const write = cpu.id === 0 ? rig.portWrites.shift() : undefined;
+            if (write !== undefined) {
+              [cpu.registers.address, cpu.registers.value] = write;
               yield OUT;
             }
             yield GUEST_RUNS;

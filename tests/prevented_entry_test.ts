@@ -9,7 +9,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { runningWithDevice } from "./exit_rig.ts";
-import { RFC_V2 } from "./kvm_rig.ts";
+import { RFC_V2, SERIAL_WRITE } from "./kvm_rig.ts";
 
 const PREEMPTION_TIMER = 52;
 /** Bit 6 of the pin-based controls. */
@@ -18,7 +18,7 @@ const ACTIVATE_PREEMPTION_TIMER = 1 << 6;
 /** A virtual interrupt whose NMI arrives while the vCPU is about to enter the guest, on its slave CPU. */
 function kickInTheGap(preventsEntry: boolean) {
   const { rig, vcpu } = runningWithDevice(RFC_V2, { preventsEntry });
-  rig.touchPort = true; // out to user space, and in again
+  rig.portWrites.push(SERIAL_WRITE); // out to user space, and in again
   rig.until(() => vcpu.loadedOn === null);
   rig.until(() => vcpu.mode === "in guest" && rig.machine.cpus[3]!.inFlight?.name === "slaveEntry");
   const before = [...vcpu.exits];

@@ -11,7 +11,7 @@ import { ExitReason } from "../hw/vmx.ts";
 import { TraceLog } from "../hw/sim/trace.ts";
 import { Ioctl } from "../runtime/kvm/ioctls.ts";
 import { Vector } from "../runtime/linux/vectors.ts";
-import { RFC_V2, Rig, type Started, startQemu, STOCK } from "./kvm_rig.ts";
+import { RFC_V2, Rig, SERIAL_WRITE, type Started, startQemu, STOCK } from "./kvm_rig.ts";
 
 const SLIDE_30 = `qemu-kvm.patched -m 1024 -cpu qemu64,+x2apic -enable-kvm -no-kvm-pit -serial pty -nographic
   -drive file=kvm/test.img,if=virtio -device pci-assign,host=05:00.0`;
@@ -187,7 +187,7 @@ Deno.test("-S: slide 11's two calls, typed; KVM_RUN is made by the vCPU's own th
     "it runs, and the call has not returned",
   );
   assertEquals(rig.kvm.vms[0]!.vcpus[0]!.thread, machine.threads[0]!.task);
-  rig.touchPort = true;
+  rig.portWrites.push(SERIAL_WRITE);
   rig.pass(100_000_000);
   assertEquals([result, vcpu!.lastExit], [0, "KVM_EXIT_IO"], "a user exit ends it");
   // The vCPU is out: now its slave can be taken away, and with it the interrupts go back to the host.

@@ -96,8 +96,7 @@ export function completeExit(vcpu: Vcpu, cpu: KernelCpu, reason: number): Step |
     case ExitReason.InterruptWindow: // the guest can take an interrupt now: the next entry brings it
       return null;
     case ExitReason.IoInstruction:
-      portAccess(vcpu, cpu);
-      return null;
+      return portAccess(vcpu, cpu);
     default:
       vcpu.left = "KVM_EXIT_FAIL_ENTRY";
       return null;
@@ -123,19 +122,25 @@ function memoryMapped(vcpu: Vcpu, cpu: KernelCpu): Step | null {
   return null;
 }
 
-/** An IN or OUT: the 8259s' ports are emulated. */
-function portAccess(vcpu: Vcpu, cpu: KernelCpu): void {
-  const { address: port, value, context } = vcpu.registers;
-  const pic = vcpu.vm.chips?.pic;
-  if (context.top.step === OUT && vcpu.vm.ioeventfds?.written(true, port, value, cpu)) {
-    vcpu.vmcs.skipInstruction();
-    return;
+/** An IN or OUT: an eventfd takes the guest's write, the ports of the 8259s and of the PIT are emulated. */
+function portAccess(vcpu: Vcpu, cpu: KernelCpu): Step | null {
+  const { vmcs, vm: { chips, ioeventfds, pit }, registers: { address: port, value, context } } = vcpu;
+  const out = context.top.step === OUT;
+  if (out && ioeventfds?.written(true, port, value, cpu)) {
+    vmcs.skipInstruction();
+    return null;
   }
-  if (pic === undefined || !pic.hasPort(port)) vcpu.left = "KVM_EXIT_IO";
-  else if (context.top.step === OUT) {
-    pic.write(port, value, cpu);
-    vcpu.vmcs.skipInstruction();
-  } else vcpu.vmcs.skipInstruction(pic.core.read(port));
+  if (chips?.pic.hasPort(port)) {
+    if (out) chips.pic.write(port, value, cpu);
+    vmcs.skipInstruction(out ? 0 : chips.pic.core.read(port));
+    return null;
+  }
+  if (!pit?.hasPort(port)) {
+    vcpu.left = "KVM_EXIT_IO";
+    return null;
+  }
+  vmcs.skipInstruction(out ? 0 : pit.read(port));
+  return out ? pit.write(port, value, cpu) : null;
 }
 
 /** Emulates a write to a local APIC register, carries out what follows from it, and skips the instruction. */

@@ -122,7 +122,8 @@ export class Vm {
   /** Adds lines, PIT and assigned devices to `hash`; the vCPUs add themselves. */
   hashInto(hash: StateHash): void {
     for (const count of this.linesRaised) hash.number(count);
-    hash.flag(this.irqchip).word(this.#high).number(this.pit?.ticks ?? -1);
+    hash.flag(this.irqchip).word(this.#high);
+    this.pit?.hashInto(hash);
     this.chips?.ioapic.hashInto(hash);
     this.chips?.pic.hashInto(hash);
     for (const device of this.assigned) device.hashInto(hash);

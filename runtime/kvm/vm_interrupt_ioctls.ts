@@ -8,11 +8,12 @@
  */
 
 import { EEXIST, EFAULT, EINVAL, ENOENT, ENXIO, EPERM } from "../linux/errno.ts";
-import type { Activity } from "../../hw/sim/activity.ts";
+import type { Activity, Step } from "../../hw/sim/activity.ts";
 import type { Handlers, IoctlCall, Outcome } from "./ioctl_call.ts";
 import { LineSource, type Route } from "./irq_routing.ts";
 import { readChip, writeChip } from "./irqchip_state.ts";
 import { Pit } from "./pit.ts";
+import { readPit, writePit } from "./pit_state.ts";
 import type { Structure, View } from "./uapi/structure.ts";
 import {
   Ioeventfd,
@@ -20,7 +21,6 @@ import {
   Irqfd,
   IrqLevel,
   Msi,
-  PitChannelState,
   PitConfig,
   PitState,
   PitState2,
@@ -58,28 +58,26 @@ export const interruptHandlers: Handlers<VmFile> = {
     const { pit } = file.vm;
     if (pit === null) return ENXIO;
     const state = PitState.make();
-    pitChannel(pit, state.part("channels", PitChannelState));
+    readPit(pit, state);
     return call.copyOut(state);
   },
 
   KVM_SET_PIT(file, call) {
     const state = call.copyIn(PitState);
-    if (state === null) return EFAULT;
-    return setPit(file, state.part("channels", PitChannelState), call);
+    return state === null ? EFAULT : setPit(file, (pit) => writePit(pit, state, call.cpu));
   },
 
   KVM_GET_PIT2(file, call) {
     const { pit } = file.vm;
     if (pit === null) return ENXIO;
     const state = PitState2.make();
-    pitChannel(pit, state.part("channels", PitChannelState));
+    readPit(pit, state);
     return call.copyOut(state);
   },
 
   KVM_SET_PIT2(file, call) {
     const state = call.copyIn(PitState2);
-    if (state === null) return EFAULT;
-    return setPit(file, state.part("channels", PitChannelState), call);
+    return state === null ? EFAULT : setPit(file, (pit) => writePit(pit, state, call.cpu));
   },
 
   KVM_REINJECT_CONTROL(file, call) {
@@ -175,18 +173,14 @@ function* createPit(file: VmFile, call: IoctlCall): Activity<Outcome> {
   if (vm.pit !== null) return EEXIST;
   if (vm.kvm.version.pitNeedsIrqchip && !vm.irqchip) return ENOENT;
   vm.pit = new Pit(vm, call.cpu);
-  const program = vm.irqchip ? vm.pit.start() : null; // without the chip there is no line to raise
+  const program = vm.pit.start();
   if (program !== null) yield program;
   return 0;
 }
 
-function pitChannel(pit: Pit, channel: View<"count" | "mode" | "gate">): void {
-  channel.set("count", pit.count).set("mode", pit.mode).set("gate", 1);
-}
-
-function* setPit({ vm }: VmFile, channel: View<"count" | "mode">, _call: IoctlCall): Activity<Outcome> {
+function* setPit({ vm }: VmFile, write: (pit: Pit) => Step | null): Activity<Outcome> {
   if (vm.pit === null) return ENXIO;
-  const program = vm.pit.load(channel.get("count"), channel.get("mode"));
+  const program = write(vm.pit);
   if (program !== null) yield program;
   return 0;
 }
