@@ -7,6 +7,7 @@
 import { assert, assertEquals } from "@std/assert";
 import type { Activity } from "../hw/sim/activity.ts";
 import { KvmCalls } from "../runtime/kvm/calls.ts";
+import { kvmDebugfs } from "../runtime/kvm/debugfs.ts";
 import { KVM_CONSTANTS } from "../runtime/kvm/ioctls.ts";
 import type { CallValue } from "../runtime/kvm/marshal.ts";
 import type { View } from "../runtime/kvm/uapi/structure.ts";
@@ -301,5 +302,8 @@ Deno.test("a queued NMI makes the guest leave, and reaches it with the next entr
   });
   rig.pass(1_000_000);
   assertEquals([taken, vcpu.events.nmiPending], [1, 0]);
+  const counter = kvmDebugfs(rig.kvm).lookup("nmi_injections");
+  assert(counter?.kind === "attribute");
+  assertEquals(counter.show?.(), "1\n");
   assertEquals(machine!.running, true, "and the guest goes on");
 });

@@ -70,7 +70,7 @@ const COUNTERS: readonly Counter[] = [
   { name: "insn_emulation", of: exits(ExitReason.ApicAccess, ExitReason.EptMisconfig) },
   { name: "insn_emulation_fail" },
   { name: "irq_injections", of: ({ injections }) => injections },
-  { name: "nmi_injections" },
+  { name: "nmi_injections", of: ({ nmiInjections }) => nmiInjections },
 ];
 
 /** `/sys/kernel/debug/kvm`. */

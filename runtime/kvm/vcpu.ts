@@ -90,6 +90,8 @@ export class Vcpu {
   readonly exits = new Float64Array(64);
   /** Interrupts injected at entry. */
   injections = 0;
+  /** NMIs injected at entry. */
+  nmiInjections = 0;
   /** How often it was woken from HLT. */
   haltWakeups = 0;
   /** How often KVM_RUN has returned because a signal was pending. */
@@ -320,6 +322,7 @@ export class Vcpu {
     const { vmcs, apic, events } = this;
     if (events.nmiPending > 0 && !events.nmiMasked && vmcs.entryInterruptionInfo === 0) {
       events.nmiPending--;
+      this.nmiInjections++;
       vmcs.entryInterruptionInfo = interruptionInfo(EventType.Nmi, NMI_VECTOR);
       this.registers.halted = false;
     }
