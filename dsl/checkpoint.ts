@@ -3,7 +3,7 @@
  *
  * ```json
  * {
- *   "format": "rtkvm checkpoint", "version": 1, "release": "0.2.0",
+ *   "format": "rtkvm checkpoint", "version": 1, "release": "0.3.0",
  *   "machine": {"era": "2012", "system": "kvm", "kernel": "linux-3.4.0", "seed": 1, …},
  *   "profile": {"name": "…", "hash": "…"},
  *   "choices": [],

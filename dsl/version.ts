@@ -1,2 +1,2 @@
 /** The release; that of deno.json. */
-export const VERSION = "0.2.0";
+export const VERSION = "0.3.0";
