@@ -7,7 +7,7 @@ import { whereText } from "./run.ts";
 const doc = `save - writes a checkpoint to a file of the computer
 Usage: save FILE
 Effects: writes what leads to this instant: release, parameters by their hash, machine, seed, and every command with the
-  event and time at which it was given; JSON, to be read by load, in this session or another one. FILE is one of the
+  event and time at which it was given; JSON, to be read by load, in the same session or another one. FILE is one of the
   computer that rtkvm runs on, and needs its permission to write; nobody is asked for it
 Exit status: 0; 1 if the file cannot be written; 2 without FILE
 Examples: save before.json
