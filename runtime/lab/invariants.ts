@@ -22,7 +22,7 @@
  */
 
 import type { LogicalCpu } from "../../hw/cpu.ts";
-import { Apic, type LocalApic } from "../../hw/lapic.ts";
+import { Apic, EOI_MSR, type LocalApic, x2apicMsr } from "../../hw/lapic.ts";
 import { FrameKind, type RegisterFile } from "../../hw/register_file.ts";
 import type { TraceRecord, TraceSink } from "../../hw/sim/trace.ts";
 import { Primary } from "../../hw/vmx.ts";
@@ -64,8 +64,10 @@ export function violationText({ kind, where, text, event, timeNs }: Violation): 
 
 /** So long a virtual interrupt may wait for a kick that is on its way, ns. A kick takes some microseconds. */
 const KICK_BOUND_NS = 100_000;
-/** x2APIC MSR of the EOI register, and its place in the xAPIC's page. */
-const EOI_MSR = 0x80b, EOI_ADDRESS = 0xfee0_00b0;
+/** The EOI register's place in the xAPIC's page. */
+const EOI_ADDRESS = 0xfee0_00b0;
+/** The initial count: writing it arms the timer. */
+const TMICT_MSR = x2apicMsr(Apic.TMICT);
 
 /** Looks at one laboratory while it runs. */
 export class Invariants implements TraceSink {
@@ -341,7 +343,7 @@ function handles({ context }: RegisterFile): boolean {
 function owns({ vm, apic, vmcs }: Vcpu, cpu: LogicalCpu, vector: number): boolean {
   if (vector === Vector.LocalTimer) {
     // The timer is whose entry of the local vector table it fires through.
-    return !vmcs.msrWriteExits(0x838) && sameTimer(apic, cpu.apic);
+    return !vmcs.msrWriteExits(TMICT_MSR) && sameTimer(apic, cpu.apic);
   }
   return vm.assigned.some((device) => device.interrupts().some(({ guestVector }) => guestVector === vector));
 }
