@@ -10,10 +10,11 @@
 
 import type { Activity } from "../../../hw/sim/activity.ts";
 import type { Errno } from "../errno.ts";
+import { addIds } from "./ids_parameter.ts";
 import type { PciCore, PciDriver } from "../pci_bus.ts";
 import type { PciSteps } from "../pci_costs.ts";
 import type { PciDevice } from "../pci_device.ts";
-import { idFromNumbers, scanHex } from "../pci_ids.ts";
+import type { PciId } from "../pci_ids.ts";
 
 /** The driver. */
 export class PciStub implements PciDriver {
@@ -37,24 +38,11 @@ export class PciStub implements PciDriver {
   }
 }
 
-/**
- * `pci-stub.ids=VVVV:DDDD[:SVVV[:SDDD[:CCCC[:MMMM]]]],…` of the kernel command line, for a registered pci-stub. Here, and
- * only here, colons stand between the numbers.
- */
-export function* addStubIds(core: PciCore, ids: string): Activity<void> {
+/** `pci-stub.ids=…` of the kernel command line, for a registered pci-stub. */
+export function addStubIds(core: PciCore, ids: string): Activity<void> {
   const hex = (number: number, digits: number) => number.toString(16).toUpperCase().padStart(digits, "0");
-  for (const text of ids.split(",")) {
-    if (text === "") continue;
-    const id = idFromNumbers(scanHex(text, ":", 6));
-    if (id === undefined) {
-      core.ports.log(`pci-stub: invalid id string "${text}"`);
-      continue;
-    }
-    const { vendor, device, subvendor, subdevice, class: classCode, classMask } = id;
-    core.ports.log(
-      `pci-stub: add ${hex(vendor, 4)}:${hex(device, 4)} sub=${hex(subvendor, 4)}:${hex(subdevice, 4)} ` +
-        `cls=${hex(classCode, 8)}/${hex(classMask, 8)}`,
-    );
-    yield* core.addDynamicId("pci-stub", id);
-  }
+  const describe = ({ vendor, device, subvendor, subdevice, class: classCode, classMask }: PciId) =>
+    `${hex(vendor, 4)}:${hex(device, 4)} sub=${hex(subvendor, 4)}:${hex(subdevice, 4)} ` +
+    `cls=${hex(classCode, 8)}/${hex(classMask, 8)}`;
+  return addIds(core, { driver: "pci-stub", prefix: "pci-stub", describe }, ids);
 }

@@ -18,11 +18,12 @@
 
 import type { Activity } from "../../../hw/sim/activity.ts";
 import { EBUSY, EINVAL, type Errno } from "../errno.ts";
+import { addIds } from "./ids_parameter.ts";
 import type { IommuGroup } from "../iommu_groups.ts";
 import { immediately } from "../open_files.ts";
 import type { PciCore, PciDriver } from "../pci_bus.ts";
 import type { PciDevice } from "../pci_device.ts";
-import { idFromNumbers, scanHex } from "../pci_ids.ts";
+import type { PciId } from "../pci_ids.ts";
 import type { DeviceNode, DirectoryNode, OpenFile } from "../vfs.ts";
 
 /** Drivers beside which a group can be given away: they do no DMA of their own. */
@@ -119,21 +120,11 @@ class OpenVfio implements OpenFile {
   }
 }
 
-/** `vfio-pci.ids=VVVV:DDDD[:SVVV[:SDDD[:CCCC[:MMMM]]]],…` of the kernel command line, for a registered vfio-pci. */
-export function* addVfioIds(core: PciCore, ids: string): Activity<void> {
+/** `vfio-pci.ids=…` of the kernel command line, for a registered vfio-pci. */
+export function addVfioIds(core: PciCore, ids: string): Activity<void> {
   const hex = (number: number, digits: number) => number.toString(16).padStart(digits, "0");
-  for (const text of ids.split(",")) {
-    if (text === "") continue;
-    const id = idFromNumbers(scanHex(text, ":", 6));
-    if (id === undefined) {
-      core.ports.log(`vfio_pci: invalid id string "${text}"`);
-      continue;
-    }
-    const { vendor, device, subvendor, subdevice, class: classCode, classMask } = id;
-    core.ports.log(
-      `vfio_pci: add [${hex(vendor, 4)}:${hex(device, 4)}[${hex(subvendor, 8)}:${hex(subdevice, 8)}]] ` +
-        `class 0x${hex(classCode, 6)}/${hex(classMask, 8)}`,
-    );
-    yield* core.addDynamicId("vfio-pci", id);
-  }
+  const describe = ({ vendor, device, subvendor, subdevice, class: classCode, classMask }: PciId) =>
+    `[${hex(vendor, 4)}:${hex(device, 4)}[${hex(subvendor, 8)}:${hex(subdevice, 8)}]] ` +
+    `class 0x${hex(classCode, 6)}/${hex(classMask, 8)}`;
+  return addIds(core, { driver: "vfio-pci", prefix: "vfio_pci", describe }, ids);
 }
