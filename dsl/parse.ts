@@ -113,13 +113,19 @@ export function compileGrammar(text: string): string {
   return JSON.stringify(JSON.parse(compiled, (key, value) => /^source/.test(key) ? undefined : value));
 }
 
+/** Texts that have been parsed, the last used ones last: a run that is repeated is given the same ones again. */
+const parsed = new Map<string, Script>();
+/** How many are kept. */
+const KEPT_TEXTS = 64;
+/** Longest of them; a longer one is a program, not something typed again. */
+const KEPT_LENGTH = 4096;
+
 /**
- * Parses a whole script.
+ * Parses a whole script. Nobody may change what it answers: the same text has the same tree.
  *
  * @throws {ShellSyntaxError} if the text is not in the language; `incomplete` says whether more text could help.
  */
 export function parseScript(text: string, name = "rtkvm", options: ParseOptions = {}): Script {
-  const source = new SourceMap(name, text, 0);
   if (options.interactive && /(^|[^\\])(\\\\)*\\\n?$/.test(text)) {
     throw new ShellSyntaxError({
       file: name,
@@ -130,7 +136,17 @@ export function parseScript(text: string, name = "rtkvm", options: ParseOptions 
       incomplete: true,
     });
   }
-  return { name, text, body: parseFragment<List>(text, "Script", source) };
+  const key = `${name}\0${text}`;
+  const known = parsed.get(key);
+  parsed.delete(key);
+  const script = known ??
+    { name, text, body: parseFragment<List>(text, "Script", new SourceMap(name, text, 0)) };
+  if (text.length <= KEPT_LENGTH) parsed.set(key, script);
+  for (const oldest of parsed.keys()) {
+    if (parsed.size <= KEPT_TEXTS) break;
+    parsed.delete(oldest);
+  }
+  return script;
 }
 
 /** Parses text that stands somewhere inside `source`: the contents of backquotes or of a here-document. */

@@ -1,5 +1,5 @@
 /**
- * CPU time and memory of whole runs, and the engine's cost per event, beside their limits.
+ * CPU time and memory of whole runs, what a step and the way back take, and the engine's cost per event, beside their limits.
  *
  * ```sh
  * deno task bench                 # everything, 5 rounds
@@ -12,6 +12,7 @@
  */
 import { type Cell, type Column, tableLines } from "../runtime/measure/table.ts";
 import { ENGINE_BENCHES, type EngineBench } from "./bench_engine.ts";
+import { cpuMs, STEPPING_BENCHES, type SteppingBench } from "./bench_stepping.ts";
 
 /** A whole `deno run --allow-read=. mod.ts …`. */
 interface WholeRun {
@@ -201,17 +202,42 @@ function engineCosts(benches: readonly EngineBench[], rounds: number): boolean {
   return fine;
 }
 
+function waits(benches: readonly SteppingBench[], rounds: number): boolean {
+  let fine = true;
+  const rows = benches.map((bench): Cell[] => {
+    const ms = median(Array.from({ length: rounds }, () => cpuMs(bench)));
+    const result = verdict(ms, bench.limitMs);
+    if (result !== "ok") fine = false;
+    return [bench.name, ms?.toFixed(2), bench.limitMs, ((ms ?? NaN) / bench.limitMs).toFixed(2), result];
+  });
+  const columns: Column[] = [
+    { title: "at the prompt", align: "left" },
+    { title: "CPU ms" },
+    { title: "limit" },
+    { title: "ratio" },
+    { title: "verdict", align: "left" },
+  ];
+  console.log(tableLines(columns, rows).join("\n"));
+  return fine;
+}
+
 const rounds = Number(Deno.args.find((arg) => arg.startsWith("--rounds="))?.slice("--rounds=".length) ?? 5);
 if (!Number.isInteger(rounds) || rounds < 1) throw new RangeError("--rounds: expected a positive integer");
 const wanted = Deno.args.filter((arg) => !arg.startsWith("--"));
 const chosen = <T extends { readonly name: string }>(all: readonly T[]) =>
   all.filter(({ name }) => wanted.length === 0 || wanted.some((word) => name.includes(word)));
 
-const benches = chosen(ENGINE_BENCHES);
-const runs = chosen(WHOLE_RUNS);
-if (benches.length + runs.length === 0) throw new RangeError(`Nothing is called ${wanted.join(" or ")}`);
-const enginesFine = benches.length === 0 || engineCosts(benches, rounds);
-if (benches.length > 0 && runs.length > 0) console.log("");
-const runsFine = runs.length === 0 || await wholeRuns(runs, rounds);
-console.log(`\nmedians of ${rounds} rounds`);
-if (!enginesFine || !runsFine) Deno.exit(1);
+const benches = chosen(ENGINE_BENCHES), stepping = chosen(STEPPING_BENCHES), runs = chosen(WHOLE_RUNS);
+if (benches.length + stepping.length + runs.length === 0) {
+  throw new RangeError(`Nothing is called ${wanted.join(" or ")}`);
+}
+let areFine = true;
+const table = (isFine: boolean) => {
+  console.log("");
+  areFine = isFine && areFine;
+};
+if (benches.length > 0) table(engineCosts(benches, rounds));
+if (stepping.length > 0) table(waits(stepping, rounds));
+if (runs.length > 0) table(await wholeRuns(runs, rounds));
+console.log(`medians of ${rounds} rounds`);
+if (!areFine) Deno.exit(1);

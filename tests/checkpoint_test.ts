@@ -6,7 +6,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { PromptLines } from "../dsl/repl.ts";
 import { SessionRig } from "./session_rig.ts";
-import { busySession } from "./time_travel.ts";
+import { travelSession } from "./time_travel.ts";
 
 const state = ({ session, lab }: SessionRig) => ({ ...session.now, hash: lab.engine.stateHash() });
 
@@ -22,13 +22,13 @@ function beside(
 
 for (const system of ["kvm", "rfc-v2"]) {
   Deno.test(`${system}: a run forward, one in steps and one from a checkpoint come to the same state`, () => {
-    const forward = busySession(system);
+    const forward = travelSession(system, "busy");
     forward.ok("run until event >= 9000");
     const at = state(forward);
     forward.ok("run 20ms");
     const later = state(forward);
 
-    const stepped = busySession(system);
+    const stepped = travelSession(system, "busy");
     const rest = 9000 - stepped.session.now.event;
     stepped.ok(`step ${rest - 1}; step; back 7; step 7; save here.json`);
     assertEquals(state(stepped), at);

@@ -20,8 +20,9 @@ const state = ({ session, lab }: SessionRig) => ({ ...session.now, hash: lab.eng
 // ---- step and back ----
 
 for (const { name } of SYSTEMS) {
-  Deno.test(`${name}: step n and back n lead to the state before, goto and run to the same one`, () => {
-    travel(name, 4, 20_000);
+  Deno.test(`${name}: forward, goto, step n and back n, save and load lead to one state`, () => {
+    travel(name, { load: "busy", count: 4, events: 20_000 });
+    travel(name, { load: "idle", count: 2, events: 10_000 });
   });
 }
 

@@ -1,27 +1,38 @@
 /**
- * Goes to random positions of a busy run, steps and goes back, and compares state hashes; then comes to the same place in
- * three ways: forward, in steps, and by a checkpoint. The short run is a test, the long one a task.
+ * Comes to random places of a run in four ways, and compares state hashes: a run that goes forward, the same after going
+ * forth and back, the same in steps, and a checkpoint saved there and loaded elsewhere. The short run is a test, the long
+ * one a task.
  *
  * @module
  */
 
 import { assertEquals } from "@std/assert";
 import { systemNamed } from "../runtime/lab/systems.ts";
+import { numberOption } from "./number_option.ts";
 import { SessionRig } from "./session_rig.ts";
 
-/** Something happens everywhere: a benchmark, traffic, endless loops, a shell job that sleeps and writes. */
 const SETUP = ". ./talk_setup.rtk > /dev/null 2>&1";
-const BUSY = `
+
+/** What goes on while the run is travelled in. */
+const LOADS = {
+  /** Nothing but a benchmark that sleeps most of the time. */
+  idle: "ssh vm0 cyclictest -a 0 -m -q -p 99 -n -l 100000 > /tmp/cyclictest &",
+  /** Something happens everywhere: a benchmark, traffic, endless loops, a shell job that sleeps and writes. */
+  busy: `
 ssh vm0 cyclictest -a 0 -m -q -p 99 -n -l 100000 > /tmp/cyclictest &
 iperf -c vm0 -t 60 > /tmp/iperf &
 for i in 1 2; do while :; do :; done & done
-(i=0; while sleep 0.003; do i=$((i + 1)); echo $i >> /tmp/count; done) &`;
+(i=0; while sleep 0.003; do i=$((i + 1)); echo $i >> /tmp/count; done) &`,
+} as const;
 
-/** A session in which much goes on. */
-export function busySession(system: string, seed = 1): SessionRig {
+/** One of {@linkcode LOADS}. */
+export type Load = keyof typeof LOADS;
+
+/** A session in which much goes on, or little. */
+export function travelSession(system: string, load: Load, seed = 1): SessionRig {
   const rig = new SessionRig({ system, seed });
   if (systemNamed(system)!.vm0 !== "host") rig.ok(SETUP);
-  rig.ok(BUSY);
+  rig.ok(LOADS[load]);
   return rig;
 }
 
@@ -34,40 +45,52 @@ function* positions(from: number, events: number, seed: number): Generator<numbe
   }
 }
 
+/** What {@linkcode travel} is told. */
+export interface Journey {
+  readonly load: Load;
+  /** At so many places. */
+  readonly count: number;
+  /** They lie among the first so many events. */
+  readonly events: number;
+}
+
 /**
- * At `count` random positions: the hash after `step n; back n` is the one before, and so is that of the run that goes
- * forward again.
+ * At `count` random places: the hash after `goto`, after `step n; back n`, in a session that has loaded a checkpoint of it, and
+ * after `n` steps from there are those of a run that nobody goes back in.
  */
-export function travel(system: string, count: number, events: number): void {
-  const rig = busySession(system);
+export function travel(system: string, { load, count, events }: Journey): void {
+  const rig = travelSession(system, load);
   const { session } = rig;
-  const hash = () => rig.lab.engine.stateHash();
   const from = session.now.event;
-  // A run that nobody goes back in: what the other one has to meet.
-  const forward = busySession(system);
-  const places = [...take(positions(from, events, 7), count)];
+  const places = [...take(positions(from, events, 7), count)]
+    .map((event, i) => ({ event, n: 1 + (i * 37) % 300 }));
+  const forward = travelSession(system, load);
   const expected = new Map<number, string>();
-  for (const event of [...places].sort((a, b) => a - b)) {
+  for (const event of places.flatMap(({ event, n }) => [event, event + n]).sort((a, b) => a - b)) {
     if (event > forward.session.now.event) forward.ok(`run until event >= ${event}`);
     expected.set(event, forward.lab.engine.stateHash());
   }
   rig.ok(`run until event >= ${events}`);
-  for (const [i, event] of places.entries()) {
-    rig.ok(`goto ${event}`);
-    assertEquals(hash(), expected.get(event), `${system}: event ${event} after goto, and run to`);
-    const n = 1 + (i * 37) % 300;
-    const before = session.now;
-    rig.ok(`step ${n}`);
-    assertEquals(session.now.event, before.event + n);
-    const after = hash();
-    rig.ok(`back ${n}`);
+  const loaded = new SessionRig({ system: system === "kvm" ? "rfc-v2" : "kvm" });
+  const meets = ({ session, lab }: SessionRig, event: number, how: string) =>
     assertEquals(
-      [session.now, hash()],
-      [before, expected.get(event)],
-      `${system}: event ${event}, step ${n}; back ${n}`,
+      [session.now.event, lab.engine.stateHash()],
+      [event, expected.get(event)],
+      `${system}, ${load}: event ${event} after ${how}, and forward`,
     );
-    rig.ok(`run until event >= ${before.event + n}`);
-    assertEquals(hash(), after, `${system}: event ${event}, forward again`);
+  for (const { event, n } of places) {
+    rig.ok(`goto ${event}`);
+    meets(rig, event, "goto");
+    rig.ok(`step ${n}`);
+    meets(rig, event + n, `goto ${event}; step ${n}`);
+    rig.ok(`back ${n}`);
+    meets(rig, event, `step ${n}; back ${n}`);
+    rig.ok("save here.json");
+    loaded.files.set("here.json", rig.files.get("here.json")!);
+    loaded.ok("load here.json");
+    meets(loaded, event, "save and load");
+    loaded.ok(`step ${n}`);
+    meets(loaded, event + n, `load; step ${n}`);
   }
 }
 
@@ -81,8 +104,14 @@ function* take<T>(values: Iterable<T>, count: number): Generator<T> {
 
 if (import.meta.main) {
   const { SYSTEMS } = await import("../runtime/lab/systems.ts");
-  for (const { name } of SYSTEMS) {
-    travel(name, 200, 100_000);
-    console.log(`${name}: 200 positions among 100000 events: step and back, goto and run lead to one state`);
+  const [count, events] = [numberOption("count", 200), numberOption("events", 100_000)];
+  for (const load of ["idle", "busy"] as const) {
+    for (const { name } of SYSTEMS) {
+      travel(name, { load, count, events });
+      console.log(
+        `${name}, ${load}: at ${count} places among ${events} events, forward, goto, step and back, save and load ` +
+          "lead to one state",
+      );
+    }
   }
 }

@@ -1,0 +1,80 @@
+/**
+ * What a user of the prompt or of the library waits for: a step, a way back, a boot. CPU time of the process, the
+ * collector's included, and the most that is acceptable.
+ */
+import process from "node:process";
+import { Lab } from "../mod.ts";
+import { SessionRig } from "./session_rig.ts";
+
+/** One wait. */
+export interface SteppingBench {
+  readonly name: string;
+  /** Most CPU time of one, ms. */
+  readonly limitMs: number;
+  /** How many are measured in one go. */
+  readonly count: number;
+  /** Prepares what is measured, and answers it. */
+  prepare(): () => void;
+}
+
+/** The talk's guest with cyclictest, and traffic where `iperf` says so, run on as `run` says. */
+function running(system: string, run: string, iperf = false): SessionRig {
+  const rig = new SessionRig({ system });
+  rig.ok(". ./talk_setup.rtk > /dev/null 2>&1");
+  rig.ok("ssh vm0 cyclictest -a 0 -m -q -p 99 -n -l 400000 > /tmp/cyclictest &");
+  if (iperf) rig.ok("ssh vm0 iperf -s > /dev/null &\nsleep 0.1\niperf -c vm0 -t 60 > /tmp/iperf &");
+  rig.ok(run);
+  return rig;
+}
+
+const again = (rig: SessionRig, script: string) => () => void rig.ok(script);
+
+const FAR = "run until event >= 100000";
+const LONG = "run 300s";
+
+/** The waits that have limits. */
+export const STEPPING_BENCHES: readonly SteppingBench[] = [
+  ...["rfc-v2", "kvm"].flatMap((system): SteppingBench[] => [
+    {
+      name: `step at event 100,000, idle, ${system}`,
+      limitMs: 1,
+      count: 500,
+      prepare: () => again(running(system, FAR), "step"),
+    },
+    {
+      name: `step at event 100,000, iperf, ${system}`,
+      limitMs: 1,
+      count: 500,
+      prepare: () => again(running(system, FAR, true), "step"),
+    },
+    {
+      name: `back at event 100,000, idle, ${system}`,
+      limitMs: 50,
+      count: 20,
+      prepare: () => again(running(system, FAR), "back"),
+    },
+    {
+      name: `back at event 100,000, iperf, ${system}`,
+      limitMs: 50,
+      count: 20,
+      prepare: () => again(running(system, FAR, true), "back"),
+    },
+    {
+      name: `back after 300 s idle, ${system}`,
+      limitMs: 3000,
+      count: 1,
+      prepare: () => again(running(system, LONG), "back"),
+    },
+  ]),
+  { name: "Lab.boot", limitMs: 5, count: 200, prepare: () => () => void Lab.boot() },
+];
+
+/** CPU time of one, ms, after a few that are not counted. */
+export function cpuMs({ count, prepare }: SteppingBench): number {
+  const run = prepare();
+  for (let i = 0; i < count / 10; i++) run();
+  const before = process.cpuUsage();
+  for (let i = 0; i < count; i++) run();
+  const { user, system } = process.cpuUsage(before);
+  return (user + system) / 1000 / count;
+}
