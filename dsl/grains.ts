@@ -1,12 +1,10 @@
 /**
- * The grains of a step: one event, one piece of work of the dedicated processor, or one interrupt from its request to its
- * end. Where a step ends is read from the trace, so a step and the way back find the same places.
+ * The grains of a step: one event, one piece of work of a processor, or one interrupt from its request to its end. Where a step ends is read from the trace, so a step and the way back find the same places.
  *
  * @module
  */
 
 import type { TraceRecord, TraceSink } from "../hw/sim/trace.ts";
-import { DEDICATED_CPU } from "../runtime/lab/systems.ts";
 import { hasInterrupt } from "../runtime/lab/views/cpus.ts";
 import { type FlowItem, FlowReader } from "../runtime/measure/flow.ts";
 import { InterruptWay } from "../runtime/measure/interrupt_way.ts";
@@ -17,6 +15,20 @@ export type Grain = "event" | "phase" | "interrupt";
 
 /** Their names. */
 export const GRAINS: readonly Grain[] = ["event", "phase", "interrupt"];
+
+/** A kind of step: an event of any processor, or what one of them does. */
+export type Step = { readonly grain: "event" } | CpuStep;
+
+/** A step of one processor. */
+export interface CpuStep {
+  readonly grain: Exclude<Grain, "event">;
+  readonly cpu: number;
+}
+
+/** Whether two steps are of one kind. */
+export function isSameStep(a: Step, b: Step): boolean {
+  return a.grain === b.grain && (a.grain === "event" || b.grain === "event" || a.cpu === b.cpu);
+}
 
 /** Boxes that may have begun before the first record: whether one is a new one can only be told behind another. */
 const LASTING = new Set(["guest runs", "emulate APIC access"]);
@@ -29,7 +41,8 @@ export class GrainWatch implements TraceSink {
   readonly #way: InterruptWay;
 
   /** @param session whose laboratory stands where the first step begins */
-  constructor(session: Session, readonly grain: Exclude<Grain, "event">, cpu = DEDICATED_CPU) {
+  constructor(session: Session, readonly step: CpuStep) {
+    const { cpu } = step;
     this.#flow = new FlowReader(`cpu${cpu}`);
     this.#way = new InterruptWay(cpu, hasInterrupt(session.lab, cpu), session.lab.guests.size > 0);
   }
@@ -44,7 +57,7 @@ export class GrainWatch implements TraceSink {
     const { items } = this.#flow;
     const before = items.length;
     this.#flow.read(record);
-    const isOver = this.grain === "interrupt"
+    const isOver = this.step.grain === "interrupt"
       ? this.#way.read(record)
       : items.length > before && (before > 0 || !LASTING.has(items[0]!.text));
     if (isOver) this.ended++;
@@ -52,12 +65,12 @@ export class GrainWatch implements TraceSink {
 }
 
 /**
- * The last `count` events before `before`, latest first, with which a step of that grain ends; fewer where the run has no
+ * The last `count` events before `before`, latest first, with which a step of that kind ends; fewer where the run has no
  * more. Found by replays of the past, the near past first.
  */
 export function endsBefore(
   session: Session,
-  grain: Exclude<Grain, "event">,
+  step: CpuStep,
   before: number,
   count: number,
 ): number[] {
@@ -65,7 +78,7 @@ export function endsBefore(
   for (let window = 4096;; window *= 16) {
     const from = Math.max(firstEvent, before - window);
     const other = timeline.replay(timeline.positionOf(from));
-    const watch = new GrainWatch(other, grain);
+    const watch = new GrainWatch(other, step);
     const ends: number[] = [];
     const sink: TraceSink = {
       record(record) {

@@ -9,14 +9,14 @@
  */
 
 import type { ScriptFolder } from "../runtime/lab/script_folder.ts";
-import type { Grain } from "./grains.ts";
+import { isSameStep, type Step } from "./grains.ts";
 import type { Instant, Journal, Position } from "./journal.ts";
 import type { Repeat } from "./repeat.ts";
 import type { Session } from "./session.ts";
 
 /** A step that has been made. */
 interface Made {
-  readonly grain: Grain;
+  readonly step: Step;
   readonly from: Position;
   readonly to: Instant;
 }
@@ -36,6 +36,7 @@ export class Timeline {
   readonly bookmarks: Map<string, Position> = new Map();
   #future: Future | undefined;
   #steps: Made[] = [];
+  readonly #leaving: (() => void)[] = [];
   /** Latest time, by event, at which the user stood after it. */
   readonly #stands = new Map<number, number>();
 
@@ -57,8 +58,18 @@ export class Timeline {
 
   /** Time is about to go on from here: what has been given at this instant is given. */
   leaveInstant(): void {
-    this.stand();
+    this.#leave();
     this.#future?.again.release();
+  }
+
+  /** `look` is called whenever the user is about to leave an instant, for a later one or an earlier one. */
+  onLeave(look: () => void): void {
+    this.#leaving.push(look);
+  }
+
+  #leave(): void {
+    this.stand();
+    for (const look of this.#leaving) look();
   }
 
   /** The user stands here. */
@@ -68,13 +79,13 @@ export class Timeline {
   }
 
   /** A step has been made from `from` to here. */
-  stepped(grain: Grain, from: Position): void {
-    this.#steps.push({ grain, from, to: this.session.now });
+  stepped(step: Step, from: Position): void {
+    this.#steps.push({ step, from, to: this.session.now });
   }
 
-  /** Where the last step of that grain began which ended at `to`; undefined: none did. */
-  mirrored(grain: Grain, to: Instant): Position | undefined {
-    return this.#steps.findLast((made) => made.grain === grain && isSame(made.to, to))?.from;
+  /** Where the last step of that kind began which ended at `to`; undefined: none did. */
+  mirrored(step: Step, to: Instant): Position | undefined {
+    return this.#steps.findLast((made) => isSameStep(made.step, step) && isSame(made.to, to))?.from;
   }
 
   /** The instant of an event, behind all that has been given and waited for after it. */
@@ -105,7 +116,7 @@ export class Timeline {
    */
   goTo(position: Position): void {
     const { session, journal } = this;
-    this.stand();
+    this.#leave();
     const end = { ...this.end, given: journal.given };
     const other = this.replay(position, journal);
     this.#future = { journal, end, again: other.again! };
@@ -125,6 +136,7 @@ export class Timeline {
   ): void {
     const other = this.replay(at, journal, folder);
     accept(other);
+    this.#leave();
     this.forget();
     this.#future = { journal, end: at, again: other.again! };
     this.isElsewhere = true;

@@ -5,6 +5,7 @@
  * itself reads it, slide 13 of the talk: the device's message has the guest's vector.
  */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { markedLines } from "../dsl/changed_words.ts";
 import { ioApicLines } from "../runtime/lab/views/interrupt_tables.ts";
 import { IoApic } from "../hw/ioapic.ts";
 import { SessionRig } from "./session_rig.ts";
@@ -76,11 +77,11 @@ Deno.test("show irqs is /proc/interrupts of the machine", () => {
   assertMatch(rig.ok("show irqs vm0"), /eth1-TxRx-0\n/);
 });
 
-Deno.test("what has changed since it was shown last has a mark; showing changes nothing", () => {
+Deno.test("what is not as it was at the last stop has a mark, word by word; showing changes nothing", () => {
   const rig = talk("rfc-v2");
   const before = [rig.session.now, rig.lab.engine.stateHash()];
   const first = rig.ok("show lapic 3");
-  assertEquals(rig.ok("show lapic 3"), first, "nothing has");
+  assertEquals(rig.ok("show lapic 3"), first, "nothing has changed");
   for (const what of ["ioapic", "ioapic vm0", "msi", "vectors", "idt", "irqs", "irqs vm0", "events", "cpu"]) {
     rig.ok(`show ${what}`);
   }
@@ -88,7 +89,34 @@ Deno.test("what has changed since it was shown last has a mark; showing changes 
   rig.ok("run 100us");
   assert(!/^[* ]/m.test(rig.ok("show lapic 3 | cat")), "another command reads it as it is");
   rig.ok("run 100us");
-  const lines = rig.ok("show lapic 3").split("\n");
-  assertEquals(lines.filter((line) => line.startsWith("*")).map((line) => line.slice(0, 7)), ["* Timer"]);
-  assertStringIncludes(lines.join("\n"), "\n  SPIV\t");
+  const shown = rig.ok("show lapic 3");
+  assertEquals(shown.split("\n").filter((line) => line.startsWith("*")).map((line) => line.slice(0, 7)), [
+    "* Timer",
+  ]);
+  assertMatch(shown, /initial_count = \d+ current_count =\*\d+\n/);
+  assertStringIncludes(shown, "\n  SPIV\t");
+  assertEquals(rig.ok("show lapic 3"), shown, "looking twice does not take the marks away");
+});
+
+Deno.test("marks say what has changed since the last stop, not since something was shown", () => {
+  const rig = talk("rfc-v2");
+  rig.ok("show vmcs; irq vf0");
+  rig.ok("stop-at exit; ssh vm0 true &\nrun");
+  assertMatch(rig.ok("show vmcs"), /^\* exit reason +\*0 EXCEPTION_NMI$/m);
+  rig.ok("step");
+  assert(!/^\* exit reason/m.test(rig.ok("show vmcs")), "it was the same at the stop before");
+  rig.ok("back");
+  assert(!/^\* exit reason/m.test(rig.ok("show vmcs")));
+});
+
+Deno.test("marks keep columns where they are: they stand in a blank", () => {
+  const before = ["cpu   mode   exits  does", "cpu0  root       0  C1", "cpu1  guest     12  endless loop"];
+  const after = ["cpu   mode   exits  does", "cpu0  root       0  C1", "cpu1  root      13  VM exit"];
+  assertEquals(markedLines(after, before), [
+    "  cpu   mode   exits  does",
+    "  cpu0  root       0  C1",
+    "* cpu1 *root     *13 *VM exit",
+  ]);
+  assertEquals(markedLines(before, before), before);
+  assertEquals(markedLines(["a 1", "b  2 3"], ["b 2 3"]), ["* a 1", "  b  2 3"], "a line that is new");
 });

@@ -71,6 +71,27 @@ Deno.test("a period of the guest's timer: three exits on stock KVM, none under t
   assert(kvm[1]! >= 1, "EXTERNAL_INTERRUPT: it fires; others are timers of the host itself");
 });
 
+Deno.test("a phase or an interrupt is one of any processor, and back goes the same way (A3)", () => {
+  const rig = busyGuest("kvm");
+  const before = state(rig);
+  for (const [cpu, what] of [[0, /Host\n.* timer handler\n/], [3, /VM exit/]] as const) {
+    const out = rig.ok(`step interrupt cpu ${cpu}`);
+    assertMatch(out, what);
+    const after = state(rig);
+    rig.ok(`back interrupt cpu ${cpu}`);
+    assertEquals(state(rig), before, `cpu ${cpu}`);
+    rig.ok(`step 2 phase cpu ${cpu}; back phase cpu ${cpu}; back phase cpu ${cpu}`);
+    assertEquals(state(rig), before, `cpu ${cpu}`);
+    assertEquals(rig.ok(`step interrupt cpu ${cpu}`), out);
+    assertEquals(state(rig), after);
+    rig.ok(`goto ${before.event}`);
+  }
+  rig.ok("step interrupt cpu 0; run 20us");
+  const between = state(rig);
+  rig.ok("step interrupt cpu 3; back interrupt cpu 3");
+  assertEquals(state(rig), between, "a step of another processor is none of this one's");
+});
+
 Deno.test("a step back from the middle of nowhere leads to the end of the step before", () => {
   const rig = busyGuest("kvm");
   rig.ok("irq vf0; step interrupt");
@@ -141,6 +162,9 @@ Deno.test("bad use is a clear error, and the state is untouched", () => {
     ["step 0", /1 or more/],
     ["step 1.5", /"1.5": expected a number/],
     ["step 3 phas", /did you mean phase/],
+    ["step phase cpu 4", /cpu 4: this machine has processors 0 to 3/],
+    ["back interrupt cpu", /cpu: this machine has processors 0 to 3/],
+    ["step cpu 1", /an event has no processor/],
     ["back 100000", /only \d+ events lie behind/],
     ["back 3 interrupts", /did you mean interrupt/],
     ["goto 99999999", /the run has come to event \d+, 0\.\d+ s/],

@@ -1,9 +1,11 @@
 import { computeLines } from "../../runtime/lab/views/compute.ts";
 import { resultLines } from "../../runtime/lab/views/results.ts";
 import { LabViews, type View } from "../../runtime/lab/views/lab_views.ts";
+import { markedLines } from "../changed_words.ts";
 import type { Command } from "../commands/command.ts";
 import { Terminal } from "../descriptors.ts";
 import { timeText } from "../duration.ts";
+import type { Instant } from "../journal.ts";
 import type { Session } from "../session.ts";
 import { unknownName } from "../unknown_name.ts";
 
@@ -11,8 +13,9 @@ import { unknownName } from "../unknown_name.ts";
 const doc = `show - state as it is now
 Usage: show cpu [N] | lapic [N|VM[.VCPU]] | vmcs [VM[.VCPU]] | ioapic [VM] | msi [DEVICE] | vectors [N|MACHINE] |
   idt [MACHINE] | irqs [MACHINE] | events | tasks [MACHINE] | stats [VM] | results | time
-Effects: prints state as it is at this instant; changes nothing, costs no time. Where the same was shown before, lines that
-  are new have a * before them, unless another command or a file takes them
+Effects: prints state as it is at this instant; changes nothing, costs no time. Where the same has been shown before, lines and
+  words that are not as they were where time stood still last have a * before them, unless another command or a file takes
+  them
   cpu     the host's processors: hotplug state, guest or root mode, what is in flight, time by layer
   lapic   local APICs, of processors or of virtual CPUs, in the layout of QEMU's info lapic
   vmcs    the control structures of virtual CPUs, bit by bit, and the MSRs that are open
@@ -53,12 +56,14 @@ const VIEWS: Readonly<Record<string, (session: Session, which?: string) => View>
 /** Those that are one whole. */
 const WHOLE = ["events", "results", "time"];
 
+type Lines = readonly string[];
+
 /** Words behind which a guest may be named. */
 const PARTED: readonly string[] = ["lapic", "vmcs", "stats"];
 
 /** The word of a session. */
 export function show(session: Session): Command {
-  const shown = new Map<string, readonly string[]>();
+  const shown = new Shown(session);
   return {
     name: "show",
     kind: "laboratory",
@@ -79,21 +84,42 @@ export function show(session: Session): Command {
       if (WHOLE.includes(what) && which !== undefined) {
         return context.complain(`${what} has no parts: "${which}"`);
       }
-      const lines = VIEWS[what]!(session, which);
+      const read = () => VIEWS[what]!(session, which);
+      const lines = read();
       if (typeof lines === "string") return context.complain(lines);
-      const key = `${session.lab.options.system.name} ${what} ${which}`;
+      const before = shown.lines(`${session.lab.options.system.name} ${what} ${which}`, read, lines);
       // What another command reads has no marks.
-      const isSeen = context.shell.descriptors.get(1) instanceof Terminal;
-      for (const line of isSeen ? marked(lines, shown.get(key)) : lines) context.out(`${line}\n`);
-      shown.set(key, lines);
+      const isSeen = before !== undefined && context.shell.descriptors.get(1) instanceof Terminal;
+      for (const line of isSeen ? markedLines(lines, before) : lines) context.out(`${line}\n`);
       return 0;
     },
   };
 }
 
-/** The lines, with a mark before those that `before` has not; where there are none, and at the first time, as they are. */
-function marked(lines: readonly string[], before: readonly string[] | undefined): readonly string[] {
-  const old = new Set(before);
-  if (before === undefined || lines.every((line) => old.has(line))) return lines;
-  return lines.map((line) => line === "" ? line : `${old.has(line) ? " " : "*"} ${line}`);
+/** What has been shown of one session, and how it was where time went on last. */
+class Shown {
+  readonly #views = new Map<
+    string,
+    { read: () => View; at: Instant; lines: Lines; before: Lines | undefined }
+  >();
+
+  constructor(readonly session: Session) {
+    session.timeline.onLeave(() => {
+      for (const [key, { read }] of this.#views) {
+        const lines = read();
+        if (typeof lines === "string") this.#views.delete(key);
+        else this.lines(key, read, lines);
+      }
+    });
+  }
+
+  /** The lines of a view as they are now, and as they were where time stood still before; undefined: nobody has seen it. */
+  lines(key: string, read: () => View, lines: Lines): Lines | undefined {
+    const at = this.session.now;
+    const last = this.#views.get(key);
+    const isHere = last !== undefined && last.at.event === at.event && last.at.timeNs === at.timeNs;
+    const before = isHere ? last.before : last?.lines;
+    this.#views.set(key, { read, at, lines, before });
+    return before;
+  }
 }

@@ -1,10 +1,11 @@
 import type { TraceRecord, TraceSink } from "../../hw/sim/trace.ts";
+import { DEDICATED_CPU } from "../../runtime/lab/systems.ts";
 import { layerName } from "../../runtime/lab/views/cpus.ts";
 import { exitsOf } from "../../runtime/measure/flow.ts";
 import { advanceEvents } from "../advance.ts";
 import type { Command, CommandContext } from "../commands/command.ts";
 import { durationText, timeText } from "../duration.ts";
-import { type Grain, GRAINS, GrainWatch } from "../grains.ts";
+import { type CpuStep, GRAINS, GrainWatch, type Step } from "../grains.ts";
 import type { Coroutine } from "../jobs.ts";
 import type { Session } from "../session.ts";
 import { flowText } from "../slides/flow_text.ts";
@@ -13,19 +14,20 @@ import { PATIENCE_NS, whereText } from "./run.ts";
 
 /** `step`. */
 const doc = `step - lets events happen, one by one
-Usage: step [N] [event | phase | interrupt]
+Usage: step [N] [event | phase | interrupt] [cpu N]
 Effects: lets time go on by N steps, 1 if N is not given; back goes the same way back
   event      an alarm that fires, or a step of a processor that ends. Lists what happened: number, time, place, kind, name
-  phase      a piece of work of cpu 3, the dedicated processor, up to the next box or crossing of the talk's figures: VM
+  phase      a piece of work of processor N, cpu 3 if it is not given: the dedicated one; up to the next box or crossing of the talk's figures: VM
              exit, handler, injection, VM entry, EOI. Draws what happened
-  interrupt  an interrupt of cpu 3, the next one or the one under way, from its request to the EOI of its last handler; where
+  interrupt  an interrupt of that processor, the next one or the one under way, from its request to the EOI of its last handler; where
              that exits, to the VM entry behind it. One of the host itself ends with the VM entry. Draws it
-Exit status: 0; 1 if nothing is pending or comes within 100 s, or a stop came first; 2 for a grain or number
+Exit status: 0; 1 if nothing is pending or comes within 100 s, or a stop came first; 2 for a grain, number or processor
   that is none
 Examples: step
   step 20
   step phase
-  step 2 interrupt`;
+  step 2 interrupt
+  step interrupt cpu 0`;
 
 /** How many lines are shown; of more events only the last ones. */
 const SHOWN = 40;
@@ -60,20 +62,48 @@ export function recordLine({ event, timeNs, where, kind, name, fields }: TraceRe
     .trimEnd();
 }
 
-/** Reads `[N] [GRAIN]`; a text says what is wrong. */
-export function parseSteps(word: string, args: readonly string[]): { count: number; grain: Grain } | string {
-  const [first = "1", ...rest] = args;
+/** What `step` and `back` are told. */
+interface Steps {
+  readonly count: number;
+  readonly step: Step;
+}
+
+/** Reads `[N] [GRAIN] [cpu N]`; a text says what is wrong. */
+export function parseSteps(word: string, args: readonly string[], { lab }: Session): Steps | string {
+  const at = args.indexOf("cpu");
+  const [first = "1", ...rest] = at < 0 ? args : args.slice(0, at);
+  const [, id, ...tooMany] = at < 0 ? [] : args.slice(at);
   const [number, grain = "event", ...more] = /^[-+]?[\d.]/.test(first)
     ? [first, ...rest]
     : ["1", first, ...rest];
   const known = GRAINS.find((each) => each === grain);
   if (known === undefined) return unknownName("grain", grain, GRAINS);
-  if (more.length > 0) return `"${more.join(" ")}": expected ${word} [N] [event | phase | interrupt]`;
+  more.push(...tooMany);
+  if (more.length > 0) {
+    return `"${more.join(" ")}": expected ${word} [N] [event | phase | interrupt] [cpu N]`;
+  }
   const count = Number(number);
   if (!/^\d+$/.test(number!) || !Number.isSafeInteger(count) || count < 1) {
     return `"${number}": expected a number of steps, 1 or more`;
   }
-  return { count, grain: known };
+  if (known === "event") {
+    return at < 0 ? { count, step: { grain: known } } : "an event has no processor: phase and interrupt have";
+  }
+  const cpu = at < 0 ? DEDICATED_CPU : parseCpu(id ?? "", lab);
+  return typeof cpu === "string" ? cpu : { count, step: { grain: known, cpu } };
+}
+
+/** Reads the number of a processor behind `cpu`; a text says what is wrong. */
+export function parseCpu(number: string, { machine: { cpus } }: Session["lab"]): number | string {
+  const isOne = /^\d+$/.test(number) && Number(number) < cpus.length;
+  if (isOne) return Number(number);
+  return `${`cpu ${number}`.trimEnd()}: this machine has processors 0 to ${cpus.length - 1}`;
+}
+
+/** What may follow `before` among the words of `step` and `back`. */
+export function completeSteps(before: readonly string[]): readonly string[] {
+  if (before.includes("cpu")) return [];
+  return before.some((word) => GRAINS.some((grain) => grain === word)) ? ["cpu"] : GRAINS;
 }
 
 /** The word of a session. */
@@ -82,13 +112,14 @@ export function step(session: Session): Command {
     name: "step",
     kind: "laboratory",
     doc,
-    complete: (before) => before.some((word) => GRAINS.some((grain) => grain === word)) ? [] : GRAINS,
+    complete: completeSteps,
     *run(context): Coroutine {
-      const steps = parseSteps("step", context.args);
+      const steps = parseSteps("step", context.args, session);
       if (typeof steps === "string") return context.complain(steps, 2);
-      return steps.grain === "event"
-        ? yield* stepEvents(session, context, steps.count)
-        : yield* stepWatched(session, context, steps.count, steps.grain);
+      const { count, step } = steps;
+      return step.grain === "event"
+        ? yield* stepEvents(session, context, count)
+        : yield* stepWatched(session, context, count, step);
     },
   };
 }
@@ -107,7 +138,7 @@ function* stepEvents(session: Session, context: CommandContext, count: number): 
   if (log.dropped > 0) context.out(`... ${log.dropped} earlier records not shown\n`);
   for (const record of log.records) context.out(`${recordLine(record)}\n`);
   const made = session.now.event - from.event;
-  if (made > 0) timeline.stepped("event", from);
+  if (made > 0) timeline.stepped({ grain: "event" }, from);
   if (stop !== undefined) context.out(`${stop}\n`);
   else if (made < count) {
     return context.complain(made === 0 ? "nothing is pending" : "nothing more is pending");
@@ -119,11 +150,11 @@ function* stepWatched(
   session: Session,
   context: CommandContext,
   count: number,
-  grain: Exclude<Grain, "event">,
+  step: CpuStep,
 ): Coroutine {
   const { clock, timeline } = session;
   const lastNs = session.now.timeNs + PATIENCE_NS;
-  const watch = new GrainWatch(session, grain);
+  const watch = new GrainWatch(session, step);
   const startNs = session.now.timeNs;
   let stop: string | undefined;
   clock.watch(watch);
@@ -132,7 +163,7 @@ function* stepWatched(
       const from = session.position;
       stop = yield* advanceEvents(session, Infinity, () => watch.ended >= i || session.now.timeNs > lastNs);
       if (watch.ended < i) break;
-      timeline.stepped(grain, from);
+      timeline.stepped(step, from);
     }
   } finally {
     clock.unwatch(watch);
@@ -142,5 +173,7 @@ function* stepWatched(
   context.out(`${whereText(session)}: ${exits} VM ${exits === 1 ? "exit" : "exits"}\n`);
   if (stop !== undefined) context.out(`${stop}\n`);
   if (watch.ended >= count) return 0;
-  return stop === undefined ? context.complain(`${grain}: none within ${durationText(PATIENCE_NS)}`) : 1;
+  return stop === undefined
+    ? context.complain(`${step.grain}: none on cpu${step.cpu} within ${durationText(PATIENCE_NS)}`)
+    : 1;
 }

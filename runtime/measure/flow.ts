@@ -38,7 +38,7 @@ const NMI = 0;
 /** KVM's steps that emulate an access to the local APIC. */
 const APIC_EMULATION = new Set(["eoiHandle", "timerWriteHandle", "msrHandle", "mmioHandle"]);
 
-/** Reads the records of one processor into boxes and crossings; equal neighbours are one box. */
+/** Reads the records of one processor into boxes and crossings; equal neighbours are one box, but for two interrupts. */
 export class FlowReader {
   /** Oldest first. */
   readonly items: FlowItem[] = [];
@@ -75,12 +75,12 @@ export class FlowReader {
         }
         break;
       case "injection":
-        this.#put("box", "guest", handler(fields.vector), timeNs);
+        this.#put("box", "guest", handler(fields.vector), timeNs, true);
         this.#inHandler = true;
         break;
       case "interrupt":
         if (lane === "guest") this.#put("box", "guest", "interrupt", timeNs);
-        this.#put("box", lane, handler(fields.vector), timeNs);
+        this.#put("box", lane, handler(fields.vector), timeNs, true);
         this.#inHandler = true;
         break;
       case "iret":
@@ -99,9 +99,9 @@ export class FlowReader {
     }
   }
 
-  #put(kind: FlowItem["kind"], lane: Lane, text: string, timeNs: number): void {
+  #put(kind: FlowItem["kind"], lane: Lane, text: string, timeNs: number, isAnother = false): void {
     const last = this.items.at(-1);
-    if (last?.text !== text || last.lane !== lane) this.items.push({ kind, lane, text, timeNs });
+    if (isAnother || last?.text !== text || last.lane !== lane) this.items.push({ kind, lane, text, timeNs });
   }
 }
 
