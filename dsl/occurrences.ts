@@ -48,7 +48,7 @@ const FORMS: Readonly<Record<string, Form>> = {
         }
         const of = Number(fields.reason);
         return `exit ${exitReasonName(of)}${
-          of === 31 || of === 32 ? ` of ${msrText(Number(fields.qualification))}` : ""
+          of === 31 || of === 32 ? ` of ${msrText(Number(fields.operand))}` : ""
         } on ${where}`;
       };
     },
@@ -103,7 +103,7 @@ const FORMS: Readonly<Record<string, Form>> = {
         const { kind, name, where, fields } = record;
         if (!isHere(record)) return undefined;
         const exits = kind === "exit" && (fields.reason === 31 || fields.reason === 32) &&
-          fields.qualification === msr;
+          fields.operand === msr;
         const native = kind === "instruction" && (name === "wrmsr" || name === "rdmsr") &&
           fields.address === msr;
         if (!exits && !native) return undefined;
@@ -123,7 +123,7 @@ const FORMS: Readonly<Record<string, Form>> = {
       words.length > 0 ? `"${words.join(" ")}": expected eoi` : (record) => {
         const { kind, name, where, fields } = record;
         if (!isHere(record)) return undefined;
-        const address = Number(kind === "exit" ? fields.qualification : fields.address);
+        const address = Number(kind === "exit" ? fields.operand : fields.address);
         const exits = kind === "exit" &&
           ((fields.reason === 32 && address === EOI) ||
             (fields.reason === 44 && (address & 0xfff) === EOI_OFFSET));

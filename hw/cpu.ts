@@ -20,19 +20,21 @@ import type { Alarm, Engine } from "./sim/engine.ts";
 import { type Activity, HARDWARE, Op, type OpCode, type Routine, type Step } from "./sim/activity.ts";
 import type { StateHash } from "./sim/state_hash.ts";
 import { EOI_MSR, type LocalApic } from "./lapic.ts";
-import { Action, atomic, GENERAL_PROTECTION, nmiExits, pending, recognisable } from "./cpu_sequencer.ts";
+import {
+  Action,
+  atomic,
+  GENERAL_PROTECTION,
+  nmiExits,
+  openWindow,
+  pending,
+  recognisable,
+  unblockNmis,
+} from "./cpu_sequencer.ts";
 import { access, type ProcessorBus, type ProcessorCosts } from "./cpu_bus.ts";
 import { type Context, type Frame, FrameKind, type RegisterFile } from "./register_file.ts";
-import { hashCpu, traceCpu, traceInterrupt, traceStep } from "./cpu_trace.ts";
-import {
-  decodeInterruptionInfo,
-  EventType,
-  ExitReason,
-  interruptionInfo,
-  Pin,
-  Primary,
-  type Vmcs,
-} from "./vmx.ts";
+import { hashCpu, traceCpu, traceExit, traceInterrupt, traceStep } from "./cpu_trace.ts";
+import { BLOCKING_BY_NMI, decodeInterruptionInfo, EptAccess, EventType, ExitReason } from "./vmx.ts";
+import { instructionQualification, interruptionInfo, Pin, type Vmcs } from "./vmx.ts";
 
 /** One logical processor. */
 export class LogicalCpu {
@@ -279,7 +281,7 @@ export class LogicalCpu {
         frame.step = step;
         frame.address = registers.address;
         frame.value = registers.value;
-        return this.#exitGuest(reason, registers.address, 0);
+        return this.#exitGuest(reason, 0, instructionQualification(reason, step.op, registers));
       }
     }
     switch (step.op) {
@@ -315,7 +317,7 @@ export class LogicalCpu {
     }
     this.registers.interruptFlag = frame.savedInterruptFlag;
     this.pathFactor = frame.savedFactor;
-    if (this.nmiBlocked && !nmiExits(this)) this.nmiBlocked = false; // an IRET of any kind unblocks
+    unblockNmis(this); // an IRET of any kind does
     if (this.engine.trace !== null) traceCpu(this, "iret", "iret", {});
     return Action.Resume;
   }
@@ -341,26 +343,24 @@ export class LogicalCpu {
 
   // ---- interrupts ----
 
-  /** Takes what {@linkcode recognisable} found: NMIs before external interrupts (SDM, "Priority"). */
+  /** Takes what {@linkcode recognisable} found: the NMI window, NMIs, the interrupt window, interrupts (SDM, "Priority"). */
   #recognise(): Action {
     const vmcs = this.vmcs;
+    const window = vmcs === null ? -1 : openWindow(vmcs);
+    if (window === ExitReason.NmiWindow) return this.#exitGuest(window);
     if (this.nmiPending && (!this.nmiBlocked || nmiExits(this))) {
       this.nmiPending = false;
       this.nmiBlocked = true; // SDM: an NMI that exits blocks further ones too, once the exit completes
       if (nmiExits(this)) {
-        return this.#exitGuest(ExitReason.ExceptionOrNmi, 0, interruptionInfo(EventType.Nmi, 2));
+        return this.#exitGuest(ExitReason.ExceptionOrNmi, interruptionInfo(EventType.Nmi, 2));
       }
       this.#pushHandler(this.registers.idt.nmi(), FrameKind.Nmi);
       if (this.engine.trace !== null) traceInterrupt(this, "NMI", 2);
       return this.#begin(this.#deliver, this.costs.interruptDelivery);
     }
-    if (
-      vmcs !== null && this.registers.interruptFlag && (vmcs.primary & Primary.InterruptWindowExiting) !== 0
-    ) {
-      return this.#exitGuest(ExitReason.InterruptWindow, 0, 0); // SDM: after NMIs, before external interrupts
-    }
+    if (window >= 0) return this.#exitGuest(window);
     if (vmcs !== null && vmcs.externalInterruptExiting) {
-      return this.#exitGuest(ExitReason.ExternalInterrupt, 0, 0); // the request stays in the APIC
+      return this.#exitGuest(ExitReason.ExternalInterrupt); // the request stays in the APIC
     }
     const { apic } = this;
     const vector = apic.pendingVector();
@@ -433,9 +433,13 @@ export class LogicalCpu {
     if (info >>> 31 === 1) {
       const { vector, type } = decodeInterruptionInfo(info);
       const external = type === EventType.ExternalInterrupt;
-      // SDM, "Checks on Guest RIP and RFLAGS". An entry that fails leaves the field as it is.
-      if (external && !guest.interruptFlag) return this.#exitGuest(ExitReason.InvalidGuestState, 0, 0);
+      // An entry that fails leaves the field as it is.
+      if (!vmcs.takes(type)) return this.#exitGuest(ExitReason.InvalidGuestState);
       vmcs.entryInterruptionInfo = 0;
+      if (type === EventType.Nmi && (vmcs.pinBased & Pin.VirtualNmis) !== 0) {
+        vmcs.interruptibility |= BLOCKING_BY_NMI;
+      }
+      if (!vmcs.ept.mapped) return this.#exitGuest(ExitReason.EptViolation, 0, EptAccess.Read, info);
       let entry: Step | null = null;
       if (external) {
         entry = this.#pushHandler(guest.idt.interrupt(vector), FrameKind.Interrupt).routine?.entry ?? null;
@@ -452,8 +456,8 @@ export class LogicalCpu {
         return this.#begin(this.#inject, this.costs.eventInjection);
       }
     }
-    if (preempted) return this.#exitGuest(ExitReason.PreemptionTimer, 0, 0); // before the first instruction
-    if (!vmcs.ept.mapped) return this.#exitGuest(ExitReason.EptViolation, 0, 0);
+    if (preempted) return this.#exitGuest(ExitReason.PreemptionTimer); // before the first instruction
+    if (!vmcs.ept.mapped) return this.#exitGuest(ExitReason.EptViolation, 0, EptAccess.Fetch);
     this.#attention = pending(this);
     if (this.#attention && recognisable(this)) return this.#recognise();
     return guest.halted ? Action.Wait : Action.Resume; // activity state HLT or active
@@ -471,17 +475,18 @@ export class LogicalCpu {
     return true;
   }
 
-  #exitGuest(reason: number, qualification: number, info: number): Action {
+  #exitGuest(reason: number, info = 0, qualification = 0, idtVectoringInfo = 0): Action {
     const vmcs = this.vmcs!;
     vmcs.exitReason = reason;
     vmcs.exitQualification = qualification;
     vmcs.exitInterruptionInfo = info;
+    vmcs.idtVectoringInfo = idtVectoringInfo;
     this.exits++;
     vmcs.guest.context.delayWork(this.costs.vmExitIndirect);
     this.vmcs = null;
     this.registers = this.root!;
     this.registers.interruptFlag = false; // SDM, "Loading Host RIP, RSP, SSP, and RFLAGS"
-    if (this.engine.trace !== null) traceCpu(this, "exit", "VM exit", { reason, qualification, info });
+    if (this.engine.trace !== null) traceExit(this, vmcs);
     return this.#begin(this.#exit, this.costs.vmExit);
   }
 

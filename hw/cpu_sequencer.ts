@@ -6,7 +6,10 @@
 
 import type { LogicalCpu } from "./cpu.ts";
 import { HARDWARE, Op, Step } from "./sim/activity.ts";
-import { Pin, Primary } from "./vmx.ts";
+import { BLOCKING_BY_NMI, ExitReason, Pin, Primary, type Vmcs } from "./vmx.ts";
+
+/** Controls that ask for an exit as soon as an event could be taken. */
+const WINDOWS = Primary.InterruptWindowExiting | Primary.NmiWindowExiting;
 
 /** What the processor does next. */
 export const Action = {
@@ -31,7 +34,7 @@ export function atomic(name: string, ns: number): Step {
 /** Whether anything waits to be taken, now or when a mask opens. */
 export function pending(cpu: LogicalCpu): boolean {
   return cpu.nmiPending || cpu.apic.pendingVector() >= 0 ||
-    (cpu.vmcs !== null && (cpu.vmcs.primary & Primary.InterruptWindowExiting) !== 0);
+    (cpu.vmcs !== null && (cpu.vmcs.primary & WINDOWS) !== 0);
 }
 
 /** Whether something pending would be taken now, by the rules of the current mode. */
@@ -42,8 +45,25 @@ export function recognisable(cpu: LogicalCpu): boolean {
       (cpu.registers.interruptFlag && cpu.apic.pendingVector() >= 0);
   }
   if (cpu.nmiPending && ((vmcs.pinBased & Pin.NmiExiting) !== 0 || !cpu.nmiBlocked)) return true;
-  if (cpu.registers.interruptFlag && (vmcs.primary & Primary.InterruptWindowExiting) !== 0) return true;
+  if ((vmcs.primary & WINDOWS) !== 0 && openWindow(vmcs) >= 0) return true;
   return (vmcs.externalInterruptExiting || cpu.registers.interruptFlag) && cpu.apic.pendingVector() >= 0;
+}
+
+/** The reason of the exit that an open window asks for; of both the NMI's goes first. -1: none is open. */
+export function openWindow({ primary, interruptibility, guest }: Vmcs): number {
+  if ((primary & Primary.NmiWindowExiting) !== 0 && (interruptibility & BLOCKING_BY_NMI) === 0) {
+    return ExitReason.NmiWindow;
+  }
+  return (primary & Primary.InterruptWindowExiting) !== 0 && guest.interruptFlag
+    ? ExitReason.InterruptWindow
+    : -1;
+}
+
+/** What an IRET does about NMIs: whose blocking it ends depends on the controls. */
+export function unblockNmis(cpu: LogicalCpu): void {
+  const { vmcs } = cpu;
+  if (vmcs !== null && (vmcs.pinBased & Pin.VirtualNmis) !== 0) vmcs.interruptibility &= ~BLOCKING_BY_NMI;
+  else if (cpu.nmiBlocked && !nmiExits(cpu)) cpu.nmiBlocked = false;
 }
 
 /** Whether an NMI would leave guest mode. IRET does not unblock NMIs then (SDM, "Changes to Instruction Behavior"). */

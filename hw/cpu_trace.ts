@@ -8,6 +8,7 @@ import { Op, type Step } from "./sim/activity.ts";
 import type { StateHash } from "./sim/state_hash.ts";
 import type { TraceRecord } from "./sim/trace.ts";
 import type { LogicalCpu } from "./cpu.ts";
+import { ExitReason, type Vmcs } from "./vmx.ts";
 
 /** The vector of non-maskable interrupts. */
 const NMI = 2;
@@ -52,6 +53,22 @@ export function traceRequest({ engine, id }: LogicalCpu, vector: number, by: "ti
     name: vector === NMI ? "NMI" : `0x${vector.toString(16)}`,
     fields: { vector, by },
   });
+}
+
+/** Reasons of exits because of an instruction that names something: an MSR, a port, an address. */
+const WITH_OPERAND: ReadonlySet<number> = new Set([
+  ExitReason.IoInstruction,
+  ExitReason.MsrRead,
+  ExitReason.MsrWrite,
+  ExitReason.ApicAccess,
+  ExitReason.EptMisconfig,
+]);
+
+/** Records that `cpu` leaves guest mode. `operand` is what the instruction names that exits: MSR, port, address; else 0. */
+export function traceExit(cpu: LogicalCpu, vmcs: Vmcs): void {
+  const { exitReason: reason, exitQualification: qualification, exitInterruptionInfo: info } = vmcs;
+  const operand = WITH_OPERAND.has(reason) ? vmcs.guest.address : 0;
+  traceCpu(cpu, "exit", "VM exit", { reason, qualification, info, operand });
 }
 
 /** Records that `cpu` takes an interrupt. */

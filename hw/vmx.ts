@@ -3,12 +3,16 @@
  *
  * *Document*: Intel SDM vol. 3C, "Virtual Machine Control Structures", "VM Entries", "VM Exits".
  *
- * *Modelled*: pin-based controls (external-interrupt exiting, NMI exiting, preemption timer), primary
- * processor-based controls (interrupt-window exiting, HLT exiting, MSR bitmaps), the MSR bitmap, the VM-entry
- * interruption-information field, exit reasons and qualification, guest RFLAGS.IF and activity state HLT.
+ * *Modelled*: pin-based controls (external-interrupt exiting, NMI exiting, virtual NMIs, preemption timer), primary
+ * processor-based controls (interrupt-window and NMI-window exiting, HLT exiting, MSR bitmaps), the MSR bitmap, the
+ * VM-entry interruption-information field, exit reasons and qualification, the IDT-vectoring information field, guest
+ * RFLAGS.IF, blocking by NMI and activity state HLT.
  *
- * *Not modelled*: virtual NMIs, the TPR shadow, EPT structures (an access to memory-mapped APIC registers exits
- * by its address), VM-entry checks beyond those on event injection.
+ * *Not modelled*: the TPR shadow, EPT structures (an access to memory-mapped APIC registers exits by its address),
+ * VM-entry checks beyond those on event injection. An IRET never faults, so that "NMI unblocking due to IRET" is clear
+ * in every exit.
+ *
+ * *Deviations*: an access to an I/O port has no width of its own: it is as wide as its value needs.
  *
  * @module
  */
@@ -23,6 +27,8 @@ export const Pin = {
   ExternalInterruptExiting: 1 << 0,
   /** Bit 3: NMIs cause VM exits. */
   NmiExiting: 1 << 3,
+  /** Bit 5: NMIs are never blocked in guest mode; "blocking by NMI" is the guest's own. */
+  VirtualNmis: 1 << 5,
   /** Bit 6: the VMX-preemption timer counts in guest mode. */
   PreemptionTimer: 1 << 6,
 } as const;
@@ -33,6 +39,8 @@ export const Primary = {
   InterruptWindowExiting: 1 << 2,
   /** Bit 7: HLT causes a VM exit. */
   HltExiting: 1 << 7,
+  /** Bit 22: exit as soon as there is no virtual-NMI blocking. */
+  NmiWindowExiting: 1 << 22,
   /** Bit 28: the MSR bitmap decides; clear: every RDMSR and WRMSR exits. */
   UseMsrBitmaps: 1 << 28,
 } as const;
@@ -42,6 +50,7 @@ export const ExitReason = {
   ExceptionOrNmi: 0,
   ExternalInterrupt: 1,
   InterruptWindow: 7,
+  NmiWindow: 8,
   Cpuid: 10,
   Hlt: 12,
   IoInstruction: 30,
@@ -60,6 +69,12 @@ const APIC_PAGE = 0xfee0_0000;
 /** Event types of interruption-information fields, bits 10:8. */
 export const EventType = { ExternalInterrupt: 0, Nmi: 2, HardwareException: 3 } as const;
 
+/** Bit 3 of the guest's interruptibility state: blocking by NMI. */
+export const BLOCKING_BY_NMI = 1 << 3;
+
+/** Exit qualification of an EPT violation: a read, or an instruction fetch, of a linear address that is valid. */
+export const EptAccess = { Read: 0x181, Fetch: 0x184 } as const;
+
 /** Bit 31 of an interruption-information field: the field is valid. */
 const VALID = 0x8000_0000;
 
@@ -71,6 +86,27 @@ export function interruptionInfo(type: number, vector: number): number {
 /** Takes an interruption-information field apart. */
 export function decodeInterruptionInfo(info: number): { valid: boolean; type: number; vector: number } {
   return { valid: info >>> 31 === 1, type: (info >>> 8) & 7, vector: info & 0xff };
+}
+
+/**
+ * The exit qualification of an instruction that exits (SDM, "Basic VM-Exit Information"): direction, width and port of
+ * an I/O instruction; offset and kind of an access to the APIC's page. HLT, CPUID and accesses to MSRs have none.
+ */
+export function instructionQualification(
+  reason: number,
+  op: number,
+  { address, value }: RegisterFile,
+): number {
+  switch (reason) {
+    case ExitReason.IoInstruction: {
+      const bytes = op === Op.In || value <= 0xff ? 1 : value <= 0xffff ? 2 : 4;
+      return ((address << 16) | (op === Op.In ? 8 : 0) | (bytes - 1)) >>> 0;
+    }
+    case ExitReason.ApicAccess:
+      return (address & 0xfff) | (op === Op.Store ? 1 << 12 : 0);
+    default:
+      return 0;
+  }
 }
 
 /**
@@ -135,16 +171,20 @@ export class Vmcs {
   ept: Ept = new Ept();
   /** VM-entry interruption-information field: the event to be injected; cleared by the entry. */
   entryInterruptionInfo = 0;
+  /** Guest interruptibility state; of its bits only {@linkcode BLOCKING_BY_NMI}. */
+  interruptibility = 0;
   /** The random factor of the path that the injected event begins; 0: the processor's goes on. */
   entryPathFactor = 0;
   /** VMX-preemption timer value at entry. Only 0 ("exit before the first instruction") is modelled. */
   preemptionTimerValue = 0;
   /** Basic reason of the last exit. */
   exitReason = 0;
-  /** Qualification of the last exit: the I/O port, the physical address. */
+  /** Qualification of the last exit. */
   exitQualification = 0;
   /** Exit interruption information: says that a reason 0 was an NMI. */
   exitInterruptionInfo = 0;
+  /** The event that was being delivered when the exit came; 0: none. */
+  idtVectoringInfo = 0;
 
   /**
    * @param guest the guest-state area @param msrBitmap the MSR bitmap
@@ -193,6 +233,13 @@ export class Vmcs {
     }
   }
 
+  /** Whether an entry may inject an event of that type: "Checks on Guest RIP and RFLAGS", "… on Guest Non-Register State". */
+  takes(type: number): boolean {
+    if (type === EventType.ExternalInterrupt) return this.guest.interruptFlag;
+    return type !== EventType.Nmi || (this.pinBased & Pin.VirtualNmis) === 0 ||
+      (this.interruptibility & BLOCKING_BY_NMI) === 0;
+  }
+
   /**
    * Software has emulated the instruction that exited: the guest goes on behind it, with `result` in its
    * destination register. Without this call the instruction is executed again at the next entry.
@@ -206,10 +253,10 @@ export class Vmcs {
   /** Adds the control fields to `hash`. */
   hashInto(hash: StateHash): void {
     hash.word(this.pinBased).word(this.primary).text(this.msrBitmap.name).word(this.entryInterruptionInfo);
-    hash.number(this.entryPathFactor).number(this.preemptionTimerValue);
+    hash.number(this.entryPathFactor).number(this.preemptionTimerValue).word(this.interruptibility);
     hash.flag(this.ept.mapped).word(this.exitReason).number(this.exitQualification).word(
       this.exitInterruptionInfo,
-    );
+    ).word(this.idtVectoringInfo);
     this.msrBitmap.hashInto(hash);
   }
 }

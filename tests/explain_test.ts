@@ -113,7 +113,7 @@ Deno.test("with a trapped timer the exits on the path are those of EOI and of tw
   for (const { parts } of undisturbed("kvm")) {
     const exits = parts.filter(({ kind, name }) => kind === "work" && name === "VM exit");
     // Registers 0x80b and 0x838 of the x2APIC: EOI; the timer when cyclictest's has expired, and out of idle.
-    assertEquals(exits.map(({ activity }) => activity!.exit!.qualification), [0x80b, 0x838, 0x838]);
+    assertEquals(exits.map(({ activity }) => activity!.exit!.operand), [0x80b, 0x838, 0x838]);
     assert(sum(parts, ({ layer }) => layer === KVM) > sum(parts, ({ layer }) => layer === GUEST_KERNEL));
   }
 });
@@ -123,7 +123,7 @@ Deno.test("a trapped timer write makes the timer late, and its steps are named f
     for (const { parts } of undisturbed(system)) {
       const late = parts.filter(({ kind }) => kind === "late");
       assert(
-        late.length > 0 && late.every(({ activity }) => activity!.exit!.qualification === 0x838),
+        late.length > 0 && late.every(({ activity }) => activity!.exit!.operand === 0x838),
         system,
       );
       assertEquals(late.at(-1)!.layer, KVM);

@@ -67,7 +67,7 @@ const FIELDS: Readonly<Record<EventKind, string>> = {
   interrupt: "vector mode",
   injection: "vector type",
   vm_entry: "info",
-  kvm_exit: "reason basicReason qualification info",
+  kvm_exit: "reason basicReason qualification info operand",
   fault: "name vector",
   iret: "",
   syscall: "name args result",

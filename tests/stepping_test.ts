@@ -269,7 +269,7 @@ Deno.test("who disabled direct EOI, and who enabled it again (A4)", () => {
   rig.ok("run");
   assertMatch(
     rig.ok("why"),
-    /enabled=true\n<- [^]*exit VM exit reason=32 qualification=2059/,
+    /enabled=true\n<- [^]*exit VM exit reason=32 qualification=0 info=0x0 operand=2059/,
     "the last EOI",
   );
   assertMatch(rig.run("changed cpu3.lapic.irs").err, /did you mean cpu3\.lapic\.isr/);

@@ -9,10 +9,10 @@ import { Context, RegisterFile } from "../hw/register_file.ts";
 import { MsrBitmap, Vmcs } from "../hw/vmx.ts";
 import { CpuRig, Handlers, msr } from "./cpu_rig.ts";
 
-/** Pin-based controls: bit 0 external-interrupt exiting, bit 3 NMI exiting, bit 6 activate preemption timer. */
-export const EXTERNAL = 1 << 0, NMI = 1 << 3, PREEMPTION_TIMER = 1 << 6;
-/** Primary processor-based controls: bit 2 interrupt-window exiting, bit 7 HLT exiting, bit 28 use MSR bitmaps. */
-export const WINDOW = 1 << 2, HLT_EXITING = 1 << 7, BITMAPS = 1 << 28;
+/** Pin-based controls: bit 0 external-interrupt exiting, bit 3 NMI exiting, bit 5 virtual NMIs, bit 6 preemption timer. */
+export const EXTERNAL = 1 << 0, NMI = 1 << 3, VIRTUAL_NMIS = 1 << 5, PREEMPTION_TIMER = 1 << 6;
+/** Primary processor-based controls: bit 2 interrupt-window exiting, bit 7 HLT, bit 22 NMI window, bit 28 MSR bitmaps. */
+export const WINDOW = 1 << 2, HLT_EXITING = 1 << 7, NMI_WINDOW = 1 << 22, BITMAPS = 1 << 28;
 /** Interruption-information field: bit 31 valid, bits 10:8 type (0 external, 2 NMI, 3 exception), bits 7:0 vector. */
 export const information = (type: number, vector: number) => 2 ** 31 + (type << 8) + vector;
 

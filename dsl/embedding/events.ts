@@ -46,6 +46,8 @@ export interface EventFields {
     /** Its number in the manual. */
     readonly basicReason: number;
     readonly qualification: number;
+    /** What the instruction names that exits: an MSR, a port, an address; else 0. */
+    readonly operand: number;
     /** The VM-exit interruption-information field. */
     readonly info: number;
   };

@@ -21,7 +21,7 @@ export const kvmCosts = parameters({
   msrHandle: ns("Any other emulated access to a local APIC register or MSR"),
   mmioHandle: ns("An emulated access to a memory-mapped APIC register: walk, instruction decode, register"),
   pageFaultHandle: ns("After an exit because the EPT lacks a page: the fault, without reading the page"),
-  interruptWindowHandle: ns("After an exit because the guest can take an interrupt now"),
+  interruptWindowHandle: ns("After an exit because the guest can take an interrupt, or an NMI, now"),
   externalInterruptHandle: ns("After an exit for an external interrupt, its host handler apart"),
   timerFunction: ns("kvm_timer_fn(): the expiry of a virtual timer, on the host"),
   nmiHandle: ns("After an exit for an NMI: the handler and the look at the requests"),

@@ -14,6 +14,7 @@ export const EXIT_REASON_NAMES: ReadonlyMap<number, string> = new Map<number, st
   [ExitReason.ExceptionOrNmi, "EXCEPTION_NMI"],
   [ExitReason.ExternalInterrupt, "EXTERNAL_INTERRUPT"],
   [ExitReason.InterruptWindow, "PENDING_INTERRUPT"],
+  [ExitReason.NmiWindow, "NMI_WINDOW"],
   [ExitReason.Cpuid, "CPUID"],
   [ExitReason.Hlt, "HLT"],
   [ExitReason.IoInstruction, "IO_INSTRUCTION"],

@@ -42,6 +42,7 @@ export function exitCost(vcpu: Vcpu, reason: number): Step {
     case ExitReason.EptViolation:
       return steps.pageFaultHandle;
     case ExitReason.InterruptWindow:
+    case ExitReason.NmiWindow:
       return steps.interruptWindowHandle;
     default:
       return steps.userExit;
@@ -93,7 +94,8 @@ export function completeExit(vcpu: Vcpu, cpu: KernelCpu, reason: number): Step |
       vcpu.faulted = true;
       vcpu.left = "online";
       return null;
-    case ExitReason.InterruptWindow: // the guest can take an interrupt now: the next entry brings it
+    case ExitReason.InterruptWindow: // the guest can take an interrupt, or an NMI, now: the next entry brings it
+    case ExitReason.NmiWindow:
       return null;
     case ExitReason.IoInstruction:
       return portAccess(vcpu, cpu);

@@ -20,6 +20,8 @@ import type { LoopResult, RunExit, Vcpu } from "./vcpu.ts";
 /** native_cpu_die(): how often it looks whether a CPU is dead, and how long it sleeps in between, ns. */
 const DIE_POLLS = 10;
 const DIE_POLL_NS = 100_000_000;
+/** Virtual NMIs are there only where NMIs exit. */
+const NMI_CONTROLS = Pin.NmiExiting | Pin.VirtualNmis;
 /** LVT timer entry, bits 18:17: periodic. */
 const PERIODIC = 1 << 17;
 
@@ -68,8 +70,8 @@ function setSlaveMode(vcpu: Vcpu, enabled: boolean): void {
   const { vmcs, vm: { kvm } } = vcpu;
   if (enabled) vmcs.primary &= ~Primary.HltExiting;
   else vmcs.primary |= Primary.HltExiting;
-  if (enabled && !kvm.protocol.nmiExiting) vmcs.pinBased &= ~Pin.NmiExiting;
-  else vmcs.pinBased |= Pin.NmiExiting;
+  if (enabled && !kvm.protocol.nmiExiting) vmcs.pinBased &= ~NMI_CONTROLS;
+  else vmcs.pinBased |= NMI_CONTROLS;
   setDirectMode(vcpu, enabled);
 }
 

@@ -12,6 +12,7 @@ import type { StateHash } from "../../hw/sim/state_hash.ts";
 import { APIC_BASE_X2APIC } from "../../hw/lapic_base.ts";
 import type { LocalApic } from "../../hw/lapic.ts";
 import {
+  BLOCKING_BY_NMI,
   decodeInterruptionInfo,
   EventType,
   ExitReason,
@@ -33,13 +34,15 @@ import type { Vm } from "./vm.ts";
 
 /** The vector of an NMI. */
 const NMI_VECTOR = 2;
+/** What asks for an exit as soon as the guest can take an event. */
+const WINDOWS = Primary.InterruptWindowExiting | Primary.NmiWindowExiting;
 
 /** Where the vCPU is, as other CPUs see it (`vcpu->mode`). */
 export type VcpuMode = "outside" | "in guest";
 
 /** Why KVM_RUN returns. */
 export type RunExit =
-  /** Serve `vmcs.exitQualification` (port or address) in user space, then run again. */
+  /** Serve the access of the instruction that exited in user space, then run again. */
   | "KVM_EXIT_IO"
   | "KVM_EXIT_MMIO"
   /** A signal is pending for the thread. */
@@ -105,6 +108,7 @@ export class Vcpu {
     this.apic = this.lapic.core;
     this.events = new VcpuEvents(this);
     this.vmcs = new Vmcs(registers, vm.kvm.normalBitmap);
+    this.vmcs.pinBased |= Pin.VirtualNmis; // setup_vmcs_config(): wherever the processor has them
     this.vmcs.ept = vm.ept;
     this.state = new VcpuState(hostTscKhz(vm.kvm.tscRatio));
     vm.kvm.host.engine.register(`${vm.name} vcpu${id}`, this);
@@ -137,7 +141,7 @@ export class Vcpu {
     const { x2apic } = this.apic;
     this.registers = this.vmcs.guest = registers;
     this.vmcs.entryInterruptionInfo = 0;
-    this.vmcs.primary &= ~Primary.InterruptWindowExiting;
+    this.vmcs.primary &= ~WINDOWS;
     this.reset(false);
     this.state.reset();
     this.faulted = false;
@@ -226,6 +230,7 @@ export class Vcpu {
       this.mode = "outside";
       this.exits[reason]!++;
       const vmcs = this.vmcs;
+      if (vmcs.idtVectoringInfo !== 0) this.#completeInterrupts();
       if (
         reason === ExitReason.ExceptionOrNmi &&
         decodeInterruptionInfo(vmcs.exitInterruptionInfo).type === EventType.Nmi
@@ -320,14 +325,9 @@ export class Vcpu {
   /** Writes the highest pending virtual interrupt into the entry field, or asks for a window. */
   #inject(slave: boolean): void {
     const { vmcs, apic, events } = this;
-    if (events.nmiPending > 0 && !events.nmiMasked && vmcs.entryInterruptionInfo === 0) {
-      events.nmiPending--;
-      this.nmiInjections++;
-      vmcs.entryInterruptionInfo = interruptionInfo(EventType.Nmi, NMI_VECTOR);
-      this.registers.halted = false;
-    }
+    vmcs.primary &= ~WINDOWS;
+    if (events.nmiPending > 0) this.#injectNmi();
     const vector = apic.pendingVector();
-    vmcs.primary &= ~Primary.InterruptWindowExiting;
     // An exception goes first.
     const occupied = vmcs.entryInterruptionInfo !== 0 && this.vm.kvm.protocol.guardsEntryField;
     if (vector < 0 && vmcs.entryInterruptionInfo === 0) return;
@@ -344,6 +344,26 @@ export class Vcpu {
     this.injections++;
     this.tracepoint("kvm_inj_virq", { irq: vector });
     if (apic.pendingVector() >= 0) vmcs.primary |= Primary.InterruptWindowExiting;
+  }
+
+  /** An NMI into the entry field; those that cannot go there ask for a window (`enable_nmi_window()`). */
+  #injectNmi(): void {
+    const { vmcs, events } = this;
+    if (vmcs.entryInterruptionInfo === 0 && !events.nmiMasked) {
+      events.nmiPending--;
+      this.nmiInjections++;
+      vmcs.entryInterruptionInfo = interruptionInfo(EventType.Nmi, NMI_VECTOR);
+      this.registers.halted = false;
+    }
+    if (events.nmiPending > 0) vmcs.primary |= Primary.NmiWindowExiting;
+  }
+
+  /** `vmx_complete_interrupts()`: the delivery of an event has exited; the next entry injects it again. */
+  #completeInterrupts(): void {
+    const { vmcs } = this;
+    vmcs.entryInterruptionInfo = vmcs.idtVectoringInfo;
+    // SDM, "Resuming Guest Software after Handling an Exception": blocking by NMI is cleared before.
+    if (this.events.nmiInjected) vmcs.interruptibility &= ~BLOCKING_BY_NMI;
   }
 
   /** Its timer has expired on `cpu`: it is woken, or leaves guest mode, and finds the interrupt. */

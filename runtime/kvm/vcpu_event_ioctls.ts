@@ -133,7 +133,6 @@ export const eventHandlers: Handlers<VcpuFile> = {
         : undefined,
     );
     vcpu.events.nmiMasked = nmi.get("masked") !== 0;
-    vcpu.events.nmiInjected = !raised && interrupt.get("injected") === 0 && nmi.get("injected") !== 0;
     if ((flags & Valid.NmiPending) !== 0) vcpu.events.nmiPending = nmi.get("pending");
     vcpu.attention = true;
     if ((flags & Valid.SipiVector) !== 0 && machine.hasLapics) {

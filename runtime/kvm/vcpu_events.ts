@@ -5,14 +5,15 @@
  * 6.18 the same, and `kvm_apic_accept_events()`.
  *
  * *Not modelled*: what a guest executes after INIT and a start-up message; its code segment says where that would be.
- * Virtual NMIs: nothing tells KVM when the guest's handler has returned, so that NMIs come nested where user space has
- * not masked them.
+ * Processors without virtual NMIs, for which KVM guesses when the guest's handler has returned (`soft_vnmi_blocked`).
  *
  * @module
  */
 
 import type { StateHash } from "../../hw/sim/state_hash.ts";
+import { BLOCKING_BY_NMI } from "../../hw/vmx.ts";
 import { EINVAL, type Errno } from "../linux/errno.ts";
+import { injectedEvent } from "./pending_events.ts";
 import type { Vcpu } from "./vcpu.ts";
 
 /** `KVM_MP_STATE_…`, but for the halted vCPU, which {@linkcode Vcpu.halted} tells. */
@@ -38,10 +39,6 @@ export class VcpuEvents {
   codeSegment = RESET_SEGMENT;
   /** NMIs that have been seen and wait for an entry. */
   nmiPending = 0;
-  /** An NMI has been written into the entry field. */
-  nmiInjected = false;
-  /** The guest is in its NMI handler. */
-  nmiMasked = false;
   #nmiQueued = 0;
   #initPending = false;
   #sipiPending = false;
@@ -94,6 +91,23 @@ export class VcpuEvents {
 
   // ---- what the vCPU does about it ----
 
+  /** An NMI has been written into the entry field. */
+  get nmiInjected(): boolean {
+    return injectedEvent(this.vcpu)?.kind === "nmi";
+  }
+
+  /** The guest is in its NMI handler (`vmx_get_nmi_mask()`). */
+  get nmiMasked(): boolean {
+    return (this.vcpu.vmcs.interruptibility & BLOCKING_BY_NMI) !== 0;
+  }
+
+  /** `vmx_set_nmi_mask()`. */
+  set nmiMasked(masked: boolean) {
+    const { vmcs } = this.vcpu;
+    if (masked) vmcs.interruptibility |= BLOCKING_BY_NMI;
+    else vmcs.interruptibility &= ~BLOCKING_BY_NMI;
+  }
+
   /** `kvm_apic_accept_events()`: takes up INIT, then a start-up message. */
   accept(): void {
     if (this.state === "sipi-received") {
@@ -131,7 +145,7 @@ export class VcpuEvents {
   /** `kvm_vcpu_reset()`. */
   reset(): void {
     this.#nmiQueued = this.nmiPending = 0;
-    this.nmiInjected = this.nmiMasked = false;
+    this.nmiMasked = false;
     this.codeSegment = RESET_SEGMENT;
   }
 
@@ -169,7 +183,7 @@ export class VcpuEvents {
   /** Adds the state to `hash`. */
   hashInto(hash: StateHash): void {
     hash.text(this.state).word(this.codeSegment).word(this.nmiPending).word(this.#nmiQueued);
-    hash.flag(this.nmiInjected).flag(this.nmiMasked).flag(this.#initPending).flag(this.#sipiPending);
+    hash.flag(this.#initPending).flag(this.#sipiPending);
     hash.word(this.#sipiVector);
   }
 }

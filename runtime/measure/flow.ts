@@ -54,7 +54,7 @@ export class FlowReader {
     const lane: Lane = fields.mode === "guest" ? "guest" : "host";
     switch (kind) {
       case "exit":
-        if (fields.reason === MSR_WRITE) this.#put("box", "guest", access(fields.qualification), timeNs);
+        if (fields.reason === MSR_WRITE) this.#put("box", "guest", access(fields.operand), timeNs);
         if (fields.reason === EXTERNAL_INTERRUPT) this.#put("box", "guest", "interrupt", timeNs);
         if (fields.reason === HLT) this.#put("box", "guest", "HLT", timeNs);
         if (fields.reason === NMI) this.#put("box", "guest", "NMI", timeNs);

@@ -94,7 +94,7 @@ export class InterruptWay {
   }
 }
 
-function isEoi({ reason, qualification }: TraceRecord["fields"]): boolean {
-  return (reason === WRMSR && qualification === EOI_MSR) ||
-    (reason === APIC_ACCESS && (Number(qualification) & 0xfff) === 0xb0);
+function isEoi({ reason, operand }: TraceRecord["fields"]): boolean {
+  return (reason === WRMSR && operand === EOI_MSR) ||
+    (reason === APIC_ACCESS && (Number(operand) & 0xfff) === 0xb0);
 }

@@ -61,7 +61,7 @@ export interface Activity {
   /** The task that is current, whose stack the handler stands on. */
   readonly task: TaskName | null;
   /** In root operation after an exit: its reason, and for an MSR its number; null once another task runs. */
-  readonly exit: { readonly reason: number; readonly qualification: number } | null;
+  readonly exit: { readonly reason: number; readonly operand: number } | null;
 }
 
 /** A piece of a step that nothing interrupts. */
@@ -205,7 +205,7 @@ export class TraceIndex {
       case "exit":
         this.#close(cpu, timeNs);
         reading.guestMode = false;
-        reading.exit = { reason: Number(fields.reason), qualification: Number(fields.qualification) };
+        reading.exit = { reason: Number(fields.reason), operand: Number(fields.operand) };
         break;
       case "interrupt":
       case "injection": {

@@ -14,7 +14,7 @@
 
 import { MSR_APIC_BASE } from "../../../hw/lapic_base.ts";
 import { Apic, apicRegisterName, type LocalApic, MSR_TSC_DEADLINE, x2apicMsr } from "../../../hw/lapic.ts";
-import type { Vmcs } from "../../../hw/vmx.ts";
+import { BLOCKING_BY_NMI, type Vmcs } from "../../../hw/vmx.ts";
 import type { Lab } from "../lab.ts";
 import { closest } from "../spelling.ts";
 
@@ -64,6 +64,7 @@ const VMCS: Readonly<Record<string, (vmcs: Vmcs) => string | number>> = {
   "entry-info": ({ entryInterruptionInfo }) => hex(entryInterruptionInfo),
   "exit-reason": ({ exitReason }) => exitReason,
   "exit-qualification": ({ exitQualification }) => hex(exitQualification),
+  "guest-nmi": ({ interruptibility }) => (interruptibility & BLOCKING_BY_NMI) === 0 ? "none" : "blocked",
   "guest-if": ({ guest }) => Number(guest.interruptFlag),
   "guest-halted": ({ guest }) => Number(guest.halted),
 };

@@ -210,15 +210,15 @@ function causeText({ kind, activity }: Part): string {
   if (handler !== null) {
     return `${vectorText(handler.vector === 2 ? "NMI" : `0x${handler.vector.toString(16)}`)}, ${world}`;
   }
-  if (exit !== null) return `exit: ${exitText(exit.reason, exit.qualification)}`;
+  if (exit !== null) return `exit: ${exitText(exit.reason, exit.operand)}`;
   return task === null ? world : `${task.name}, ${world}`;
 }
 
-function exitText(reason: number, qualification: number): string {
-  const isApic = qualification >= 0x800 && qualification < 0x900;
+function exitText(reason: number, operand: number): string {
+  const isApic = operand >= 0x800 && operand < 0x900;
   if (reason === ExitReason.ExceptionOrNmi) return "NMI";
   if ((reason === ExitReason.MsrWrite || reason === ExitReason.MsrRead) && isApic) {
-    return `${exitReasonName(reason)} ${apicRegisterName(x2apicOffset(qualification))}`;
+    return `${exitReasonName(reason)} ${apicRegisterName(x2apicOffset(operand))}`;
   }
   return exitReasonName(reason);
 }

@@ -7,7 +7,14 @@
  */
 
 import { apicRegisterName, x2apicOffset } from "../../../hw/lapic.ts";
-import { decodeInterruptionInfo, EventType, Pin, Primary, type Vmcs } from "../../../hw/vmx.ts";
+import {
+  BLOCKING_BY_NMI,
+  decodeInterruptionInfo,
+  EventType,
+  Pin,
+  Primary,
+  type Vmcs,
+} from "../../../hw/vmx.ts";
 import { exitReasonName } from "./exits.ts";
 
 const hex = (value: number, digits = 8): string => `0x${(value >>> 0).toString(16).padStart(digits, "0")}`;
@@ -23,6 +30,7 @@ const PIN_BITS: readonly Bit[] = [
     "interrupts go through the guest's IDT",
   ],
   [Pin.NmiExiting, "NMI exiting", "NMIs cause VM exits", "NMIs go through the guest's IDT"],
+  [Pin.VirtualNmis, "virtual NMIs", "blocking by NMI is the guest's own", "off"],
   [Pin.PreemptionTimer, "activate VMX-preemption timer", "counts in guest mode", "off"],
 ];
 
@@ -34,6 +42,12 @@ const PRIMARY_BITS: readonly Bit[] = [
     "off",
   ],
   [Primary.HltExiting, "HLT exiting", "HLT causes a VM exit", "HLT halts the CPU in guest mode"],
+  [
+    Primary.NmiWindowExiting,
+    "NMI-window exiting",
+    "exits as soon as the guest takes NMIs",
+    "off",
+  ],
   [Primary.UseMsrBitmaps, "use MSR bitmaps", "the bitmap decides", "every RDMSR and WRMSR exits"],
 ];
 
@@ -63,7 +77,11 @@ export function vmcsLines(vmcs: Vmcs): string[] {
     `exit reason                   ${vmcs.exitReason} ${exitReasonName(vmcs.exitReason)}`,
     `exit qualification            ${hex(vmcs.exitQualification)}`,
     `VM-exit interruption info     ${hex(vmcs.exitInterruptionInfo)}${eventText(vmcs.exitInterruptionInfo)}`,
+    `IDT-vectoring info            ${hex(vmcs.idtVectoringInfo)}${eventText(vmcs.idtVectoringInfo)}`,
     `guest RFLAGS.IF               ${guest.interruptFlag ? 1 : 0}`,
+    `guest interruptibility        ${hex(vmcs.interruptibility)}${
+      (vmcs.interruptibility & BLOCKING_BY_NMI) === 0 ? "" : " (blocking by NMI)"
+    }`,
     `guest activity state          ${guest.halted ? "HLT" : "active"}`,
   ];
 }
