@@ -328,7 +328,7 @@ function guestCondition(text: string): Condition {
   return {
     text,
     look({ lab }) {
-      const is = lab.computer(name)?.kernel.isUp === true ? "up" : "down";
+      const is = lab.computer(name)?.kernel.startUp.isUp === true ? "up" : "down";
       return { holds: is === wanted, left: `guest ${name} is ${is}`, right: wanted };
     },
   };

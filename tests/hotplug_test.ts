@@ -30,6 +30,8 @@ const RFC_V2: DirectCapabilities = {
   timer: true,
   divideConfiguration: false,
   enableAt: "each",
+  leadsTo: "any",
+  smp: true,
 };
 
 function dmesg(rig: HostRig): string[] {

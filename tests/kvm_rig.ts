@@ -51,6 +51,8 @@ export const STOCK: DirectCapabilities = {
   timer: false,
   divideConfiguration: false,
   enableAt: "each",
+  leadsTo: "any",
+  smp: true,
 };
 export const RFC_V1: DirectCapabilities = { ...STOCK, slaveCpu: true, delivery: true };
 export const RFC_V2: DirectCapabilities = { ...RFC_V1, eoi: true, timer: true };
@@ -280,7 +282,7 @@ export function startQemu(rig: Rig, commandLine: string, era: QemuEra = "2012"):
           }
         });
         busy.cpu = cpu.id;
-        kernel.whenUp(() => kernel.wake(busy, kernel.cpus[0]!));
+        kernel.startUp.whenUp(() => kernel.wake(busy, kernel.cpus[0]!));
       }
       return kernel;
     },

@@ -131,6 +131,8 @@ class Rig {
       timer: false,
       divideConfiguration: false,
       enableAt: "each",
+      leadsTo: "any",
+      smp: true,
     } as const;
     const kvm = new Kvm(this.#host, machine, flat(kvmCosts, 300), stock, KVM_VERSIONS[version]);
     machine.cpus[0]!.start(this.#host.cpus[0]!.prepareStart());

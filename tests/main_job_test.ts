@@ -332,6 +332,6 @@ Deno.test("slide 11: the three lines typed as printed boot the CPU, switch direc
   const exits = vcpu!.totalExits;
   rig.ok(`ssh vm0 true\nrun 2s`);
   assertEquals([job.name, job.status], ["ioctl(vcpu[i], KVM_RUN, 0)", undefined]);
-  assert(guests.get("vm0")!.kernel.isUp);
+  assert(guests.get("vm0")!.kernel.startUp.isUp);
   assert(vcpu!.totalExits - exits < 10, "nothing but the virtual interrupt that brought the command");
 });

@@ -13,6 +13,9 @@ export interface KernelBuild extends Omit<KernelRelease, "clocksource"> {
   readonly interfaces: InterfaceVersion;
 }
 
+/** INVALIDATE_TLB_VECTOR_START to _END. */
+const TLB_VECTORS = { first: 0xcf, count: 32 };
+
 /**
  * The builds, by name. 6.18.0 is today's: its interfaces are its own, its code paths and
  * costs are those of the others. 2.6.32 is one whose device handlers run with interrupts on. CONFIG_HZ and CONFIG_NO_HZ
@@ -21,9 +24,30 @@ export interface KernelBuild extends Omit<KernelRelease, "clocksource"> {
  * the time that does so.
  */
 export const KERNELS: Readonly<Record<string, KernelBuild>> = {
-  "linux-3.5.0-rc6": { release: "3.5.0-rc6", hz: 250, noHz: true, realTime: false, interfaces: "3.5" },
-  "linux-3.4.0": { release: "3.4.0", hz: 250, noHz: true, realTime: false, interfaces: "3.5" },
-  "linux-3.4.4-rt14": { release: "3.4.4-rt14", hz: 250, noHz: false, realTime: true, interfaces: "3.5" },
+  "linux-3.5.0-rc6": {
+    release: "3.5.0-rc6",
+    hz: 250,
+    noHz: true,
+    realTime: false,
+    tlbVectors: TLB_VECTORS,
+    interfaces: "3.5",
+  },
+  "linux-3.4.0": {
+    release: "3.4.0",
+    hz: 250,
+    noHz: true,
+    realTime: false,
+    tlbVectors: TLB_VECTORS,
+    interfaces: "3.5",
+  },
+  "linux-3.4.4-rt14": {
+    release: "3.4.4-rt14",
+    hz: 250,
+    noHz: false,
+    realTime: true,
+    tlbVectors: TLB_VECTORS,
+    interfaces: "3.5",
+  },
   "linux-6.18.0": { release: "6.18.0", hz: 250, noHz: true, realTime: false, interfaces: "6.18" },
   "linux-2.6.32": {
     release: "2.6.32",
@@ -31,6 +55,7 @@ export const KERNELS: Readonly<Record<string, KernelBuild>> = {
     noHz: true,
     realTime: false,
     nestedInterrupts: true,
+    tlbVectors: { first: 0xf0, count: 8 },
     interfaces: "3.5",
   },
 };

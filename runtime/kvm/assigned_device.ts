@@ -210,10 +210,11 @@ export class AssignedDevice {
   /** Patches 13 and 18: the guest's vectors, on the machine's slave CPUs. */
   #leadToSlaves(): void {
     const { host, devices, capabilities, protocol } = this.vm.kvm;
-    const slaves = this.vm.slaves();
-    if (slaves.length === 0 || !capabilities.delivery) return; // the host's CPUs take it, and kick the slave
-    const mask = slaves.reduce((bits, cpu) => bits | (1 << cpu), 0);
+    if (!capabilities.delivery) return;
     for (const { descriptor: { irq }, route } of this.#entries.values()) {
+      const slaves = this.#slavesFor(route);
+      if (slaves.length === 0) continue; // the host's CPUs take it, and kick the slave
+      const mask = slaves.reduce((bits, cpu) => bits | (1 << cpu), 0);
       if (protocol.deviceVector === "guest") {
         for (const cpu of slaves) {
           devices!.irqs.remapSlaveVector(irq, route.vector, host.cpus[cpu]!, protocol.registersGuestVectors);
@@ -226,6 +227,14 @@ export class AssignedDevice {
           : `assigned_device slave msi-x: irq:${irq} vec:${route.vector} mask:${mask.toString(16)}`,
       );
     }
+  }
+
+  /** The slave CPUs to which the interrupt of `route` may go. */
+  #slavesFor({ destination }: MsiXRoute): number[] {
+    const { vm } = this;
+    if (vm.kvm.capabilities.leadsTo === "any") return vm.slaves();
+    const chosen = vm.vcpus.find(({ apic }) => apic.id === destination);
+    return chosen === undefined || chosen.slaveCpu < 0 ? [] : [chosen.slaveCpu];
   }
 
   /** The handler of the host interrupt: it only wakes the thread (`IRQ_WAKE_THREAD`). */

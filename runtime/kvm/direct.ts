@@ -27,6 +27,16 @@ export interface DirectCapabilities {
   readonly divideConfiguration: boolean;
   /** Direct mode comes back with each emulated EOI ("each", as in the patches) or with the last ("last", as told). */
   readonly enableAt: "each" | "last";
+  /**
+   * Where a device's interrupts go in a machine of several: to any of its slave CPUs ("any", as patch 18 has it), or to that
+   * of the vCPU which the guest has chosen ("chosen": no other has a handler).
+   */
+  readonly leadsTo: "any" | "chosen";
+  /**
+   * More than one vCPU of a machine can have a CPU of its own. The first series has no SMP guests (slide 29); what becomes of
+   * a second vCPU there nobody says. Here it is refused, and stays with Linux.
+   */
+  readonly smp: boolean;
 }
 
 /**

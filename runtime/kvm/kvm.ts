@@ -75,7 +75,9 @@ export class Kvm {
     this.tscRatio = machine.cpus[0]!.apic.timer.tsc;
     const { startup } = machine;
     machine.startup = (cpu) => this.booting.get(cpu.id)?.() ?? startup(cpu);
-    if (capabilities.slaveCpu) host.nmiHandlers.push((cpu) => this.#kickArrived(cpu));
+    if (!capabilities.slaveCpu) return;
+    host.tlb.slaveMessage = protocol.kick;
+    host.nmiHandlers.push((cpu) => host.tlb.nmiArrived(cpu), (cpu) => this.#kickArrived(cpu));
   }
 
   /** Whether it has the series' patches. */

@@ -30,7 +30,8 @@ const PERIODIC = 1 << 17;
  * `cpu`; the vCPU does not run meanwhile.
  *
  * @param setMode whether the vCPU's slave mode follows; its end leaves that as it is
- * @returns 0, or EINVAL (no such CPU, online, somebody else's slave, detach of nothing), ENOSYS (set twice), EBUSY (the
+ * @returns 0, or EINVAL (no such CPU, online, somebody else's slave, detach of nothing, a second
+ * vCPU where there are no SMP guests), ENOSYS (set twice), EBUSY (the
  * old slave does not stop)
  */
 export function* setSlaveCpu(
@@ -45,6 +46,7 @@ export function* setSlaveCpu(
   const slave = id < 0 ? null : kvm.host.cpus[id]!;
   if (slave?.state === "online") return EINVAL;
   if (slave?.state === "slave" && id !== old) return EINVAL;
+  if (slave !== null && vcpu !== vcpu.vm.vcpus[0] && !kvm.capabilities.smp) return EINVAL;
   // The patch never clears its first answer: a detach of nothing says EINVAL, and the mode is set all the same.
   let result: number | Errno = EINVAL;
   if (old >= 0 && id !== old) {
@@ -132,10 +134,18 @@ function* slaveLoop(kvm: Kvm, slave: KernelCpu, calledIn: () => void): Activity 
   yield* slave.sendPendingIpis();
   while (!kvm.dying.has(slave.id)) {
     const work = slave.callFunctions.shift();
-    if (work === undefined) yield HLT;
+    if (work === undefined) yield* idleUntilCalled(kvm, slave);
     else yield slave.registers.call(work);
   }
   yield* slaveDies(kvm, slave);
+}
+
+/** Halts until an interrupt or an NMI; a shoot-down is answered in the NMI's handler meanwhile (patch 21). */
+function* idleUntilCalled({ host: { tlb } }: Kvm, slave: KernelCpu): Activity {
+  tlb.idleSlaves |= 1 << slave.id;
+  tlb.serveSlave(slave);
+  yield HLT;
+  tlb.idleSlaves &= ~(1 << slave.id);
 }
 
 /** What patch 03 alone would do: the clock event device of the host ticks on, periodically. */
@@ -224,8 +234,11 @@ function* handOff(vcpu: Vcpu, cpu: KernelCpu): Activity<LoopResult> {
   yield kvm.steps.handOff;
   slave.callFunctions.push((function* (): Activity {
     yield kvm.steps.slaveLoad;
+    slave.addressSpace = thread.tgid; // use_mm()
     yield slave.registers.call(vcpu.loop(slave));
     result = vcpu.result;
+    kvm.host.tlb.serveSlave(slave);
+    slave.addressSpace = 0;
     vcpu.loadedOn = null; // kvm_arch_vcpu_put_migrate(): from here on a kick wakes the thread
     kvm.host.wake(thread, slave);
     yield* slave.sendPendingIpis();

@@ -224,7 +224,10 @@ export class Vcpu {
       this.#inject(slave);
       physical.currentVmcs = this.vmcs;
       // An online CPU's kick waits in its local APIC and exits at once. A slave's is an NMI, which waits for nothing.
-      if (slave) yield steps.slaveEntry;
+      if (slave) {
+        cpu.kernel.tlb.serveSlave(cpu);
+        yield steps.slaveEntry;
+      }
       if (cpu.kernel.engine.trace !== null) this.tracepoint("kvm_entry", { vcpu: this.name });
       const reason = yield VM_ENTRY;
       this.mode = "outside";
@@ -300,14 +303,6 @@ export class Vcpu {
     this.vm.kvm.host.wake(thread, from);
     const cpu = this.loadedOn;
     if (this.mode === "in guest" && cpu !== null && cpu !== from) from.rescheduleMask |= 1 << cpu.id;
-  }
-
-  /** kvm_flush_remote_tlbs(): makes it leave guest mode, and with that forget what it has cached of the page tables. */
-  flushTlb(from: KernelCpu): void {
-    const cpu = this.loadedOn;
-    if (this.mode !== "in guest" || cpu === null) return;
-    if (cpu.state === "slave") this.vm.kvm.kickSlave(this, from); // patch 21: by NMI
-    else if (cpu !== from) from.rescheduleMask |= 1 << cpu.id;
   }
 
   /** A virtual interrupt for it: into the virtual APIC, and a kick. @returns whether it counts as delivered */

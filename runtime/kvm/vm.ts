@@ -113,10 +113,9 @@ export class Vm {
     else this.chips.ioapic.scan(vcpu);
   }
 
-  /** kvm_mmu_notifier_invalidate_page(): the host takes a page back. @param from the CPU whose software does */
-  unmapPage(from: KernelCpu): void {
+  /** kvm_mmu_notifier_invalidate_page(): the host takes a page back. */
+  unmapPage(): void {
     this.ept.mapped = false;
-    for (const vcpu of this.vcpus) vcpu.flushTlb(from);
   }
 
   /** Adds lines, PIT and assigned devices to `hash`; the vCPUs add themselves. */

@@ -117,7 +117,7 @@ export class Computer {
     );
     if (!inRoot) task.cpuset = shellGroup;
     this.#commands.set(task.pid, { launch, done });
-    kernel.whenUp(() => lab.type(kernel, (cpu) => kernel.wake(task, cpu)));
+    kernel.startUp.whenUp(() => lab.type(kernel, (cpu) => kernel.wake(task, cpu)));
     if (lab.guests.get(this.name)?.machine.running === false) this.#timeOut(task);
     return task.pid;
   }

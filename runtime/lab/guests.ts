@@ -154,11 +154,11 @@ function makeGuest(lab: Lab, request: GuestRequest): Software {
   }
   const init = kernel.createTask("init", 1, function* (task) {
     yield* software.loadDrivers();
-    kernel.bootTaskDone();
+    kernel.startUp.taskDone();
     yield* kernel.cpus[task.cpu]!.sendPendingIpis();
     return 0;
   });
-  kernel.atBoot(init);
+  kernel.startUp.atBoot(init);
   return software;
 }
 

@@ -10,6 +10,7 @@
  * | `vanished request`      | a request has left the IRR and nobody has taken it                                    |
  * | `wrong owner`           | a guest has taken an interrupt, or an NMI, of the host's                              |
  * | `missed kick`           | a virtual interrupt waits, and the vCPU goes on in guest mode as if it did not        |
+ * | `missed shoot-down`     | a slave CPU does not acknowledge a TLB shoot-down, and its sender spins               |
  * | `double EOI`            | an EOI came to a local APIC that had nothing in service                               |
  * | `stuck ISR`             | a vector is in service and no handler runs that could end it                          |
  * | `entry field overwritten` | an event that waited for the VM entry has been replaced by another one              |
@@ -37,6 +38,7 @@ export type ViolationKind =
   | "vanished request"
   | "wrong owner"
   | "missed kick"
+  | "missed shoot-down"
   | "double EOI"
   | "stuck ISR"
   | "entry field overwritten"
@@ -64,6 +66,8 @@ export function violationText({ kind, where, text, event, timeNs }: Violation): 
 
 /** So long a virtual interrupt may wait for a kick that is on its way, ns. A kick takes some microseconds. */
 const KICK_BOUND_NS = 100_000;
+/** A slave CPU acknowledges with its next exit at the latest, as soon: a fraction of a millisecond. */
+const SHOOTDOWN_BOUND_NS = 1_000_000;
 /** The EOI register's place in the xAPIC's page. */
 const EOI_ADDRESS = 0xfee0_00b0;
 /** The initial count: writing it arms the timer. */
@@ -120,6 +124,7 @@ export class Invariants implements TraceSink {
     this.#losses();
     this.#requests();
     this.#kicks();
+    this.#shootdowns();
   }
 
   /** Checks what can be told at one instant only: that time adds up. */
@@ -298,6 +303,22 @@ export class Invariants implements TraceSink {
           this.#report("missed kick", vcpu.name, text, vector);
           this.#waiting.set(vcpu, Infinity);
         }
+      }
+    }
+  }
+
+  // ---- shoot-downs ----
+
+  #shootdowns(): void {
+    const { engine: { nowNs }, host: { tlb, cpus } } = this.lab;
+    for (const { sinceNs, sender, waiting } of tlb.pending) {
+      if (nowNs - sinceNs <= SHOOTDOWN_BOUND_NS) continue;
+      for (const { id, state } of cpus) {
+        if (state !== "slave" || (waiting & (1 << id)) === 0) continue;
+        const text = `cpu${sender} has been spinning for ${
+          SHOOTDOWN_BOUND_NS / 1_000_000
+        } ms: cpu${id} does not acknowledge its TLB shoot-down`;
+        this.#report("missed shoot-down", `cpu${id}`, text);
       }
     }
   }

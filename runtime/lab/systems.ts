@@ -35,11 +35,18 @@ const STOCK: DirectCapabilities = {
   timer: false,
   divideConfiguration: false,
   enableAt: "each",
+  leadsTo: "any",
+  smp: true,
 };
 const ISOLATION: DirectCapabilities = { ...STOCK, slaveCpu: true };
 const RFC_V1: DirectCapabilities = { ...ISOLATION, delivery: true };
 const RFC_V2: DirectCapabilities = { ...RFC_V1, eoi: true, timer: true };
-const TALK: DirectCapabilities = { ...RFC_V2, divideConfiguration: true, enableAt: "last" };
+const TALK: DirectCapabilities = {
+  ...RFC_V2,
+  divideConfiguration: true,
+  enableAt: "last",
+  leadsTo: "chosen",
+};
 
 /** All systems, in the order in which tables list them. */
 export const SYSTEMS: readonly SystemRow[] = [
@@ -76,7 +83,7 @@ export const SYSTEMS: readonly SystemRow[] = [
   {
     name: "rfc-v1",
     title: "the patches of June 2012: CPU isolation and direct interrupt delivery",
-    capabilities: RFC_V1,
+    capabilities: { ...RFC_V1, smp: false },
     vm0: "guest",
     dedicated: "offline",
   },

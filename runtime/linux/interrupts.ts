@@ -22,9 +22,12 @@ export function interruptHandler(cpu: KernelCpu, vector: number): Activity<unkno
     case Vector.Reschedule:
       return new Reschedule(cpu);
     case Vector.CallFunctionSingle:
+    case Vector.CallFunction:
       return new CallFunctionSingle(cpu);
-    default:
-      return new DeviceInterrupt(cpu, vector);
+    default: {
+      const sender = cpu.kernel.tlb.senderOf(vector);
+      return sender < 0 ? new DeviceInterrupt(cpu, vector) : new TlbInterrupt(cpu, sender);
+    }
   }
 }
 
@@ -171,6 +174,30 @@ class Reschedule extends InterruptHandler {
   }
 }
 
+/** smp_invalidate_interrupt(): another CPU has changed an address space. */
+class TlbInterrupt extends InterruptHandler {
+  #begun = false;
+
+  constructor(cpu: KernelCpu, readonly sender: number) {
+    super(cpu);
+  }
+
+  protected override body(): Step | null {
+    const { cpu } = this;
+    if (this.#begun) {
+      cpu.kernel.tlb.arrived(cpu, this.sender);
+      return null;
+    }
+    this.#begun = true;
+    cpu.tlbInterrupts++;
+    return cpu.kernel.steps.ipiHandler;
+  }
+
+  protected override after(): number {
+    return At.End;
+  }
+}
+
 /** generic_smp_call_function_single_interrupt(): runs what other CPUs have sent. */
 class CallFunctionSingle extends InterruptHandler {
   #begun = false;
@@ -243,8 +270,9 @@ class DeviceInterrupt extends InterruptHandler {
 export function* nmiHandler(cpu: KernelCpu): Activity {
   yield cpu.kernel.steps.irqEntry;
   cpu.nonMaskableInterrupts++;
-  for (const handler of cpu.kernel.nmiHandlers) if (handler(cpu)) return;
-  cpu.kernel.log(`Uhhuh. NMI received for unknown reason on CPU ${cpu.id}.`);
+  let handled = false;
+  for (const handler of cpu.kernel.nmiHandlers) handled = handler(cpu) || handled; // several NMIs may have come as one
+  if (!handled) cpu.kernel.log(`Uhhuh. NMI received for unknown reason on CPU ${cpu.id}.`);
 }
 
 /** An exception in the kernel: the fix-up table takes #GP of MSR accesses, and the log keeps it. */

@@ -345,12 +345,17 @@ export class Irqs implements Hashed {
     }));
   }
 
+  /** first_system_vector: shoot-downs and the timer have what lies behind. */
+  get #firstSystemVector(): number {
+    return Math.min(this.kernel.release.tlbVectors?.first ?? Infinity, Vector.LocalTimer);
+  }
+
   /** The next vector of `cpu` that no interrupt has. */
   #freeVector(cpu: KernelCpu): number | Errno {
     let vector = this.#lastVector, offset = this.#lastOffset;
     do {
       vector += CLASS;
-      if (vector >= Vector.LocalTimer) {
+      if (vector >= this.#firstSystemVector) {
         offset = (offset + 1) % CLASS;
         vector = Vector.FirstExternal + offset;
       }

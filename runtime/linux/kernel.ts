@@ -23,7 +23,9 @@ import { LoadAverage } from "./loadavg.ts";
 import { Memory, type MemoryCosts } from "./memory.ts";
 import type { KernelCosts, KernelRelease } from "./release.ts";
 import { rescale, schedulerDefaults, type SchedulerTunables } from "./sched_tunables.ts";
+import { StartUp } from "./start_up.ts";
 import { type CpuMask, Task } from "./task.ts";
+import { TlbShootdowns } from "./tlb.ts";
 import { traceWakeup } from "./tracepoints.ts";
 
 /** The kernel's steps, made once from its costs. */
@@ -92,12 +94,16 @@ export class Kernel {
   readonly spinning = new Set<Task>();
   /** CPUs that the scheduler leaves alone (`isolcpus`): only tasks that ask for one run there; no load is balanced. */
   isolated: CpuMask = 0;
-  /** NMI handlers in order of registration; one that returns true ends the search. */
+  /** NMI handlers in order of registration; each says whether the NMI was for it. */
   readonly nmiHandlers: ((cpu: KernelCpu) => boolean)[] = [];
   /** queue_work_on(): `ns` of work for the kworker of `cpu`, asked for there; null before there are threads. */
   queueWork: ((cpu: KernelCpu, ns: number) => void) | null = null;
   /** Interrupts at a vector that no device has. */
   spuriousVectors = 0;
+  /** How far it has booted. */
+  readonly startUp: StartUp = new StartUp(this);
+  /** Its TLB shoot-downs. */
+  readonly tlb: TlbShootdowns = new TlbShootdowns(this);
   /** How many tasks want a CPU. */
   readonly loadAverage: LoadAverage = new LoadAverage(this);
   /** The kernel log: text and time. */
@@ -108,8 +114,6 @@ export class Kernel {
   readonly consoleAction: IrqAction;
   readonly #interruptCounts: (Float64Array | undefined)[] = [];
   #nextPid = 2;
-  readonly #whenUp: (() => void)[] = [];
-  readonly #boot: Task[] = [];
 
   /** Builds it, not yet booted. */
   constructor(readonly engine: Engine, options: KernelOptions) {
@@ -216,46 +220,6 @@ export class Kernel {
   /** A process id that nobody has. */
   takePid(): number {
     return this.#nextPid++;
-  }
-
-  /** Tasks that have to end before the kernel counts as up: `init`. */
-  bootTasks = 0;
-
-  /** Whether it has booted. */
-  get isUp(): boolean {
-    return this.bootTasks === 0 && this.cpus[0]!.state === "online";
-  }
-
-  /** One of the {@linkcode bootTasks} is done. */
-  bootTaskDone(): void {
-    this.bootTasks--;
-    this.cameUp();
-  }
-
-  /** Calls `action` as soon as the kernel is up. */
-  whenUp(action: () => void): void {
-    if (this.isUp) action();
-    else this.#whenUp.push(action);
-  }
-
-  /** The first CPU is online: the boot tasks start. */
-  startUserSpace(): void {
-    for (let task = this.#boot.shift(); task !== undefined; task = this.#boot.shift()) {
-      this.wake(task, this.cpus[0]!);
-    }
-    this.cameUp();
-  }
-
-  /** Starts `task` as soon as the first CPU is online; the kernel counts as up when it has ended. */
-  atBoot(task: Task): void {
-    this.bootTasks++;
-    this.#boot.push(task);
-  }
-
-  /** The first CPU has booted, or a boot task has ended: whoever waits is told if that was all. */
-  cameUp(): void {
-    if (!this.isUp) return;
-    for (let action = this.#whenUp.shift(); action !== undefined; action = this.#whenUp.shift()) action();
   }
 
   /** An endless loop in user space, as the life of `task`. */
@@ -459,10 +423,10 @@ export class Kernel {
     task.atEnd?.();
     this.spinning.delete(task);
     this.tasks.delete(task.pid);
-    const cpu = this.cpus[task.cpu]!;
+    yield* this.tlb.exitMm(task);
     task.done?.(status);
-    yield* cpu.sendPendingIpis();
-    yield* cpu.exit();
+    yield* this.cpus[task.cpu]!.sendPendingIpis();
+    yield* this.cpus[task.cpu]!.exit();
   }
 
   /**
@@ -491,6 +455,7 @@ export class Kernel {
   hashInto(hash: StateHash): void {
     this.settle();
     for (const cpu of this.cpus) cpu.hashInto(hash);
+    this.tlb.hashInto(hash);
     this.loadAverage.hashInto(hash);
     this.memory.hashInto(hash);
     for (const value of Object.values(this.tunables)) hash.number(value);

@@ -57,6 +57,8 @@ export interface IrqAction {
 export class KernelCpu implements InterruptTable {
   /** Hotplug state. */
   state: CpuState = "offline";
+  /** It has been given a kernel to start, and is not online yet. */
+  booting = false;
   /** The registers it executes with. */
   readonly registers: RegisterFile;
   /** Its high-resolution timers. */
@@ -89,6 +91,12 @@ export class KernelCpu implements InterruptTable {
   localTimerInterrupts = 0;
   /** Reschedule interrupts taken. */
   rescheduleInterrupts = 0;
+  /** The process whose address space is loaded: its tgid; the idle task and the kernel's threads keep it. 0: nobody's. */
+  addressSpace = 0;
+  /** TLB shoot-downs that it has been asked for as a slave CPU (`nr_slave_tlbf`). */
+  shootdowns = 0;
+  /** TLB shoot-downs taken. */
+  tlbInterrupts = 0;
   /** Function call interrupts taken. */
   callFunctionInterrupts = 0;
   /** NMIs taken. */
@@ -138,8 +146,9 @@ export class KernelCpu implements InterruptTable {
   }
 
   /** Gives the CPU a new life, to be executed after the next start-up message: by default the idle loop's. */
-  prepareStart(name = `swapper/${this.id}`, life: Activity<unknown> = idleLoop(this)): RegisterFile {
-    this.current = this.idle = this.#idleTask(name, life);
+  prepareStart(name?: string, life: Activity<unknown> = idleLoop(this)): RegisterFile {
+    this.booting = name === undefined;
+    this.current = this.idle = this.#idleTask(name ?? `swapper/${this.id}`, life);
     this.registers.context = this.idle.context;
     this.registers.interruptFlag = true;
     this.registers.halted = false;
@@ -258,7 +267,8 @@ export class KernelCpu implements InterruptTable {
     this.startTick();
     this.background?.start();
     yield this.programTimer();
-    if (this.id === 0) this.kernel.startUserSpace();
+    this.booting = false;
+    this.kernel.startUp.cpuBooted();
     yield* this.sendPendingIpis();
   }
 
@@ -284,6 +294,7 @@ export class KernelCpu implements InterruptTable {
     if (next === current) return null;
     next.execStartNs = kernel.nowNs;
     this.current = next;
+    if (!next.kernelThread && next !== idle) this.addressSpace = next.tgid;
     if (kernel.engine.trace !== null) traceSwitch(this, current, next);
     this.contextSwitches++;
     this.registers.next = next.context;

@@ -14,11 +14,11 @@
  */
 
 import { ns, parameters, perSecond, type Values } from "../../hw/parameters.ts";
-import { type Step, work } from "../../hw/sim/activity.ts";
+import { type Activity, type Step, work } from "../../hw/sim/activity.ts";
 import type { StateHash } from "../../hw/sim/state_hash.ts";
 import type { RandomStream } from "../../hw/sim/random.ts";
 import type { Kernel } from "./kernel.ts";
-import type { KernelCpu } from "./kernel_cpu.ts";
+import type { Task } from "./task.ts";
 
 /** What shortage costs. */
 export const memoryParameters = parameters({
@@ -39,8 +39,10 @@ export interface MemoryUser {
   readonly mib: number;
   /** mlock(2): none of it can be taken. */
   readonly locked: boolean;
-  /** A page of it is taken, by software on CPU `from`. */
-  unmapPage(from: KernelCpu): void;
+  /** The process: its tgid. */
+  readonly addressSpace: number;
+  /** A page of it is taken. The CPUs that have it in their TLBs are told afterwards. */
+  unmapPage(): void;
 }
 
 /** The memory of one kernel's computer. */
@@ -56,7 +58,7 @@ export class Memory {
   readonly #rate: number;
 
   /** @param mib how much there is; without costs it is never short */
-  constructor(kernel: Kernel, readonly mib: number, costs: MemoryCosts | undefined) {
+  constructor(readonly kernel: Kernel, readonly mib: number, costs: MemoryCosts | undefined) {
     this.#draws = kernel.engine.random.stream(`${kernel.name}.memory`);
     this.#rate = costs?.reclaimRate ?? 0;
     this.readPageNs = costs?.readPage ?? 0;
@@ -109,10 +111,13 @@ export class Memory {
     for (const { mib, locked } of this.#users) hash.number(mib).flag(locked);
   }
 
-  /** Takes a page from one of those whose memory is not locked. */
-  reclaim(from: KernelCpu): void {
+  /** Takes a page from one of those whose memory is not locked. Executed by `task`. */
+  *reclaim(task: Task): Activity {
     const victims = [...this.#users].filter(({ locked }) => !locked);
     let at = this.#draws.uniform() * victims.reduce((sum, { mib }) => sum + mib, 0);
-    victims.find(({ mib }) => (at -= mib) < 0)?.unmapPage(from);
+    const victim = victims.find(({ mib }) => (at -= mib) < 0);
+    if (victim === undefined) return;
+    victim.unmapPage();
+    yield* this.kernel.tlb.flush(task, victim.addressSpace);
   }
 }

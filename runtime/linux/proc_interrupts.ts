@@ -33,7 +33,7 @@ const OWN_ROWS: readonly OwnRow[] = [
   { name: "RTR", text: "APIC ICR read retries", count: none },
   { name: "RES", text: "Rescheduling interrupts", count: (cpu) => cpu.rescheduleInterrupts },
   { name: "CAL", text: "Function call interrupts", count: (cpu) => cpu.callFunctionInterrupts },
-  { name: "TLB", text: "TLB shootdowns", count: none },
+  { name: "TLB", text: "TLB shootdowns", count: (cpu) => cpu.tlbInterrupts },
   { name: "TRM", text: "Thermal event interrupts", count: none },
   { name: "THR", text: "Threshold APIC interrupts", count: none },
   { name: "DFR", text: "Deferred Error APIC interrupts", count: none },

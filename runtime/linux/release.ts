@@ -18,6 +18,11 @@ export interface KernelRelease {
   readonly realTime: boolean;
   /** Device handlers run with interrupts on, as before 2.6.36 where they did not ask for the contrary. */
   readonly nestedInterrupts?: boolean;
+  /**
+   * Vectors of TLB shoot-downs, one for each sender (2.6.38 gave 32 of them, before there were 8); absent since 3.6, which
+   * makes function calls of them.
+   */
+  readonly tlbVectors?: { readonly first: number; readonly count: number };
   /** Where clock_gettime() reads: the TSC in user space, or kvm-clock by a system call. */
   readonly clocksource: "tsc" | "kvm-clock";
 }

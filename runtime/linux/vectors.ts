@@ -14,6 +14,8 @@ export const Vector = {
   LocalTimer: 0xef,
   /** smp_call_function_single(). */
   CallFunctionSingle: 0xfb,
+  /** smp_call_function_many(). */
+  CallFunction: 0xfc,
   /** The scheduler's interprocessor interrupt. */
   Reschedule: 0xfd,
   /** The local APIC's error vector. */

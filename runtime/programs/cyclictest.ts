@@ -185,6 +185,7 @@ export const cyclictest: Program = {
       const { affinity } = options;
       const list = affinity === "each" ? processors.map((_, i) => i) : affinity;
       const allowed = list === null ? main.allowed : 1 << processors[list[number % list.length]!]!;
+      yield* kernel.tlb.guardStack(main);
       thread.task = kernel.createTask(
         "cyclictest",
         allowed,

@@ -194,7 +194,6 @@ export const stress: Program = {
       return false;
     };
     for (let i = 0; i < running; i++) {
-      const user: MemoryUser = { mib, locked: false, unmapPage: () => {} };
       const takesMemory = i >= cpu;
       const hog: Task = kernel.createTask(
         "stress",
@@ -208,6 +207,7 @@ export const stress: Program = {
         task,
       );
       hogs.push(hog);
+      const user: MemoryUser = { mib, locked: false, addressSpace: hog.tgid, unmapPage: () => {} };
       if (takesMemory) kernel.memory.add(user);
       const here = kernel.cpus[task.cpu]!;
       kernel.wake(hog, here);
@@ -238,9 +238,7 @@ function* takeMemory(kernel: Kernel, worker: Task, seconds: number): Activity<nu
     yield touches;
     if (!short) continue;
     yield memory.reclaimStep;
-    const here = kernel.cpus[worker.cpu]!;
-    memory.reclaim(here);
-    yield* here.sendPendingIpis();
+    yield* memory.reclaim(worker);
   }
   return 0;
 }

@@ -162,6 +162,7 @@ export const sysbench: Program = {
     const startNs = kernel.nowNs;
     for (let i = 0; i < count; i++) {
       const took: number[] = [];
+      yield* kernel.tlb.guardStack(main);
       const task: Task = kernel.createTask(
         "sysbench",
         main.allowed,

@@ -72,6 +72,10 @@ export function obstacles(machine: QemuMachine, ticks = "", switches = ""): stri
         `and turn direct mode off each time${switches}`,
     );
   }
+  const { vcpus, kvm } = machine.file.vm;
+  if (vcpus.length > 1 && !kvm.capabilities.smp) {
+    found.push("these patches have no SMP guests: only vcpu[0] gets a slave CPU, the others stay with Linux");
+  }
   if (!machine.options.cpuFeatures.on.has("x2apic")) {
     found.push("no +x2apic in -cpu: EOI and timer are trapped");
   }

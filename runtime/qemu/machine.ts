@@ -222,10 +222,14 @@ export class QemuMachine implements VcpuThreadOwner {
     const address = process.calls.map(bytes, { start: (id) => this.#guest!.cpus[id]!.prepareStart() });
     yield* process.ioctl(task, this.vm, "KVM_SET_USER_MEMORY_REGION", 0, 0, 0, bytes, address);
     const { vm } = this.file;
+    const { loop } = this;
     process.useMemory({
       mib: options.memoryMiB,
       locked: options.memoryLocked || this.context.memoryLocked === true,
-      unmapPage: (from) => vm.unmapPage(from),
+      get addressSpace() {
+        return loop.pid;
+      },
+      unmapPage: () => vm.unmapPage(),
     });
     yield* this.#startThreads(task, kvm, steps);
     this.context.started(this);
