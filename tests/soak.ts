@@ -8,8 +8,10 @@
  * ```
  *
  * The guest computes, keeps writing an MSR that it may not write, and now and then sleeps. Meanwhile come the assigned device's
- * interrupts, virtual ones, the host's own device's; the host's interrupts move from CPU to CPU, a CPU of the host goes
- * and comes back. All choices come from one random stream, derived from the seed.
+ * interrupts, virtual ones, NMIs from the monitor, the host's own device's; the host's interrupts and the assigned device's move
+ * from CPU to CPU, a CPU of the host goes and comes back, the machine is stopped and goes on, the host shoots the TLBs of
+ * its address space down. All choices come from one random stream, derived from the seed. (A mutant is spared what waits
+ * for the guest: where kicks are lost that would wait for ever.)
  *
  * On `kvm` and `talk` nothing may be found. What the other systems show is in {@linkcode FINDINGS}. The status is 1 if a
  * run found something else, or did not find what a mutant has to show.
@@ -18,7 +20,9 @@
 import { mutantNamed, MUTANTS } from "../runtime/lab/mutants.ts";
 import type { ParameterChange } from "../runtime/lab/profile.ts";
 import { Invariants, type ViolationKind } from "../runtime/lab/invariants.ts";
-import { SYSTEMS } from "../runtime/lab/systems.ts";
+import type { Lab } from "../runtime/lab/lab.ts";
+import { DEDICATED_CPU, SYSTEMS } from "../runtime/lab/systems.ts";
+import type { Task } from "../runtime/linux/task.ts";
 import { SessionRig } from "./session_rig.ts";
 
 /** One run. */
@@ -107,6 +111,19 @@ const GUEST_WORK = [
 /** So long the guest has to boot, and to begin with its work, ns. */
 const BOOT_NS = 100_000_000;
 
+const STOP_AND_GO = "monitor vm0 stop; monitor vm0 cont";
+const HOTPLUG = "echo 0 > /sys/devices/system/cpu/cpu1/online; echo 1 > /sys/devices/system/cpu/cpu1/online";
+
+/** A task of the host that shoots the address space of `process` down each time it is woken. */
+function shootingTask({ host }: Lab, process: number): Task {
+  return host.createTask("shoot-down", 1, function* (task) {
+    for (;;) {
+      yield* host.tlb.flush(task, process);
+      yield* host.cpus[task.cpu]!.sleep();
+    }
+  });
+}
+
 /** Runs one. */
 export function soak(run: SoakRun): SoakResult {
   const { system, kernel = "linux-3.4.0", seed, cpu = "qemu64,+x2apic" } = run;
@@ -128,6 +145,11 @@ export function soak(run: SoakRun): SoakResult {
   const vm = guest?.machine.file.vm;
   const hostIrqs = lab.software.irqs.list().filter(({ name }) => /^eth\d/.test(name)).map(({ irq }) => irq);
   const online = lab.host.cpus.filter(({ state }) => state === "online").length;
+  const assignedIrqs = vm?.assigned.flatMap((device) => device.interrupts().map(({ irq }) => irq)) ?? [];
+  const homes = [...Array(online).keys(), DEDICATED_CPU];
+  const any = <T>(list: readonly T[]): T => list[Math.floor(random.uniform() * list.length)]!;
+  const shooter = shootingTask(lab, guest?.machine.pid ?? 0);
+  const patient = run.mutant === undefined && guest !== undefined;
   let interrupts = 0;
   while (interrupts < run.interrupts && (run.events === undefined || engine.event < run.events)) {
     engine.runUntil(engine.nowNs + 1 + Math.floor(random.exponential() * MEAN_NS));
@@ -136,12 +158,12 @@ export function soak(run: SoakRun): SoakResult {
     if (u < 0.35) lab.interruptSources().get("vf0")?.(0);
     else if (u < 0.75) lab.type(lab.host, (here) => vm?.raiseLine(11, here));
     else if (u < 0.97) lab.interruptSources().get("pf0")?.(0);
-    else if (u < 0.999) {
-      const irq = hostIrqs[Math.floor(random.uniform() * hostIrqs.length)]!;
-      lab.software.irqs.setAffinity(irq, 1 << Math.floor(random.uniform() * online));
-    } else {rig.run(
-        `echo 0 > /sys/devices/system/cpu/cpu1/online; echo 1 > /sys/devices/system/cpu/cpu1/online`,
-      );}
+    else if (u < 0.985) {
+      lab.software.irqs.setAffinity(any(hostIrqs), 1 << Math.floor(random.uniform() * online));
+    } else if (u < 0.99 && patient) lab.software.irqs.setAffinity(any(assignedIrqs), 1 << any(homes));
+    else if (u < 0.999 && patient) lab.type(lab.host, (here) => lab.host.wake(shooter, here));
+    else if (u < 0.9995 && patient) rig.run(random.uniform() < 0.5 ? STOP_AND_GO : "monitor vm0 nmi 0");
+    else if (u >= 0.999) rig.run(HOTPLUG);
     if (interrupts % 10_000 === 0) run.onProgress?.(interrupts);
     if (run.untilViolation && watch.violations.length > 0) break;
   }

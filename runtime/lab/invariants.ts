@@ -155,7 +155,9 @@ export class Invariants implements TraceSink {
       this.#pendingRequest = null;
       if (cpus[arrived.id]!.apic.irr.has(arrived.vector)) this.#requested[arrived.id]!.add(arrived.vector);
     }
-    for (const [id, requested] of this.#requested.entries()) {
+    for (let id = 0; id < cpus.length; id++) {
+      const requested = this.#requested[id]!;
+      if (requested.size === 0) continue;
       for (const vector of requested) {
         const { apic, running } = cpus[id]!;
         if (apic.irr.has(vector)) continue;
@@ -311,6 +313,7 @@ export class Invariants implements TraceSink {
 
   #shootdowns(): void {
     const { engine: { nowNs }, host: { tlb, cpus } } = this.lab;
+    if (!tlb.busy) return;
     for (const { sinceNs, sender, waiting } of tlb.pending) {
       if (nowNs - sinceNs <= SHOOTDOWN_BOUND_NS) continue;
       for (const { id, state } of cpus) {

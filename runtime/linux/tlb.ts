@@ -59,6 +59,11 @@ export class TlbShootdowns {
   /** @param kernel whose they are */
   constructor(readonly kernel: Kernel) {}
 
+  /** Whether somebody spins. */
+  get busy(): boolean {
+    return this.#bySender.size + this.#ofSlaves.length > 0;
+  }
+
   /** Those for which somebody spins, in order of their sender's asking. */
   get pending(): readonly Shootdown[] {
     return [...this.#bySender.values(), ...this.#ofSlaves];
