@@ -108,7 +108,7 @@ Deno.test("on a slave CPU an injected NMI turns direct mode off, and no EOI turn
 Deno.test("the delivery of an NMI that meets a missing page is repeated: the guest takes it once", () => {
   const { rig, vcpu, taken } = running();
   rig.type((cpu) => {
-    rig.kvm.vms[0]!.unmapPage(cpu);
+    rig.kvm.vms[0]!.unmapPage();
     vcpu.events.queueNmi();
     vcpu.kick(cpu);
   });

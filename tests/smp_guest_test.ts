@@ -97,17 +97,17 @@ Deno.test("an interprocessor interrupt of the guest exits because ICR is not ope
   assert(kvm.slaveBitmap.intercepts(ICR, true), "the bitmap of direct mode leaves ICR closed");
   assert(!kvm.slaveBitmap.intercepts(EOI, true));
   const exitsOf = (cpu: string) => records.filter(({ kind, where }) => kind === "exit" && where === cpu);
-  const sent = exitsOf("cpu3").find(({ fields }) => fields.qualification === ICR)!;
+  const sent = exitsOf("cpu3").find(({ fields }) => fields.operand === ICR)!;
   assertEquals(sent.fields.reason, MSR_WRITE_EXIT);
   const after = exitsOf("cpu2").filter(({ timeNs }) => timeNs >= sent.timeNs).slice(0, 2);
   assertEquals(after.map(({ fields }) => fields.reason), [NMI_EXIT, MSR_WRITE_EXIT]);
-  assertEquals(after[1]!.fields.qualification, EOI);
+  assertEquals(after[1]!.fields.operand, EOI);
 });
 
 Deno.test("it is costed: some microseconds, where an interrupt between physical CPUs takes a fraction of one", () => {
   // ByteDance, exitless IPIs: 11,486 cycles with exits, 228 to 412 without, on another machine.
   const { records } = oneIpi("rfc-v2");
-  const sent = records.find(({ kind, fields }) => kind === "exit" && fields.qualification === ICR)!;
+  const sent = records.find(({ kind, fields }) => kind === "exit" && fields.operand === ICR)!;
   const taken = records.find(({ kind, where, timeNs }) =>
     kind === "injection" && where === "cpu2" && timeNs > sent.timeNs
   )!;
