@@ -44,7 +44,7 @@ export class GrainWatch implements TraceSink {
   constructor(session: Session, readonly step: CpuStep) {
     const { cpu } = step;
     this.#flow = new FlowReader(`cpu${cpu}`);
-    this.#way = new InterruptWay(cpu, hasInterrupt(session.lab, cpu), session.lab.guests.size > 0);
+    this.#way = new InterruptWay(cpu, hasInterrupt(session.lab, cpu), () => session.lab.guests.size > 0);
   }
 
   /** What happened, as the talk draws it. */

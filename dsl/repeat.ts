@@ -68,7 +68,7 @@ export class Repeat {
 
   /** What a word that looks said at this place of the run; undefined: nobody has been here. */
   recalled(): Answer | undefined {
-    return this.what.journal.answers[this.#recalled++];
+    return this.#hasStopped ? undefined : this.what.journal.answers[this.#recalled++];
   }
 
   /** Goes on from there to `event`. */

@@ -68,6 +68,9 @@ export interface SessionOptions {
   readonly repeats?: Repetition;
 }
 
+/** What is said where nobody listens. */
+const UNKNOWN: Answer = { out: "", err: "", status: 0 };
+
 /** A laboratory with its clock. Sessions share one where one of them has gone on with another's run. */
 interface World {
   lab: Lab;
@@ -110,6 +113,8 @@ export class Session {
   readonly stops: Stops = new Stops();
   /** The run that it repeats; undefined: none. */
   readonly again: Repeat | undefined;
+  /** Another session has gone on with its run. */
+  isAdopted = false;
   /** What its first laboratory had, unless it repeats another one's run. */
   readonly profile: LabProfile;
   /** Scripts that every laboratory's host finds in its tree. */
@@ -352,6 +357,7 @@ export class Session {
   /** Goes on with the run of `other`, which has repeated this one's up to some instant. The shell stays as it is. */
   adopt(other: Session): void {
     const { shell } = this;
+    other.isAdopted = true;
     this.jobs.abandonOthers();
     this.jobs.join(other.jobs);
     this.#world = other.#world;
@@ -384,8 +390,12 @@ export class Session {
    * answer may need runs of its own.
    */
   answer(shell: Shell, ask: () => Answer): Answer {
-    if (shell === this.shell && this.#foreground.does !== "given") return ask();
-    const answer = this.again?.recalled() ?? ask();
+    const { again } = this;
+    if (again === undefined && shell === this.shell && this.#foreground.does !== "given") return ask();
+    const known = again?.recalled();
+    // A run that is repeated to be looked at has come to where that was asked for which it is repeated.
+    if (known === undefined && again !== undefined && !this.isAdopted) return UNKNOWN;
+    const answer = known ?? ask();
     this.journal.answers.push(answer);
     return answer;
   }

@@ -143,17 +143,15 @@ export class Timeline {
     this.session.adopt(other);
   }
 
-  /** A session of its own that has run up to `position` and writes nothing until it is gone on with. */
+  /** A session of its own that has run up to `position`: it writes nothing, and asks nothing, until it is gone on with. */
   replay(position: Position, journal = this.journal, folder = this.session.folder): Session {
     const { session } = this;
     const { io } = session.options;
-    let isSilent = true;
-    const other = session.repeating({ journal, until: position }, {
-      out: (text) => isSilent ? undefined : io.out(text),
-      err: (text) => isSilent ? undefined : io.err(text),
+    const other: Session = session.repeating({ journal, until: position }, {
+      out: (text) => other.isAdopted ? io.out(text) : undefined,
+      err: (text) => other.isAdopted ? io.err(text) : undefined,
     }, folder);
     other.again!.run();
-    isSilent = false;
     return other;
   }
 

@@ -39,10 +39,15 @@ export class InterruptWay {
   /**
    * @param cpu number of the processor
    * @param isUnderWay an interrupt has been requested or taken before the first record
-   * @param hasGuests an interrupt may be handed on; otherwise it ends with its handler
+   * @param hasGuests whether an interrupt may be handed on now; otherwise it ends with its handler
    */
-  constructor(readonly cpu: number, isUnderWay: boolean, readonly hasGuests: boolean) {
+  constructor(readonly cpu: number, isUnderWay: boolean, readonly hasGuests: () => boolean) {
     this.#stage = isUnderWay ? "host" : "none";
+  }
+
+  /** An interrupt has been requested or taken, and has not ended. */
+  get isUnderWay(): boolean {
+    return this.#stage !== "none";
   }
 
   /** Reads the next record; true: with it the interrupt under way has ended. */
@@ -82,7 +87,7 @@ export class InterruptWay {
         break;
       }
       case "iret":
-        if (before === "acknowledged" && !this.hasGuests) return this.#end();
+        if (before === "acknowledged" && !this.hasGuests()) return this.#end();
         break;
     }
     return false;
