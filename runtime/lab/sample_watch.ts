@@ -97,7 +97,6 @@ export class SampleWatch {
 
   #path(expiryNs: number): Part[] {
     const before = this.#before, piece = this.#piece!;
-    if (this.lab.engine.watcher !== piece.log) return [];
     return before === null
       ? criticalPath(piece.log.records, piece.situation, expiryNs)
       : criticalPath([...before.log.records, ...piece.log.records], before.situation, expiryNs);
