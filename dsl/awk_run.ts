@@ -7,7 +7,8 @@ import type { AwkExpression, AwkPlace, AwkRule, AwkStatement } from "./awk_progr
 import { formatText } from "./commands/printf.ts";
 import { decodeEscapes } from "./escapes.ts";
 import { MAX_AWK_PASSES } from "./limits.ts";
-import { extendedToRegExp } from "./regular_expression.ts";
+import { type Matcher, replaceSpans } from "./patterns/matcher.ts";
+import { regularExpression } from "./regular_expression.ts";
 import { ShellError } from "./state.ts";
 
 /** A value: a number, a text, or a text that came from the input and counts as a number if it looks like one. */
@@ -26,7 +27,6 @@ export class AwkRun {
     0,
   ], ["SUBSEP", "\x1c"]]);
   readonly #arrays = new Map<string, Map<string, Value>>();
-  readonly #expressions = new Map<string, RegExp>();
   readonly #open = new Set<AwkRule>();
   #fields: string[] = [];
   #line = "";
@@ -88,24 +88,28 @@ export class AwkRun {
 
   #setLine(line: string): void {
     this.#line = line;
-    this.#fields = this.#split(line, textOf(this.#variables.get("FS") ?? " "));
+    this.#fields = this.#split(line, this.#separator());
     this.#variables.set("NF", this.#fields.length);
   }
 
-  #split(text: string, separator: string): string[] {
-    if (text === "") return [];
-    if (separator === " ") return text.trim() === "" ? [] : text.trim().split(/[ \t\n]+/);
-    if (separator.length === 1) return text.split(separator);
-    return text.split(this.#regExp(separator));
+  #separator(): string {
+    return textOf(this.#variables.get("FS") ?? " ");
   }
 
-  #regExp(source: string): RegExp {
-    let expression = this.#expressions.get(source);
-    if (expression === undefined) {
-      expression = new RegExp(extendedToRegExp(source));
-      this.#expressions.set(source, expression);
+  #split(text: string, separator: string, isExpression = false): string[] {
+    if (text === "") return [];
+    if (!isExpression) {
+      if (separator === " ") return text.trim() === "" ? [] : text.trim().split(/[ \t\n]+/);
+      if (separator.length === 1) return text.split(separator);
     }
-    return expression;
+    const parts: string[] = [];
+    let end = 0;
+    for (const span of regularExpression(separator, "awk").all(text)) {
+      if (span.start === span.end) continue;
+      parts.push(text.slice(end, span.start));
+      end = span.end;
+    }
+    return [...parts, text.slice(end)];
   }
 
   #statement(statement: AwkStatement): void {
@@ -239,7 +243,7 @@ export class AwkRun {
       case "text":
         return decodeEscapes(expression.value).text;
       case "regex":
-        return this.#regExp(expression.source).test(this.#line) ? 1 : 0;
+        return regularExpression(expression.source, "awk").test(this.#line) ? 1 : 0;
       case "variable":
       case "element":
       case "field":
@@ -298,9 +302,10 @@ export class AwkRun {
     return holds[operator as keyof typeof holds] ? 1 : 0;
   }
 
-  #pattern(expression: AwkExpression | undefined): RegExp {
+  #pattern(expression: AwkExpression | undefined): Matcher {
     if (expression === undefined) throw new ShellError("a pattern is missing", 2);
-    return this.#regExp(expression.kind === "regex" ? expression.source : textOf(this.#value(expression)));
+    const source = expression.kind === "regex" ? expression.source : textOf(this.#value(expression));
+    return regularExpression(source, "awk");
   }
 
   #call(name: string, args: readonly AwkExpression[]): Value {
@@ -336,12 +341,9 @@ export class AwkRun {
         if (second?.kind !== "variable") {
           throw new ShellError("split: the second argument must be an array", 2);
         }
-        const separator = third === undefined
-          ? textOf(this.#variables.get("FS") ?? " ")
-          : third.kind === "regex"
-          ? `(?:${third.source})`
-          : text(third);
-        const parts = this.#split(text(first), separator);
+        const parts = third?.kind === "regex"
+          ? this.#split(text(first), third.source, true)
+          : this.#split(text(first), third === undefined ? this.#separator() : text(third));
         this.#arrays.set(second.name, new Map(parts.map((part, i) => [String(i + 1), { input: part }])));
         return parts.length;
       }
@@ -350,15 +352,21 @@ export class AwkRun {
         if (place.kind !== "variable" && place.kind !== "element" && place.kind !== "field") {
           throw new ShellError(`${name}: the third argument must be a variable`, 2);
         }
-        const pattern = new RegExp(this.#pattern(first).source, name === "gsub" ? "g" : "");
-        let count = 0;
-        const replacement = text(second);
-        const replaced = textOf(this.#get(place)).replace(pattern, (found) => {
-          count++;
-          return replacement.replace(/\\&|&/g, (mark) => mark === "&" ? found : "&");
-        });
-        if (count > 0) this.#set(place, replaced);
-        return count;
+        const [pattern, replacement, subject] = [
+          this.#pattern(first),
+          text(second),
+          textOf(this.#get(place)),
+        ];
+        const found = pattern.all(subject, name === "gsub" ? Infinity : 1);
+        if (found.length > 0) {
+          this.#set(
+            place,
+            replaceSpans(subject, found, (matched) => {
+              return replacement.replace(/\\&|&/g, (mark) => mark === "&" ? matched : "&");
+            }),
+          );
+        }
+        return found.length;
       }
     }
   }

@@ -5,24 +5,11 @@
  *
  * @module
  */
+import { Matcher } from "./patterns/matcher.ts";
+import { anyCharacter, bracket, character, type Pattern } from "./patterns/syntax.ts";
 import { type FileSystem, isErrno } from "./ports.ts";
 
-const cache = new Map<string, RegExp>();
-
-const classes: Readonly<Record<string, string>> = {
-  alnum: "A-Za-z0-9",
-  alpha: "A-Za-z",
-  blank: " \\t",
-  cntrl: "\\x00-\\x1f\\x7f",
-  digit: "0-9",
-  graph: "\\x21-\\x7e",
-  lower: "a-z",
-  print: "\\x20-\\x7e",
-  punct: "!-\\/:-@\\[-`{-~",
-  space: "\\s",
-  upper: "A-Z",
-  xdigit: "0-9A-Fa-f",
-};
+const cache = new Map<string, Matcher>();
 
 /** Whether a pattern has an unescaped special character. */
 export function hasGlob(pattern: string): boolean {
@@ -41,92 +28,46 @@ export function unescapeGlob(pattern: string): string {
 
 /** Whether the whole of `text` matches. */
 export function matchGlob(pattern: string, text: string): boolean {
-  return globRegExp(pattern).test(text);
+  return globMatcher(pattern).testWhole(text);
 }
 
-/** The pattern as an anchored regular expression; `*` and `?` match every character, `/` included. */
-export function globRegExp(pattern: string): RegExp {
-  let compiled = cache.get(pattern);
-  if (compiled === undefined) {
-    compiled = new RegExp(`^(?:${globSource(pattern)})$`, "s");
-    if (cache.size > 1024) cache.clear();
-    cache.set(pattern, compiled);
+/** The pattern, ready to be asked; `*` and `?` match every character, `/` included. */
+export function globMatcher(pattern: string): Matcher {
+  let matcher = cache.get(pattern);
+  if (matcher === undefined) {
+    matcher = new Matcher(parseGlob(pattern));
+    if (cache.size >= 128) cache.clear();
+    cache.set(pattern, matcher);
   }
-  return compiled;
+  return matcher;
 }
 
-/** The pattern as the source of a regular expression without anchors. */
-export function globSource(pattern: string): string {
-  let source = "";
+const style = { glob: true, escape: (next: string) => next };
+
+function parseGlob(pattern: string): Pattern {
+  const parts: Pattern[] = [];
   for (let i = 0; i < pattern.length; i++) {
-    const c = pattern[i] ?? "";
-    if (c === "\\") source += literal(pattern[++i] ?? "\\");
-    else if (c === "*") source += ".*";
-    else if (c === "?") source += ".";
-    else if (c === "[") {
-      const set = bracket(pattern, i);
-      if (set === undefined) source += "\\[";
-      else {
-        source += set.source;
-        i = set.end;
+    const any: Pattern = { kind: "set", members: anyCharacter };
+    const c = pattern[i]!;
+    if (c === "*") {
+      if (parts[parts.length - 1]?.kind !== "repeat") {
+        parts.push({ kind: "repeat", body: any, least: 0, most: Infinity });
       }
-    } else source += literal(c);
-  }
-  return source;
-}
-
-function literal(c: string): string {
-  return c.replace(/[\\^$.*+?()[\]{}|/-]/g, "\\$&");
-}
-
-/** A bracket expression. */
-export interface Bracket {
-  /** Of a regular expression that matches the same. */
-  readonly source: string;
-  /** Where it ends: its last character. */
-  readonly end: number;
-  /** It has a range whose ends are in the wrong order: such a range has no member. */
-  readonly reversed: boolean;
-}
-
-/** A bracket expression that starts at `start`; undefined if it is not closed. */
-export function bracket(pattern: string, start: number): Bracket | undefined {
-  let reversed = false;
-  let i = start + 1;
-  const negated = pattern[i] === "!" || pattern[i] === "^";
-  if (negated) i++;
-  let body = "";
-  for (let first = true;; first = false) {
-    const c = pattern[i];
-    if (c === undefined) return undefined;
-    if (c === "]" && !first) break;
-    const named = c === "[" ? /^\[:(\w+):\]/.exec(pattern.slice(i)) : null;
-    const members = named === null ? undefined : classes[named[1] ?? ""];
-    if (named !== null && members !== undefined) {
-      body += members;
-      i += named[0].length;
-      continue;
+    } else if (c === "?") parts.push(any);
+    else {
+      const set = c === "[" ? bracket(pattern, i, style) : undefined;
+      if (set !== undefined) {
+        parts.push({ kind: "set", members: set.members });
+        i = set.end;
+        continue;
+      }
+      if (c === "\\" && i + 1 < pattern.length) i++;
+      const one = String.fromCodePoint(pattern.codePointAt(i)!);
+      parts.push(character(one));
+      i += one.length - 1;
     }
-    const from = member(pattern, i);
-    i = from.end;
-    if (pattern[i] !== "-" || pattern[i + 1] === "]" || pattern[i + 1] === undefined) {
-      body += literal(from.character);
-      continue;
-    }
-    const to = member(pattern, i + 1);
-    i = to.end;
-    if (from.character > to.character) reversed = true;
-    else body += `${literal(from.character)}-${literal(to.character)}`;
   }
-  const source = body === "" ? (negated ? "." : "(?!)") : `[${negated ? "^" : ""}${body}]`;
-  return { source, end: i, reversed };
-}
-
-/** A character of a bracket expression at `i`, and where it ends: a backslash takes its meaning from the next one. */
-function member(pattern: string, i: number): { character: string; end: number } {
-  return pattern[i] === "\\"
-    ? { character: pattern[i + 1] ?? "\\", end: i + 2 }
-    : { character: pattern[i] ?? "", end: i + 1 };
+  return { kind: "sequence", parts };
 }
 
 /** Joins a path to a directory and removes `.`, `..` and double slashes. */
@@ -164,10 +105,10 @@ export function expandGlob(pattern: string, cwd: string, files: FileSystem): str
       }
       const names = files.list(resolvePath(cwd, base === "" ? "." : base));
       if (isErrno(names)) continue;
-      const expression = globRegExp(segment);
+      const matcher = globMatcher(segment);
       for (const name of names) {
         if (name.startsWith(".") && !segment.startsWith(".")) continue;
-        if (expression.test(name)) next.push(prefix + name);
+        if (matcher.testWhole(name)) next.push(prefix + name);
       }
     }
     found = next;

@@ -16,7 +16,8 @@ import {
   type Piece,
   SubscriptError,
 } from "./expand.ts";
-import { globRegExp, globSource } from "./glob.ts";
+import { globMatcher } from "./glob.ts";
+import { replaceSpans, type Span } from "./patterns/matcher.ts";
 import { type Shell, ShellError, ShellExit } from "./state.ts";
 
 /** Variables that bash computes and this shell does not: a run must not depend on chance or on the real time. */
@@ -238,15 +239,8 @@ function* transformation(shell: Shell, operation: ParameterOperation): Expansion
     case "replace": {
       const pattern = yield* expandPattern(shell, operation.pattern);
       const replacement = yield* expandQuoted(shell, operation.replacement);
-      if (pattern === "") return (text) => text;
-      const source = globSource(pattern);
-      const anchored = operation.operator === "/#"
-        ? `^(?:${source})`
-        : operation.operator === "/%"
-        ? `(?:${source})$`
-        : source;
-      const expression = new RegExp(anchored, operation.operator === "//" ? "gs" : "s");
-      return (text) => text.replace(expression, () => replacement);
+      if (pattern === "" && /^\/{1,2}$/.test(operation.operator)) return (text) => text;
+      return (text) => replaceSpans(text, matchesOf(operation.operator, pattern, text), () => replacement);
     }
     case "case": {
       const change = (s: string) => operation.operator[0] === "^" ? s.toUpperCase() : s.toLowerCase();
@@ -259,13 +253,19 @@ function* transformation(shell: Shell, operation: ParameterOperation): Expansion
 
 /** Removes the shortest (`#`, `%`) or longest (`##`, `%%`) prefix or suffix that matches. */
 function trim(operator: "#" | "##" | "%" | "%%", pattern: string, text: string): string {
-  const expression = globRegExp(pattern);
-  const prefix = operator[0] === "#";
   const longest = operator.length === 2;
-  for (let i = 0; i <= text.length; i++) {
-    const length = longest ? text.length - i : i;
-    const candidate = prefix ? text.slice(0, length) : text.slice(text.length - length);
-    if (expression.test(candidate)) return prefix ? text.slice(length) : text.slice(0, text.length - length);
+  if (operator[0] === "#") return text.slice(globMatcher(pattern).prefix(text, longest));
+  return text.slice(0, globMatcher(pattern).suffix(text, longest));
+}
+
+/** What `${x/…}` replaces: the first match, all, or the one at the start (`/#`) or the end (`/%`). */
+function matchesOf(operator: "/" | "//" | "/#" | "/%", pattern: string, text: string): Span[] {
+  const matcher = globMatcher(pattern);
+  if (operator === "/" || operator === "//") return matcher.all(text, operator === "/" ? 1 : Infinity);
+  if (operator === "/#") {
+    const end = matcher.prefix(text, true);
+    return end === undefined ? [] : [{ start: 0, end }];
   }
-  return text;
+  const start = matcher.suffix(text, true);
+  return start === undefined ? [] : [{ start, end: text.length }];
 }

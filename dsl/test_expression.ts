@@ -10,7 +10,8 @@ import { compareIntegers, unaryTest } from "./commands/test.ts";
 import { evaluateText, expandPattern, expandRegExp, expandText } from "./expand.ts";
 import { matchGlob } from "./glob.ts";
 import type { Request } from "./jobs.ts";
-import { extendedToRegExp } from "./regular_expression.ts";
+import type { Matcher } from "./patterns/matcher.ts";
+import { regularExpression } from "./regular_expression.ts";
 import { type Shell, ShellError } from "./state.ts";
 import { trace } from "./xtrace.ts";
 
@@ -61,9 +62,9 @@ export class TestError extends Error {
   }
 }
 
-function regularExpression(source: string): RegExp {
+function matcherOf(source: string): Matcher {
   try {
-    return new RegExp(extendedToRegExp(source));
+    return regularExpression(source, "bash");
   } catch (error) {
     if (!(error instanceof ShellError)) throw error;
     throw new TestError("", 2);
@@ -79,11 +80,13 @@ function* runBinaryTest(
   if (test.operator === "=~") {
     const source = yield* expandRegExp(shell, test.right.parts);
     yield* told(left, "=~", source);
-    const match = regularExpression(source).exec(left);
+    const matcher = matcherOf(source);
+    const span = matcher.first(left);
     const groups = shell.array("BASH_REMATCH");
     groups.clear();
-    match?.forEach((group, i) => groups.set(String(i), group ?? ""));
-    return match !== null;
+    const found = span === undefined ? [] : matcher.groups(left, span);
+    for (const [i, group] of found.entries()) groups.set(String(i), group ?? "");
+    return span !== undefined;
   }
   if (test.operator === "==" || test.operator === "=" || test.operator === "!=") {
     const pattern = yield* expandPattern(shell, test.right.parts);

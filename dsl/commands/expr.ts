@@ -1,4 +1,4 @@
-import { basicToRegExp } from "../regular_expression.ts";
+import { regularExpression } from "../regular_expression.ts";
 import type { Command } from "./command.ts";
 
 /** `expr`. */
@@ -101,9 +101,12 @@ class ExprParser {
     if (operator === "|") return isTrue(left) ? left : isTrue(right) ? right : "0";
     if (operator === "&") return isTrue(left) && isTrue(right) ? left : "0";
     if (operator === ":") {
-      const match = new RegExp(`^(?:${basicToRegExp(right)})`).exec(left);
-      if (/\\\(/.test(right)) return match?.[1] ?? "";
-      return String(match?.[0].length ?? 0);
+      const matcher = regularExpression(right, "grep");
+      const end = matcher.prefix(left, true);
+      if (matcher.groupCount > 0) {
+        return end === undefined ? "" : matcher.groups(left, { start: 0, end })[1] ?? "";
+      }
+      return String(Array.from(left.slice(0, end ?? 0)).length);
     }
     if (levels[2]?.includes(operator)) {
       const numbers = [left, right].every((text) => /^-?\d+$/.test(text));

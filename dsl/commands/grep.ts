@@ -1,5 +1,7 @@
 import type { Coroutine } from "../jobs.ts";
-import { basicToRegExp, extendedToRegExp } from "../regular_expression.ts";
+import { parseRegularExpression } from "../regular_expression.ts";
+import { Matcher } from "../patterns/matcher.ts";
+import { character, type Pattern } from "../patterns/syntax.ts";
 import { type Command, linesOf } from "./command.ts";
 import { linesOfOption, parseOptions } from "./options.ts";
 
@@ -10,7 +12,7 @@ Effects: writes the lines that match; -v those that do not, -c how many, -l the 
   -o only what matched, -q nothing
 Exit status: 0 if a line was found, 1 if none was, 2 on an error
 Errors: PATH: No such file or directory; what is not taken in a pattern is named
-Differs from the real one: no -r, -A, -B, -C, -P; no back references
+Differs from the real one: no -r, -A, -B, -C, -P
 Examples: grep -c processor /proc/cpuinfo
   dmesg | grep -i pci || true`;
 
@@ -28,17 +30,8 @@ export const grep: Command = {
       context.err("Usage: grep [OPTION]... PATTERNS [FILE]...\n");
       return 2;
     }
-    const sources = pattern.split("\n").map((one) =>
-      flags.has("F")
-        ? one.replace(/[\\^$.*+?()[\]{}|/-]/g, "\\$&")
-        : flags.has("E")
-        ? extendedToRegExp(one)
-        : basicToRegExp(one)
-    );
-    let source = sources.map((one) => `(?:${one})`).join("|");
-    if (flags.has("w")) source = `(?<!\\w)(?:${source})(?!\\w)`;
-    if (flags.has("x")) source = `^(?:${source})$`;
-    const expression = new RegExp(source, flags.has("i") ? "gi" : "g");
+    const matcher = new Matcher(patternOf(pattern.split("\n"), flags), flags.has("i"));
+    const isShown = !flags.has("q") && !flags.has("c") && !flags.has("l");
     const { texts, failed } = yield* context.readFiles(operands);
     if (flags.has("s")) context.output.length = 0;
     const names = flags.has("H") || (operands.length > 1 && !flags.has("h"));
@@ -50,13 +43,13 @@ export const grep: Command = {
       const limit = Number(values.get("m") ?? Infinity);
       for (const [i, line] of linesOf(text).entries()) {
         if (count >= limit) break;
-        const matches = [...line.matchAll(expression)];
-        if ((matches.length > 0) === flags.has("v")) continue;
+        if (matcher.test(line) === flags.has("v")) continue;
         count++;
-        if (flags.has("q") || flags.has("c") || flags.has("l")) continue;
+        if (!isShown) continue;
         const number = flags.has("n") ? `${i + 1}:` : "";
-        const shown = flags.has("o") ? matches.map((match) => match[0]).filter((one) => one !== "") : [line];
-        for (const one of shown) context.out(`${prefix}${number}${one}\n`);
+        for (const one of flags.has("o") ? parts(matcher, line) : [line]) {
+          context.out(`${prefix}${number}${one}\n`);
+        }
       }
       if (count > 0) found = true;
       if (flags.has("q")) continue;
@@ -67,3 +60,25 @@ export const grep: Command = {
     return failed ? 2 : found ? 0 : 1;
   },
 };
+
+/** What one of the patterns matches, with what `-w` and `-x` ask for around it. */
+function patternOf(patterns: readonly string[], flags: ReadonlySet<string>): Pattern {
+  const tool = flags.has("E") ? "grep -E" : "grep";
+  let groups = 0;
+  const options = patterns.map((one): Pattern => {
+    if (flags.has("F")) return { kind: "sequence", parts: Array.from(one, character) };
+    const { pattern, last } = parseRegularExpression(one, tool, groups + 1);
+    groups = last;
+    return pattern;
+  });
+  const around = flags.has("x") ? ["start", "end"] as const : ["no word before", "no word after"] as const;
+  const body: Pattern = options.length === 1 ? options[0]! : { kind: "choice", options };
+  if (!flags.has("x") && !flags.has("w")) return body;
+  const [before, after] = around.map((place): Pattern => ({ kind: "place", place }));
+  return { kind: "sequence", parts: [before!, body, after!] };
+}
+
+/** What `-o` shows of a line: the matches that are not empty. */
+function parts(matcher: Matcher, line: string): string[] {
+  return matcher.all(line).map(({ start, end }) => line.slice(start, end)).filter((one) => one !== "");
+}

@@ -1,5 +1,6 @@
 import type { Coroutine } from "../jobs.ts";
-import { basicToRegExp, extendedToRegExp } from "../regular_expression.ts";
+import { regularExpression } from "../regular_expression.ts";
+import { type Matcher, replaceSpans } from "../patterns/matcher.ts";
 import { ShellError } from "../state.ts";
 import { type Command, linesOf } from "./command.ts";
 import { linesOfOption, parseOptions } from "./options.ts";
@@ -11,18 +12,18 @@ Effects: edits each line: s/PATTERN/TEXT/[gpiN], d, p, q, y/SET/SET/, =; each wi
   with a comma, and !; commands are separated by ; or newlines
 Exit status: 0, 1 for a script that is not taken, 2 if a file cannot be read
 Errors: -e expression #1, char N: unknown command; can't read PATH: No such file or directory
-Differs from the real one: no -i, no a, i, c, no hold space, no labels, no { }; no back references in a pattern
+Differs from the real one: no -i, no a, i, c, no hold space, no labels, no { }
 Examples: sed -n 1,3p /proc/cpuinfo
   echo 05:00.0 | sed 's/^/0000:/'`;
 
-type Address = { readonly line: number } | { readonly last: true } | { readonly pattern: RegExp };
+type Address = { readonly line: number } | { readonly last: true } | { readonly pattern: Matcher };
 
 interface Edit {
   readonly from: Address | undefined;
   readonly to: Address | undefined;
   readonly negated: boolean;
   readonly name: string;
-  readonly pattern?: RegExp;
+  readonly pattern?: Matcher;
   readonly replacement?: string;
   /** Which match `s` replaces; 0 for all. */
   readonly nth?: number;
@@ -119,13 +120,12 @@ function applies(edit: Edit, text: string, number: number, last: boolean): boole
 function substitute(edit: Edit, text: string): string {
   const { pattern, replacement = "", nth = 1 } = edit;
   if (pattern === undefined) return text;
-  let count = 0;
-  return text.replace(pattern, (...match) => {
-    count++;
-    if (nth !== 0 && count !== nth) return String(match[0]);
+  const found = pattern.all(text, nth === 0 ? Infinity : nth);
+  return replaceSpans(text, nth === 0 ? found : found.slice(nth - 1), (matched, span) => {
+    const groups = /\\\d/.test(replacement) ? pattern.groups(text, span) : [matched];
     return replacement.replace(/\\([\s\S])|&/g, (token, escaped: string | undefined) => {
-      if (token === "&") return String(match[0]);
-      if (/\d/.test(escaped ?? "")) return String(match[Number(escaped)] ?? "");
+      if (token === "&") return matched;
+      if (/\d/.test(escaped ?? "")) return groups[Number(escaped)] ?? "";
       return escaped === "n" ? "\n" : escaped === "t" ? "\t" : escaped ?? "";
     });
   });
@@ -181,9 +181,12 @@ class SedParser {
         else if (/\d/.test(flag)) nth = Number(flag);
         else ignoreCase = true;
       }
+      const matcher = this.#expression(pattern, ignoreCase);
+      const group = Math.max(0, ...[...replacement.matchAll(/\\(.)/gs)].map(([, c]) => Number(c) || 0));
+      if (group > matcher.groupCount) this.#fail(`invalid reference \\${group} on \`s' command's RHS`);
       return {
         ...base,
-        pattern: this.#expression(pattern, `g${ignoreCase ? "i" : ""}`),
+        pattern: matcher,
         replacement,
         nth,
         print,
@@ -213,7 +216,7 @@ class SedParser {
     }
     if (this.text[this.#at] !== "/") return undefined;
     this.#at++;
-    return { pattern: this.#expression(this.#until("/", true), "") };
+    return { pattern: this.#expression(this.#until("/", true), false) };
   }
 
   /** The text up to an unescaped mark; in a pattern, marks inside brackets do not count. */
@@ -236,7 +239,7 @@ class SedParser {
     }
   }
 
-  #expression(pattern: string, flags: string): RegExp {
-    return new RegExp(this.extended ? extendedToRegExp(pattern) : basicToRegExp(pattern), flags);
+  #expression(pattern: string, ignoresCase: boolean): Matcher {
+    return regularExpression(pattern, this.extended ? "sed -E" : "sed", ignoresCase);
   }
 }
