@@ -66,9 +66,9 @@ Deno.test("direct delivery and direct EOI: slide 20's figure, without an exit", 
 });
 
 Deno.test("a virtual interrupt under direct mode: slide 20's figure, with two exits", () => {
-  const { rig, vcpu } = runningWithDevice(RFC_V2);
+  const { rig, vcpu, machine } = runningWithDevice(RFC_V2);
   const before = vcpu.totalExits;
-  const boxes = rig.boxes(200_000, () => rig.type((cpu) => vcpu.vm.raiseLine(11, cpu)));
+  const boxes = rig.boxes(200_000, () => rig.type((cpu) => machine.networkLine.raise(cpu)));
   assertEquals(boxes, [
     "NMI",
     "--VM exit--",
@@ -115,8 +115,8 @@ Deno.test("slide 17: without the registration it is lost, with a line in the hos
 });
 
 Deno.test("while direct mode is off a device's interrupt exits, and goes through host and thread", () => {
-  const { rig, vcpu, device, irqs } = runningWithDevice(RFC_V2);
-  rig.type((cpu) => vcpu.vm.raiseLine(11, cpu));
+  const { rig, machine, vcpu, device, irqs } = runningWithDevice(RFC_V2);
+  rig.type((cpu) => machine.networkLine.raise(cpu));
   rig.until(() => vcpu.vmcs.externalInterruptExiting && vcpu.mode === "in guest");
   const before = vcpu.exits[1]!;
   device.raise(0);

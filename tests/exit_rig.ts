@@ -18,6 +18,7 @@ import { Kvm } from "../runtime/kvm/kvm.ts";
 import type { Protocol } from "../runtime/kvm/protocol.ts";
 import { kvmRun, setSlaveCpu } from "../runtime/kvm/slave_cpu.ts";
 import type { Vcpu } from "../runtime/kvm/vcpu.ts";
+import type { QemuMachine } from "../runtime/qemu/machine.ts";
 import { HrTimer } from "../runtime/linux/hrtimer.ts";
 import { Kernel } from "../runtime/linux/kernel.ts";
 import { Layers } from "../runtime/linux/layers.ts";
@@ -100,9 +101,9 @@ const COMMAND = "qemu-kvm.patched -cpu qemu64,+x2apic -no-kvm-pit -device pci-as
 export function runningWithDevice(
   capabilities: DirectCapabilities,
   protocol: Partial<Protocol> = {},
-): { rig: Rig; vcpu: Vcpu; device: AssignedDevice; irqs: () => number } {
+): { rig: Rig; machine: QemuMachine; vcpu: Vcpu; device: AssignedDevice; irqs: () => number } {
   const rig = new Rig(capabilities, { offline: capabilities.slaveCpu ? [3] : [], protocol });
-  const { status, guest } = startQemu(rig, COMMAND);
+  const { status, guest, machine } = startQemu(rig, COMMAND);
   assertEquals(status, 0);
   rig.pass(100_000_000);
   const vm = rig.kvm.vms[0]!;
@@ -112,7 +113,13 @@ export function runningWithDevice(
     for (const { irq } of device.interrupts()) assertEquals(rig.irqs.setAffinity(irq, 1 << 3), undefined);
   }
   const irq = rig.irqsOf(guest!).list().find(({ name }) => name === "eth0-TxRx-0")!;
-  return { rig, vcpu: vm.vcpus[0]!, device, irqs: () => guest!.interruptCounts(irq.irq)[0]! };
+  return {
+    rig,
+    machine: machine!,
+    vcpu: vm.vcpus[0]!,
+    device,
+    irqs: () => guest!.interruptCounts(irq.irq)[0]!,
+  };
 }
 
 /** One interrupt of queue 0: what happens, and the exits. */

@@ -230,7 +230,7 @@ Deno.test("the in-kernel PIT ticks 18 times a second and raises line 0, until it
   const { pit } = caller.rig.kvm.vms[0]!;
   assertEquals(pit!.periodNs, Math.floor(65536e9 / PIT_HZ));
   caller.rig.pass(1_000_000_000);
-  assertEquals([pit!.ticks, caller.rig.kvm.vms[0]!.linesRaised[0]], [18, 18]);
+  assertEquals([pit!.ticks, caller.rig.kvm.vms[0]!.chips!.routing.raised.get(0)], [18, 18]);
   caller.call("close", vm);
   caller.rig.pass(1_000_000_000);
   assertEquals([pit!.ticks, pit!.running], [18, false]);
@@ -245,7 +245,7 @@ Deno.test("a line that is high already raises nothing: neither for a guest of th
   const ram = caller.calls.map(bytes, { start: () => assertUnreachable() });
   assertEquals(caller.ioctl(vm, "KVM_SET_USER_MEMORY_REGION", 0, 0, 0, bytes, ram), 0);
   for (const level of [1, 1, 0, 1]) assertEquals(caller.ioctl(vm, "KVM_IRQ_LINE", 4, level), 0);
-  assertEquals(caller.rig.kvm.vms[0]!.linesRaised[4], 2);
+  assertEquals(caller.rig.kvm.vms[0]!.chips!.routing.raised.get(4), 2);
   // The I/O APIC's pin is masked, the 8259's line is not: the first edge is taken, and stays requested.
   const { pic } = caller.rig.kvm.vms[0]!.chips!;
   assertEquals(pic.core.state(0).irr, 1 << 4);

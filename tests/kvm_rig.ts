@@ -11,10 +11,10 @@ import { TraceLog } from "../hw/sim/trace.ts";
 import { Machine } from "../hw/machine.ts";
 import { DeviceEffects } from "../hw/machine_effects.ts";
 import { buildPciBus, TALK_TOPOLOGY } from "../hw/machine_pci.ts";
-import { PciBus, type PciFunction } from "../hw/pci.ts";
+import { PciBus } from "../hw/pci.ts";
 import type { QemuEra } from "../runtime/qemu/era.ts";
 import { qemuCosts } from "../runtime/qemu/costs.ts";
-import type { QemuMachine } from "../runtime/qemu/machine.ts";
+import type { GuestRequest, QemuMachine } from "../runtime/qemu/machine.ts";
 import { qemu } from "../runtime/qemu/qemu.ts";
 import { KvmCalls } from "../runtime/kvm/calls.ts";
 import type { KernelFile } from "../runtime/kvm/descriptors.ts";
@@ -28,7 +28,9 @@ import { Ixgbe } from "../runtime/linux/drivers/ixgbe.ts";
 import { Ixgbevf } from "../runtime/linux/drivers/ixgbevf.ts";
 import { NetDeviceNames } from "../runtime/linux/drivers/net_device_names.ts";
 import { PciStub } from "../runtime/linux/drivers/pci_stub.ts";
-import { Irqs, pciInterrupts } from "../runtime/linux/irq.ts";
+import { setUpLegacyPic } from "../runtime/linux/board.ts";
+import { IoApicPins } from "../runtime/linux/io_apic.ts";
+import { IO_APIC_EDGE, IO_APIC_FASTEOI, Irqs, pciInterrupts } from "../runtime/linux/irq.ts";
 import { Kernel } from "../runtime/linux/kernel.ts";
 import type { KernelCpu } from "../runtime/linux/kernel_cpu.ts";
 import { Layers } from "../runtime/linux/layers.ts";
@@ -111,18 +113,18 @@ export class Rig {
    * A guest's kernel. Its PCI bus has `functions`; its ixgbevf, once {@linkcode modprobe} has loaded it, answers an
    * interrupt of queue 0 by enabling it again, as the end of a NAPI poll does.
    */
-  guest(name: string, cpus = 1, functions: readonly PciFunction[] = []): Kernel {
-    const kernel = this.#kernel(name, cpus, Layers.GuestKernel, Layers.GuestTask);
+  guest({ name, cpus, functions, board, readNetworkCause }: GuestRequest): Kernel {
+    const kernel = this.#kernel(name, cpus, Layers.GuestKernel, Layers.GuestTask, readNetworkCause);
     const irqs = new Irqs(kernel, false);
+    setUpLegacyPic(board);
+    irqs.ioApic = new IoApicPins(board);
     this.#guests.set(kernel, irqs);
     const bus = new PciBus();
     bus.plug({ functions: () => functions });
     const core = this.#core(bus, kernel, irqs);
     this.#cores.set(kernel, core);
-    for (const cpu of kernel.cpus) {
-      cpu.vectorIrq.set(Vector.Isa + 11, kernel.consoleAction);
-      cpu.vectorIrq.set(Vector.Isa, { irq: 0, name: "timer", handler: () => acknowledge(kernel) });
-    }
+    irqs.request({ ...kernel.consoleAction, chip: IO_APIC_FASTEOI });
+    irqs.request({ irq: 0, name: "timer", chip: IO_APIC_EDGE, handler: () => acknowledge(kernel) });
     return kernel;
   }
 
@@ -201,7 +203,13 @@ export class Rig {
     );
   }
 
-  #kernel(name: string, cpus: number, kernelLayer: number, taskLayer: number): Kernel {
+  #kernel(
+    name: string,
+    cpus: number,
+    kernelLayer: number,
+    taskLayer: number,
+    acknowledge?: () => void,
+  ): Kernel {
     return new Kernel(this.engine, {
       name,
       release: RELEASE,
@@ -209,7 +217,9 @@ export class Rig {
       cpus,
       kernelLayer,
       taskLayer,
-      consoleIrq: name === "host" ? { irq: 1, name: "i8042" } : { irq: 11, name: "eth0" },
+      consoleIrq: name === "host"
+        ? { irq: 1, name: "i8042" }
+        : { irq: 11, name: "eth0", ...(acknowledge && { acknowledge }) },
     });
   }
 
@@ -266,7 +276,7 @@ export function startQemu(rig: Rig, commandLine: string, era: QemuEra = "2012"):
     defaultName: () => "vm0",
     openPty: () => "/dev/pts/0",
     createGuest(request) {
-      const kernel = guest = rig.guest(request.name, request.cpus, request.functions);
+      const kernel = guest = rig.guest(request);
       for (const cpu of kernel.cpus) {
         cpu.x2apic = request.x2apic;
         const busy = kernel.createTask(`busy/${cpu.id}`, 1 << cpu.id, function* () {

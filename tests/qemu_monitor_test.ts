@@ -134,7 +134,7 @@ function bound(vm: Monitored) {
 
 Deno.test("info irq: lines that QEMU raised, without those of the kernel's PIT", () => {
   const vm = monitored("today");
-  vm.rig.type((cpu) => vm.machine.file.vm.raiseLine(11, cpu));
+  vm.rig.type((cpu) => vm.machine.networkLine.raise(cpu));
   vm.rig.pass(1_000_000);
   assertEquals(vm.type("info irq"), ["IRQ statistics for ioapic:", "11: 1"]);
   const withPit = new Monitored(new Rig(STOCK, { offline: [] }), "qemu-kvm -cpu qemu64,+x2apic");

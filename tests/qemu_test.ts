@@ -57,6 +57,7 @@ Deno.test("the calls that QEMU makes are in the trace, in order, with their resu
     "ioctl(4, KVM_SET_IDENTITY_MAP_ADDR, …) = 0",
     "ioctl(4, KVM_SET_TSS_ADDR, …) = 0",
     "ioctl(4, KVM_CREATE_IRQCHIP, 0) = 0",
+    "ioctl(4, KVM_SET_GSI_ROUTING, &(struct kvm_irq_routing){…}) = 0",
     "ioctl(4, KVM_ASSIGN_PCI_DEVICE, 0000:05:00.0) = 0",
     "ioctl(4, KVM_SET_USER_MEMORY_REGION, 0, 0, 0, 1073741824, …) = 0",
     "ioctl(3, KVM_CHECK_EXTENSION, 81) = 1",

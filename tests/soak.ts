@@ -142,7 +142,6 @@ export function soak(run: SoakRun): SoakResult {
   }
   const random = engine.random.stream("soak");
   const guest = lab.guests.get("vm0");
-  const vm = guest?.machine.file.vm;
   const hostIrqs = lab.software.irqs.list().filter(({ name }) => /^eth\d/.test(name)).map(({ irq }) => irq);
   const online = lab.host.cpus.filter(({ state }) => state === "online").length;
   const assignedIrqs = vm?.assigned.flatMap((device) => device.interrupts().map(({ irq }) => irq)) ?? [];
@@ -156,7 +155,7 @@ export function soak(run: SoakRun): SoakResult {
     const u = random.uniform();
     interrupts++;
     if (u < 0.35) lab.interruptSources().get("vf0")?.(0);
-    else if (u < 0.75) lab.type(lab.host, (here) => vm?.raiseLine(11, here));
+    else if (u < 0.75) lab.type(lab.host, (here) => guest?.machine.networkLine.raise(here));
     else if (u < 0.97) lab.interruptSources().get("pf0")?.(0);
     else if (u < 0.985) {
       lab.software.irqs.setAffinity(any(hostIrqs), 1 << Math.floor(random.uniform() * online));

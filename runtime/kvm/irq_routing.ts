@@ -8,6 +8,7 @@
  */
 
 import { IOAPIC_PINS } from "../../hw/ioapic.ts";
+import type { StateHash } from "../../hw/sim/state_hash.ts";
 import { EINVAL, type Errno } from "../linux/errno.ts";
 import type { KernelCpu } from "../linux/kernel_cpu.ts";
 import { deliver, type LapicIrq } from "./irq_delivery.ts";
@@ -37,6 +38,10 @@ export type Route =
 
 /** The routing table of a machine. */
 export class IrqRouting {
+  /** Times that each line has risen. */
+  readonly raised = new Map<number, number>();
+  /** Who holds a line high, a bit for each source. */
+  readonly #high = new Map<number, number>();
   #routes = new Map<number, Route[]>();
 
   /** With the table that `KVM_CREATE_IRQCHIP` makes: the ISA lines to both kinds of chip, the others to the I/O APIC. */
@@ -97,12 +102,19 @@ export class IrqRouting {
    * @returns more than 0: how many took it; 0: coalesced; below: ignored
    */
   setLine(gsi: number, high: boolean, source: number, status: boolean, from: KernelCpu): number {
+    this.#count(gsi, high, source);
     let sum = -1;
     for (const route of this.#routes.get(gsi) ?? []) {
       const result = this.#drive(route, high, source, status, from);
       if (result >= 0) sum = result + Math.max(sum, 0);
     }
     return sum;
+  }
+
+  #count(gsi: number, high: boolean, source: number): void {
+    const before = this.#high.get(gsi) ?? 0;
+    this.#high.set(gsi, high ? before | (1 << source) : before & ~(1 << source));
+    if (high && before === 0) this.raised.set(gsi, (this.raised.get(gsi) ?? 0) + 1);
   }
 
   #drive(route: Route, high: boolean, source: number, status: boolean, from: KernelCpu): number {
@@ -137,5 +149,10 @@ export class IrqRouting {
       shorthand: 0,
       hint: (addressLow & 8) !== 0,
     };
+  }
+
+  /** Adds the levels of the lines, and how often they have risen, to `hash`. */
+  hashInto(hash: StateHash): void {
+    for (const [gsi, sources] of this.#high) hash.word(gsi).word(sources).number(this.raised.get(gsi) ?? 0);
   }
 }

@@ -25,6 +25,7 @@ import { type CounterState, Pit8254, PIT_PORTS, pitNs } from "../../hw/i8254.ts"
 import { HrTimer } from "../linux/hrtimer.ts";
 import type { KernelCpu } from "../linux/kernel_cpu.ts";
 import { startHostTimer } from "./host_timer.ts";
+import { LineSource } from "./irq_routing.ts";
 import type { Vm } from "./vm.ts";
 
 export { PIT_HZ } from "../../hw/i8254.ts";
@@ -122,7 +123,8 @@ export class Pit {
   #tick(timer: HrTimer, cpu: KernelCpu): void {
     this.ticks++;
     if (this.core.schedule(0).kind === "periodic") cpu.hrtimers.start(timer, timer.expiresNs + this.periodNs);
-    this.vm.raiseLine(LINE, cpu);
+    // pit_do_work(): a pulse.
+    for (const high of [true, false]) this.vm.chips?.routing.setLine(LINE, high, LineSource.Pit, false, cpu);
   }
 
   /** Adds chip and ticks to `hash`. */

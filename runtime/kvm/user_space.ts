@@ -11,6 +11,7 @@ import { timerDivisor } from "../../hw/lapic_timer.ts";
 import type { PciFunction } from "../../hw/pci.ts";
 import type { VectorSet } from "../../hw/vector_set.ts";
 import { bdfOf } from "../../hw/pci.ts";
+import type { Board } from "../linux/board.ts";
 import { errnoOf } from "../linux/errno.ts";
 import { Layers } from "../linux/layers.ts";
 import type { KernelCpu } from "../linux/kernel_cpu.ts";
@@ -20,6 +21,7 @@ import type { MsiXRoute } from "./assigned_device.ts";
 import { AssignedFunction, type FunctionOwner } from "./assigned_function.ts";
 import { KvmCalls } from "./calls.ts";
 import { CAPABILITIES, type CapabilityName } from "./capabilities.ts";
+import { guestBoard } from "./guest_board.ts";
 import { Ioctl } from "./ioctls.ts";
 import type { CallValue } from "./marshal.ts";
 import type { RequestName } from "./uapi/requests.ts";
@@ -27,7 +29,7 @@ import type { GuestMemory, VmFile } from "./vm_file.ts";
 import type { Kvm } from "./kvm.ts";
 import { openVfioDevice, VfioDeviceFile, type VfioRefusal } from "./vfio.ts";
 
-export type { CpuMask, GuestMemory, KernelCpu, LocalApic, PciFunction, Sender, Task, VectorSet };
+export type { Board, CpuMask, GuestMemory, KernelCpu, LocalApic, PciFunction, Sender, Task, VectorSet };
 export { Apic, AssignedFunction, DeliveryMode, timerDivisor };
 
 /** Work of QEMU's own code, made once. */
@@ -152,6 +154,11 @@ export class KvmProcess {
   /** `VFIO_DEVICE_SET_IRQS` on a device's descriptor; undefined, or strerror of the error. */
   setVfioIrqs(fd: number, routes: readonly MsiXRoute[], by: Task): string | undefined {
     return (this.calls.descriptors.get(fd) as VfioDeviceFile).setIrqs(routes, by)?.message;
+  }
+
+  /** The board of a machine, as its kernel's first instructions reach it. @param by in whose name that is served */
+  guestBoard(vm: number, by: () => Task): Board {
+    return guestBoard((this.calls.descriptors.get(vm) as VmFile).vm, () => this.cpuOf(by()));
   }
 
   /**

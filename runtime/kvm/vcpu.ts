@@ -21,6 +21,7 @@ import {
   Primary,
   Vmcs,
 } from "../../hw/vmx.ts";
+import type { ApicWrite } from "../linux/board.ts";
 import type { KernelCpu } from "../linux/kernel_cpu.ts";
 import type { Task } from "../linux/task.ts";
 import type { RegisterFile } from "../../hw/register_file.ts";
@@ -138,14 +139,12 @@ export class Vcpu {
    * @param registers what it executes from now on
    */
   restart(registers: RegisterFile): void {
-    const { x2apic } = this.apic;
     this.registers = this.vmcs.guest = registers;
     this.vmcs.entryInterruptionInfo = 0;
     this.vmcs.primary &= ~WINDOWS;
     this.reset(false);
     this.state.reset();
     this.faulted = false;
-    if (x2apic) this.lapic.setBase((this.lapic.base | APIC_BASE_X2APIC) >>> 0, true); // as in startGuestApic()
   }
 
   /** KVM_SET_CPUID2: what CPUID shows, and with that which bits the local APIC has. */
@@ -159,13 +158,14 @@ export class Vcpu {
   }
 
   /**
-   * The first thing that the guest's kernel does: where CPUID shows x2APIC it puts its APIC into that form. (Programs of
-   * the model begin behind it.)
+   * The first thing that the guest's kernel does: where CPUID shows x2APIC it puts its APIC into that form, and then
+   * writes `writes`. (Programs of the model begin behind it.)
    */
-  startGuestApic(): void {
+  startGuestApic(writes: readonly ApicWrite[] = []): void {
     const x2apic = shows(this.state.cpuid, "x2apic");
     const { base } = this.lapic;
     this.lapic.setBase((x2apic ? base | APIC_BASE_X2APIC : base & ~APIC_BASE_X2APIC) >>> 0, true);
+    for (const [offset, value] of writes) this.lapic.write(offset, value, this.vm.kvm.host.cpus[0]!); // nothing is sent
   }
 
   /** Exits of all reasons. */

@@ -95,6 +95,13 @@ export class VcpuFile extends KernelFile {
   *reset(): Activity {
     yield this.vcpu.vm.kvm.steps.ioctl;
     this.vcpu.restart(this.machine.guest?.start(this.vcpu.id) ?? nothingToExecute());
+    this.startGuest();
+  }
+
+  /** What a guest's kernel does with its local APIC before anything that the model executes. */
+  startGuest(): void {
+    const { guest } = this.machine;
+    if (guest !== null) this.vcpu.startGuestApic(guest.firstApicWrites?.(this.vcpu.id));
   }
 
   /** Leaves the answer to an access in the shared area: the next `KVM_RUN` completes the instruction with it. */

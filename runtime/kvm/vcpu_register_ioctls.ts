@@ -249,9 +249,9 @@ function keep<Name extends string>(held: View<Name>, structure: Structure<Name>,
   return 0;
 }
 
-function setCpuid({ vcpu, machine }: VcpuFile, entries: readonly CpuidView[]): void {
-  vcpu.setCpuid(entries);
-  if (machine.guest !== null) vcpu.startGuestApic();
+function setCpuid(file: VcpuFile, entries: readonly CpuidView[]): void {
+  file.vcpu.setCpuid(entries);
+  file.startGuest();
 }
 
 /** `kvm_is_valid_sregs()`: control registers that a processor could have together. */

@@ -8,7 +8,6 @@ import type { RegisterFile } from "../../hw/register_file.ts";
 import { Ept, Primary } from "../../hw/vmx.ts";
 import type { StateHash } from "../../hw/sim/state_hash.ts";
 import type { KernelCpu } from "../linux/kernel_cpu.ts";
-import { Vector } from "../linux/vectors.ts";
 import { ApicMapCache } from "./apic_map.ts";
 import type { AssignedDevice } from "./assigned_device.ts";
 import { KvmIoapic } from "./ioapic.ts";
@@ -50,10 +49,6 @@ export class Vm {
   readonly domain: number;
   /** HLT of its vCPUs does not exit (`KVM_X86_DISABLE_EXITS_HLT`). */
   haltsInGuestMode = false;
-  /** Times that each emulated interrupt line was raised. */
-  readonly linesRaised = new Float64Array(24);
-  /** Lines that are high now, a bit each. */
-  #high = 0;
 
   /** Not for direct use: `Kvm.createVm`. */
   constructor(readonly kvm: Kvm, readonly name: string) {
@@ -86,22 +81,6 @@ export class Vm {
     return this.vcpus.filter((vcpu) => vcpu.slaveCpu >= 0).map((vcpu) => vcpu.slaveCpu);
   }
 
-  /** A level of line `gsi` as the model's guests see it: a rising edge is an interrupt, see {@linkcode raiseLine}. */
-  setLine(gsi: number, high: boolean, from: KernelCpu): void {
-    const bit = 1 << (gsi & 31);
-    if (high && (this.#high & bit) === 0) this.raiseLine(gsi, from);
-    this.#high = high ? this.#high | bit : this.#high & ~bit;
-  }
-
-  /**
-   * Raises interrupt line `gsi` of the emulated chips, as a pulse. The guest has routed the ISA lines to vectors
-   * 0x30 + gsi of its first CPU, edge-triggered, as Linux does.
-   */
-  raiseLine(gsi: number, from: KernelCpu): void {
-    this.linesRaised[gsi]!++;
-    this.vcpus[0]?.interrupt(Vector.Isa + gsi, from);
-  }
-
   /** A message-signalled interrupt of the guest's: `vector` for the vCPU whose APIC id is `destination`. */
   signalMsi(destination: number, vector: number, from: KernelCpu): void {
     this.vcpus.find(({ apic }) => apic.id === destination)?.interrupt(vector, from);
@@ -118,10 +97,10 @@ export class Vm {
     this.ept.mapped = false;
   }
 
-  /** Adds lines, PIT and assigned devices to `hash`; the vCPUs add themselves. */
+  /** Adds chips, PIT and assigned devices to `hash`; the vCPUs add themselves. */
   hashInto(hash: StateHash): void {
-    for (const count of this.linesRaised) hash.number(count);
-    hash.flag(this.irqchip).word(this.#high);
+    hash.flag(this.irqchip);
+    this.chips?.routing.hashInto(hash);
     this.pit?.hashInto(hash);
     this.chips?.ioapic.hashInto(hash);
     this.chips?.pic.hashInto(hash);

@@ -16,6 +16,7 @@
 import type { Activity, Step } from "../../hw/sim/activity.ts";
 import { Context, type InterruptTable, RegisterFile } from "../../hw/register_file.ts";
 import { EBUSY, EEXIST, EFAULT, EINVAL, ENOTTY } from "../linux/errno.ts";
+import type { ApicWrite } from "../linux/board.ts";
 import type { KernelCpu } from "../linux/kernel_cpu.ts";
 import type { Task } from "../linux/task.ts";
 import { checkExtension, DisableExits, QUIRKS2, X2APIC_API_FLAGS } from "./capabilities.ts";
@@ -36,8 +37,6 @@ import { interruptHandlers } from "./vm_interrupt_ioctls.ts";
 
 /** The three pages of the TSS must end below 4 GiB. */
 const HIGHEST_TSS_ADDRESS = 0xffff_ffff - 3 * 4096;
-/** Lines of the two 8259s. */
-const ISA_LINES = 16;
 /** KVM_MIN_ALLOC_MMU_PAGES. */
 const LEAST_MMU_PAGES = 64;
 /** Flags of `struct kvm_clock_data` that a kernel of today takes; one of 2012 takes none. */
@@ -65,6 +64,8 @@ const X2apicApi = {
 export interface GuestMemory {
   /** What vCPU `id` executes from its reset on. */
   start(id: number): RegisterFile;
+  /** What its first instructions write to the registers of its local APIC; nothing where absent. */
+  firstApicWrites?(id: number): readonly ApicWrite[];
 }
 
 const HANDLERS: Handlers<VmFile> = {
@@ -190,13 +191,11 @@ export class VmFile extends KernelFile {
   }
 
   /**
-   * A line changes, as `kvm_set_irq()` does it. Where a guest of the model lies in the machine's memory it has led the
-   * ISA lines to its vectors already, without writes to the controllers: there the line is raised as it sees it.
+   * A line changes, as `kvm_set_irq()` does it.
    *
    * @param source one of `LineSource` @returns what `KVM_IRQ_LINE_STATUS` answers
    */
   setLine(gsi: number, high: boolean, source: number, from: KernelCpu): number {
-    if (this.guest !== null && gsi < ISA_LINES) this.vm.setLine(gsi, high, from);
     return this.routing?.setLine(gsi, high, source, true, from) ?? -1;
   }
 

@@ -4,12 +4,13 @@
  * @module
  */
 
-import { type Activity, OUT, type Step, work } from "../../hw/sim/activity.ts";
+import { type Activity, IN, OUT, type Step, work } from "../../hw/sim/activity.ts";
 import { PciBus } from "../../hw/pci.ts";
 import { KERNELS } from "../guest/kernels.ts";
 import type { CpuIdentity } from "../linux/cpu_identity.ts";
 import { EINTR, ENOENT, ENOMEM, Errno, errnoOf } from "../linux/errno.ts";
 import { INTERFACES } from "../linux/interfaces.ts";
+import { IO_APIC_EDGE, IO_APIC_FASTEOI } from "../linux/irq.ts";
 import { Kernel } from "../linux/kernel.ts";
 import { Layers } from "../linux/layers.ts";
 import { KvmCalls } from "../kvm/calls.ts";
@@ -29,6 +30,8 @@ export const GUEST_NETWORK = { irq: 11, name: "eth0" };
 const SIGTERM_STATUS = 128 + 15;
 /** SLP_EN in ACPI's PM1a control register, with the type of S5 as QEMU's tables give it. */
 const SLEEP_ENABLE = 0x2000;
+/** PWRBTN_STS in the event register. */
+const BUTTON_STATUS = 0x100;
 /** Disk images that exist. */
 const IMAGES: ReadonlySet<string> = new Set(["kvm/test.img", "test.img"]);
 
@@ -122,7 +125,7 @@ function makeGuest(lab: Lab, request: GuestRequest): Software {
     cpus: request.cpus,
     kernelLayer: Layers.GuestKernel,
     taskLayer: Layers.GuestTask,
-    consoleIrq: GUEST_NETWORK,
+    consoleIrq: { ...GUEST_NETWORK, acknowledge: request.readNetworkCause },
     background: values.guestBackground,
     memory: { mib: request.memoryMiB },
   });
@@ -131,6 +134,7 @@ function makeGuest(lab: Lab, request: GuestRequest): Software {
   bus.plug({ functions: () => request.functions });
   const software = new Software(kernel, lab.machine, bus, {
     slaveAffinity: false,
+    board: request.board,
     pci: values.pci,
     net: values.net,
     subnet: lab.subnet,
@@ -140,17 +144,12 @@ function makeGuest(lab: Lab, request: GuestRequest): Software {
     identity: guestIdentity(lab, request),
   }, true);
   const acknowledge = work("timer_interrupt", Layers.GuestKernel, values.linux.deviceHandler);
-  const cpu0 = kernel.cpus[0]!;
-  for (const cpu of kernel.cpus) {
-    // The PIT's line: a kernel whose timer is the local APIC's has nothing to do there.
-    cpu.vectorIrq.set(0x30, { irq: 0, name: "timer", handler: () => once(acknowledge) });
-  }
-  if (request.powerPort !== undefined) {
-    cpu0.vectorIrq.set(0x39, {
-      irq: 9,
-      name: "acpi",
-      handler: () => powerButton(kernel, request.powerPort!),
-    });
+  // The PIT's line: a kernel whose timer is the local APIC's has nothing to do there.
+  software.irqs.request({ irq: 0, name: "timer", chip: IO_APIC_EDGE, handler: () => once(acknowledge) });
+  const { powerPorts } = request;
+  if (powerPorts !== undefined) {
+    const handler = () => powerButton(kernel, powerPorts);
+    software.irqs.request({ irq: 9, name: "acpi", chip: IO_APIC_FASTEOI, handler });
   }
   const init = kernel.createTask("init", 1, function* (task) {
     yield* software.loadDrivers();
@@ -182,16 +181,25 @@ function guestIdentity(lab: Lab, { cpuModel, features, cpus }: GuestRequest): Cp
 }
 
 /** The handler of ACPI's interrupt: init ends what runs, and switches the machine off. */
-function* powerButton(kernel: Kernel, port: number): Activity {
+function* powerButton(
+  kernel: Kernel,
+  { event, control }: NonNullable<GuestRequest["powerPorts"]>,
+): Activity {
   const cpu = kernel.cpus[0]!;
   yield kernel.steps.deviceHandler;
+  cpu.registers.address = event;
+  const status = yield IN;
+  if ((status & BUTTON_STATUS) === 0) return;
+  cpu.registers.address = event;
+  cpu.registers.value = BUTTON_STATUS;
+  yield OUT; // acpi_clear_event(): the line falls
   const shutdown = kernel.createTask("shutdown", 1, function* (self) {
     for (const task of kernel.tasks.values()) {
       if (task !== self && !task.kernelThread) kernel.kill(task, SIGTERM_STATUS, kernel.cpus[self.cpu]!);
     }
     const here = kernel.cpus[self.cpu]!;
     yield* here.sendPendingIpis();
-    here.registers.address = port;
+    here.registers.address = control;
     here.registers.value = SLEEP_ENABLE;
     yield OUT;
     return 0;

@@ -296,7 +296,7 @@ export class Lab {
       if (software === undefined) return; // a guest that has ended
       return software.machine.messageSignalled(software.console.cpu, software.console.vector);
     }
-    this.type(this.host, (cpu) => guest.machine.file.vm.raiseLine(GUEST_NETWORK.irq, cpu));
+    this.type(this.host, (cpu) => guest.machine.networkLine.raise(cpu));
   }
 
   /**

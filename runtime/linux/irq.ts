@@ -25,6 +25,7 @@ import { Apic } from "../../hw/lapic.ts";
 import { encodeMsi, encodeRemappable } from "../../hw/msi.ts";
 import { firstCpu } from "./cpu_mask.ts";
 import { EBUSY, EINVAL, EIO, ENOSPC, Errno } from "./errno.ts";
+import type { IoApicPins } from "./io_apic.ts";
 import type { Kernel } from "./kernel.ts";
 import type { IrqAction, KernelCpu, TopHalf } from "./kernel_cpu.ts";
 import type { InterruptPort } from "./pci_device.ts";
@@ -145,6 +146,8 @@ export class Irqs implements Hashed {
   defaultAffinity: CpuMask;
   /** Messages of devices are remapped by it; null: they are not. To be said before any interrupt is requested. */
   remapping: InterruptRemapping | null = null;
+  /** The chip behind lines that are no messages; null: the kernel knows of none. To be said likewise. */
+  ioApic: IoApicPins | null = null;
   /** Entries of the remapping table in use. */
   readonly #remapIndices = new Set<number>();
   readonly #descriptors = new Map<number, IrqDescriptor>();
@@ -212,6 +215,7 @@ export class Irqs implements Hashed {
     if (descriptor === undefined) return;
     this.#descriptors.delete(irq);
     this.#freeEntry(descriptor);
+    if (descriptor.chip.name === "IO-APIC") this.ioApic?.free(irq);
     for (const { vectorIrq } of this.kernel.cpus) {
       for (const [vector, action] of vectorIrq) if (action === descriptor) vectorIrq.delete(vector);
     }
@@ -323,13 +327,18 @@ export class Irqs implements Hashed {
   /** Gives `descriptor` a vector on CPU `target` and tells the device. */
   #route(descriptor: IrqDescriptor, target: number): Errno | void {
     const cpu = this.kernel.cpus[target]!;
-    const isa = descriptor.chip.name === "IO-APIC" && descriptor.irq < ISA_IRQS;
+    const line = descriptor.chip.name === "IO-APIC";
+    const isa = line && descriptor.irq < ISA_IRQS;
     const remapped = cpu.state === "slave" ? this.#slaveVectors.get(target)?.get(descriptor.irq) : undefined;
     const vector = isa ? Vector.Isa + descriptor.irq : remapped?.vector ?? this.#freeVector(cpu);
     if (vector instanceof Errno) return vector;
     descriptor.cpu = target;
     descriptor.vector = vector;
     if (remapped?.connects ?? true) cpu.vectorIrq.set(vector, descriptor);
+    if (line) {
+      const level = descriptor.chip.flow === "fasteoi";
+      return this.ioApic?.route(descriptor.irq, { vector, destination: target, level });
+    }
     if (descriptor.remapIndex >= 0) {
       this.remapping!.setEntry(descriptor.remapIndex, { vector, destination: target });
       return;

@@ -17,7 +17,7 @@ import type { Engine } from "../../hw/sim/engine.ts";
 import type { StateHash } from "../../hw/sim/state_hash.ts";
 import { HrTimer } from "./hrtimer.ts";
 import type { BackgroundParameters } from "./background.ts";
-import { type IrqAction, KernelCpu } from "./kernel_cpu.ts";
+import { type ConsoleDevice, type IrqAction, KernelCpu } from "./kernel_cpu.ts";
 import { firstCpu } from "./cpu_mask.ts";
 import { LoadAverage } from "./loadavg.ts";
 import { Memory, type MemoryCosts } from "./memory.ts";
@@ -55,7 +55,7 @@ export interface KernelOptions {
   /** Its computer's memory, MiB, and what shortage costs; without it memory is never short. */
   readonly memory?: { readonly mib: number; readonly costs?: MemoryCosts };
   /** The interrupt by which commands reach it: `{ irq: 1, name: "i8042" }`. */
-  readonly consoleIrq: { readonly irq: number; readonly name: string };
+  readonly consoleIrq: ConsoleDevice;
 }
 
 /** A running kernel. */
@@ -133,11 +133,8 @@ export class Kernel {
           : work(name, userSpace.has(name) ? options.taskLayer : options.kernelLayer, ns),
     );
     this.memory = new Memory(this, options.memory?.mib ?? Infinity, options.memory?.costs);
-    this.consoleAction = {
-      irq: options.consoleIrq.irq,
-      name: options.consoleIrq.name,
-      handler: (cpu) => this.#readConsole(cpu),
-    };
+    const { irq, name, acknowledge } = options.consoleIrq;
+    this.consoleAction = { irq, name, handler: (cpu) => this.#readConsole(cpu, acknowledge) };
     this.calibration = work("calibrate_APIC_clock", options.kernelLayer, 10_000_000, false);
     this.endlessLoop = endless("endless loop", options.taskLayer);
     this.cpus = Array.from(
@@ -411,7 +408,8 @@ export class Kernel {
     return this.#interruptCounts[irq] ?? new Float64Array(this.cpus.length);
   }
 
-  *#readConsole(cpu: KernelCpu): Activity {
+  *#readConsole(cpu: KernelCpu, acknowledge?: () => void): Activity {
+    acknowledge?.();
     for (let input = this.consoleInput.shift(); input !== undefined; input = this.consoleInput.shift()) {
       yield this.steps.deviceHandler;
       input(cpu);

@@ -9,6 +9,7 @@ import type { StateHash } from "../../hw/sim/state_hash.ts";
 import { Apic, DeliveryMode, x2apicMsr } from "../../hw/lapic.ts";
 import { timerDivisor } from "../../hw/lapic_timer.ts";
 import { type InterruptTable, RegisterFile } from "../../hw/register_file.ts";
+import { type ApicWrite, lintWrites } from "./board.ts";
 import { Background, type BackgroundParameters } from "./background.ts";
 import { HrTimer, HrTimerBase } from "./hrtimer.ts";
 import { idleLoop } from "./idle.ts";
@@ -51,6 +52,15 @@ export interface IrqAction {
   readonly eoiLast?: boolean;
   /** The handler's own work otherwise. */
   handler(cpu: KernelCpu): Activity<unknown>;
+}
+
+/** The device by which commands reach a kernel. */
+export interface ConsoleDevice {
+  /** Its interrupt. */
+  readonly irq: number;
+  readonly name: string;
+  /** Its handler reads what the device has to say, and its line falls; absent: there is nothing to read. */
+  readonly acknowledge?: () => void;
 }
 
 /** A CPU of a kernel. */
@@ -155,6 +165,11 @@ export class KernelCpu implements InterruptTable {
     this.needResched = false;
     this.hrtimers.programmedNs = Infinity;
     return this.registers;
+  }
+
+  /** What it writes to its local APIC's registers before {@linkcode boot}. */
+  firstApicWrites(): readonly ApicWrite[] {
+    return lintWrites(this.id === 0);
   }
 
   // ---- interrupt descriptor table ----

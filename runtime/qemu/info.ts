@@ -40,7 +40,7 @@ function isHalted({ file: { vcpu } }: VcpuThread): boolean {
 
 /** `info irq`: interrupt lines that QEMU's devices have raised, those of the kernel's PIT apart. */
 export function infoInterrupts({ file: { vm }, options }: QemuMachine): string[] {
-  const lines = [...vm.linesRaised].map((count, line) => ({
+  const lines = [...vm.chips?.routing.raised ?? []].sort(([a], [b]) => a - b).map(([line, count]) => ({
     line,
     count: count - (line === 0 ? vm.pit?.ticks ?? 0 : 0),
   }));

@@ -6,6 +6,7 @@
 
 import type { Activity } from "../../hw/sim/activity.ts";
 import type {
+  Board,
   CpuMask,
   GuestMemory,
   KernelCpu,
@@ -14,8 +15,10 @@ import type {
   Sender,
   Task,
 } from "../kvm/user_space.ts";
+import { Ioctl } from "../kvm/ioctls.ts";
 import type { VmFile } from "../kvm/vm_file.ts";
 import type { QemuSteps } from "./costs.ts";
+import { DeviceLine } from "./device_line.ts";
 import { describeMachine, machineWarnings, obstacles } from "./describe.ts";
 import type { HostDevice } from "./host_device.ts";
 import { IrqRoutes } from "./irq_routes.ts";
@@ -43,14 +46,21 @@ export interface GuestRequest {
   readonly memoryMiB: number;
   /** Functions on its PCI bus 0, beside those of the board. */
   readonly functions: readonly PciFunction[];
-  /** Port of the PM1a control register, as the firmware's tables tell it; undefined: no ACPI. */
-  readonly powerPort: number | undefined;
+  /** Its interrupt controllers. */
+  readonly board: Board;
+  /** Its emulated network card: the driver reads the cause register, and the card's line falls. */
+  readonly readNetworkCause: () => void;
+  /** Ports of the PM1a event and control registers, as the firmware's tables tell them; undefined: no ACPI. */
+  readonly powerPorts: { readonly event: number; readonly control: number } | undefined;
 }
 
 /** A kernel as far as QEMU knows it: code that its CPUs execute from their reset on. */
 export interface GuestKernel {
   /** Its CPUs, by number. */
-  readonly cpus: readonly { prepareStart(): ReturnType<GuestMemory["start"]> }[];
+  readonly cpus: readonly {
+    prepareStart(): ReturnType<GuestMemory["start"]>;
+    firstApicWrites(): ReturnType<NonNullable<GuestMemory["firstApicWrites"]>>;
+  }[];
 }
 
 /** What the machine needs from outside. */
@@ -91,11 +101,18 @@ const DEVICE_MEMORY_STEP = 0x0010_0000;
 
 /** KVM_CAP_X86_DISABLE_EXITS and its flag for HLT. */
 const DISABLE_EXITS = 143, DISABLE_HLT = 2;
-/** The port of ACPI's PM1a control register, and what a guest writes there to switch the machine off (SLP_EN, S5). */
-const POWER_PORT = { "2012": 0xb004, today: 0x604 } as const;
+/** ACPI's PM1a registers: event status, and control, where a guest switches the machine off (SLP_EN, S5). */
+const POWER_PORTS = {
+  "2012": { event: 0xb000, control: 0xb004 },
+  today: { event: 0x600, control: 0x604 },
+} as const;
 const SLEEP_ENABLE = 0x2000;
-/** The line of ACPI's interrupt. */
-const POWER_LINE = 9;
+/** PWRBTN_STS: the button has been pressed; writing the bit clears it. */
+const BUTTON_STATUS = 0x100;
+/** Lines of ACPI's interrupt and of the emulated network card. */
+const POWER_LINE = 9, NETWORK_LINE = 11;
+/** ELCR of the second 8259, and what the firmware writes there: the PCI lines 10 and 11 are level-triggered. */
+const ELCR = { port: 0x4d1, pciLines: 0x0c } as const;
 const SIGHUP = 1, SIGINT = 2, SIGTERM = 15, SIGKILL = 9;
 
 /** A machine. */
@@ -131,6 +148,11 @@ export class QemuMachine implements VcpuThreadOwner {
   #stoppedNs = -1;
   #alive = 0;
   #canHaveSlaves = false;
+  /** The line of its emulated network card. */
+  readonly networkLine: DeviceLine = new DeviceLine(() => this.file, NETWORK_LINE);
+  readonly #powerLine = new DeviceLine(() => this.file, POWER_LINE);
+  /** PM1a event status. */
+  #powerStatus = 0;
   readonly #routes = new IrqRoutes();
   #slaveCpus: number[] = [];
   #terminatedBy: { readonly signal: number; readonly sender: Sender | null } | null = null;
@@ -196,6 +218,8 @@ export class QemuMachine implements VcpuThreadOwner {
     if (options.guestHalts) {
       yield* process.ioctl(task, this.vm, "KVM_ENABLE_CAP", DISABLE_EXITS, 0, DISABLE_HLT);
     }
+    // The time of kvm_pc_setup_irq_routing() is within that of machineInit.
+    process.calls.callAtOnce("ioctl", [this.vm, Ioctl.KVM_SET_GSI_ROUTING, this.#routes.table()], task);
     if (options.kvmPit) yield* process.ioctl(task, this.vm, "KVM_CREATE_PIT2", 0);
     yield steps.machineInit;
     let slot = firstFreeSlot(options);
@@ -217,9 +241,12 @@ export class QemuMachine implements VcpuThreadOwner {
       }
       this.assigned.push(device);
     }
-    this.#guest = this.#createGuest();
+    this.#guest = this.#createGuest(task);
     const bytes = options.memoryMiB * 2 ** 20;
-    const address = process.calls.map(bytes, { start: (id) => this.#guest!.cpus[id]!.prepareStart() });
+    const address = process.calls.map(bytes, {
+      start: (id) => this.#guest!.cpus[id]!.prepareStart(),
+      firstApicWrites: (id) => this.#guest!.cpus[id]!.firstApicWrites(),
+    });
     yield* process.ioctl(task, this.vm, "KVM_SET_USER_MEMORY_REGION", 0, 0, 0, bytes, address);
     const { vm } = this.file;
     const { loop } = this;
@@ -236,8 +263,12 @@ export class QemuMachine implements VcpuThreadOwner {
     return [];
   }
 
-  #createGuest(): GuestKernel {
-    const { options } = this;
+  /** Firmware and a kernel. @param by the thread in whose name their accesses are served until the first one runs */
+  #createGuest(by: Task): GuestKernel {
+    const { options, process } = this;
+    const main = () => this.loop.task ?? by;
+    const board = process.guestBoard(this.vm, main);
+    board.out(ELCR.port, ELCR.pciLines);
     return this.context.createGuest({
       name: this.name,
       cpus: options.cpus,
@@ -246,7 +277,9 @@ export class QemuMachine implements VcpuThreadOwner {
       features: options.cpuFeatures.on,
       memoryMiB: options.memoryMiB,
       functions: this.assigned.map((device) => device.function!),
-      powerPort: options.acpi ? POWER_PORT[options.era] : undefined,
+      board,
+      readNetworkCause: () => this.networkLine.lower(process.cpuOf(main())),
+      powerPorts: options.acpi ? POWER_PORTS[options.era] : undefined,
     });
   }
 
@@ -338,7 +371,9 @@ export class QemuMachine implements VcpuThreadOwner {
     yield* this.stop(main);
     if (this.killed) return;
     for (const device of this.assigned) device.reset();
-    this.#guest = this.#createGuest();
+    this.#powerStatus = 0;
+    for (const line of [this.networkLine, this.#powerLine]) line.lower(process.cpuOf(main));
+    this.#guest = this.#createGuest(main);
     this.#stoppedNs = -1; // the new kernel's clock begins anew
     for (const { file } of this.threads) yield* file.reset();
     this.context.restarted?.(this);
@@ -349,14 +384,21 @@ export class QemuMachine implements VcpuThreadOwner {
   /** `system_powerdown`: the power button. */
   *powerDown(main: Task): Activity {
     if (!this.options.acpi) return;
-    this.file.vm.raiseLine(POWER_LINE, this.process.cpuOf(main));
+    this.#powerStatus |= BUTTON_STATUS;
+    this.#powerLine.raise(this.process.cpuOf(main));
     yield* this.process.cpuOf(main).sendPendingIpis();
   }
 
   /** @inheritdoc */
   *portWritten(port: number, value: number, thread: Task): Activity {
-    if (!this.options.acpi || port !== POWER_PORT[this.options.era] || (value & SLEEP_ENABLE) === 0) return;
     const { options } = this;
+    if (!options.acpi) return;
+    const { event, control } = POWER_PORTS[options.era];
+    if (port === event) {
+      this.#powerStatus &= ~value;
+      if (this.#powerStatus === 0) this.#powerLine.lower(this.process.cpuOf(thread));
+    }
+    if (port !== control || (value & SLEEP_ENABLE) === 0) return;
     if (options.noShutdown) {
       this.runState = "shutdown"; // this thread sees it before its next KVM_RUN
       for (const other of this.threads) {
@@ -364,6 +406,13 @@ export class QemuMachine implements VcpuThreadOwner {
       }
       yield* this.process.cpuOf(thread).sendPendingIpis();
     } else yield* this.quit(thread);
+  }
+
+  /** @inheritdoc */
+  portRead(port: number): number {
+    return this.options.acpi && port === POWER_PORTS[this.options.era].event
+      ? this.#powerStatus
+      : 0xffff_ffff;
   }
 
   // ---- its end ----

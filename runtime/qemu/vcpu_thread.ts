@@ -32,6 +32,8 @@ export interface VcpuThreadOwner {
   slaveCpuFor(index: number): number | undefined;
   /** The guest has written to an I/O port. @param thread the vCPU's */
   portWritten(port: number, value: number, thread: Task): Activity;
+  /** What the guest reads from an I/O port; all ones where nobody answers. */
+  portRead(port: number): number;
   /** Something went wrong: a line for the terminal. */
   warn(message: string): void;
   /** Something went wrong, and the vCPUs stop. */
@@ -185,10 +187,10 @@ export class VcpuThread {
         yield this.serve;
         if (file.exitReason === "KVM_EXIT_IO") {
           const { address, value, context } = file.vcpu.registers;
-          if (context.top.step === OUT) yield* this.owner.portWritten(address, value, task);
+          if (context.top.step !== OUT) return file.answer(this.owner.portRead(address));
+          yield* this.owner.portWritten(address, value, task);
         }
-        file.answer(0xffff_ffff);
-        return;
+        return file.answer(0xffff_ffff);
       case "KVM_EXIT_FAIL_ENTRY":
         return this.owner.fatal("KVM: entry failed, hardware error");
       case "KVM_EXIT_INTERNAL_ERROR":

@@ -1,0 +1,66 @@
+/**
+ * The I/O APIC as Linux programs it: an entry of the redirection table for each line that is in use.
+ *
+ * *Document*: Linux 3.5 `arch/x86/kernel/apic/io_apic.c` (`clear_IO_APIC()`, `__ioapic_write_entry()`,
+ * `setup_ioapic_irq()`); ACPI specification, "Interrupt Source Override": a PC's timer is on pin 2.
+ *
+ * *Deviations*: physical destinations and fixed delivery, as `x2apic_phys` has them and as this kernel's messages have
+ * them; a flat xAPIC kernel would ask for lowest priority among logical ones. As those of `board.ts`, and as those of a
+ * PCI driver, its accesses take no time.
+ *
+ * @module
+ */
+
+import { IOAPIC_BASE, IOAPIC_PINS, IOREGSEL, IOWIN } from "../../hw/ioapic.ts";
+import type { Board } from "./board.ts";
+
+/** Index of the low half of entry 0; the high halves follow each. */
+const TABLE = 0x10;
+/** Bits of an entry's low half. */
+const LEVEL = 1 << 15, MASKED = 1 << 16;
+/** The PIT's line, and the pin on which it comes. */
+const TIMER_IRQ = 0, TIMER_PIN = 2;
+
+/** Where a line's interrupt goes. */
+export interface PinRoute {
+  /** Vector of the CPU. */
+  readonly vector: number;
+  /** The CPU's APIC id. */
+  readonly destination: number;
+  /** Whether the line is level-triggered. */
+  readonly level: boolean;
+}
+
+/** The I/O APIC of a kernel's board. */
+export class IoApicPins {
+  /** Of `board`: every entry is masked from now on. */
+  constructor(readonly board: Board) {
+    for (let pin = 0; pin < IOAPIC_PINS; pin++) this.#write(pin, MASKED, 0);
+  }
+
+  /** The line of interrupt `irq` interrupts from now on. */
+  route(irq: number, { vector, destination, level }: PinRoute): void {
+    this.#write(pinOf(irq), vector | (level ? LEVEL : 0), (destination << 24) >>> 0);
+  }
+
+  /** The line of interrupt `irq` does not interrupt any more. */
+  free(irq: number): void {
+    this.#write(pinOf(irq), MASKED, 0);
+  }
+
+  /** The high half first: while the low one is written, the destination has to be there. */
+  #write(pin: number, low: number, high: number): void {
+    this.#register(TABLE + 2 * pin + 1, high);
+    this.#register(TABLE + 2 * pin, low);
+  }
+
+  #register(index: number, value: number): void {
+    this.board.store(IOAPIC_BASE + IOREGSEL, index);
+    this.board.store(IOAPIC_BASE + IOWIN, value);
+  }
+}
+
+/** The pin on which the line of interrupt `irq` comes. */
+export function pinOf(irq: number): number {
+  return irq === TIMER_IRQ ? TIMER_PIN : irq;
+}
