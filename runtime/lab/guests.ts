@@ -25,7 +25,7 @@ import { DEDICATED_CPU } from "./systems.ts";
 import { tuneVcpu } from "./tuning.ts";
 
 /** The line of the emulated network card by which commands reach a guest. */
-export const GUEST_NETWORK = { irq: 11, name: "eth0" };
+const GUEST_NETWORK = { irq: 11, name: "eth0" };
 /** Status of what SIGTERM has ended. */
 const SIGTERM_STATUS = 128 + 15;
 /** SLP_EN in ACPI's PM1a control register, with the type of S5 as QEMU's tables give it. */

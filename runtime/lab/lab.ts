@@ -28,7 +28,7 @@ import { Computer } from "./computer.ts";
 import type { LabProfile } from "./defaults.ts";
 import type { Era } from "./eras.ts";
 import { type InterruptSource, interruptSources } from "./interrupt_sources.ts";
-import { GUEST_NETWORK, qemuPrograms, ShellCalls } from "./guests.ts";
+import { qemuPrograms, ShellCalls } from "./guests.ts";
 import { monitorProgram } from "./monitor_program.ts";
 import { userPrograms } from "./programs.ts";
 import type { Subnet } from "../linux/net/stack.ts";
