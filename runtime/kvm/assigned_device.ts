@@ -33,20 +33,22 @@ import type { KernelCpu } from "../linux/kernel_cpu.ts";
 import { settle } from "../linux/pci_bus.ts";
 import type { PciDevice } from "../linux/pci_device.ts";
 import type { Task } from "../linux/task.ts";
+import { LineSource } from "./irq_routing.ts";
 import type { Vm } from "./vm.ts";
 
 /** Base class of bridges. */
 const BRIDGE = 0x06;
 
-/** Where the guest wants an MSI-X entry's interrupt: `KVM_ASSIGN_SET_MSIX_ENTRY` and its GSI route in one. */
-export interface MsiXRoute {
+/** The machine's line that an MSI-X entry raises: `KVM_ASSIGN_SET_MSIX_ENTRY`, or an irqfd. */
+export interface MsiXLine {
   /** The entry of the device's table. */
   readonly entry: number;
-  /** APIC id of the vCPU. */
-  readonly destination: number;
-  /** The guest's vector. */
-  readonly vector: number;
+  /** The line; a route leads it to the message that the guest has written. */
+  readonly gsi: number;
 }
+
+/** The vector that patch 18 reads where a line leads to no message: -1, as the device's table takes it. */
+const NO_VECTOR = 0xff;
 
 /**
  * `KVM_ASSIGN_PCI_DEVICE`: gives the device at `place` to `vm`.
@@ -79,18 +81,18 @@ export function* assignDevice(vm: Vm, place: string): Activity<AssignedDevice | 
  */
 export type InterruptWay = "thread" | "irqfd";
 
-/** One MSI-X entry in use: its host interrupt, that interrupt's thread if it has one, and the guest's route. */
+/** One MSI-X entry in use: its host interrupt, that interrupt's thread if it has one, and its line. */
 interface Entry {
   readonly descriptor: IrqDescriptor;
   readonly thread: IrqThread | null;
-  route: MsiXRoute;
+  readonly line: MsiXLine;
   /** The hard handler has run and the thread has not yet. */
   pending: boolean;
 }
 
 /** A device of the host that a virtual machine has. */
 export class AssignedDevice {
-  readonly #routes = new Map<number, MsiXRoute>();
+  readonly #lines = new Map<number, MsiXLine>();
   readonly #entries = new Map<number, Entry>();
   /** Interrupts that went through the host. */
   forwarded = 0;
@@ -114,10 +116,10 @@ export class AssignedDevice {
 
   /** Host interrupt, guest vector and present destination of each MSI-X entry in use, in order of the entries. */
   interrupts(): { entry: number; irq: number; guestVector: number; cpu: number; hostVector: number }[] {
-    return [...this.#entries].map(([entry, { descriptor, route }]) => ({
+    return [...this.#entries].map(([entry, { descriptor, line }]) => ({
       entry,
       irq: descriptor.irq,
-      guestVector: route.vector,
+      guestVector: this.#guestVector(line),
       cpu: descriptor.cpu,
       hostVector: descriptor.vector,
     }));
@@ -132,34 +134,39 @@ export class AssignedDevice {
     return true;
   }
 
-  /** Enters where the guest wants the interrupt of one entry. Takes effect with {@linkcode assignIrqs}. */
-  route(route: MsiXRoute): void {
-    this.#routes.set(route.entry, route);
+  /** Enters the line of one entry. Takes effect with {@linkcode assignIrqs}. */
+  setLine(line: MsiXLine): void {
+    this.#lines.set(line.entry, line);
+  }
+
+  #guestVector({ gsi }: MsiXLine): number {
+    const route = this.vm.chips?.routing.routesOf(gsi)[0];
+    return route?.type === "msi" ? route.data & 0xff : NO_VECTOR;
   }
 
   /**
-   * `KVM_ASSIGN_DEV_IRQ` with host and guest MSI-X: a host interrupt with a thread for each entry that has a route; then
+   * `KVM_ASSIGN_DEV_IRQ` with host and guest MSI-X: a host interrupt with a thread for each entry that has a line; then
    * those of a machine with slave CPUs are led to them (`assign_slave_msix()`).
    *
    * @param by the CPU whose software asks
-   * @returns EINVAL (no route, no MSI-X, on already), or what the interrupt subsystem says
+   * @returns EINVAL (no line, no MSI-X, on already), or what the interrupt subsystem says
    */
   assignIrqs(by: KernelCpu): Errno | void {
     const { device, vm } = this;
     const { irqs } = vm.kvm.devices!;
-    if (this.irqsAssigned || this.#routes.size === 0) return EINVAL;
-    const routes = [...this.#routes.values()].sort((a, b) => a.entry - b.entry);
-    if (routes.some(({ entry }, index) => entry !== index)) return EINVAL;
-    const failed = settle(device.enableMsiX(routes.map(({ entry }) => this.irqName(entry))));
+    if (this.irqsAssigned || this.#lines.size === 0) return EINVAL;
+    const lines = [...this.#lines.values()].sort((a, b) => a.entry - b.entry);
+    if (lines.some(({ entry }, index) => entry !== index)) return EINVAL;
+    const failed = settle(device.enableMsiX(lines.map(({ entry }) => this.irqName(entry))));
     if (failed) return failed;
-    for (const route of routes) {
-      const descriptor = irqs.get(device.msiXIrqs.get(route.entry)!)!;
+    for (const line of lines) {
+      const descriptor = irqs.get(device.msiXIrqs.get(line.entry)!)!;
       const thread = this.way === "thread"
-        ? new IrqThread(vm.kvm.host, descriptor.irq, this.irqName(route.entry))
+        ? new IrqThread(vm.kvm.host, descriptor.irq, this.irqName(line.entry))
         : null;
       if (thread !== null) thread.task.cpu = by.id;
-      const entry: Entry = { descriptor, route, pending: false, thread };
-      this.#entries.set(route.entry, entry);
+      const entry: Entry = { descriptor, line, pending: false, thread };
+      this.#entries.set(line.entry, entry);
       descriptor.topHalf = thread === null
         ? { step: vm.kvm.steps.assignedInterrupt, act: (cpu) => this.#signalAtOnce(entry, cpu) }
         : { step: vm.kvm.host.steps.wakeUp, act: (cpu) => this.#hardHandler(entry, thread, cpu) };
@@ -174,7 +181,7 @@ export class AssignedDevice {
    * @returns whether there were any
    */
   deassignIrqs(by: KernelCpu): boolean {
-    this.#routes.clear();
+    this.#lines.clear();
     if (!this.irqsAssigned) return false;
     const { irqs } = this.vm.kvm.devices!;
     for (const { descriptor, thread } of this.#entries.values()) {
@@ -186,11 +193,11 @@ export class AssignedDevice {
     return true;
   }
 
-  /** Adds routes, destinations and what is pending to `hash`. */
+  /** Adds lines, host interrupts and what is pending to `hash`. */
   hashInto(hash: StateHash): void {
     hash.text(this.device.name).number(this.forwarded);
-    for (const { descriptor, route, pending } of this.#entries.values()) {
-      hash.word(descriptor.irq).word(route.entry).word(route.destination).word(route.vector).flag(pending);
+    for (const { descriptor, line, pending } of this.#entries.values()) {
+      hash.word(descriptor.irq).word(line.entry).word(line.gsi).word(this.#guestVector(line)).flag(pending);
     }
   }
 
@@ -211,30 +218,31 @@ export class AssignedDevice {
   #leadToSlaves(): void {
     const { host, devices, capabilities, protocol } = this.vm.kvm;
     if (!capabilities.delivery) return;
-    for (const { descriptor: { irq }, route } of this.#entries.values()) {
-      const slaves = this.#slavesFor(route);
+    for (const { descriptor: { irq }, line } of this.#entries.values()) {
+      const slaves = this.#slavesFor(line);
       if (slaves.length === 0) continue; // the host's CPUs take it, and kick the slave
       const mask = slaves.reduce((bits, cpu) => bits | (1 << cpu), 0);
+      const vector = this.#guestVector(line);
       if (protocol.deviceVector === "guest") {
         for (const cpu of slaves) {
-          devices!.irqs.remapSlaveVector(irq, route.vector, host.cpus[cpu]!, protocol.registersGuestVectors);
+          devices!.irqs.remapSlaveVector(irq, vector, host.cpus[cpu]!, protocol.registersGuestVectors);
         }
       }
       const failed = devices!.irqs.setAffinity(irq, mask);
       host.log(
         failed
           ? `assigned_device slave msi-x: irq:${irq}: ${failed.message}`
-          : `assigned_device slave msi-x: irq:${irq} vec:${route.vector} mask:${mask.toString(16)}`,
+          : `assigned_device slave msi-x: irq:${irq} vec:${vector} mask:${mask.toString(16)}`,
       );
     }
   }
 
-  /** The slave CPUs to which the interrupt of `route` may go. */
-  #slavesFor({ destination }: MsiXRoute): number[] {
+  /** The slave CPUs to which the interrupt of a line may go. */
+  #slavesFor({ gsi }: MsiXLine): number[] {
     const { vm } = this;
     if (vm.kvm.capabilities.leadsTo === "any") return vm.slaves();
-    const chosen = vm.vcpus.find(({ apic }) => apic.id === destination);
-    return chosen === undefined || chosen.slaveCpu < 0 ? [] : [chosen.slaveCpu];
+    const chosen = vm.chips?.routing.targets(gsi) ?? [];
+    return chosen.filter(({ slaveCpu }) => slaveCpu >= 0).map(({ slaveCpu }) => slaveCpu);
   }
 
   /** The handler of the host interrupt: it only wakes the thread (`IRQ_WAKE_THREAD`). */
@@ -245,9 +253,14 @@ export class AssignedDevice {
   }
 
   /** `vfio_msihandler()`: the eventfd is an irqfd, and that is served where it is signalled. */
-  #signalAtOnce({ route }: Entry, cpu: KernelCpu): void {
+  #signalAtOnce({ line }: Entry, cpu: KernelCpu): void {
+    this.#setIrq(line, LineSource.Irqfd, cpu);
+  }
+
+  /** `kvm_set_irq()`: the route of the line decides who gets it. */
+  #setIrq({ gsi }: MsiXLine, source: number, cpu: KernelCpu): void {
     this.forwarded++;
-    this.vm.signalMsi(route.destination, route.vector, cpu);
+    this.vm.chips?.routing.setLine(gsi, true, source, false, cpu);
   }
 
   /** Work of thread `irq/NN-kvm:0000`: makes a virtual interrupt of the device's. */
@@ -255,9 +268,8 @@ export class AssignedDevice {
     const { host, steps } = this.vm.kvm;
     entry.pending = false;
     yield steps.assignedInterrupt;
-    this.forwarded++;
     const here = host.cpus[thread.task.cpu]!;
-    this.vm.signalMsi(entry.route.destination, entry.route.vector, here);
+    this.#setIrq(entry.line, LineSource.Assigned, here);
     yield* here.sendPendingIpis();
   }
 }

@@ -17,11 +17,9 @@
  */
 
 import type { EthernetPort } from "../../hw/ethernet.ts";
-import { decodeMsi } from "../../hw/msi.ts";
 import { type Bar, type Bdf, PciFunction } from "../../hw/pci.ts";
 import { MsiXCapability, NO_EFFECTS, type PciEffect } from "../../hw/pci_configuration.ts";
 import type { PciDevice } from "../linux/pci_device.ts";
-import type { MsiXRoute } from "./assigned_device.ts";
 
 /** Offset of the Command register, and its bits that the guest's software sets. */
 const COMMAND = 0x04;
@@ -30,10 +28,17 @@ const BUS_MASTER = 0x0004;
 /** Where the MSI-X capability stands. */
 const MSIX = 0x70;
 
+/** A message that the guest has written into the MSI-X table. */
+export interface MsiXMessage {
+  readonly entry: number;
+  readonly address: number;
+  readonly data: number;
+}
+
 /** Whoever emulates the function. */
 export interface FunctionOwner {
   /** Message Control was written: MSI-X is on with these entries in use, or off (empty). */
-  msiXChanged(routes: readonly MsiXRoute[]): void;
+  msiXChanged(messages: readonly MsiXMessage[]): void;
 }
 
 /** The function. */
@@ -72,26 +77,22 @@ export class AssignedFunction extends PciFunction {
     this.configuration.addLive(MSIX + 2, 16, {
       read: () => mine.readControl(),
       write: () => {
-        owner.msiXChanged(this.routes());
+        owner.msiXChanged(this.messages());
         return NO_EFFECTS;
       },
     });
   }
 
-  /** Where the guest wants the interrupts of the entries that it has written; none while MSI-X is off. */
-  routes(): MsiXRoute[] {
+  /** The messages of the entries that the guest has written; none while MSI-X is off. */
+  messages(): MsiXMessage[] {
     const { table } = this.msiX!;
-    const routes: MsiXRoute[] = [];
-    if (!table.enabled) return routes;
+    const messages: MsiXMessage[] = [];
+    if (!table.enabled) return messages;
     for (let entry = 0; entry < table.size; entry++) {
       const { address, data } = table.message(entry);
-      if (data === 0) continue; // never written
-      const message = decodeMsi(address, data);
-      if (message !== undefined) {
-        routes.push({ entry, destination: message.destination, vector: message.vector });
-      }
+      if (data !== 0) messages.push({ entry, address, data }); // 0: never written
     }
-    return routes;
+    return messages;
   }
 
   /** QEMU's part of a machine's reset: no bus mastering, no MSI-X, and the host resets the device. */

@@ -11,7 +11,8 @@ import { IOAPIC_PINS } from "../../hw/ioapic.ts";
 import type { StateHash } from "../../hw/sim/state_hash.ts";
 import { EINVAL, type Errno } from "../linux/errno.ts";
 import type { KernelCpu } from "../linux/kernel_cpu.ts";
-import { deliver, type LapicIrq } from "./irq_delivery.ts";
+import { deliver, type LapicIrq, targetsOf } from "./irq_delivery.ts";
+import type { Vcpu } from "./vcpu.ts";
 import type { Vm } from "./vm.ts";
 
 /** Chips by their number in `struct kvm_irq_routing_irqchip`. */
@@ -20,8 +21,10 @@ export const Irqchip = { PicMaster: 0, PicSlave: 1, Ioapic: 2 } as const;
 /** Lines of one 8259. */
 const PIC_PINS = 8;
 
-/** Who drives a line: user space, or the kernel's PIT. A line is high while one of them holds it so. */
-export const LineSource = { UserSpace: 0, Irqfd: 1, Pit: 2 } as const;
+/** Who drives a line: user space, an eventfd, the kernel's PIT, a device of the host. A line is high while one of them holds it so. */
+export const LineSource = { UserSpace: 0, Irqfd: 1, Pit: 2, Assigned: 3 } as const;
+
+const NOWHERE: readonly Route[] = [];
 
 /** Where a line leads. */
 export type Route =
@@ -102,9 +105,10 @@ export class IrqRouting {
    * @returns more than 0: how many took it; 0: coalesced; below: ignored
    */
   setLine(gsi: number, high: boolean, source: number, status: boolean, from: KernelCpu): number {
-    this.#count(gsi, high, source);
+    const routes = this.#routes.get(gsi) ?? NOWHERE;
+    if (routes[0]?.type !== "msi") this.#count(gsi, high, source); // a message has no level
     let sum = -1;
-    for (const route of this.#routes.get(gsi) ?? []) {
+    for (const route of routes) {
       const result = this.#drive(route, high, source, status, from);
       if (result >= 0) sum = result + Math.max(sum, 0);
     }
@@ -125,6 +129,13 @@ export class IrqRouting {
     }
     if (route.chip === Irqchip.Ioapic) return chips.ioapic.setLine(route.pin, high, source, status, from);
     return chips.pic.setLine(route.chip * PIC_PINS + route.pin, high, source, from);
+  }
+
+  /** The vCPUs that the message of a line may reach. */
+  targets(gsi: number): readonly Vcpu[] {
+    const [route] = this.routesOf(gsi);
+    if (route?.type !== "msi") return [];
+    return targetsOf(this.vm, this.#irqOf(route.addressLow, route.addressHigh, route.data));
   }
 
   /** `KVM_SIGNAL_MSI`. @returns how many took it; -1: nobody was meant */

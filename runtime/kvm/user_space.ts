@@ -17,7 +17,7 @@ import { Layers } from "../linux/layers.ts";
 import type { KernelCpu } from "../linux/kernel_cpu.ts";
 import type { MemoryUser } from "../linux/memory.ts";
 import type { CpuMask, Sender, Task } from "../linux/task.ts";
-import type { MsiXRoute } from "./assigned_device.ts";
+import type { MsiXLine } from "./assigned_device.ts";
 import { AssignedFunction, type FunctionOwner } from "./assigned_function.ts";
 import { KvmCalls } from "./calls.ts";
 import { CAPABILITIES, type CapabilityName } from "./capabilities.ts";
@@ -152,8 +152,8 @@ export class KvmProcess {
   }
 
   /** `VFIO_DEVICE_SET_IRQS` on a device's descriptor; undefined, or strerror of the error. */
-  setVfioIrqs(fd: number, routes: readonly MsiXRoute[], by: Task): string | undefined {
-    return (this.calls.descriptors.get(fd) as VfioDeviceFile).setIrqs(routes, by)?.message;
+  setVfioIrqs(fd: number, lines: readonly MsiXLine[], by: Task): string | undefined {
+    return (this.calls.descriptors.get(fd) as VfioDeviceFile).setIrqs(lines, by)?.message;
   }
 
   /** The board of a machine, as its kernel's first instructions reach it. @param by in whose name that is served */

@@ -218,6 +218,7 @@ export class Vcpu {
           yield steps.vcpuSwitch;
         }
         if (this.thread!.cpu !== cpu.id) return this.#leave("online");
+        if (this.attention || this.signalPending) continue; // something came while others ran
       }
       registers.interruptFlag = false;
       this.mode = "in guest"; // before the requests are looked at: whoever comes later sends a kick

@@ -8,8 +8,8 @@
  * *Modelled*: opening a group that is viable and nobody else has; MSI-X whose vectors are irqfds of a machine; reset.
  *
  * *Not modelled*: containers and DMA mappings (a device reaches the memory that its guest tells it), regions (an access
- * reaches the device at once), MSI and INTx, posted interrupts. The routes of `KVM_SET_GSI_ROUTING` and the descriptors
- * of `KVM_IRQFD` are given with `VFIO_DEVICE_SET_IRQS` in one.
+ * reaches the device at once), MSI and INTx, posted interrupts. The descriptors of
+ * `KVM_IRQFD` are given with `VFIO_DEVICE_SET_IRQS` in one.
  *
  * @module
  */
@@ -19,7 +19,7 @@ import { EINVAL, ENODEV, ENOENT, ENOTTY, type Errno } from "../linux/errno.ts";
 import type { IommuGroup } from "../linux/iommu_groups.ts";
 import type { PciDevice } from "../linux/pci_device.ts";
 import type { Task } from "../linux/task.ts";
-import { AssignedDevice, type MsiXRoute } from "./assigned_device.ts";
+import { AssignedDevice, type MsiXLine } from "./assigned_device.ts";
 import { failure, KernelFile } from "./descriptors.ts";
 import type { IoctlCall } from "./ioctl_call.ts";
 import type { Vm } from "./vm.ts";
@@ -90,12 +90,12 @@ export class VfioDeviceFile extends KernelFile {
    *
    * @param by the task whose access to the device it follows from
    */
-  setIrqs(routes: readonly MsiXRoute[], by: Task): Errno | void {
+  setIrqs(lines: readonly MsiXLine[], by: Task): Errno | void {
     const { assigned } = this;
     const here = assigned.vm.kvm.host.cpus[by.cpu]!;
     assigned.deassignIrqs(here);
-    if (routes.length === 0) return;
-    for (const route of routes) assigned.route(route);
+    if (lines.length === 0) return;
+    for (const line of lines) assigned.setLine(line);
     return assigned.assignIrqs(here) ?? (assigned.irqsAssigned ? undefined : EINVAL);
   }
 

@@ -81,11 +81,6 @@ export class Vm {
     return this.vcpus.filter((vcpu) => vcpu.slaveCpu >= 0).map((vcpu) => vcpu.slaveCpu);
   }
 
-  /** A message-signalled interrupt of the guest's: `vector` for the vCPU whose APIC id is `destination`. */
-  signalMsi(destination: number, vector: number, from: KernelCpu): void {
-    this.vcpus.find(({ apic }) => apic.id === destination)?.interrupt(vector, from);
-  }
-
   /** `vcpu_scan_ioapic()`: which EOIs of `vcpu` the I/O APIC wants to know. */
   scanIoapic(vcpu: Vcpu): void {
     if (this.chips === null) vcpu.lapic.scanRequested = false;

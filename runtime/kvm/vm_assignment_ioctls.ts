@@ -82,9 +82,6 @@ export class AssignedDevices {
   }
 }
 
-/** Where an entry leads whose line has no route: to nobody; patch 18 gives the device vector 255. */
-const NO_ROUTE = { destination: -1, vector: 255 };
-
 /** The handlers. */
 export const assignmentHandlers: Handlers<VmFile> = {
   *KVM_ASSIGN_PCI_DEVICE({ devices }, call): Activity<Outcome> {
@@ -130,9 +127,7 @@ export const assignmentHandlers: Handlers<VmFile> = {
     if (request === null) return EFAULT;
     const device = file.devices.get(request.get("assigned_dev_id"));
     if (device === undefined) return ENODEV;
-    for (const [entry, line] of file.devices.lines(device)) {
-      device.route({ entry, ...file.messageOf(line) ?? NO_ROUTE });
-    }
+    for (const [entry, gsi] of file.devices.lines(device)) device.setLine({ entry, gsi });
     const failed = device.assignIrqs(call.cpu);
     yield file.vm.kvm.steps.createVm;
     return failed ?? 0;

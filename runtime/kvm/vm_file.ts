@@ -183,13 +183,6 @@ export class VmFile extends KernelFile {
     return this.vm.chips?.routing ?? this.#messagesOnly;
   }
 
-  /** The message that line `gsi` leads to; `undefined`: none. */
-  messageOf(gsi: number): { destination: number; vector: number } | undefined {
-    const route = this.routing?.routesOf(gsi)[0];
-    if (route?.type !== "msi") return undefined;
-    return { destination: (route.addressLow >>> 12) & 0xff, vector: route.data & 0xff };
-  }
-
   /**
    * A line changes, as `kvm_set_irq()` does it.
    *

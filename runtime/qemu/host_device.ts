@@ -5,8 +5,11 @@
  */
 
 import type { Activity } from "../../hw/sim/activity.ts";
-import type { FunctionOwner } from "../kvm/assigned_function.ts";
+import type { FunctionOwner, MsiXMessage } from "../kvm/assigned_function.ts";
 import type { AssignedFunction, KvmProcess, Task } from "../kvm/user_space.ts";
+import { Ioctl } from "../kvm/ioctls.ts";
+import type { CallValue } from "../kvm/marshal.ts";
+import type { RequestName } from "../kvm/uapi/requests.ts";
 import type { IrqRoutes } from "./irq_routes.ts";
 
 /** Where a device is in the guest. */
@@ -17,21 +20,13 @@ export interface GuestPlace {
   readonly memoryBase: number;
 }
 
-/** Where the guest wants the interrupt of an MSI-X entry. */
-export interface GuestRoute {
-  readonly entry: number;
-  /** APIC id of the vCPU. */
-  readonly destination: number;
-  readonly vector: number;
-}
-
 /** One assigned device. */
 export abstract class HostDevice implements FunctionOwner {
   /** What the guest sees; `undefined` until {@linkcode realize} has succeeded. */
   function: AssignedFunction | undefined;
   /** Lines for the terminal that came up later. */
   readonly messages: string[] = [];
-  /** The routes that are in force, as text; empty: none. */
+  /** The messages that are in force, as text; empty: none. */
   #routed = "";
 
   /**
@@ -56,18 +51,26 @@ export abstract class HostDevice implements FunctionOwner {
    */
   abstract realize(task: Task, option: string, place: GuestPlace): Activity<string[]>;
 
-  /** Gives the guest's routes a way. @returns whether they have one */
-  protected abstract connect(routes: readonly GuestRoute[]): boolean;
+  /** Gives the guest's messages lines. @returns whether they have some */
+  protected abstract connect(messages: readonly MsiXMessage[]): boolean;
 
   /** Takes it away again. */
   protected abstract disconnect(): void;
 
   /** The guest has written MSI-X Message Control. */
-  msiXChanged(routes: readonly GuestRoute[]): void {
-    const wanted = routes.length === 0 ? "" : JSON.stringify(routes);
+  msiXChanged(messages: readonly MsiXMessage[]): void {
+    const wanted = messages.length === 0 ? "" : JSON.stringify(messages);
     if (wanted === this.#routed) return;
     if (this.#routed !== "") this.disconnect();
-    this.#routed = wanted !== "" && this.connect(routes) ? wanted : "";
+    this.#routed = wanted !== "" && this.connect(messages) ? wanted : "";
+  }
+
+  /** `ioctl` on the machine, at the instant of the guest's access; a failure is kept as a message. */
+  protected ioctl(request: RequestName, ...args: CallValue[]): number {
+    const { process } = this;
+    const result = process.calls.callAtOnce("ioctl", [this.vm, Ioctl[request], ...args], this.thread());
+    if (result < 0) this.messages.push(`${request}: ${process.strerror(-result)}`);
+    return result;
   }
 
   /** The machine is reset, and the device with it. */

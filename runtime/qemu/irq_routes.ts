@@ -16,19 +16,17 @@ const PIC_MASTER = 0, PIC_SLAVE = 1, IOAPIC = 2;
 const PIC_PINS = 8, IOAPIC_PINS = 24;
 /** Line 0, the PIT's, comes to the I/O APIC on pin 2. */
 const PIT_PIN = 2;
-/** Base of the addresses of messages. */
-const MESSAGE_ADDRESS = 0xfee0_0000;
 
 /** The table of one machine. */
 export class IrqRoutes {
   /** Messages, by line. */
-  readonly #messages = new Map<number, { readonly destination: number; readonly vector: number }>();
+  readonly #messages = new Map<number, { readonly address: number; readonly data: number }>();
 
   /** A free line, which leads to a message from now on. */
-  addMessage(destination: number, vector: number): number {
+  addMessage(address: number, data: number): number {
     let line = IOAPIC_PINS;
     while (this.#messages.has(line)) line++;
-    this.#messages.set(line, { destination, vector });
+    this.#messages.set(line, { address, data });
     return line;
   }
 
@@ -53,10 +51,10 @@ export class IrqRoutes {
       const entry = table.part("entries", RoutingEntry, index++).set("gsi", line).set("type", IRQCHIP);
       entry.part("u", RoutingUnion).part("irqchip", RoutingIrqchip).set("irqchip", chip).set("pin", pin);
     }
-    for (const [line, { destination, vector }] of this.#messages) {
+    for (const [line, { address, data }] of this.#messages) {
       const entry = table.part("entries", RoutingEntry, index++).set("gsi", line).set("type", MSI);
       entry.part("u", RoutingUnion).part("msi", RoutingMsi)
-        .set("address_lo", MESSAGE_ADDRESS | ((destination & 0xff) << 12)).set("data", vector);
+        .set("address_lo", address).set("data", data);
     }
     return table as unknown as View;
   }

@@ -7,11 +7,9 @@
  */
 
 import type { Activity } from "../../hw/sim/activity.ts";
-import { Ioctl } from "../kvm/ioctls.ts";
-import type { CallValue } from "../kvm/marshal.ts";
-import type { RequestName } from "../kvm/uapi/requests.ts";
+import type { MsiXMessage } from "../kvm/assigned_function.ts";
 import type { Task } from "../kvm/user_space.ts";
-import { type GuestPlace, type GuestRoute, HostDevice } from "./host_device.ts";
+import { type GuestPlace, HostDevice } from "./host_device.ts";
 
 /** EBUSY, as a system call returns it. */
 const BUSY = -16;
@@ -44,26 +42,19 @@ export class PciAssign extends HostDevice {
   }
 
   /** KVM gets the lines and where they lead, and what they say gets a host interrupt. */
-  protected override connect(routes: readonly GuestRoute[]): boolean {
-    this.#ioctl("KVM_ASSIGN_SET_MSIX_NR", this.host, routes.length);
-    this.#lines = routes.map(({ destination, vector }) => this.routes.addMessage(destination, vector));
-    for (const [index, { entry }] of routes.entries()) {
-      this.#ioctl("KVM_ASSIGN_SET_MSIX_ENTRY", this.host, this.#lines[index]!, entry);
+  protected override connect(messages: readonly MsiXMessage[]): boolean {
+    this.ioctl("KVM_ASSIGN_SET_MSIX_NR", this.host, messages.length);
+    this.#lines = messages.map(({ address, data }) => this.routes.addMessage(address, data));
+    for (const [index, { entry }] of messages.entries()) {
+      this.ioctl("KVM_ASSIGN_SET_MSIX_ENTRY", this.host, this.#lines[index]!, entry);
     }
-    this.#ioctl("KVM_SET_GSI_ROUTING", this.routes.table());
-    return this.#ioctl("KVM_ASSIGN_DEV_IRQ", this.host) >= 0;
+    this.ioctl("KVM_SET_GSI_ROUTING", this.routes.table());
+    return this.ioctl("KVM_ASSIGN_DEV_IRQ", this.host) >= 0;
   }
 
   protected override disconnect(): void {
-    this.#ioctl("KVM_DEASSIGN_DEV_IRQ", this.host);
+    this.ioctl("KVM_DEASSIGN_DEV_IRQ", this.host);
     this.routes.release(this.#lines.splice(0));
-  }
-
-  #ioctl(request: RequestName, ...args: CallValue[]): number {
-    const { process } = this;
-    const result = process.calls.callAtOnce("ioctl", [this.vm, Ioctl[request], ...args], this.thread());
-    if (result < 0) this.messages.push(`${request}: ${process.strerror(-result)}`);
-    return result;
   }
 }
 

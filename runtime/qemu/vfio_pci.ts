@@ -7,12 +7,15 @@
  */
 
 import type { Activity } from "../../hw/sim/activity.ts";
+import type { MsiXMessage } from "../kvm/assigned_function.ts";
 import type { Task } from "../kvm/user_space.ts";
-import { type GuestPlace, type GuestRoute, HostDevice } from "./host_device.ts";
+import { type GuestPlace, HostDevice } from "./host_device.ts";
 
 /** One assigned device. */
 export class VfioPci extends HostDevice {
   #fd = -1;
+  /** The lines of its irqfds. */
+  #lines: number[] = [];
 
   override *realize(_task: Task, option: string, place: GuestPlace): Activity<string[]> {
     const { process, host } = this;
@@ -51,13 +54,17 @@ export class VfioPci extends HostDevice {
   }
 
   /** Each vector in use becomes an irqfd of the machine. */
-  protected override connect(routes: readonly GuestRoute[]): boolean {
-    const error = this.process.setVfioIrqs(this.#fd, routes, this.thread());
+  protected override connect(messages: readonly MsiXMessage[]): boolean {
+    this.#lines = messages.map(({ address, data }) => this.routes.addMessage(address, data));
+    this.ioctl("KVM_SET_GSI_ROUTING", this.routes.table());
+    const lines = messages.map(({ entry }, index) => ({ entry, gsi: this.#lines[index]! }));
+    const error = this.process.setVfioIrqs(this.#fd, lines, this.thread());
     if (error !== undefined) this.messages.push(`vfio: Error: Failed to setup MSIX fds: ${error}`);
     return error === undefined;
   }
 
   protected override disconnect(): void {
     this.process.setVfioIrqs(this.#fd, [], this.thread());
+    this.routes.release(this.#lines.splice(0));
   }
 }
