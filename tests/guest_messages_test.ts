@@ -22,8 +22,9 @@ function started(version: KvmVersion = KVM_VERSIONS["3.5"], device = "-device pc
     rig,
     `qemu-kvm -smp 3 -cpu qemu64,+x2apic -no-kvm-pit ${device}`,
   );
-  rig.pass(200_000_000);
   const vm = rig.kvm.vms[0]!;
+  rig.until(() => vm.assigned.every(({ irqsAssigned }) => irqsAssigned));
+  rig.pass(200_000_000);
   const taken = [0, 0, 0];
   for (const cpu of guest!.cpus) {
     cpu.vectorIrq.set(VECTOR, {

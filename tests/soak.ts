@@ -142,6 +142,7 @@ export function soak(run: SoakRun): SoakResult {
   }
   const random = engine.random.stream("soak");
   const guest = lab.guests.get("vm0");
+  const vm = guest?.machine.file.vm;
   const hostIrqs = lab.software.irqs.list().filter(({ name }) => /^eth\d/.test(name)).map(({ irq }) => irq);
   const online = lab.host.cpus.filter(({ state }) => state === "online").length;
   const assignedIrqs = vm?.assigned.flatMap((device) => device.interrupts().map(({ irq }) => irq)) ?? [];

@@ -26,6 +26,7 @@ import { MainLoop } from "./main_loop.ts";
 import { Monitor } from "./monitor.ts";
 import type { QemuOptions } from "./options.ts";
 import { PciAssign } from "./pci_assign.ts";
+import { PowerButton, type PowerPorts } from "./power_button.ts";
 import { type VcpuStatus, vcpuStatus } from "./status.ts";
 import { VfioPci } from "./vfio_pci.ts";
 import { PublishedVcpu, VcpuThread, type VcpuThreadOwner } from "./vcpu_thread.ts";
@@ -51,7 +52,7 @@ export interface GuestRequest {
   /** Its emulated network card: the driver reads the cause register, and the card's line falls. */
   readonly readNetworkCause: () => void;
   /** Ports of the PM1a event and control registers, as the firmware's tables tell them; undefined: no ACPI. */
-  readonly powerPorts: { readonly event: number; readonly control: number } | undefined;
+  readonly powerPorts: PowerPorts | undefined;
 }
 
 /** A kernel as far as QEMU knows it: code that its CPUs execute from their reset on. */
@@ -101,16 +102,8 @@ const DEVICE_MEMORY_STEP = 0x0010_0000;
 
 /** KVM_CAP_X86_DISABLE_EXITS and its flag for HLT. */
 const DISABLE_EXITS = 143, DISABLE_HLT = 2;
-/** ACPI's PM1a registers: event status, and control, where a guest switches the machine off (SLP_EN, S5). */
-const POWER_PORTS = {
-  "2012": { event: 0xb000, control: 0xb004 },
-  today: { event: 0x600, control: 0x604 },
-} as const;
-const SLEEP_ENABLE = 0x2000;
-/** PWRBTN_STS: the button has been pressed; writing the bit clears it. */
-const BUTTON_STATUS = 0x100;
-/** Lines of ACPI's interrupt and of the emulated network card. */
-const POWER_LINE = 9, NETWORK_LINE = 11;
+/** The line of the emulated network card. */
+const NETWORK_LINE = 11;
 /** ELCR of the second 8259, and what the firmware writes there: the PCI lines 10 and 11 are level-triggered. */
 const ELCR = { port: 0x4d1, pciLines: 0x0c } as const;
 const SIGHUP = 1, SIGINT = 2, SIGTERM = 15, SIGKILL = 9;
@@ -150,9 +143,8 @@ export class QemuMachine implements VcpuThreadOwner {
   #canHaveSlaves = false;
   /** The line of its emulated network card. */
   readonly networkLine: DeviceLine = new DeviceLine(() => this.file, NETWORK_LINE);
-  readonly #powerLine = new DeviceLine(() => this.file, POWER_LINE);
-  /** PM1a event status. */
-  #powerStatus = 0;
+  /** `null`: a machine without ACPI. */
+  readonly #power: PowerButton | null;
   readonly #routes = new IrqRoutes();
   #slaveCpus: number[] = [];
   #terminatedBy: { readonly signal: number; readonly sender: Sender | null } | null = null;
@@ -170,6 +162,7 @@ export class QemuMachine implements VcpuThreadOwner {
     readonly terminal: Terminal,
   ) {
     this.features = [...options.cpuFeatures.on].join(",");
+    this.#power = options.acpi ? new PowerButton(() => this.file, options.era) : null;
     this.loop = new MainLoop(process);
     process.onKill = (from) => this.kill(from);
     process.onSignal = (signal, from, sender) => this.#signalled(signal, from, sender);
@@ -279,7 +272,7 @@ export class QemuMachine implements VcpuThreadOwner {
       functions: this.assigned.map((device) => device.function!),
       board,
       readNetworkCause: () => this.networkLine.lower(process.cpuOf(main())),
-      powerPorts: options.acpi ? POWER_PORTS[options.era] : undefined,
+      powerPorts: this.#power?.ports,
     });
   }
 
@@ -371,8 +364,8 @@ export class QemuMachine implements VcpuThreadOwner {
     yield* this.stop(main);
     if (this.killed) return;
     for (const device of this.assigned) device.reset();
-    this.#powerStatus = 0;
-    for (const line of [this.networkLine, this.#powerLine]) line.lower(process.cpuOf(main));
+    this.networkLine.lower(process.cpuOf(main));
+    this.#power?.reset(process.cpuOf(main));
     this.#guest = this.#createGuest(main);
     this.#stoppedNs = -1; // the new kernel's clock begins anew
     for (const { file } of this.threads) yield* file.reset();
@@ -383,22 +376,14 @@ export class QemuMachine implements VcpuThreadOwner {
 
   /** `system_powerdown`: the power button. */
   *powerDown(main: Task): Activity {
-    if (!this.options.acpi) return;
-    this.#powerStatus |= BUTTON_STATUS;
-    this.#powerLine.raise(this.process.cpuOf(main));
+    this.#power?.press(this.process.cpuOf(main));
     yield* this.process.cpuOf(main).sendPendingIpis();
   }
 
   /** @inheritdoc */
   *portWritten(port: number, value: number, thread: Task): Activity {
     const { options } = this;
-    if (!options.acpi) return;
-    const { event, control } = POWER_PORTS[options.era];
-    if (port === event) {
-      this.#powerStatus &= ~value;
-      if (this.#powerStatus === 0) this.#powerLine.lower(this.process.cpuOf(thread));
-    }
-    if (port !== control || (value & SLEEP_ENABLE) === 0) return;
+    if (!this.#power?.write(port, value, this.process.cpuOf(thread))) return;
     if (options.noShutdown) {
       this.runState = "shutdown"; // this thread sees it before its next KVM_RUN
       for (const other of this.threads) {
@@ -410,9 +395,7 @@ export class QemuMachine implements VcpuThreadOwner {
 
   /** @inheritdoc */
   portRead(port: number): number {
-    return this.options.acpi && port === POWER_PORTS[this.options.era].event
-      ? this.#powerStatus
-      : 0xffff_ffff;
+    return this.#power?.read(port) ?? 0xffff_ffff;
   }
 
   // ---- its end ----
