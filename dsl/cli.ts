@@ -267,7 +267,8 @@ function runOptions(line: Line, host: HostPort): RunOptions | string | number {
   }
   const refused = eraRefusal(era, row ?? systemNamed(era.system)!, kernel ?? era.kernel);
   if (refused !== undefined) return `${command}: ${refused}`;
-  if (values.has("trace")) return `${command}: --trace: not yet: traces cannot be written to files`;
+  const trace = values.get("trace");
+  if (trace !== undefined && line.words.length > 1) return `${command}: --trace: expected one script`;
   const seed = integer(line, "seed", 1, 0);
   if (typeof seed === "string") return seed;
   const profiles = readProfiles(line, host);
@@ -282,6 +283,7 @@ function runOptions(line: Line, host: HostPort): RunOptions | string | number {
     json: flags.has("json"),
     verbose: flags.has("verbose"),
     positional: line.positional,
+    ...(trace === undefined ? {} : { trace }),
   };
 }
 

@@ -30,6 +30,8 @@ under /root/FOLDER, so ". ./other.rtk" finds them. Nothing runs if one of the sc
                   on standard output; the script's output goes to standard error. A script or profile that is wrong, and a
                   script that stands still, is a line {"version":1,"error":{…}} there, and a message on standard error
   --profile FILE  parameters on top of the default ones, or idle-fit; may be given more than once
+  --trace FILE    the host's kernel events as ftrace's text, to a name with .txt, .trace or .ftrace at its end; needs
+                  permission to write it
 
 Ctrl-C ends the command that runs, as in a shell: a trap for INT runs, and the script goes on where the command has
 taken the signal and ended by itself, as cyclictest and ping do.

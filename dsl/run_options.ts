@@ -20,6 +20,8 @@ export interface RunOptions {
   readonly verbose: boolean;
   /** Which sample of the last measurement to explain afterwards; results are not printed then. */
   readonly explain?: ExplainRequest;
+  /** Where the kernel's events are written to. */
+  readonly trace?: string;
   /** `$1 $2 …`. */
   readonly positional: readonly string[];
 }

@@ -20,6 +20,7 @@ import { atOnce } from "./slices.ts";
 import { ShellSyntaxError } from "./syntax_error.ts";
 import { explanation } from "./words/explain.ts";
 import { laboratoryWords } from "./words/index.ts";
+import { traceNameProblem } from "./words/trace.ts";
 
 /** A script that parses. */
 export interface Source {
@@ -109,6 +110,13 @@ async function runOne(
       tell({ kind: "profile", file, line, column, message: messages[i]!, status: 1 }, host, options.json);
     }
     return 1;
+  }
+  if (options.trace !== undefined) {
+    const problem = traceNameProblem(options.trace) ?? session.tracing.writeTo(options.trace);
+    if (problem !== undefined) {
+      const message = `rtkvm: run: --trace ${options.trace}: ${problem}`;
+      return tell({ kind: "file", file: options.trace, message, status: 1 }, host, options.json);
+    }
   }
   session.shell.positional = [...options.positional];
   session.onProgress = (name, fraction) => {

@@ -278,7 +278,7 @@ export class Session {
     this.journal.boots++;
     const lab = this.#build(whole);
     if (this.#unwatch !== null) this.#unwatch = this.#watch();
-    this.tracing.follow();
+    this.tracing.follow("boot");
     this.onLab("boot");
     this.shell.machine = this.#host;
     lab.computer("host")!.adoptShell(this.shell.pid);
@@ -370,7 +370,7 @@ export class Session {
     other.onProgress = (name, fraction) => this.onProgress(name, fraction);
     other.#setCheck(false);
     this.#setCheck(this.#unwatch !== null);
-    this.tracing.follow();
+    this.tracing.follow("travel");
     this.onLab("travel");
     if (!this.#foreground.wentBack()) return;
     // The rest of the command that goes back is no part of the run that it leads to.
@@ -417,6 +417,7 @@ export class Session {
       this.#interrupted = false;
       if (this.#wasInterrupted) this.stops.stopped(this.now, "^C");
       this.#wasInterrupted = false;
+      this.tracing.flush();
     }
   }
 

@@ -1,5 +1,5 @@
 /**
- * Prints the host's kernel events as they happen, in the lines of its ftrace.
+ * Prints the host's kernel events as they happen, in the lines of its ftrace; or writes them to a file of the computer.
  *
  * @module
  */
@@ -16,23 +16,76 @@ export interface TraceFilter {
   readonly fields: ReadonlyMap<string, string | number>;
 }
 
+/** A file that lines go to. */
+interface TraceFile {
+  readonly path: string;
+  lines: { readonly event: number; readonly text: string }[];
+  /** It holds all of them. */
+  isWritten: boolean;
+}
+
 /** Tracing of one session; it follows the session to whatever laboratory that goes on with. */
 export class Tracing implements TraceSink {
   /** Any of them; none: all events. `null`: it is off. */
   filters: readonly TraceFilter[] | null = null;
   #engine: Engine | undefined;
+  #file: TraceFile | undefined;
 
   /** Of `session`. */
   constructor(readonly session: Session) {}
 
-  /** Switches it on, or off. */
-  set(filters: readonly TraceFilter[] | null): void {
-    this.filters = filters;
-    this.follow();
+  /** Where the lines go; undefined: to the user. */
+  get path(): string | undefined {
+    return this.#file?.path;
   }
 
-  /** The session has another laboratory. */
-  follow(): void {
+  /** Switches it on, or off: a file is complete then. Answers how many lines that has. */
+  set(filters: readonly TraceFilter[] | null): number {
+    this.filters = filters;
+    const lines = this.#file?.lines.length ?? 0;
+    if (filters === null) {
+      this.flush();
+      this.#file = undefined;
+    }
+    this.#listen();
+    return lines;
+  }
+
+  /** From now on the lines go to a file, instead of what was there; switched on where it was off. Answers why they cannot. */
+  writeTo(path: string): string | undefined {
+    const { files } = this.session.options;
+    if (files === undefined) return "no files of a computer are given here";
+    const problem = files.write(path, this.session.lab.software.ftrace.file([]));
+    if (problem !== undefined) return problem;
+    this.flush();
+    this.#file = { path, lines: [], isWritten: true };
+    this.set(this.filters ?? []);
+  }
+
+  /** Has the file hold what has been traced up to now. */
+  flush(): void {
+    const file = this.#file;
+    if (file === undefined || file.isWritten) return;
+    const { options: { files }, lab, io } = this.session;
+    const problem = files!.write(file.path, lab.software.ftrace.file(file.lines.map(({ text }) => text)));
+    file.isWritten = true;
+    if (problem === undefined) return;
+    io.err(`trace: ${file.path}: ${problem}: off\n`);
+    this.#file = undefined;
+    this.set(null);
+  }
+
+  /** The session has another laboratory: a fresh one, or one at another instant, behind which nothing has happened yet. */
+  follow(how: "boot" | "travel"): void {
+    const file = this.#file, { event } = this.session.now;
+    if (how === "travel" && file !== undefined) {
+      file.lines = file.lines.filter((line) => line.event <= event);
+      file.isWritten = false;
+    }
+    this.#listen();
+  }
+
+  #listen(): void {
     this.#engine?.recordTo(this, false);
     this.#engine = this.filters === null ? undefined : this.session.lab.engine;
     this.#engine?.recordTo(this, true);
@@ -42,7 +95,11 @@ export class Tracing implements TraceSink {
   record(record: TraceRecord): void {
     const { lab, io } = this.session;
     for (const line of lab.software.ftrace.lines(record, ({ name }, cpu) => this.#wants(name, cpu, record))) {
-      io.out(`${line}\n`);
+      if (this.#file === undefined) io.out(`${line}\n`);
+      else {
+        this.#file.lines.push({ event: record.event, text: line });
+        this.#file.isWritten = false;
+      }
     }
   }
 

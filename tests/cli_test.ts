@@ -91,7 +91,7 @@ Deno.test("wrong use has status 2 and says what was meant", async () => {
     ["run x.rtk --kernel linux-3.4.4", "did you mean"],
     ["run x.rtk --seed 1.5", "expected an integer"],
     ["run x.rtk --seed", "expected a value"],
-    ["run x.rtk --trace t.txt", "not yet"],
+    ["run x.rtk y.rtk --trace t.txt", "expected one script"],
     ["run x.rtk --loops 3", "takes no --loops"],
     ["demo --loops 0", "1 or more"],
     ["demo --strict", "takes no --strict"],

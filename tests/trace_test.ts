@@ -2,7 +2,10 @@
  * `trace`: the kernel's own events, in the lines that its ftrace has of them (`arch/x86/kvm/trace.h` of Linux 3.5).
  */
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { SessionRig } from "./session_rig.ts";
+import { main } from "../dsl/cli.ts";
+import { Session } from "../dsl/session.ts";
+import { laboratoryWords } from "../dsl/words/index.ts";
+import { FakeHost, SessionRig } from "./session_rig.ts";
 
 function busy(): SessionRig {
   const rig = new SessionRig({ system: "kvm" });
@@ -56,4 +59,55 @@ Deno.test("tracing changes nothing, and what is none is refused", () => {
   const other = busy();
   other.ok("run 20ms");
   assertEquals(rig.lab.engine.stateHash(), other.lab.engine.stateHash());
+});
+
+Deno.test("trace FILE writes what the kernel's own trace file would be, and that follows the user back", () => {
+  const rig = busy();
+  const before = rig.lab.engine.stateHash();
+  rig.ok("trace exit; trace exits.txt");
+  assertEquals(rig.lab.engine.stateHash(), before);
+  assertMatch(rig.ok("trace"), /^trace is on: kvm_exit, to exits\.txt\n/);
+  assertEquals(traced(rig.ok("run 20ms")), [], "nothing of it goes to the user");
+  const whole = rig.files.get("exits.txt")!;
+  const [head, ...rest] = [whole.split("\n").filter((line) => line.startsWith("#")), ...traced(whole)];
+  assert(rest.length > 2);
+  const own = rig.ok("cat /sys/kernel/debug/tracing/trace").split("\n");
+  assertEquals(
+    head.filter((line) => !line.includes("entries")),
+    own.filter((line) => /^#(?!.*entries)/.test(line)),
+  );
+  assertMatch(
+    whole,
+    new RegExp(`^# tracer: nop\n#\n# entries-in-buffer/entries-written: ${rest.length}/${rest.length} `),
+  );
+  rig.ok("run until exit; back 300");
+  const shorter = traced(rig.files.get("exits.txt")!);
+  assert(shorter.length < rest.length, "what has not happened yet is not in it");
+  assertMatch(rig.ok("run 5ms; trace off"), /exits\.txt: \d+ events\n$/);
+  const last = rig.files.get("exits.txt")!;
+  assertEquals(traced(last).slice(0, shorter.length), shorter);
+  rig.ok("run 20ms");
+  assertEquals(rig.files.get("exits.txt"), last, "it is off");
+});
+
+Deno.test("a trace that cannot be written is refused, and nothing is traced then", () => {
+  const rig = busy();
+  assertMatch(rig.run("trace x.dat").err, /trace: x\.dat: only ftrace's text is written/);
+  assertMatch(rig.run("trace x.txt exit").err, /expected no more words/);
+  assertMatch(rig.ok("trace"), /^trace is off\n/);
+  const bare = new Session({ io: { out() {}, err: (text) => void (said += text) }, words: laboratoryWords });
+  let said = "";
+  assertEquals(bare.runScript("trace x.txt", "x.rtk"), 1);
+  assertMatch(said, /trace: x\.txt: no files of a computer are given here/);
+});
+
+Deno.test("run --trace FILE: the script's whole run as ftrace's text", async () => {
+  const host = new FakeHost({ "x.rtk": ". /root/scripts/setup.rtk; run 5ms\n", "setup.rtk": "sleep 0.01\n" });
+  assertEquals(await main(["run", "x.rtk", "--trace", "out/x.txt"], host), 0);
+  assert(traced(host.written.get("out/x.txt")!).some((line) => line.includes(": sched_switch: ")));
+  assertEquals(await main(["run", "x.rtk", "--trace", "x.json"], host), 1);
+  assertMatch(host.stderr, /rtkvm: run: --trace x\.json: only ftrace's text/);
+  host.problem = "Permission denied";
+  assertEquals(await main(["run", "x.rtk", "--trace", "x.txt"], host), 1);
+  assertMatch(host.stderr, /--trace x\.txt: Permission denied/);
 });

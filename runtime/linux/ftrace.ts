@@ -266,13 +266,14 @@ export class Ftrace implements TraceSink {
   }
 
   #text(): string {
-    const { modern } = this.options;
     const most = Math.floor(this.#bufferKb * 1024 / ENTRY_BYTES) * this.kernel.cpus.length;
-    const entries = this.#entries.slice(-most);
-    const lines = entries.map((entry) => this.#line(entry));
-    const counts =
-      `# entries-in-buffer/entries-written: ${entries.length}/${this.#written}   #P:${this.#online}`;
-    return [`# tracer: nop\n#\n${counts}\n#`, ...headOf(modern), ...lines, ""].join("\n");
+    return this.file(this.#entries.slice(-most).map((entry) => this.#line(entry)), this.#written);
+  }
+
+  /** What `trace` would be if these lines were in the buffer, of so many that were ever written. */
+  file(lines: readonly string[], written = lines.length): string {
+    const counts = `# entries-in-buffer/entries-written: ${lines.length}/${written}   #P:${this.#online}`;
+    return [`# tracer: nop\n#\n${counts}\n#`, ...headOf(this.options.modern), ...lines, ""].join("\n");
   }
 
   #line({ timeNs, cpu, task, pid, flags, text }: Entry): string {
