@@ -299,7 +299,8 @@ export class LogicalCpu {
       case Op.VmEntry:
         return this.#begin(step, costs.vmEntry);
       case Op.Cpuid:
-        return this.#begin(step, costs.cpuid);
+      case Op.Rdtsc:
+        return this.#begin(step, step.op === Op.Cpuid ? costs.cpuid : costs.rdtsc);
       default:
         return this.#begin(step, costs.deviceAccess);
     }

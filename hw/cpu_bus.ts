@@ -21,6 +21,7 @@ export const processorCosts = parameters({
   msrAccess: ns("RDMSR or WRMSR that does not exit"),
   deviceAccess: ns("IN, OUT, or a load or store to device registers that does not exit"),
   cpuid: ns("CPUID that does not exit"),
+  rdtsc: ns("RDTSC"),
 });
 
 /** Values of {@linkcode processorCosts}. */
@@ -38,6 +39,8 @@ export interface ProcessorBus {
   readPort(cpu: LogicalCpu, port: number): number;
   /** Performs a store to physical address `address`, outside RAM. */
   store(cpu: LogicalCpu, address: number, value: number): void;
+  /** The time-stamp counter as software on `cpu` reads it. */
+  timeStamp(cpu: LogicalCpu): number;
   /** Performs a load from physical address `address`, outside RAM. */
   load(cpu: LogicalCpu, address: number): number;
 }
@@ -65,6 +68,8 @@ export function access(cpu: LogicalCpu, op: OpCode): number | undefined {
       return 0;
     case Op.Load:
       return bus.load(cpu, address);
+    case Op.Rdtsc:
+      return bus.timeStamp(cpu);
     default:
       throw new Error(`Operation ${op} is no access`);
   }

@@ -44,6 +44,7 @@ export {
   DeliveryMode,
   EOI_MSR,
   type Ipi,
+  MSR_TSC,
   MSR_TSC_DEADLINE,
   x2apicMsr,
   x2apicOffset,

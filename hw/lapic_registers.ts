@@ -78,6 +78,8 @@ export function x2apicOffset(msr: number): number {
 
 /** The x2APIC's EOI register. */
 export const EOI_MSR = x2apicMsr(Apic.EOI);
+/** IA32_TIME_STAMP_COUNTER. */
+export const MSR_TSC = 0x10;
 /** IA32_TSC_DEADLINE. */
 export const MSR_TSC_DEADLINE = 0x6e0;
 

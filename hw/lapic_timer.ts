@@ -111,13 +111,17 @@ export class LapicTimer {
     this.expiresNs = startNs + (this.mode === TimerMode.Periodic ? Math.max(ns, this.minimumPeriodNs) : ns);
   }
 
-  /** Arms the TSC-deadline timer; 0 disarms it. Other modes ignore it. */
-  startDeadline(deadline: number, nowNs: number): void {
+  /**
+   * Arms the TSC-deadline timer; 0 disarms it. Other modes ignore it.
+   *
+   * @param offset how far the counter of the deadline is ahead of the clock: a guest's may be, by its TSC offset
+   */
+  startDeadline(deadline: number, nowNs: number, offset = 0): void {
     if (this.mode !== TimerMode.TscDeadline) return;
     this.deadline = deadline;
     this.expiresNs = deadline === 0
       ? NEVER
-      : Math.max(nowNs, Math.ceil((deadline * this.tsc.ns) / this.tsc.ticks));
+      : Math.max(nowNs, Math.ceil(((deadline - offset) * this.tsc.ns) / this.tsc.ticks));
   }
 
   /** It stands still; initial count and deadline keep their values. */

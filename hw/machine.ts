@@ -18,6 +18,7 @@ import {
   DeliveryMode,
   type Ipi,
   LocalApic,
+  MSR_TSC,
   MSR_TSC_DEADLINE,
   x2apicOffset,
 } from "./lapic.ts";
@@ -148,7 +149,12 @@ export class Machine implements ProcessorBus {
     }
     if (msr === MSR_TSC_DEADLINE) return cpu.apic.timer.deadline;
     if (msr === MSR_APIC_BASE) return this.#apicBases[cpu.id];
-    return undefined;
+    return msr === MSR_TSC ? this.timeStamp(cpu) : undefined;
+  }
+
+  /** @inheritdoc */
+  timeStamp({ vmcs }: LogicalCpu): number {
+    return vmcs === null ? this.tsc() : vmcs.guestTsc(this.tsc());
   }
 
   /** @inheritdoc */

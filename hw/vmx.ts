@@ -4,8 +4,8 @@
  * *Document*: Intel SDM vol. 3C, "Virtual Machine Control Structures", "VM Entries", "VM Exits".
  *
  * *Modelled*: pin-based controls (external-interrupt exiting, NMI exiting, virtual NMIs, preemption timer), primary
- * processor-based controls (interrupt-window and NMI-window exiting, HLT exiting, MSR bitmaps), the MSR bitmap, the
- * VM-entry interruption-information field, exit reasons and qualification, the IDT-vectoring information field, guest
+ * processor-based controls (interrupt-window and NMI-window exiting, TSC offsetting, HLT exiting, MSR bitmaps), the MSR
+ * bitmap, the VM-entry interruption-information field, exit reasons and qualification, the IDT-vectoring information field, guest
  * RFLAGS.IF, blocking by NMI and activity state HLT.
  *
  * *Not modelled*: the TPR shadow, EPT structures (an access to memory-mapped APIC registers exits by its address),
@@ -37,6 +37,8 @@ export const Pin = {
 export const Primary = {
   /** Bit 2: exit as soon as the guest could take an interrupt. */
   InterruptWindowExiting: 1 << 2,
+  /** Bit 3: what the guest reads of the time-stamp counter is the processor's plus the TSC offset. */
+  UseTscOffsetting: 1 << 3,
   /** Bit 7: HLT causes a VM exit. */
   HltExiting: 1 << 7,
   /** Bit 22: exit as soon as there is no virtual-NMI blocking. */
@@ -177,6 +179,8 @@ export class Vmcs {
   entryPathFactor = 0;
   /** VMX-preemption timer value at entry. Only 0 ("exit before the first instruction") is modelled. */
   preemptionTimerValue = 0;
+  /** TSC offset, ticks. */
+  tscOffset = 0n;
   /** Basic reason of the last exit. */
   exitReason = 0;
   /** Qualification of the last exit. */
@@ -228,9 +232,17 @@ export class Vmcs {
         return address >>> 12 === APIC_PAGE >>> 12 ? ExitReason.ApicAccess : ExitReason.EptMisconfig;
       case Op.Cpuid:
         return ExitReason.Cpuid;
+      case Op.Rdtsc: // "RDTSC exiting" is clear: nobody here sets it
+        return -1;
       default:
         throw new Error(`Operation ${op} is not modelled in guest mode`);
     }
+  }
+
+  /** What the guest reads where the processor's time-stamp counter stands at `tsc`. */
+  guestTsc(tsc: number): number {
+    if ((this.primary & Primary.UseTscOffsetting) === 0) return tsc;
+    return Number(BigInt.asUintN(64, BigInt(tsc) + this.tscOffset));
   }
 
   /** Whether an entry may inject an event of that type: "Checks on Guest RIP and RFLAGS", "… on Guest Non-Register State". */
@@ -254,7 +266,9 @@ export class Vmcs {
   hashInto(hash: StateHash): void {
     hash.word(this.pinBased).word(this.primary).text(this.msrBitmap.name).word(this.entryInterruptionInfo);
     hash.number(this.entryPathFactor).number(this.preemptionTimerValue).word(this.interruptibility);
-    hash.flag(this.ept.mapped).word(this.exitReason).number(this.exitQualification).word(
+    hash.text(String(this.tscOffset)).flag(this.ept.mapped).word(this.exitReason).number(
+      this.exitQualification,
+    ).word(
       this.exitInterruptionInfo,
     ).word(this.idtVectoringInfo);
     this.msrBitmap.hashInto(hash);

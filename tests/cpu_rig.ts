@@ -22,6 +22,7 @@ export const COST = {
   msrAccess: 41,
   deviceAccess: 251,
   cpuid: 71,
+  rdtsc: 7,
 } as const;
 
 /** From the ICR write to the other processor's APIC, ns. */

@@ -87,6 +87,12 @@ export const EXPOSURES: Readonly<Record<string, Exposure>> = {
   M8: { system: "talk", cpu: "qemu64", kinds: ["double EOI", "stuck ISR"] },
   M9: { system: "talk", kinds: ["wrong owner", "missed kick"] },
   M10: { system: "delivery+eoi", kinds: ["wrong owner"] },
+  M12: {
+    system: "talk",
+    kernel: "linux-3.8.0",
+    cpu: "qemu64,+x2apic,+tsc-deadline",
+    kinds: ["wrong time"],
+  },
   M13: { system: "talk", kinds: ["wrong owner", "lost interrupt"] },
 };
 

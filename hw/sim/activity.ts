@@ -36,6 +36,8 @@ export const Op = {
   Cpuid: 11,
   /** A transition of the hardware's own (interrupt delivery, VM exit): no interrupt comes in between. */
   Transition: 12,
+  /** RDTSC: the time-stamp counter is the step's result. */
+  Rdtsc: 13,
 } as const;
 
 /** One of the values of {@linkcode Op}. */
@@ -138,6 +140,8 @@ export const STORE = new Step(Op.Store, "store", HARDWARE, 0, false);
 export const LOAD = new Step(Op.Load, "load", HARDWARE, 0, false);
 /** CPUID. */
 export const CPUID = new Step(Op.Cpuid, "cpuid", HARDWARE, 0, false);
+/** RDTSC. */
+export const RDTSC = new Step(Op.Rdtsc, "rdtsc", HARDWARE, 0, false);
 /** Work that never ends: an endless loop. Interrupts suspend it as they do any work. */
 export function endless(name: string, layer: Layer): Step {
   return new Step(Op.Work, name, layer, Infinity, false);

@@ -18,7 +18,8 @@ const TLB_VECTORS = { first: 0xcf, count: 32 };
 
 /**
  * The builds, by name. 6.18.0 is today's: its interfaces are its own, its code paths and
- * costs are those of the others. 2.6.32 is one whose device handlers run with interrupts on. CONFIG_HZ and CONFIG_NO_HZ
+ * costs are those of the others. 3.8.0 sets its timer by TSC deadline where CPUID shows it; 2.6.32 is one whose device
+ * handlers run with interrupts on. CONFIG_HZ and CONFIG_NO_HZ
  * are assumed: the talk does not say; 250 is the default of `kernel/Kconfig.hz`. That the RT kernel writes its timer once
  * on the way out of idle, and 3.4.0 twice, is what slide 25's rows identify; a periodic tick is the one configuration of
  * the time that does so.
@@ -46,6 +47,14 @@ export const KERNELS: Readonly<Record<string, KernelBuild>> = {
     noHz: false,
     realTime: true,
     tlbVectors: TLB_VECTORS,
+    interfaces: "3.5",
+  },
+  "linux-3.8.0": {
+    release: "3.8.0",
+    hz: 250,
+    noHz: true,
+    realTime: false,
+    tscDeadline: true,
     interfaces: "3.5",
   },
   "linux-6.18.0": { release: "6.18.0", hz: 250, noHz: true, realTime: false, interfaces: "6.18" },

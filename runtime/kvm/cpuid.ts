@@ -44,7 +44,7 @@ const FEATURES: readonly (readonly [leaf: number, register: Register, names: str
     "pni pclmulqdq - - - - - - - ssse3 - - fma cx16 - - - - - sse4_1 sse4_2 x2apic movbe popcnt tsc_deadline_timer aes " +
     "xsave - avx f16c rdrand hypervisor",
   ],
-  [7, "ebx", "fsgsbase - - bmi1 - avx2 - smep bmi2 erms"],
+  [7, "ebx", "fsgsbase tsc_adjust - bmi1 - avx2 - smep bmi2 erms"],
   [0x8000_0001, "edx", `${"- ".repeat(11)}syscall ${"- ".repeat(8)}nx - - - - - - rdtscp - lm`],
   [0x8000_0001, "ecx", "lahf_lm"],
 ];

@@ -9,8 +9,9 @@
  * @module
  */
 
-import { Apic, x2apicMsr } from "../../hw/lapic.ts";
+import { Apic, MSR_TSC_DEADLINE, x2apicMsr } from "../../hw/lapic.ts";
 import { MsrBitmap, Pin } from "../../hw/vmx.ts";
+import type { Kvm } from "./kvm.ts";
 import type { Vcpu } from "./vcpu.ts";
 
 /** What a patched KVM can do; a system's row. Read when registers are set up, never while they are in use. */
@@ -63,13 +64,19 @@ export function normalBitmap(): MsrBitmap {
   return new MsrBitmap("normal");
 }
 
-/** The bitmap of direct mode. */
-export function slaveBitmap(capabilities: DirectCapabilities): MsrBitmap {
+/** The bitmap of direct mode. @param exposesDeadline whether IA32_TSC_DEADLINE is open where the timer is the guest's */
+export function slaveBitmap(capabilities: DirectCapabilities, exposesDeadline = false): MsrBitmap {
   const bitmap = new MsrBitmap("slave");
   if (capabilities.eoi) bitmap.open(x2apicMsr(Apic.EOI), "rw");
   if (capabilities.timer) bitmap.open(x2apicMsr(Apic.TMICT), "rw").open(x2apicMsr(Apic.TMCCT), "rw");
   if (capabilities.divideConfiguration) bitmap.open(x2apicMsr(Apic.TDCR), "rw");
+  if (capabilities.timer && exposesDeadline) bitmap.open(MSR_TSC_DEADLINE, "rw");
   return bitmap;
+}
+
+/** Whether direct mode gives the guest the processor's own timer: the bitmap of slaves opens its initial count. */
+export function ownsTimer({ slaveBitmap }: Kvm): boolean {
+  return !slaveBitmap.intercepts(x2apicMsr(Apic.TMICT), true);
 }
 
 /**

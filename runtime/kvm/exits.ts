@@ -9,7 +9,7 @@ import { Apic, apicRegisterName, EOI_MSR, x2apicMsr, x2apicOffset } from "../../
 import { EventType, ExitReason, interruptionInfo } from "../../hw/vmx.ts";
 import type { KernelCpu } from "../linux/kernel_cpu.ts";
 import { Vector } from "../linux/vectors.ts";
-import { setDirectMode } from "./direct.ts";
+import { ownsTimer, setDirectMode } from "./direct.ts";
 import { readMemory, writeMemory } from "./device_memory.ts";
 import { readMsr, writeMsr } from "./msrs.ts";
 import type { Vcpu } from "./vcpu.ts";
@@ -62,23 +62,21 @@ export function completeExit(vcpu: Vcpu, cpu: KernelCpu, reason: number): Step |
       if (vcpu.lapic.hasMsr(msr)) return writeApic(vcpu, cpu, x2apicOffset(msr), value);
       const low = value >>> 0;
       const rest = writeMsr(vcpu, msr, { low, high: (value - low) / 0x1_0000_0000 }, false, cpu);
+      vcpu.tracepoint("kvm_msr", { rw: "write", index: msr, data: value, fault: rest === undefined });
       if (rest !== undefined) {
         vmcs.skipInstruction();
         return rest;
       }
-      vcpu.tracepoint("kvm_msr", { rw: "write", index: msr, data: value, fault: true });
       injectFault(vcpu);
       return null;
     }
     case ExitReason.MsrRead: {
       const msr = registers.address;
       const value = readMsr(vcpu, msr);
-      if (value !== undefined) {
-        vmcs.skipInstruction(value.high * 0x1_0000_0000 + value.low);
-        return null;
-      }
-      vcpu.tracepoint("kvm_msr", { rw: "read", index: msr, data: 0, fault: true });
-      injectFault(vcpu);
+      const data = value === undefined ? 0 : value.high * 0x1_0000_0000 + value.low;
+      vcpu.tracepoint("kvm_msr", { rw: "read", index: msr, data, fault: value === undefined });
+      if (value === undefined) injectFault(vcpu);
+      else vmcs.skipInstruction(data);
       return null;
     }
     case ExitReason.ExternalInterrupt: // the host's handler has run when interrupts were switched on
@@ -166,7 +164,7 @@ function writeApic(vcpu: Vcpu, cpu: KernelCpu, offset: number, value: number): S
       return lapic.write(offset, value, cpu) ?? null;
     case Apic.LVTT: {
       const vector = value & 0xff;
-      const physical = slave && ownsTimer(vcpu);
+      const physical = slave && ownsTimer(kvm);
       if (physical && vector !== 0 && vector !== Vector.LocalTimer) {
         kvm.host.log(`kvm: slave cpu ${cpu.id}: timer vector ${vector} is not ${Vector.LocalTimer}`);
         injectFault(vcpu);
@@ -179,7 +177,7 @@ function writeApic(vcpu: Vcpu, cpu: KernelCpu, offset: number, value: number): S
     case Apic.TDCR:
       vmcs.skipInstruction();
       lapic.write(offset, value, cpu);
-      return slave && ownsTimer(vcpu) ? cpu.apicWrite(Apic.TDCR, value) : null;
+      return slave && ownsTimer(kvm) ? cpu.apicWrite(Apic.TDCR, value) : null;
     default: {
       const rest = lapic.write(offset, value, cpu);
       // Of the xAPIC's page, a write that finds no register is lost.
@@ -188,11 +186,6 @@ function writeApic(vcpu: Vcpu, cpu: KernelCpu, offset: number, value: number): S
       return rest ?? null;
     }
   }
-}
-
-/** Whether direct mode gives the guest the processor's own timer: the bitmap of slaves opens its initial count. */
-function ownsTimer({ vm: { kvm } }: Vcpu): boolean {
-  return !kvm.slaveBitmap.intercepts(TMICT_MSR, true);
 }
 
 /** #GP for the guest, injected with the next entry. */

@@ -71,7 +71,7 @@ export class Kvm {
     const wrong = contradiction(capabilities);
     if (wrong !== undefined) throw new RangeError(wrong);
     this.steps = kvmSteps(costs);
-    this.slaveBitmap = slaveBitmap(capabilities);
+    this.slaveBitmap = slaveBitmap(capabilities, protocol.exposesDeadline);
     this.tscRatio = machine.cpus[0]!.apic.timer.tsc;
     const { startup } = machine;
     machine.startup = (cpu) => this.booting.get(cpu.id)?.() ?? startup(cpu);

@@ -28,16 +28,18 @@ import {
   hasReservedBits,
   isLegalTransition,
 } from "../../hw/lapic_base.ts";
-import { LVT_MASKED, SVR_SUPPRESS_BROADCAST } from "../../hw/lapic_registers.ts";
+import { LVT_MASKED, MSR_TSC_DEADLINE, SVR_SUPPRESS_BROADCAST } from "../../hw/lapic_registers.ts";
 import { TimerMode } from "../../hw/lapic_timer.ts";
 import { VectorSet } from "../../hw/vector_set.ts";
 import { EINVAL, type Errno } from "../linux/errno.ts";
 import { HrTimer } from "../linux/hrtimer.ts";
 import type { KernelCpu } from "../linux/kernel_cpu.ts";
+import { ownsTimer } from "./direct.ts";
 import { startHostTimer } from "./host_timer.ts";
 import { deliver, type LapicIrq } from "./irq_delivery.ts";
 import type { MsrValue } from "./msrs.ts";
 import type { ApicFeatures, ApicVersion } from "./lapic_rules.ts";
+import { hostDeadline } from "./tsc.ts";
 import type { Vcpu } from "./vcpu.ts";
 
 /** LINT0 open for the 8259: unmasked, delivery mode ExtINT. */
@@ -380,9 +382,14 @@ export class KvmLapic {
   setDeadline(value: number, cpu: KernelCpu): Step | null {
     const { core } = this;
     if (core.timer.mode !== TimerMode.TscDeadline || !core.hardwareEnabled) return null;
+    const { vm: { kvm }, vmcs } = this.vcpu;
     this.timerPending = false;
-    core.timer.startDeadline(value, this.vcpu.vm.kvm.host.nowNs);
-    return this.#startTimer(cpu);
+    if (cpu.state !== "slave" || !ownsTimer(kvm)) {
+      core.timer.startDeadline(value, kvm.host.nowNs, Number(vmcs.tscOffset));
+      return this.#startTimer(cpu);
+    }
+    core.timer.deadline = value; // patch 20: the processor's own timer, which compares with the processor's counter
+    return cpu.registers.wrmsr(MSR_TSC_DEADLINE, hostDeadline(this.vcpu, value));
   }
 
   /** `apic_has_pending_timer()`: a masked one waits until it is unmasked. */
@@ -469,19 +476,15 @@ export class KvmLapic {
     this.#cancelTimer();
     this.arbitrationPriority = 0;
     const { timer } = core;
-    const mode = (core.register(Apic.LVTT) >>> 17) & this.#timerModes();
+    const mode = ((core.register(Apic.LVTT) & core.rules.rows.get(Apic.LVTT)!.mask) >>> 17) & 3; // bits that there are
     if ((mode === TimerMode.TscDeadline) !== (timer.mode === TimerMode.TscDeadline)) timer.stop();
     timer.mode = mode;
     const { nowNs } = vm.kvm.host;
-    if (mode === TimerMode.TscDeadline) timer.startDeadline(timer.deadline, nowNs);
-    else timer.resume(registers[Apic.TMCCT >>> 4]!, nowNs);
+    if (mode === TimerMode.TscDeadline) {
+      timer.startDeadline(timer.deadline, nowNs, Number(vcpu.vmcs.tscOffset));
+    } else timer.resume(registers[Apic.TMCCT >>> 4]!, nowNs);
     vm.chips?.ioapic.restoreRtc(vcpu);
     return this.#startTimer(cpu);
-  }
-
-  /** Mode bits that the LVT timer entry has. */
-  #timerModes(): number {
-    return (this.core.rules.rows.get(Apic.LVTT)!.mask >>> 17) & 3;
   }
 
   /** Adds KVM's part of the state to `hash`; the device adds itself. */

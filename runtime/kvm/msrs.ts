@@ -3,16 +3,24 @@
  *
  * *Document*: Linux 3.5 and 6.18 `arch/x86/kvm/x86.c` (`kvm_set_msr_common()`, `kvm_get_msr_common()`).
  *
- * *Modelled*: IA32_APIC_BASE, IA32_TSC_DEADLINE, the x2APIC's registers. Any other one is refused, as one that KVM does
- * not know.
+ * *Modelled*: IA32_APIC_BASE, IA32_TSC, IA32_TSC_ADJUST, IA32_TSC_DEADLINE, the x2APIC's registers. Any other one is
+ * refused, as one that KVM does not know.
  *
  * @module
  */
 
 import type { Step } from "../../hw/sim/activity.ts";
-import { MSR_TSC_DEADLINE, x2apicOffset } from "../../hw/lapic.ts";
+import { MSR_TSC, MSR_TSC_DEADLINE, x2apicOffset } from "../../hw/lapic.ts";
 import { MSR_APIC_BASE } from "../../hw/lapic_base.ts";
 import type { KernelCpu } from "../linux/kernel_cpu.ts";
+import {
+  adjustment,
+  guestTsc,
+  guestWritesTsc,
+  guestWritesTscAdjust,
+  hasTscAdjust,
+  MSR_TSC_ADJUST,
+} from "./tsc.ts";
 import type { Vcpu } from "./vcpu.ts";
 
 /** A value of 64 bits. */
@@ -44,14 +52,26 @@ export function writeMsr(
       return lapic.setBase(value, byUserSpace) ? null : undefined;
     case MSR_TSC_DEADLINE:
       return lapic.setDeadline(value, cpu);
+    case MSR_TSC:
+      guestWritesTsc(vcpu, wide(low, high));
+      return null;
+    case MSR_TSC_ADJUST:
+      if (!hasTscAdjust(vcpu)) return undefined;
+      guestWritesTscAdjust(vcpu, wide(low, high));
+      return null;
     default:
       return undefined;
   }
 }
 
 /** `kvm_get_msr()`. @returns undefined: refused */
-export function readMsr({ lapic }: Vcpu, msr: number): MsrValue | undefined {
+export function readMsr(vcpu: Vcpu, msr: number): MsrValue | undefined {
+  const { lapic } = vcpu;
   switch (msr) {
+    case MSR_TSC:
+      return halves(Number(guestTsc(vcpu)));
+    case MSR_TSC_ADJUST:
+      return hasTscAdjust(vcpu) ? halves(Number(adjustment(vcpu))) : undefined;
     case MSR_APIC_BASE:
       return halves(lapic.base);
     case MSR_TSC_DEADLINE:
@@ -59,6 +79,10 @@ export function readMsr({ lapic }: Vcpu, msr: number): MsrValue | undefined {
     default:
       return lapic.readMsr(msr);
   }
+}
+
+function wide(low: number, high: number): bigint {
+  return BigInt(high) << 32n | BigInt(low);
 }
 
 function halves(value: number): MsrValue {

@@ -32,6 +32,8 @@ export interface Protocol {
   readonly deviceVector: "guest" | "host";
   /** Whether the host's timer is shut on a dedicated CPU before a guest has it (slide 21, patch 20). */
   readonly shutsHostTimer: boolean;
+  /** Whether the guest's own TSC-deadline register is open although its counter runs with an offset (slide 21). */
+  readonly exposesDeadline: boolean;
   /** Whether the host's interrupts leave a CPU that is taken from Linux (slide 14). */
   readonly movesHostInterrupts: boolean;
 }
@@ -47,6 +49,7 @@ export const PROTOCOL: Protocol = {
   registersGuestVectors: true,
   deviceVector: "guest",
   shutsHostTimer: true,
+  exposesDeadline: false,
   movesHostInterrupts: true,
 };
 
@@ -130,6 +133,12 @@ export const MUTANTS: readonly Mutant[] = [
     protocol: { shutsHostTimer: false },
   },
   {
+    id: "M12",
+    title: "IA32_TSC_DEADLINE is exposed in spite of the TSC offset: the timer fires by the host's counter",
+    source: "slide 21",
+    protocol: { exposesDeadline: true },
+  },
+  {
     id: "M13",
     title: "interrupts of the host's devices stay on a CPU that is taken from Linux",
     source: "slide 14; seapath/ansible issue 865; tuned pull request 364",
@@ -140,7 +149,6 @@ export const MUTANTS: readonly Mutant[] = [
 /** Mutants of the list that the model cannot make, and what is missing. */
 export const UNMODELLED_MUTANTS: Readonly<Record<string, string>> = {
   M11: "an assigned device's INTx line is not modelled",
-  M12: "guests use the timer's counter, not IA32_TSC_DEADLINE, and their TSC has no offset",
   M14:
     "time is booked by the processor itself, step by step: there is no stamp that software could take too late",
 };

@@ -16,14 +16,14 @@
  */
 
 import { MSR_APIC_BASE } from "../../hw/lapic_base.ts";
-import { MSR_TSC_DEADLINE } from "../../hw/lapic.ts";
+import { MSR_TSC, MSR_TSC_DEADLINE } from "../../hw/lapic.ts";
 import type { Step } from "../../hw/sim/activity.ts";
 import type { KernelCpu } from "../linux/kernel_cpu.ts";
 import { readMsr, writeMsr } from "./msrs.ts";
+import { guestTsc, MSR_TSC_ADJUST, TSC_ADJUST_SINCE, writeTsc } from "./tsc.ts";
 import type { Vcpu } from "./vcpu.ts";
 import { has, type KvmVersion, type Since } from "./versions.ts";
 
-const MSR_TSC = 0x10;
 const MSR_EFER = 0xc000_0080;
 const MSR_MCG_CAP = 0x179;
 
@@ -62,7 +62,7 @@ const ROWS: readonly Row[] = [
   { msr: KVM_CLOCK + 1 },
   { msr: KVM_CLOCK + 2 }, // asynchronous page faults
   { msr: KVM_CLOCK + 3 }, // steal time
-  { msr: 0x3b, since: "3.8" }, // IA32_TSC_ADJUST
+  { msr: MSR_TSC_ADJUST, since: TSC_ADJUST_SINCE },
   { msr: 0x48, since: "4.16" }, // IA32_SPEC_CTRL
   { msr: 0x174 }, // IA32_SYSENTER_CS, _ESP, _EIP
   { msr: 0x175, valid: canonical },
@@ -100,7 +100,7 @@ export function readUserMsr(vcpu: Vcpu, msr: number): bigint | undefined {
   const { state } = vcpu;
   switch (msr) {
     case MSR_TSC:
-      return BigInt.asUintN(64, hostTsc(vcpu) + state.tscOffset);
+      return guestTsc(vcpu);
     case MSR_EFER:
       return state.sregs.big("efer");
     case MSR_MCG_CAP:
@@ -129,7 +129,7 @@ export function writeUserMsr(
   const { state } = vcpu;
   switch (msr) {
     case MSR_TSC:
-      state.tscOffset = value - hostTsc(vcpu);
+      writeTsc(vcpu, value);
       return null;
     case MSR_EFER:
       if ((value & ~EFER_BITS) !== 0n) return undefined;
@@ -154,8 +154,4 @@ function isApicMsr(msr: number): boolean {
 function rowOf({ vm: { kvm } }: Vcpu, msr: number): Row | undefined {
   const row = BY_MSR.get(msr);
   return row === undefined || (row.since !== undefined && !has(kvm.version, row.since)) ? undefined : row;
-}
-
-function hostTsc({ vm: { kvm } }: Vcpu): bigint {
-  return BigInt(Math.floor((kvm.host.nowNs * kvm.tscRatio.ticks) / kvm.tscRatio.ns));
 }

@@ -30,6 +30,7 @@ import { setDirectMode } from "./direct.ts";
 import { completeExit, exitCost } from "./exits.ts";
 import { KvmLapic } from "./lapic.ts";
 import { VcpuEvents } from "./vcpu_events.ts";
+import { startTsc, writeTsc } from "./tsc.ts";
 import { hostTscKhz, VcpuState } from "./vcpu_state.ts";
 import type { Vm } from "./vm.ts";
 
@@ -112,6 +113,7 @@ export class Vcpu {
     this.vmcs.pinBased |= Pin.VirtualNmis; // setup_vmcs_config(): wherever the processor has them
     this.vmcs.ept = vm.ept;
     this.state = new VcpuState(hostTscKhz(vm.kvm.tscRatio));
+    startTsc(this);
     vm.kvm.host.engine.register(`${vm.name} vcpu${id}`, this);
   }
 
@@ -144,6 +146,7 @@ export class Vcpu {
     this.vmcs.primary &= ~WINDOWS;
     this.reset(false);
     this.state.reset();
+    writeTsc(this, 0n);
     this.faulted = false;
   }
 

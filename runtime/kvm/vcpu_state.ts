@@ -45,8 +45,6 @@ export class VcpuState {
   cpuid: readonly CpuidView[] = [];
   /** MSRs that are registers and nothing else, where they have been set. */
   readonly msrs = new Map<number, bigint>();
-  /** The guest's TSC minus the host's. */
-  tscOffset = 0n;
   /** Rate of the guest's TSC, kHz. */
   tscKhz: number;
   /** IA32_MCG_CAP. */
@@ -67,7 +65,6 @@ export class VcpuState {
     for (const { bytes } of [this.regs, this.sregs, this.fpu, this.debugregs, this.xsave]) bytes.fill(0);
     this.xcr0 = 1n;
     this.msrs.clear();
-    this.tscOffset = 0n;
     this.regs.set("rip", 0xfff0).set("rflags", 2).set("rdx", 0x600);
     const { sregs } = this;
     sregs.set("cr0", CR0_RESET);
@@ -87,7 +84,7 @@ export class VcpuState {
       for (const byte of bytes) if (byte !== 0) hash.word(byte);
     }
     for (const [index, value] of [...this.msrs, ...this.mcBanks]) hash.word(index).text(String(value));
-    hash.text(`${this.xcr0} ${this.tscOffset} ${this.mcgCap} ${this.signalMask}`).number(this.tscKhz);
+    hash.text(`${this.xcr0} ${this.mcgCap} ${this.signalMask}`).number(this.tscKhz);
   }
 }
 

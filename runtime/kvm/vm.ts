@@ -15,6 +15,7 @@ import { IrqRouting } from "./irq_routing.ts";
 import type { Kvm } from "./kvm.ts";
 import { KvmPic } from "./pic.ts";
 import type { Pit } from "./pit.ts";
+import type { TscWrite } from "./tsc.ts";
 import { Vcpu } from "./vcpu.ts";
 
 /** Eventfds that writes of the guest signal. */
@@ -47,6 +48,8 @@ export class Vm {
   readonly assigned: AssignedDevice[] = [];
   /** The domain of the remapping unit in which its devices reach memory; 0 is the host's. */
   readonly domain: number;
+  /** The last write of its vCPUs' time-stamp counters; null: none has been made. */
+  tscWrite: TscWrite | null = null;
   /** HLT of its vCPUs does not exit (`KVM_X86_DISABLE_EXITS_HLT`). */
   haltsInGuestMode = false;
 

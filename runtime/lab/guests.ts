@@ -129,7 +129,13 @@ function makeGuest(lab: Lab, request: GuestRequest): Software {
     background: values.guestBackground,
     memory: { mib: request.memoryMiB },
   });
-  for (const cpu of kernel.cpus) cpu.x2apic = request.x2apic;
+  const identity = guestIdentity(lab, request);
+  const deadline = release.tscDeadline === true &&
+    DEADLINE_FLAGS.some((flag) => identity.flags.includes(flag));
+  for (const cpu of kernel.cpus) {
+    cpu.x2apic = request.x2apic;
+    cpu.deadlineClock = deadline ? lab.kvm.tscRatio : null; // its rate is told by kvm-clock
+  }
   const bus = new PciBus();
   bus.plug({ functions: () => request.functions });
   const software = new Software(kernel, lab.machine, bus, {
@@ -141,7 +147,7 @@ function makeGuest(lab: Lab, request: GuestRequest): Software {
     effects: lab.software.effects, // behind an assigned function are the host's devices
     commandLine: "root=/dev/vda1 ro console=ttyS0",
     interfaces: INTERFACES[interfaces],
-    identity: guestIdentity(lab, request),
+    identity,
   }, true);
   const acknowledge = work("timer_interrupt", Layers.GuestKernel, values.linux.deviceHandler);
   // The PIT's line: a kernel whose timer is the local APIC's has nothing to do there.
@@ -160,6 +166,9 @@ function makeGuest(lab: Lab, request: GuestRequest): Software {
   kernel.startUp.atBoot(init);
   return software;
 }
+
+/** The TSC deadline among a processor's features: Linux's name, and QEMU's. */
+const DEADLINE_FLAGS = ["tsc_deadline_timer", "tsc-deadline"];
 
 /** What the processors of the host have and KVM does not hand on (`kvm_dev_ioctl_get_supported_cpuid()`). */
 const KEPT_BACK: ReadonlySet<string> = new Set(

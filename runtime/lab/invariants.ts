@@ -14,6 +14,7 @@
  * | `double EOI`            | an EOI came to a local APIC that had nothing in service                               |
  * | `stuck ISR`             | a vector is in service and no handler runs that could end it                          |
  * | `entry field overwritten` | an event that waited for the VM entry has been replaced by another one              |
+ * | `wrong time`            | a guest's own timer fires elsewhen than its time-stamp counter says                   |
  * | `time`                  | the times of a processor's layers and its idle time do not add up                     |
  *
  * The watch reads trace records and the state behind them, and changes nothing. A violation is reported once for each
@@ -23,7 +24,7 @@
  */
 
 import type { LogicalCpu } from "../../hw/cpu.ts";
-import { Apic, EOI_MSR, type LocalApic, x2apicMsr } from "../../hw/lapic.ts";
+import { Apic, EOI_MSR, type LocalApic, MSR_TSC_DEADLINE, x2apicMsr } from "../../hw/lapic.ts";
 import { FrameKind, type RegisterFile } from "../../hw/register_file.ts";
 import type { TraceRecord, TraceSink } from "../../hw/sim/trace.ts";
 import { Primary } from "../../hw/vmx.ts";
@@ -42,6 +43,7 @@ export type ViolationKind =
   | "double EOI"
   | "stuck ISR"
   | "entry field overwritten"
+  | "wrong time"
   | "time";
 
 /** An invariant that does not hold. */
@@ -68,6 +70,8 @@ export function violationText({ kind, where, text, event, timeNs }: Violation): 
 const KICK_BOUND_NS = 100_000;
 /** A slave CPU acknowledges with its next exit at the latest, as soon: a fraction of a millisecond. */
 const SHOOTDOWN_BOUND_NS = 1_000_000;
+/** So much may lie between a guest's deadline and its timer, ns: the emulation of the write takes a microsecond or two. */
+const DEADLINE_BOUND_NS = 10_000;
 /** The EOI register's place in the xAPIC's page. */
 const EOI_ADDRESS = 0xfee0_00b0;
 /** The initial count: writing it arms the timer. */
@@ -84,6 +88,8 @@ export class Invariants implements TraceSink {
   readonly #requested: Set<number>[];
   /** Since when a virtual interrupt has been waiting in guest mode, by vCPU. */
   readonly #waiting = new Map<Vcpu, number>();
+  /** When its timer is due by the deadline that it has written, as its own counter counts, by vCPU. */
+  readonly #deadlines = new Map<Vcpu, number>();
   /** The event that waits in a vCPU's entry field, as its tracepoint named it. */
   readonly #toEnter = new Map<string, string>();
   #dropped = 0;
@@ -142,6 +148,7 @@ export class Invariants implements TraceSink {
   #request({ where, fields, name }: TraceRecord): void {
     const id = Number(/\d+$/.exec(where)?.[0]);
     if (name === "NMI" || typeof fields.vector !== "number") return;
+    if (fields.by === "timer") this.#timer(id);
     if (this.lab.machine.cpus[id]!.running) this.#pendingRequest = { id, vector: fields.vector };
   }
 
@@ -197,6 +204,27 @@ export class Invariants implements TraceSink {
     }
   }
 
+  // ---- deadlines ----
+
+  /** The guest writes IA32_TSC_DEADLINE, whether that exits or not. One that has passed already is due at once. */
+  #deadline(vcpu: Vcpu | undefined, value: number): void {
+    if (vcpu === undefined) return;
+    if (value === 0) this.#deadlines.delete(vcpu);
+    else this.#deadlines.set(vcpu, Math.max(value, vcpu.vmcs.guestTsc(this.lab.machine.tsc())));
+  }
+
+  /** The timer of a processor fires that a vCPU has for itself. */
+  #timer(id: number): void {
+    const vcpu = this.lab.kvm.slaves.get(id);
+    const due = vcpu && this.#deadlines.get(vcpu);
+    if (vcpu === undefined || due === undefined || vcpu.vmcs.msrWriteExits(TMICT_MSR)) return;
+    const { ticks, ns } = this.lab.kvm.tscRatio;
+    const lateNs = Math.round(((vcpu.vmcs.guestTsc(this.lab.machine.tsc()) - due) * ns) / ticks);
+    if (Math.abs(lateNs) <= DEADLINE_BOUND_NS) return;
+    const text = `the timer fires ${Math.abs(lateNs)} ns ${lateNs < 0 ? "before" : "after"} its deadline`;
+    this.#report("wrong time", vcpu.name, text);
+  }
+
   // ---- events to be injected ----
 
   #tracepoint({ name, fields }: TraceRecord): void {
@@ -204,9 +232,7 @@ export class Invariants implements TraceSink {
     switch (name) {
       case "kvm_inj_virq":
       case "kvm_inj_exception": {
-        const vcpu = this.lab.kvm.vms.flatMap(({ vcpus }) => vcpus).find(({ loadedOn }) =>
-          loadedOn?.id === cpu?.id
-        );
+        const vcpu = this.#loaded(cpu);
         if (vcpu === undefined) return;
         const waits = this.#toEnter.get(vcpu.name);
         const event = name === "kvm_inj_virq" ? hex(Number(fields.irq)) : `exception ${fields.vector}`;
@@ -220,6 +246,11 @@ export class Invariants implements TraceSink {
         this.#toEnter.set(vcpu.name, event);
         return;
       }
+      case "kvm_msr":
+        if (fields.rw === "write" && fields.index === MSR_TSC_DEADLINE) {
+          this.#deadline(this.#loaded(cpu), Number(fields.data));
+        }
+        return;
       case "kvm_eoi":
         if (fields.vector === -1) {
           this.#report("double EOI", `vcpu ${fields.apicid}`, "an emulated EOI with nothing in service");
@@ -230,6 +261,9 @@ export class Invariants implements TraceSink {
   // ---- EOI ----
 
   #instruction({ name, fields, where }: TraceRecord): void {
+    if (name === "wrmsr" && fields.address === MSR_TSC_DEADLINE && fields.mode === "guest") {
+      return this.#deadline(this.#running(this.#cpuOf(this.#at!)), Number(fields.value));
+    }
     const eoi = name === "wrmsr" && fields.address === EOI_MSR ||
       name === "store" && fields.address === EOI_ADDRESS;
     if (!eoi || fields.mode === "guest" && name === "store") return; // an access to the page exits, and is emulated
@@ -329,6 +363,11 @@ export class Invariants implements TraceSink {
   #cpuOf({ where }: TraceRecord): LogicalCpu | undefined {
     const match = /^cpu(\d+)$/.exec(where);
     return match === null ? undefined : this.lab.machine.cpus[Number(match[1])];
+  }
+
+  /** The vCPU that is loaded on `cpu`. */
+  #loaded(cpu: LogicalCpu | undefined): Vcpu | undefined {
+    return this.lab.kvm.vms.flatMap(({ vcpus }) => vcpus).find(({ loadedOn }) => loadedOn?.id === cpu?.id);
   }
 
   /** The vCPU that `cpu` executes in guest mode. */

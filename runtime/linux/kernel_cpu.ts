@@ -4,10 +4,10 @@
  * @module
  */
 
-import { type Activity, LOAD, type Routine, type Step, STORE } from "../../hw/sim/activity.ts";
+import { type Activity, LOAD, RDTSC, type Routine, type Step, STORE } from "../../hw/sim/activity.ts";
 import type { StateHash } from "../../hw/sim/state_hash.ts";
-import { Apic, DeliveryMode, x2apicMsr } from "../../hw/lapic.ts";
-import { timerDivisor } from "../../hw/lapic_timer.ts";
+import { Apic, DeliveryMode, MSR_TSC_DEADLINE, x2apicMsr } from "../../hw/lapic.ts";
+import { type ClockRatio, timerDivisor, TimerMode } from "../../hw/lapic_timer.ts";
 import { type InterruptTable, RegisterFile } from "../../hw/register_file.ts";
 import { type ApicWrite, lintWrites } from "./board.ts";
 import { Background, type BackgroundParameters } from "./background.ts";
@@ -30,6 +30,10 @@ const APIC_BASE = 0xfee0_0000;
 const ICR_ASSERT = 0x4000;
 /** The kernel divides the timer's clock by 16 (`APIC_DIVISOR`); TDCR 0x3. */
 const TDCR_DIVIDE_BY_16 = 0x3;
+/** The clock-event device of a TSC deadline counts in so many ticks (`TSC_DIVISOR`), and no fewer than 15 of these. */
+const TSC_DIVISOR = 32, SHORTEST_DEADLINE = 15;
+/** LVT timer entry, bits 18:17: TSC deadline. */
+const LVT_TSC_DEADLINE = TimerMode.TscDeadline << 17;
 
 /** Life of a CPU under hotplug; `slave` is the patched kernel's: runs a vCPU and nothing else. */
 export type CpuState = "offline" | "online" | "slave";
@@ -93,6 +97,8 @@ export class KernelCpu implements InterruptTable {
   readonly vectorIrq = new Map<number, IrqAction>();
   /** Local APIC in x2APIC form: registers are MSRs; else they are mapped memory. */
   x2apic = true;
+  /** The time-stamp counter's clock, where the timer is set by deadlines; null: by counts. */
+  deadlineClock: ClockRatio | null = null;
   /** Timer counts in … */
   timerTicks = 1;
   /** … so many ns, as measured at boot. */
@@ -238,8 +244,18 @@ export class KernelCpu implements InterruptTable {
     const first = this.hrtimers.first!;
     const delta = first.expiresNs - this.kernel.nowNs;
     this.hrtimers.programmedNs = first.expiresNs;
+    if (this.deadlineClock !== null) {
+      return this.registers.call(this.#nextDeadline(delta, this.deadlineClock));
+    }
     const counts = Math.floor((delta * this.timerTicks) / this.timerNs);
     return this.apicWrite(Apic.TMICT, counts < 1 ? 1 : counts);
+  }
+
+  /** lapic_next_deadline(). */
+  *#nextDeadline(delta: number, { ticks, ns }: ClockRatio): Activity {
+    const counts = Math.max(SHORTEST_DEADLINE, Math.floor((delta * ticks) / (ns * TSC_DIVISOR)));
+    const tsc = yield RDTSC;
+    yield this.registers.wrmsr(MSR_TSC_DEADLINE, tsc + counts * TSC_DIVISOR);
   }
 
   /**
@@ -258,7 +274,8 @@ export class KernelCpu implements InterruptTable {
     this.timerTicks = before - after;
     this.timerNs = this.kernel.nowNs - startNs;
     yield this.apicWrite(Apic.TMICT, 0);
-    yield this.apicWrite(Apic.LVTT, Vector.LocalTimer);
+    const mode = this.deadlineClock === null ? 0 : LVT_TSC_DEADLINE;
+    yield this.apicWrite(Apic.LVTT, mode | Vector.LocalTimer);
     this.#roundCalibration();
   }
 

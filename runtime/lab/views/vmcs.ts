@@ -41,6 +41,12 @@ const PRIMARY_BITS: readonly Bit[] = [
     "exits as soon as the guest takes interrupts",
     "off",
   ],
+  [
+    Primary.UseTscOffsetting,
+    "use TSC offsetting",
+    "the guest's counter is the processor's plus the offset",
+    "off",
+  ],
   [Primary.HltExiting, "HLT exiting", "HLT causes a VM exit", "HLT halts the CPU in guest mode"],
   [
     Primary.NmiWindowExiting,
@@ -74,6 +80,7 @@ export function vmcsLines(vmcs: Vmcs): string[] {
       eventText(vmcs.entryInterruptionInfo)
     }`,
     `VMX-preemption timer value    ${vmcs.preemptionTimerValue}`,
+    `TSC offset                    ${vmcs.tscOffset}`,
     `exit reason                   ${vmcs.exitReason} ${exitReasonName(vmcs.exitReason)}`,
     `exit qualification            ${hex(vmcs.exitQualification)}`,
     `VM-exit interruption info     ${hex(vmcs.exitInterruptionInfo)}${eventText(vmcs.exitInterruptionInfo)}`,
