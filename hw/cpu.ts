@@ -22,10 +22,10 @@ import type { StateHash } from "./sim/state_hash.ts";
 import { EOI_MSR, type LocalApic } from "./lapic.ts";
 import {
   Action,
-  atomic,
   GENERAL_PROTECTION,
   nmiExits,
   openWindow,
+  OwnSteps,
   pending,
   recognisable,
   unblockNmis,
@@ -38,6 +38,11 @@ import { instructionQualification, interruptionInfo, Pin, type Vmcs } from "./vm
 
 /** One logical processor. */
 export class LogicalCpu {
+  declare readonly id: number;
+  declare readonly engine: Engine;
+  declare readonly apic: LocalApic;
+  declare readonly bus: ProcessorBus;
+  declare readonly costs: ProcessorCosts;
   /** Its own register file: root operation. */
   root: RegisterFile | null = null;
   /** The register file in use: its own, or the guest-state area of the VMCS it runs. */
@@ -67,24 +72,17 @@ export class LogicalCpu {
   #result = 0;
   readonly #done: Alarm;
   #attention = false;
-  readonly #deliver: Step;
-  readonly #inject: Step;
-  readonly #wake: Step;
-  readonly #exit: Step;
+  readonly #own: OwnSteps;
 
   /** @param id its number, which is also its APIC id */
-  constructor(
-    readonly id: number,
-    readonly engine: Engine,
-    readonly apic: LocalApic,
-    readonly bus: ProcessorBus,
-    readonly costs: ProcessorCosts,
-  ) {
+  constructor(id: number, engine: Engine, apic: LocalApic, bus: ProcessorBus, costs: ProcessorCosts) {
+    this.id = id;
+    this.engine = engine;
+    this.apic = apic;
+    this.bus = bus;
+    this.costs = costs;
     this.#done = engine.alarm(`cpu${id}`, () => this.#stepDone());
-    this.#deliver = atomic("interrupt delivery", costs.interruptDelivery);
-    this.#inject = atomic("event injection", costs.eventInjection);
-    this.#wake = atomic("C1 exit", costs.c1Exit);
-    this.#exit = atomic("VM exit", costs.vmExit);
+    this.#own = new OwnSteps(costs);
     engine.register(`cpu${id}`, this);
   }
 
@@ -123,7 +121,7 @@ export class LogicalCpu {
       }
     } else if (this.registers.halted && recognisable(this)) {
       // Delivery ends activity state HLT; an exit leaves it (SDM, "Architectural State before a VM Exit").
-      this.#run(this.#begin(this.#wake, this.costs.c1Exit));
+      this.#run(this.#begin(this.#own.wake, this.costs.c1Exit));
     }
     // Otherwise software is between two yields: the next boundary recognises it.
   }
@@ -259,8 +257,8 @@ export class LogicalCpu {
         return Action.Resume;
       }
       case Op.Transition:
-        if (step === this.#exit) this.#result = this.currentVmcs!.exitReason;
-        return step === this.#wake ? Action.Resume : Action.Go;
+        if (step === this.#own.exit) this.#result = this.currentVmcs!.exitReason;
+        return step === this.#own.wake ? Action.Resume : Action.Go;
       case Op.VmEntry:
         return this.#enterGuest();
       default: {
@@ -357,7 +355,7 @@ export class LogicalCpu {
       }
       this.#pushHandler(this.registers.idt.nmi(), FrameKind.Nmi);
       if (this.engine.trace !== null) traceInterrupt(this, "NMI", 2);
-      return this.#begin(this.#deliver, this.costs.interruptDelivery);
+      return this.#begin(this.#own.deliver, this.costs.interruptDelivery);
     }
     if (window >= 0) return this.#exitGuest(window);
     if (vmcs !== null && vmcs.externalInterruptExiting) {
@@ -373,7 +371,7 @@ export class LogicalCpu {
     apic.acknowledge(vector);
     this.#attention = pending(this);
     if (this.engine.trace !== null) traceInterrupt(this, `0x${vector.toString(16)}`, vector);
-    return this.#begin(this.#deliver, this.costs.interruptDelivery);
+    return this.#begin(this.#own.deliver, this.costs.interruptDelivery);
   }
 
   /**
@@ -416,7 +414,7 @@ export class LogicalCpu {
     frame.step = null; // the handler's fix-up continues behind the instruction
     frame.result = 0;
     this.#pushHandler(this.registers.idt.exception(GENERAL_PROTECTION), FrameKind.Exception);
-    return this.#begin(this.#deliver, this.costs.interruptDelivery);
+    return this.#begin(this.#own.deliver, this.costs.interruptDelivery);
   }
 
   // ---- guest mode ----
@@ -454,7 +452,7 @@ export class LogicalCpu {
       if (!preempted) {
         this.#attention = pending(this);
         if (entry !== null && !this.#attention && this.#passInjection(entry)) return Action.Go;
-        return this.#begin(this.#inject, this.costs.eventInjection);
+        return this.#begin(this.#own.inject, this.costs.eventInjection);
       }
     }
     if (preempted) return this.#exitGuest(ExitReason.PreemptionTimer); // before the first instruction
@@ -488,7 +486,7 @@ export class LogicalCpu {
     this.registers = this.root!;
     this.registers.interruptFlag = false; // SDM, "Loading Host RIP, RSP, SSP, and RFLAGS"
     if (this.engine.trace !== null) traceExit(this, vmcs);
-    return this.#begin(this.#exit, this.costs.vmExit);
+    return this.#begin(this.#own.exit, this.costs.vmExit);
   }
 
   /** Adds the processor's whole state to `hash`. */

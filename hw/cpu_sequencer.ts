@@ -5,6 +5,7 @@
  */
 
 import type { LogicalCpu } from "./cpu.ts";
+import type { ProcessorCosts } from "./cpu_bus.ts";
 import { HARDWARE, Op, Step } from "./sim/activity.ts";
 import { BLOCKING_BY_NMI, ExitReason, Pin, Primary, type Vmcs } from "./vmx.ts";
 
@@ -26,8 +27,27 @@ export type Action = typeof Action[keyof typeof Action];
 /** #GP. */
 export const GENERAL_PROTECTION = 13;
 
-/** A step of the hardware's own: interrupts wait for its end. */
-export function atomic(name: string, ns: number): Step {
+/** Steps of the hardware's own: interrupts wait for their end. */
+export class OwnSteps {
+  /** Interrupt delivery. */
+  readonly deliver: Step;
+  /** Event injection. */
+  readonly inject: Step;
+  /** The wake-up from C1. */
+  readonly wake: Step;
+  /** A VM exit. */
+  readonly exit: Step;
+
+  /** Makes them, of a processor with these costs. */
+  constructor(costs: ProcessorCosts) {
+    this.deliver = atomic("interrupt delivery", costs.interruptDelivery);
+    this.inject = atomic("event injection", costs.eventInjection);
+    this.wake = atomic("C1 exit", costs.c1Exit);
+    this.exit = atomic("VM exit", costs.vmExit);
+  }
+}
+
+function atomic(name: string, ns: number): Step {
   return new Step(Op.Transition, name, HARDWARE, ns, false);
 }
 

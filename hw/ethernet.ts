@@ -56,6 +56,7 @@ interface Arrival {
 
 /** The ring of a receive queue. */
 export class ReceiveRing {
+  declare readonly size: number;
   /** Frames for which the ring had no room (Missed Packet Count). */
   missed = 0;
   /** Frames that software has taken. */
@@ -69,7 +70,8 @@ export class ReceiveRing {
   #lastTakenNs = -1;
 
   /** @param size descriptors */
-  constructor(readonly size: number) {
+  constructor(size: number) {
+    this.size = size;
     this.#takenBytes = 0; // soon beyond 2^31: V8 shall make room for that from the start (see `Engine`)
   }
 

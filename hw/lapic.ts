@@ -55,6 +55,7 @@ const TIMER: ApicEffect = { kind: "timer" };
 
 /** A local APIC. Holds state, performs nothing. */
 export class LocalApic {
+  declare readonly id: number;
   /** Whether it is in x2APIC form (IA32_APIC_BASE bit 10). */
   x2apic = true;
   /** Interrupts requested. */
@@ -89,7 +90,8 @@ export class LocalApic {
    * @param id the APIC id @param bus the timer's clock before division @param tsc the time-stamp counter's clock
    * @param rules where it differs from others
    */
-  constructor(readonly id: number, bus: ClockRatio, tsc: ClockRatio, rules: ApicRules = INTEL_RULES) {
+  constructor(id: number, bus: ClockRatio, tsc: ClockRatio, rules: ApicRules = INTEL_RULES) {
+    this.id = id;
     this.timer = new LapicTimer(bus, tsc);
     this.#rules = rules;
     this.#lowestVector = rules.lowestVector;
@@ -396,7 +398,7 @@ export class LocalApic {
   /** Takes `vector` back out of the request register: a level-triggered line that fell, a virtual one revoked. */
   withdraw(vector: number): void {
     this.irr.delete(vector);
-    this.#refresh();
+    if (vector === this.#highestIrr) this.#highestIrr = this.irr.highest();
   }
 
   /** Whether anything is in service. */

@@ -40,6 +40,8 @@ export function timerDivisor(tdcr: number): number {
 
 /** Counter state: when it was started, with which count, at which pace. */
 export class LapicTimer {
+  declare readonly bus: ClockRatio;
+  declare readonly tsc: ClockRatio;
   /** TMICT as last written. */
   initialCount = 0;
   /** TDCR as last written. */
@@ -60,7 +62,10 @@ export class LapicTimer {
   #carry = 0;
 
   /** @param bus the APIC's bus clock @param tsc the time-stamp counter's clock */
-  constructor(readonly bus: ClockRatio, readonly tsc: ClockRatio) {}
+  constructor(bus: ClockRatio, tsc: ClockRatio) {
+    this.bus = bus;
+    this.tsc = tsc;
+  }
 
   /** Starts the counter by a write of TMICT; 0 stops it. */
   start(count: number, nowNs: number): void {

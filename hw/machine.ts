@@ -71,6 +71,8 @@ interface Message {
 
 /** A physical computer without its software. */
 export class Machine implements ProcessorBus {
+  declare readonly engine: Engine;
+  declare readonly parameters: MachineParameters;
   /** The logical processors, by number. */
   readonly cpus: readonly LogicalCpu[];
   /** The start-up code that a SIPI makes a processor run; set by whoever owns the memory. */
@@ -96,7 +98,9 @@ export class Machine implements ProcessorBus {
    *
    * @param name of a machine beside the first one: what its random streams begin with
    */
-  constructor(readonly engine: Engine, readonly parameters: MachineParameters, name = "") {
+  constructor(engine: Engine, parameters: MachineParameters, name = "") {
+    this.engine = engine;
+    this.parameters = parameters;
     const bus = clockRatio(parameters.apicBus), tsc = clockRatio(parameters.tsc);
     const cpus: LogicalCpu[] = [];
     this.#timers = [];

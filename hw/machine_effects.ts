@@ -12,6 +12,8 @@ import type { PciBus, PciEffect } from "./pci.ts";
 
 /** The effects of one bus's devices on one machine. */
 export class DeviceEffects {
+  declare readonly machine: Machine;
+  declare readonly bus: PciBus;
   /** By routing identifier and source. */
   readonly #alarms = new Map<number, Alarm>();
   /** The last message, decoded by the remapping unit's table as it was then. */
@@ -24,7 +26,10 @@ export class DeviceEffects {
   readonly unmodelled = new Set<string>();
 
   /** For the devices on `bus`. */
-  constructor(readonly machine: Machine, readonly bus: PciBus) {}
+  constructor(machine: Machine, bus: PciBus) {
+    this.machine = machine;
+    this.bus = bus;
+  }
 
   /**
    * Carries out `effects`.

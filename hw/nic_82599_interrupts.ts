@@ -34,6 +34,9 @@ export const THROTTLE_UNIT_NS = 2048;
 
 /** Causes, enables and throttling of up to 64 vectors. Bits are numbered from bank 0, 32 a bank. */
 export class VectorInterrupts {
+  declare readonly owner: PciFunction;
+  declare readonly vectors: number;
+  declare readonly autoMaskEnabled: () => boolean;
   readonly #cause = new Uint32Array(2);
   readonly #enabled = new Uint32Array(2);
   readonly #autoClear = new Uint32Array(2);
@@ -56,11 +59,10 @@ export class VectorInterrupts {
    * @param vectors how many
    * @param autoMaskEnabled whether auto-masking applies now
    */
-  constructor(
-    readonly owner: PciFunction,
-    readonly vectors: number,
-    readonly autoMaskEnabled: () => boolean,
-  ) {
+  constructor(owner: PciFunction, vectors: number, autoMaskEnabled: () => boolean) {
+    this.owner = owner;
+    this.vectors = vectors;
+    this.autoMaskEnabled = autoMaskEnabled;
     this.#throttle = new Uint32Array(vectors);
     this.#notBeforeNs = new Float64Array(vectors);
     this.#toldNs = new Float64Array(vectors).fill(-1);

@@ -38,6 +38,8 @@ export interface FrameSource {
 
 /** The switch. */
 export class Nic82599Switch {
+  declare readonly times: NicTimes;
+  declare readonly find: (mac: number) => Nic82599Function | undefined;
   /** The other end of the cable; `null`: none is plugged in. */
   cable: Cable | null = null;
   /** Frames to addresses that nobody has. */
@@ -48,7 +50,10 @@ export class Nic82599Switch {
   /**
    * @param times of the card @param find who on it has a MAC address now
    */
-  constructor(readonly times: NicTimes, readonly find: (mac: number) => Nic82599Function | undefined) {}
+  constructor(times: NicTimes, find: (mac: number) => Nic82599Function | undefined) {
+    this.times = times;
+    this.find = find;
+  }
 
   /** `from` has a train to send, not before `notBeforeNs`. */
   send(

@@ -48,13 +48,17 @@ const Vf = {
 
 /** A virtual function. */
 export class Nic82599Vf extends Nic82599Function {
+  declare readonly physicalFunction: Nic82599;
+  declare readonly index: number;
   /** Causes and throttling of its three vectors. */
   readonly interrupts: VectorInterrupts;
   readonly #ivar = new Uint8Array(5);
 
   /** Made by the physical function only. */
-  constructor(readonly physicalFunction: Nic82599, readonly index: number, spec: PciFunctionSpec) {
+  constructor(physicalFunction: Nic82599, index: number, spec: PciFunctionSpec) {
     super(spec);
+    this.physicalFunction = physicalFunction;
+    this.index = index;
     this.msiX = new MsiXCapability(
       this.configuration,
       0x70,

@@ -169,6 +169,7 @@ export interface PciFunctionSpec extends PciIdentity {
 
 /** One function: configuration space, base addresses, and what its memory answers. Devices extend it. */
 export class PciFunction {
+  declare readonly spec: PciFunctionSpec;
   /** Where it is. */
   readonly bdf: Bdf;
   /** Its configuration space. */
@@ -178,7 +179,8 @@ export class PciFunction {
   readonly #wakes: { kind: "alarm"; function: number; source: number; atNs: number }[][] = [];
 
   /** Makes the function with the header that its specification describes. */
-  constructor(readonly spec: PciFunctionSpec) {
+  constructor(spec: PciFunctionSpec) {
+    this.spec = spec;
     this.bdf = spec.bdf;
     const { configuration } = this;
     const all = spec.virtual ? 0xffff : 0;

@@ -64,6 +64,7 @@ export class Frame {
 
 /** A stack of activities. Frames are reused: pushing allocates nothing once the stack has been that deep. */
 export class Context {
+  declare readonly name: string;
   /** The frames; those above `depth` are free. */
   readonly frames: Frame[] = [];
   /** Index of the top frame; -1: empty. */
@@ -72,7 +73,8 @@ export class Context {
   interruptFlag = true;
 
   /** @param name as the state hash knows it @param activity what it runs first */
-  constructor(readonly name: string, activity: Activity<unknown>) {
+  constructor(name: string, activity: Activity<unknown>) {
+    this.name = name;
     this.push(activity, FrameKind.Call);
   }
 
@@ -149,6 +151,7 @@ export interface InterruptTable {
 
 /** The architectural state that software sees as its processor. */
 export class RegisterFile {
+  declare readonly idt: InterruptTable;
   /** The stack that runs. */
   context: Context;
   /** RFLAGS.IF. */
@@ -165,7 +168,8 @@ export class RegisterFile {
   next: Context | null = null;
 
   /** @param idt where interrupts go @param context what runs first */
-  constructor(readonly idt: InterruptTable, context: Context) {
+  constructor(idt: InterruptTable, context: Context) {
+    this.idt = idt;
     this.context = context;
   }
 

@@ -163,6 +163,7 @@ export class Ept {
 
 /** A virtual-machine control structure. */
 export class Vmcs {
+  declare guest: RegisterFile;
   /** Pin-based controls, bits of {@linkcode Pin}. */
   pinBased: number = Pin.ExternalInterruptExiting | Pin.NmiExiting;
   /** Primary processor-based controls, bits of {@linkcode Primary}. */
@@ -193,7 +194,8 @@ export class Vmcs {
   /**
    * @param guest the guest-state area @param msrBitmap the MSR bitmap
    */
-  constructor(public guest: RegisterFile, msrBitmap: MsrBitmap) {
+  constructor(guest: RegisterFile, msrBitmap: MsrBitmap) {
+    this.guest = guest;
     this.msrBitmap = msrBitmap;
   }
 

@@ -54,18 +54,23 @@ export const HARDWARE: Layer = 0;
  * allocates nothing.
  */
 export class Step {
-  constructor(
-    /** What the processor shall do. */
-    readonly op: OpCode,
-    /** The step's name in traces and in the state hash. */
-    readonly name: string,
-    /** Whose time it takes. */
-    readonly layer: Layer,
-    /** Cost, integer nanoseconds, in its typical execution. Changed only by the step's owner, between two yields. */
-    public ns: number,
-    /** Whether the random factor of the path (cache state) scales the cost. Hardware transitions do not scale. */
-    readonly scales: boolean,
-  ) {}
+  /** What the processor shall do. */
+  declare readonly op: OpCode;
+  /** The step's name in traces and in the state hash. */
+  declare readonly name: string;
+  /** Whose time it takes. */
+  declare readonly layer: Layer;
+  /** Cost, integer nanoseconds, in its typical execution. Changed only by the step's owner, between two yields. */
+  declare ns: number;
+  /** Whether the random factor of the path (cache state) scales the cost. Hardware transitions do not scale. */
+  declare readonly scales: boolean;
+  constructor(op: OpCode, name: string, layer: Layer, ns: number, scales: boolean) {
+    this.op = op;
+    this.name = name;
+    this.layer = layer;
+    this.ns = ns;
+    this.scales = scales;
+  }
 }
 
 /** An activity: yields steps, receives each step's result (0 for work), returns a `T`. */

@@ -19,19 +19,27 @@ export const NEVER = Infinity;
 
 /** Fires `handler` at a point in time. Made by {@linkcode Engine.alarm}. */
 export class Alarm {
+  // Declared fields, not parameter properties: with those TypeScript emits every field of the class as `undefined` first, and
+  // V8 then keeps its numbers as tagged values, each time above 2^31 in a box of its own. So it is in all classes that an
+  // interrupt passes through.
+  declare readonly engine: Engine;
+  declare readonly id: number;
+  declare readonly name: string;
+  declare readonly priority: number;
+  declare readonly handler: () => void;
   /** When it fires, ns of absolute time; {@linkcode NEVER} while it is not armed. */
   timeNs: number = NEVER;
   /** The event that armed it. */
   cause = 0;
 
   /** Not for direct use: {@linkcode Engine.alarm} hands out the identity. */
-  constructor(
-    readonly engine: Engine,
-    readonly id: number,
-    readonly name: string,
-    readonly priority: number,
-    readonly handler: () => void,
-  ) {}
+  constructor(engine: Engine, id: number, name: string, priority: number, handler: () => void) {
+    this.engine = engine;
+    this.id = id;
+    this.name = name;
+    this.priority = priority;
+    this.handler = handler;
+  }
 
   /** Arms it for `timeNs` (an integer, not in the past); a pending alarm moves there. */
   at(timeNs: number): void {

@@ -19,13 +19,17 @@ function hashName(name: string, basis: number): number {
 
 /** One stream of pseudo-random numbers. */
 export class RandomStream {
+  declare readonly seed: number;
+  declare readonly name: string;
   #a: number;
   #b: number;
   #c: number;
   #d: number;
 
   /** The stream `name` of the run with seed `seed` (any integer up to 2^53). */
-  constructor(readonly seed: number, readonly name: string) {
+  constructor(seed: number, name: string) {
+    this.seed = seed;
+    this.name = name;
     let state = hashName(name, 0x811c_9dc5) ^ hashName(String(seed), 0x9e37_79b9);
     const splitmix = () => {
       state = (state + 0x9e37_79b9) | 0;

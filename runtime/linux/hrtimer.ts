@@ -13,6 +13,11 @@ import type { KernelCpu } from "./kernel_cpu.ts";
 
 /** A timer. Made once, started many times. */
 export class HrTimer {
+  declare readonly name: string;
+  declare step: Step;
+  declare readonly callback: (timer: HrTimer, cpu: KernelCpu) => void;
+  /** Belongs to its CPU: ends with it instead of moving to another one. */
+  declare readonly pinned: boolean;
   /** When it expires, ns of the kernel's clock. */
   expiresNs = 0;
   /** The CPU's base it is queued on. */
@@ -24,13 +29,12 @@ export class HrTimer {
    * @param callback what happens, on the CPU where it expires; may start the timer again
    * @param pinned whether it ends when its CPU goes offline; others move
    */
-  constructor(
-    readonly name: string,
-    public step: Step,
-    readonly callback: (timer: HrTimer, cpu: KernelCpu) => void,
-    /** Belongs to its CPU: ends with it instead of moving to another one. */
-    readonly pinned = false,
-  ) {}
+  constructor(name: string, step: Step, callback: (timer: HrTimer, cpu: KernelCpu) => void, pinned = false) {
+    this.name = name;
+    this.step = step;
+    this.callback = callback;
+    this.pinned = pinned;
+  }
 }
 
 /** The timers of one CPU. */

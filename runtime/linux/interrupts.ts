@@ -16,9 +16,17 @@ import { Vector } from "./vectors.ts";
 /** The handler of external interrupt `vector` on `cpu`. */
 export function interruptHandler(cpu: KernelCpu, vector: number): Activity<unknown> | Routine {
   if (cpu.steadySinceNs >= 0) cpu.leaveSteady();
+  if (vector === Vector.LocalTimer && cpu.localTimerOverride !== null) return cpu.localTimerOverride();
+  const last = cpu.handlers[vector];
+  const handler = last !== undefined && last.over ? last : cpu.handlers[vector] = makeHandler(cpu, vector);
+  handler.begin();
+  return handler;
+}
+
+function makeHandler(cpu: KernelCpu, vector: number): InterruptHandler {
   switch (vector) {
     case Vector.LocalTimer:
-      return cpu.localTimerOverride?.() ?? new LocalTimer(cpu);
+      return new LocalTimer(cpu);
     case Vector.Reschedule:
       return new Reschedule(cpu);
     case Vector.CallFunctionSingle:
@@ -41,18 +49,37 @@ const At = {
   Ipis: 5,
   Preempt: 6,
   End: 7,
+  Over: 8,
 } as const;
 
 /**
  * The frame of every handler: entry, EOI and the handler's own work, in this order or, of a level-triggered line, the other
  * way round; then irq_exit(): softirqs, with interrupts on, and the interrupts to other CPUs that wake-ups asked for; at
  * last the scheduler's word.
+ *
+ * Interrupts come by the million: a handler that is over serves its CPU and vector again.
  */
-abstract class InterruptHandler extends Routine {
-  #at: number = At.Entry;
+export abstract class InterruptHandler extends Routine {
+  /** Where it runs. */
+  declare readonly cpu: KernelCpu;
+  /** Its own work has begun. */
+  protected begun = false;
+  #at: number = At.Over;
 
-  constructor(readonly cpu: KernelCpu) {
+  constructor(cpu: KernelCpu) {
     super();
+    this.cpu = cpu;
+  }
+
+  /** Whether it has been left: one whose task was killed never is. */
+  get over(): boolean {
+    return this.#at === At.Over;
+  }
+
+  /** The interrupt has come. */
+  begin(): void {
+    this.#at = At.Entry;
+    this.begun = false;
   }
 
   /** The handler's own work: does what its last step was for; answers the next one, or null: {@linkcode after} says how on. */
@@ -112,10 +139,13 @@ abstract class InterruptHandler extends Routine {
           this.#at = At.Preempt;
           if (cpu.hrtimers.programmedNs === Infinity && cpu.hrtimers.stale) return cpu.programTimer(); // it was steady
           break;
-        case At.Preempt:
-          this.#at = At.End;
-          return cpu.preempt();
+        case At.Preempt: {
+          const away = cpu.preempt();
+          this.#at = away === null ? At.Over : At.End;
+          return away;
+        }
         default:
+          this.#at = At.Over;
           return null;
       }
     }
@@ -133,15 +163,20 @@ function killCurrent(cpu: KernelCpu): void {
 
 /** smp_apic_timer_interrupt(): acknowledges first, then runs the timers that have expired. */
 class LocalTimer extends InterruptHandler {
-  #begun = false;
   #programmed = false;
   #timer: HrTimer | null = null;
+
+  override begin(): void {
+    super.begin();
+    this.#programmed = false;
+    this.#timer = null;
+  }
 
   protected override body(): Step | null {
     const { cpu } = this;
     const { kernel, hrtimers, background } = cpu;
-    if (!this.#begun) {
-      this.#begun = true;
+    if (!this.begun) {
+      this.begun = true;
       cpu.localTimerInterrupts++;
       hrtimers.programmedNs = Infinity;
       const extra = background === null ? null : background.extraWork();
@@ -164,11 +199,9 @@ class LocalTimer extends InterruptHandler {
 
 /** scheduler_ipi(): somebody queued a task here. */
 class Reschedule extends InterruptHandler {
-  #begun = false;
-
   protected override body(): Step | null {
-    if (this.#begun) return null;
-    this.#begun = true;
+    if (this.begun) return null;
+    this.begun = true;
     this.cpu.rescheduleInterrupts++;
     return this.cpu.kernel.steps.ipiHandler;
   }
@@ -200,12 +233,10 @@ class TlbInterrupt extends InterruptHandler {
 
 /** generic_smp_call_function_single_interrupt(): runs what other CPUs have sent. */
 class CallFunctionSingle extends InterruptHandler {
-  #begun = false;
-
   protected override body(): Step | null {
     const { cpu } = this;
-    if (!this.#begun) {
-      this.#begun = true;
+    if (!this.begun) {
+      this.begun = true;
       cpu.callFunctionInterrupts++;
       return cpu.kernel.steps.ipiHandler;
     }
@@ -220,12 +251,17 @@ class CallFunctionSingle extends InterruptHandler {
 
 /** do_IRQ(): a device interrupt. An edge-triggered one is acknowledged before its handler runs. */
 class DeviceInterrupt extends InterruptHandler {
-  readonly #action: IrqAction | undefined;
-  #begun = false;
+  declare readonly vector: number;
+  #action: IrqAction | undefined;
 
-  constructor(cpu: KernelCpu, readonly vector: number) {
+  constructor(cpu: KernelCpu, vector: number) {
     super(cpu);
-    this.#action = cpu.vectorIrq.get(vector);
+    this.vector = vector;
+  }
+
+  override begin(): void {
+    super.begin();
+    this.#action = this.cpu.vectorIrq.get(this.vector);
   }
 
   protected override get eoiLast(): boolean {
@@ -246,12 +282,12 @@ class DeviceInterrupt extends InterruptHandler {
     const { cpu } = this;
     const action = this.#action;
     if (action === undefined) return null;
-    if (this.#begun) {
+    if (this.begun) {
       action.topHalf?.act(cpu);
       cpu.registers.interruptFlag = false;
       return null;
     }
-    this.#begun = true;
+    this.begun = true;
     if (cpu.kernel.release.nestedInterrupts) cpu.registers.interruptFlag = true;
     cpu.kernel.countInterrupt(action.irq, cpu.id);
     return this.top ?? cpu.registers.call(action.handler(cpu));

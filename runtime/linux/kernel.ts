@@ -60,6 +60,7 @@ export interface KernelOptions {
 
 /** A running kernel. */
 export class Kernel {
+  declare readonly engine: Engine;
   /** As given. */
   readonly name: string;
   /** As given. */
@@ -116,7 +117,8 @@ export class Kernel {
   #nextPid = 2;
 
   /** Builds it, not yet booted. */
-  constructor(readonly engine: Engine, options: KernelOptions) {
+  constructor(engine: Engine, options: KernelOptions) {
+    this.engine = engine;
     this.name = options.name;
     this.release = options.release;
     this.kernelLayer = options.kernelLayer;
@@ -137,10 +139,8 @@ export class Kernel {
     this.consoleAction = { irq, name, handler: (cpu) => this.#readConsole(cpu, acknowledge) };
     this.calibration = work("calibrate_APIC_clock", options.kernelLayer, 10_000_000, false);
     this.endlessLoop = endless("endless loop", options.taskLayer);
-    this.cpus = Array.from(
-      { length: options.cpus },
-      (_, id) => new KernelCpu(this, id, options.background ?? null),
-    );
+    const { background = null } = options;
+    this.cpus = Array.from({ length: options.cpus }, (_, id) => new KernelCpu(this, id, background));
     engine.register(`kernel ${options.name}`, this);
   }
 

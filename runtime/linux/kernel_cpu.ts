@@ -13,7 +13,7 @@ import { type ApicWrite, lintWrites } from "./board.ts";
 import { Background, type BackgroundParameters } from "./background.ts";
 import { HrTimer, HrTimerBase } from "./hrtimer.ts";
 import { idleLoop } from "./idle.ts";
-import { exceptionHandler, interruptHandler, nmiHandler } from "./interrupts.ts";
+import { exceptionHandler, type InterruptHandler, interruptHandler, nmiHandler } from "./interrupts.ts";
 import type { Kernel } from "./kernel.ts";
 import { balance, pull } from "./load_balance.ts";
 import { RunQueue } from "./runqueue.ts";
@@ -69,6 +69,8 @@ export interface ConsoleDevice {
 
 /** A CPU of a kernel. */
 export class KernelCpu implements InterruptTable {
+  declare readonly kernel: Kernel;
+  declare readonly id: number;
   /** Hotplug state. */
   state: CpuState = "offline";
   /** It has been given a kernel to start, and is not online yet. */
@@ -93,6 +95,8 @@ export class KernelCpu implements InterruptTable {
   localTimerOverride: (() => Activity<unknown>) | null = null;
   /** The scheduler's tick. */
   readonly tick: HrTimer;
+  /** vector → the handler that has served it last. */
+  readonly handlers: (InterruptHandler | undefined)[] = new Array(256);
   /** vector → interrupt, the per-CPU `vector_irq`. */
   readonly vectorIrq = new Map<number, IrqAction>();
   /** Local APIC in x2APIC form: registers are MSRs; else they are mapped memory. */
@@ -141,7 +145,9 @@ export class KernelCpu implements InterruptTable {
   readonly callFunctions: Activity<unknown>[] = [];
 
   /** CPU `id` of `kernel`. */
-  constructor(readonly kernel: Kernel, readonly id: number, background: BackgroundParameters | null) {
+  constructor(kernel: Kernel, id: number, background: BackgroundParameters | null) {
+    this.kernel = kernel;
+    this.id = id;
     this.runQueue = new RunQueue(kernel.tunables);
     this.current = this.idle = this.#idleTask(`swapper/${id}`, idleLoop(this));
     this.registers = new RegisterFile(this, this.idle.context);

@@ -13,11 +13,16 @@ import type { Context } from "../../hw/register_file.ts";
 
 /** The call: one step, and how far apart its points are. */
 export class LongCall {
+  declare readonly step: Step;
+  declare readonly pointNs: number;
   /** What is left after a cut, ns. */
   restNs = 0;
 
   /** @param step the call's work @param pointNs from one preemption point to the next */
-  constructor(readonly step: Step, readonly pointNs: number) {}
+  constructor(step: Step, pointNs: number) {
+    this.step = step;
+    this.pointNs = pointNs;
+  }
 
   /** The interrupted call in `context` ends at its next point; the rest is in {@linkcode restNs}. */
   cut(context: Context): void {

@@ -23,6 +23,7 @@ const RR_TIMESLICE_NS = 100_000_000;
 
 /** Runnable tasks of one CPU; the one that runs is not on it. */
 export class RunQueue {
+  declare readonly tunables: SchedulerTunables;
   readonly #realTime: Task[] = [];
   readonly #fair: Task[] = [];
   /** Lowest virtual run time seen: where newcomers are placed. */
@@ -31,7 +32,9 @@ export class RunQueue {
   busyNs = 0;
 
   /** @param tunables shared by the kernel's CPUs */
-  constructor(readonly tunables: SchedulerTunables) {}
+  constructor(tunables: SchedulerTunables) {
+    this.tunables = tunables;
+  }
 
   /** Tasks waiting. */
   get length(): number {

@@ -27,6 +27,12 @@ export type CpuMask = number;
 
 /** A thread. */
 export class Task {
+  declare readonly pid: number;
+  declare name: string;
+  declare cpu: number;
+  declare allowed: CpuMask;
+  /** Called when it has ended, with its status. */
+  declare readonly done?: (status: number) => void;
   /** Its stack of activities. */
   readonly context: Context;
   /** Scheduling policy. */
@@ -82,14 +88,18 @@ export class Task {
    * @param name as `ps` prints it; another one after execve() @param cpu the CPU whose queue it is on @param allowed where it may run
    */
   constructor(
-    readonly pid: number,
-    public name: string,
-    public cpu: number,
-    public allowed: CpuMask,
+    pid: number,
+    name: string,
+    cpu: number,
+    allowed: CpuMask,
     activity: Activity<unknown>,
-    /** Called when it has ended, with its status. */
-    readonly done?: (status: number) => void,
+    done?: (status: number) => void,
   ) {
+    this.pid = pid;
+    this.name = name;
+    this.cpu = cpu;
+    this.allowed = allowed;
+    this.done = done;
     this.tgid = pid;
     this.context = new Context(name, activity);
   }

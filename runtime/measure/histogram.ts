@@ -22,6 +22,7 @@ export interface HistogramParts {
 
 /** Latencies of one thread or run. */
 export class Histogram implements Hashed {
+  declare readonly bins: number;
   /** Samples by whole microsecond; a latency of `bins` µs or more is in {@linkcode overflows} only. */
   readonly counts: Uint32Array;
   /** Number of samples, overflows included. */
@@ -48,7 +49,8 @@ export class Histogram implements Hashed {
    * extremes only.
    * @throws RangeError if `bins` is no integer from 0 to 10,000,000.
    */
-  constructor(readonly bins: number) {
+  constructor(bins: number) {
+    this.bins = bins;
     if (!Number.isInteger(bins) || bins < 0 || bins > 10_000_000) {
       throw new RangeError(
         `Cannot make a histogram with ${bins} bins: expected an integer from 0 to 10000000`,

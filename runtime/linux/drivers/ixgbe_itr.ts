@@ -27,11 +27,16 @@ const RATE: Readonly<Record<ItrClass, number>> = {
 
 /** The dynamic throttling of one vector. */
 export class DynamicItr {
+  declare readonly write: (itr: number) => void;
+  declare readonly smoothed: boolean;
   #class: ItrClass = "low latency";
   #rate = RATE["low latency"];
 
   /** @param write sets the register @param smoothed whether a new rate is approached, as ixgbe does, or set (ixgbevf) */
-  constructor(readonly write: (itr: number) => void, readonly smoothed: boolean) {}
+  constructor(write: (itr: number) => void, smoothed: boolean) {
+    this.write = write;
+    this.smoothed = smoothed;
+  }
 
   /** One interrupt has brought so many bytes: writes the register where the rate changes. */
   update(bytes: number): void {

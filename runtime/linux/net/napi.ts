@@ -31,6 +31,9 @@ const State = { Poll: 0, Deliver: 1, Packets: 2, Packet: 3, Done: 4 } as const;
 
 /** The poll of one queue. */
 export class Napi implements Softirq {
+  declare readonly stack: NetStack;
+  declare readonly port: EthernetPort;
+  declare readonly completed: (frames: number) => void;
   /** Scheduled, or running. */
   scheduled = false;
   readonly #work: Step;
@@ -51,11 +54,10 @@ export class Napi implements Softirq {
   };
 
   /** @param completed tells the driver that the ring is empty, and how many frames the interrupt has brought */
-  constructor(
-    readonly stack: NetStack,
-    readonly port: EthernetPort,
-    readonly completed: (frames: number) => void,
-  ) {
+  constructor(stack: NetStack, port: EthernetPort, completed: (frames: number) => void) {
+    this.stack = stack;
+    this.port = port;
+    this.completed = completed;
     const { kernel } = stack;
     this.#work = new Step(Op.Work, "net_rx_action", kernel.kernelLayer, 0, false);
     this.#jitter = kernel.engine.random.stream(`${kernel.name}.napi`);

@@ -16,12 +16,18 @@ import type { TcpConnection } from "./tcp.ts";
 
 /** One end of a connection, as its task's system calls see it. */
 abstract class SocketLoop {
+  declare readonly task: Task;
+  declare readonly stack: NetStack;
+  declare readonly limit: number;
   readonly #call: LongCall;
   readonly #preemptible: boolean;
   #frames = 0;
 
   /** @param limit frames that fit the caller's buffer @param name of the call's step */
-  constructor(readonly task: Task, readonly stack: NetStack, readonly limit: number, name: string) {
+  constructor(task: Task, stack: NetStack, limit: number, name: string) {
+    this.task = task;
+    this.stack = stack;
+    this.limit = limit;
     const { kernel, costs } = stack;
     this.#preemptible = kernel.release.realTime;
     this.#call = new LongCall(new Step(Op.Work, name, kernel.kernelLayer, 0, false), costs.preemptionPoint);
@@ -72,11 +78,13 @@ abstract class SocketLoop {
 
 /** The reading end. */
 export class SocketReader extends SocketLoop {
+  declare readonly connection: TcpConnection;
   protected readonly frameNs: number;
 
   /** @param limit frames that fit the caller's buffer */
-  constructor(task: Task, readonly connection: TcpConnection, limit: number) {
+  constructor(task: Task, connection: TcpConnection, limit: number) {
     super(task, connection.receiver!, limit, "tcp_recvmsg");
+    this.connection = connection;
     this.frameNs = this.stack.costs.copy;
   }
 

@@ -69,6 +69,10 @@ const FIRST_LOCAL_PORT = 47_700;
 
 /** The stack. */
 export class NetStack implements Hashed {
+  declare readonly kernel: Kernel;
+  declare readonly costs: NetCosts;
+  declare readonly subnet: Subnet;
+  declare readonly ksoftirqd: (cpu: KernelCpu, poll: Softirq) => void;
   /** Interfaces that are up. */
   readonly interfaces: NetInterface[] = [];
   /** Listening sockets by port. */
@@ -92,11 +96,15 @@ export class NetStack implements Hashed {
 
   /** @param ksoftirqd has a CPU's ksoftirqd go on with a poll */
   constructor(
-    readonly kernel: Kernel,
-    readonly costs: NetCosts,
-    readonly subnet: Subnet,
-    readonly ksoftirqd: (cpu: KernelCpu, poll: Softirq) => void,
+    kernel: Kernel,
+    costs: NetCosts,
+    subnet: Subnet,
+    ksoftirqd: (cpu: KernelCpu, poll: Softirq) => void,
   ) {
+    this.kernel = kernel;
+    this.costs = costs;
+    this.subnet = subnet;
+    this.ksoftirqd = ksoftirqd;
     this.small = work("small packet", kernel.kernelLayer, costs.small);
     this.call = work("socket call", kernel.kernelLayer, costs.call);
     kernel.engine.register(`net ${kernel.name}`, this);

@@ -26,6 +26,9 @@ export type ConnectionState = "SYN_SENT" | "ESTABLISHED" | "REFUSED" | "CLOSED";
 
 /** One connection: its sender and its receiver. */
 export class TcpConnection {
+  declare readonly sender: NetStack;
+  declare readonly local: { readonly address: Address; readonly port: number };
+  declare readonly remote: { readonly address: Address; readonly port: number };
   /** See {@linkcode ConnectionState}. */
   state: ConnectionState = "SYN_SENT";
   /** Frames sent. */
@@ -53,10 +56,13 @@ export class TcpConnection {
 
   /** A connection from `local` to `remote`, opened by the kernel of `sender`. */
   constructor(
-    readonly sender: NetStack,
-    readonly local: { readonly address: Address; readonly port: number },
-    readonly remote: { readonly address: Address; readonly port: number },
+    sender: NetStack,
+    local: { readonly address: Address; readonly port: number },
+    remote: { readonly address: Address; readonly port: number },
   ) {
+    this.sender = sender;
+    this.local = local;
+    this.remote = remote;
     this.#data = this.segment("data");
   }
 
