@@ -217,6 +217,7 @@ export class Rig {
       cpus,
       kernelLayer,
       taskLayer,
+      startsProcessors: name !== "host",
       consoleIrq: name === "host"
         ? { irq: 1, name: "i8042" }
         : { irq: 11, name: "eth0", ...(acknowledge && { acknowledge }) },

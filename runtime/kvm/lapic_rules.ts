@@ -49,6 +49,8 @@ export interface ApicVersion {
   readonly minimumPeriodNs: number;
   /** Only the vCPU of the boot processor finds LINT0 open for the 8259 after reset (3.15). */
   readonly lint0OnlyOnBsp: boolean;
+  /** The 8259 goes before the APIC where both have an interrupt (3.9), as the manual has it. */
+  readonly extIntFirst: boolean;
   /** Bits of TPR that a write of CR8 keeps; those that it does not hold should all go. */
   readonly cr8KeepsTpr: number;
   /** Of an APIC without page of registers, the page swallows writes and reads all ones (KVM_X86_QUIRK_LAPIC_MMIO_HOLE, 4.20). */
@@ -188,6 +190,7 @@ export const APIC_3_5: ApicVersion = {
   pastDeadlineAtOnce: false,
   minimumPeriodNs: 500_000,
   lint0OnlyOnBsp: false,
+  extIntFirst: false,
   cr8KeepsTpr: 4,
   pageHole: false,
   pageInX2apic: true,
@@ -225,6 +228,7 @@ export const APIC_6_18: ApicVersion = {
   pastDeadlineAtOnce: true,
   minimumPeriodNs: 200_000,
   lint0OnlyOnBsp: true,
+  extIntFirst: true,
   cr8KeepsTpr: 0,
   pageHole: true,
   pageInX2apic: false,

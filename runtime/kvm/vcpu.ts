@@ -29,7 +29,7 @@ import { type CpuidView, physicalAddressBits, shows } from "./cpuid.ts";
 import { setDirectMode } from "./direct.ts";
 import { completeExit, exitCost } from "./exits.ts";
 import { KvmLapic } from "./lapic.ts";
-import { VcpuEvents } from "./vcpu_events.ts";
+import { MP_STATES, VcpuEvents } from "./vcpu_events.ts";
 import { startTsc, writeTsc } from "./tsc.ts";
 import { hostTscKhz, VcpuState } from "./vcpu_state.ts";
 import type { Vm } from "./vm.ts";
@@ -79,6 +79,8 @@ export class Vcpu {
   readonly lapic: KvmLapic;
   /** INIT, start-up messages and NMIs that wait for it. */
   readonly events: VcpuEvents;
+  /** A start-up message has reached it: what lies there is executed; set by whoever knows the memory. */
+  startUp: () => void = () => {};
   /** It waits for a page of its memory. */
   faulted = false;
   /** What an exit handler wants done outside of the loop; `null`: enter again. */
@@ -148,6 +150,7 @@ export class Vcpu {
     this.state.reset();
     writeTsc(this, 0n);
     this.faulted = false;
+    this.events.setMpState(MP_STATES[this.bootProcessor ? "runnable" : "uninitialized"]);
   }
 
   /** KVM_SET_CPUID2: what CPUID shows, and with that which bits the local APIC has. */
@@ -180,9 +183,9 @@ export class Vcpu {
 
   /** Whether a virtual interrupt or a wake-up waits for it. */
   get runnable(): boolean {
-    return !this.halted || this.apic.pendingVector() >= 0 || this.lapic.hasPendingTimer ||
-      this.signalPending ||
-      this.events.nmiWaits;
+    if (this.signalPending) return true;
+    if (this.events.state !== "runnable") return this.events.startable;
+    return !this.halted || this.hasInterrupt || this.lapic.hasPendingTimer || this.events.nmiWaits;
   }
 
   /**
@@ -199,10 +202,11 @@ export class Vcpu {
     for (;;) {
       if (this.attention) this.serveRequests(cpu);
       if (this.signalPending) return this.#leave("KVM_EXIT_INTR");
-      if (this.halted) {
-        if (this.apic.pendingVector() < 0) {
+      const waits = this.events.state !== "runnable"; // for INIT, or for a start-up message
+      if (this.halted || waits) {
+        if (waits || !this.hasInterrupt) {
           if (slave) return this.#leave("online");
-          yield steps.haltHandle;
+          if (!waits) yield steps.haltHandle;
           while (!this.runnable) {
             const away = cpu.prepareSleep() ? cpu.schedule() : null;
             if (away !== null) yield away;
@@ -210,7 +214,7 @@ export class Vcpu {
           }
           this.haltWakeups++;
           yield steps.unblock;
-          if (this.signalPending) continue;
+          if (this.signalPending || waits) continue;
         }
         this.halted = false;
       }
@@ -281,13 +285,27 @@ export class Vcpu {
     return true;
   }
 
-  /** The interrupt that the guest takes next, acknowledged (`kvm_cpu_get_interrupt()`): the 8259's, else the APIC's; -1: none. */
+  /** The interrupt that the guest takes next, acknowledged (`kvm_cpu_get_interrupt()`): the APIC's or the 8259's; -1: none. */
   acknowledgeInterrupt(): number {
-    const pic = this.vm.chips?.pic.core;
-    if (pic?.output && this.lapic.acceptsPic) return pic.acknowledge();
-    const vector = this.apic.pendingVector();
-    if (vector >= 0) this.apic.acknowledge(vector);
+    const { apic } = this;
+    const vector = apic.pendingVector();
+    if (this.hasExtInt && (vector < 0 || this.lapic.version.extIntFirst)) {
+      const external = this.vm.chips!.pic.core.acknowledge();
+      apic.inheritedFactor[external] = 0; // a path of its own begins
+      return external;
+    }
+    if (vector >= 0) apic.acknowledge(vector);
     return vector;
+  }
+
+  /** `kvm_cpu_has_extint()`: the 8259 asks, and LINT0 is open for it. */
+  get hasExtInt(): boolean {
+    return this.vm.chips?.pic.core.output === true && this.lapic.acceptsPic;
+  }
+
+  /** `kvm_cpu_has_interrupt()`. */
+  get hasInterrupt(): boolean {
+    return this.apic.pendingVector() >= 0 || this.hasExtInt;
   }
 
   #leave(result: LoopResult): void {
@@ -326,23 +344,23 @@ export class Vcpu {
     const { vmcs, apic, events } = this;
     vmcs.primary &= ~WINDOWS;
     if (events.nmiPending > 0) this.#injectNmi();
-    const vector = apic.pendingVector();
+    const { hasInterrupt } = this;
     // An exception goes first.
     const occupied = vmcs.entryInterruptionInfo !== 0 && this.vm.kvm.protocol.guardsEntryField;
-    if (vector < 0 && vmcs.entryInterruptionInfo === 0) return;
+    if (!hasInterrupt && vmcs.entryInterruptionInfo === 0) return;
     if (slave) setDirectMode(this, false, this.vm.kvm.protocol.closesEoiAtInjection); // patch 14: off on any injection
-    if (vector < 0) return;
+    if (!hasInterrupt) return;
     if (occupied || !this.registers.interruptFlag) {
       vmcs.primary |= Primary.InterruptWindowExiting;
       return;
     }
-    apic.acknowledge(vector);
+    const vector = this.acknowledgeInterrupt();
     vmcs.entryInterruptionInfo = interruptionInfo(EventType.ExternalInterrupt, vector);
     vmcs.entryPathFactor = apic.inheritedFactor[vector]!;
     this.registers.halted = false; // patch 11: an injected event ends activity state HLT
     this.injections++;
     this.tracepoint("kvm_inj_virq", { irq: vector });
-    if (apic.pendingVector() >= 0) vmcs.primary |= Primary.InterruptWindowExiting;
+    if (this.hasInterrupt) vmcs.primary |= Primary.InterruptWindowExiting;
   }
 
   /** An NMI into the entry field; those that cannot go there ask for a window (`enable_nmi_window()`). */

@@ -4,8 +4,10 @@
  * *Document*: Linux 3.5 `arch/x86/kvm/lapic.c` (`__apic_accept_irq()`), `x86.c` (`__vcpu_run()`, `process_nmi()`); Linux
  * 6.18 the same, and `kvm_apic_accept_events()`.
  *
- * *Not modelled*: what a guest executes after INIT and a start-up message; its code segment says where that would be.
- * Processors without virtual NMIs, for which KVM guesses when the guest's handler has returned (`soft_vnmi_blocked`).
+ * *Deviations*: until 3.10 KVM_RUN of a vCPU that waits for INIT returns EAGAIN once it is woken, and its thread calls again;
+ * here it goes on. What is executed after a start-up message is what {@linkcode Vcpu.startUp} finds, whatever the page.
+ *
+ * *Not modelled*: processors without virtual NMIs, for which KVM guesses when the guest's handler has returned (`soft_vnmi_blocked`).
  *
  * @module
  */
@@ -128,6 +130,12 @@ export class VcpuEvents {
   #start(): void {
     this.codeSegment = this.#sipiVector << 8;
     this.state = "runnable";
+    this.vcpu.startUp();
+  }
+
+  /** Whether something waits for a vCPU that does not run that may make it run. */
+  get startable(): boolean {
+    return this.state === "sipi-received" || this.#initPending || this.#sipiPending;
   }
 
   /** `process_nmi()`: two wait at most; one while an NMI is being handled. */

@@ -46,6 +46,14 @@ export class VcpuFile extends KernelFile {
   /** @param machine its machine's descriptor */
   constructor(readonly vcpu: Vcpu, readonly machine: VmFile) {
     super();
+    vcpu.startUp = () => this.#startUp();
+  }
+
+  #startUp(): void {
+    const { guest } = this.machine;
+    if (guest === null) return;
+    this.vcpu.registers = this.vcpu.vmcs.guest = guest.start(this.vcpu.id);
+    this.startGuest();
   }
 
   /** The requests that it takes. */

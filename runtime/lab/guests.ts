@@ -127,6 +127,7 @@ function makeGuest(lab: Lab, request: GuestRequest): Software {
     taskLayer: Layers.GuestTask,
     consoleIrq: { ...GUEST_NETWORK, acknowledge: request.readNetworkCause },
     background: values.guestBackground,
+    startsProcessors: true,
     memory: { mib: request.memoryMiB },
   });
   const identity = guestIdentity(lab, request);

@@ -22,6 +22,7 @@ import { EBUSY, EINVAL, type Errno } from "./errno.ts";
 import { idleLoop } from "./idle.ts";
 import type { Irqs } from "./irq.ts";
 import type { Kernel } from "./kernel.ts";
+import { TRAMPOLINE_PAGE } from "./smp_boot.ts";
 import type { KernelCpu } from "./kernel_cpu.ts";
 import type { KernelThreads } from "./kthreads.ts";
 import type { Task } from "./task.ts";
@@ -39,9 +40,6 @@ export interface HotplugReport {
   /** Interrupts that have left it, by number. */
   readonly irqs: readonly number[];
 }
-
-/** The start-up page that a SIPI names: the kernel's trampoline at 0x99000. */
-const TRAMPOLINE_PAGE = 0x99;
 
 /** Hotplug of one kernel. */
 export class CpuHotplug {

@@ -50,6 +50,8 @@ export interface KernelOptions {
    * come. On virtual ones each costs somebody else something.
    */
   readonly booksSteadyCpus?: boolean;
+  /** Its CPUs but the first wait for it to start them; else whoever builds the computer does. */
+  readonly startsProcessors?: boolean;
   /** What it does on each CPU beside the work at hand; nothing where absent. */
   readonly background?: BackgroundParameters;
   /** Its computer's memory, MiB, and what shortage costs; without it memory is never short. */
@@ -85,6 +87,8 @@ export class Kernel {
   /** 1 / CONFIG_HZ, ns. */
   readonly tickPeriodNs: number;
   readonly booksSteadyCpus: boolean;
+  /** As given. */
+  readonly startsProcessors: boolean;
   /** Where in absolute time the tick's grid lies: one draw a run, so ticks and programs do not run in step. */
   readonly tickPhaseNs: number;
   /** How long its clock has been held, all in all, ns: that of a guest stands still while it is stopped. */
@@ -124,6 +128,7 @@ export class Kernel {
     this.kernelLayer = options.kernelLayer;
     this.taskLayer = options.taskLayer;
     this.booksSteadyCpus = options.booksSteadyCpus ?? false;
+    this.startsProcessors = options.startsProcessors ?? false;
     this.tickPeriodNs = Math.round(1e9 / options.release.hz);
     this.tickPhaseNs = Math.floor(engine.random.stream(`${options.name}.tick`).uniform() * this.tickPeriodNs);
     const userSpace = new Set<keyof KernelCosts>(["clockReadVdso", "shellBuiltin"]);

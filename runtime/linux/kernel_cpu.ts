@@ -17,6 +17,7 @@ import { exceptionHandler, type InterruptHandler, interruptHandler, nmiHandler }
 import type { Kernel } from "./kernel.ts";
 import { balance, pull } from "./load_balance.ts";
 import { RunQueue } from "./runqueue.ts";
+import { startProcessors } from "./smp_boot.ts";
 import { Softirqs } from "./softirqs.ts";
 import { Task } from "./task.ts";
 import { traceSwitch } from "./tracepoints.ts";
@@ -306,6 +307,7 @@ export class KernelCpu implements InterruptTable {
     this.background?.start();
     yield this.programTimer();
     this.booting = false;
+    if (this.id === 0 && this.kernel.startsProcessors) yield* startProcessors(this);
     this.kernel.startUp.cpuBooted();
     yield* this.sendPendingIpis();
   }

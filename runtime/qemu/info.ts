@@ -35,7 +35,7 @@ export function infoCpus({ threads, options }: QemuMachine, current: number): st
 
 /** Whether the guest has executed HLT, in guest mode or out of it. */
 function isHalted({ file: { vcpu } }: VcpuThread): boolean {
-  return vcpu.halted || vcpu.registers.halted;
+  return vcpu.halted || vcpu.registers.halted || vcpu.events.state !== "runnable"; // waiting for a start-up message
 }
 
 /** `info irq`: interrupt lines that QEMU's devices have raised, those of the kernel's PIT apart. */
