@@ -8,6 +8,7 @@
  */
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { Apic } from "../hw/lapic.ts";
 import { ExitReason } from "../hw/vmx.ts";
 import { Ioctl } from "../runtime/kvm/ioctls.ts";
 import { Layers } from "../runtime/linux/layers.ts";
@@ -45,6 +46,25 @@ function monitored(era: QemuEra, options = ""): Monitored {
   return new Monitored(new Rig(STOCK, { offline: [] }), `${LINES[era]} ${options}`, era);
 }
 
+/** Of a Linux guest that has come up: lines by the I/O APIC, the 8259s masked, LINT0 too. (The shape is a recording's of 7.2.) */
+const PIC = "pic0: irr=00 imr=ff isr=00 hprio=0 irq_base=30 rr_sel=0 elcr=00 fnm=0\n" +
+  "pic1: irr=00 imr=ff isr=00 hprio=0 irq_base=38 rr_sel=0 elcr=0c fnm=0";
+const IO_APIC = [
+  "ioapic0: ver=0x11 id=0x00 sel=0x14 (redir[2])",
+  ...Array.from({ length: 24 }, (_, pin) => {
+    const [entry, vector, trigger, masked] = pin === 2
+      ? ["0000000000000030", "48 ", "edge ", "      "]
+      : pin === 11
+      ? ["000000000000803b", "59 ", "level", "      "]
+      : ["0000000000010000", "0  ", "edge ", "masked"];
+    return `  pin ${
+      String(pin).padEnd(2)
+    } 0x${entry} dest=0 vec=${vector} active-hi ${trigger} ${masked} fixed  physical`;
+  }),
+  "  IRR      (none)",
+  "  Remote IRR (none)",
+].join("\n");
+
 /** Lines of the monitor and their answers: a text, or one for each release. */
 const ANSWERS: readonly (readonly [line: string, answer: string | Readonly<Record<QemuEra, string>>])[] = [
   ["info status", "VM status: running"],
@@ -64,7 +84,8 @@ const ANSWERS: readonly (readonly [line: string, answer: string | Readonly<Recor
   ["info status", "VM status: running"],
   ["system_reset", ""],
   ["savevm x", "savevm: this command is not modelled"],
-  ["info pic", "info pic: this command is not modelled"],
+  ["info pic", { "2012": PIC, today: `${IO_APIC}\n${PIC}` }],
+  ["nmi 0", "nmi: extraneous characters at the end of line"],
   ["", ""],
 ];
 
@@ -614,3 +635,18 @@ function pickFrom(seed: number): <T>(list: readonly T[]) => T {
     return list[Math.floor(state / 65_536) % list.length]!;
   };
 }
+
+Deno.test("nmi: LINT1 of each vCPU decides; Linux has opened it on the first one", () => {
+  const vm = monitored("today", "-smp 2");
+  vm.rig.until(() => vm.guest.startUp.isUp);
+  const nmis: number[] = [];
+  vm.guest.nmiHandlers.push((cpu) => nmis.push(cpu.id) > 0);
+  assertEquals(vm.type("nmi"), []);
+  vm.rig.pass(50_000_000);
+  assertEquals(nmis, [0]);
+  const { vcpus } = vm.machine.file.vm;
+  vcpus[1]!.lapic.write(Apic.LVT1, 0x400, vm.rig.host.cpus[0]!);
+  assertEquals(vm.type("nmi"), []);
+  vm.rig.pass(50_000_000);
+  assertEquals(nmis.toSorted(), [0, 0, 1]);
+});

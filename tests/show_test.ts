@@ -6,7 +6,7 @@
  */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { markedLines } from "../dsl/changed_words.ts";
-import { ioApicLines } from "../runtime/lab/views/interrupt_tables.ts";
+import { ioApicLines } from "../runtime/qemu/info_pic.ts";
 import { IoApic } from "../hw/ioapic.ts";
 import { SessionRig } from "./session_rig.ts";
 

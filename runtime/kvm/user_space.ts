@@ -7,6 +7,7 @@
 
 import { type Activity, type Step, work } from "../../hw/sim/activity.ts";
 import { Apic, DeliveryMode, type LocalApic } from "../../hw/lapic.ts";
+import { type IoApic, IOAPIC_PINS } from "../../hw/ioapic.ts";
 import { timerDivisor } from "../../hw/lapic_timer.ts";
 import type { PciFunction } from "../../hw/pci.ts";
 import type { VectorSet } from "../../hw/vector_set.ts";
@@ -29,8 +30,19 @@ import type { GuestMemory, VmFile } from "./vm_file.ts";
 import type { Kvm } from "./kvm.ts";
 import { openVfioDevice, VfioDeviceFile, type VfioRefusal } from "./vfio.ts";
 
-export type { Board, CpuMask, GuestMemory, KernelCpu, LocalApic, PciFunction, Sender, Task, VectorSet };
-export { Apic, AssignedFunction, DeliveryMode, timerDivisor };
+export type {
+  Board,
+  CpuMask,
+  GuestMemory,
+  IoApic,
+  KernelCpu,
+  LocalApic,
+  PciFunction,
+  Sender,
+  Task,
+  VectorSet,
+};
+export { Apic, AssignedFunction, DeliveryMode, IOAPIC_PINS, timerDivisor };
 
 /** Work of QEMU's own code, made once. */
 export function qemuWork(name: string, ns: number): Step {

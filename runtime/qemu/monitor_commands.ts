@@ -19,9 +19,11 @@ import {
   infoStatus,
 } from "./info.ts";
 import { lapicLines } from "./info_lapic.ts";
+import { infoPic } from "./info_pic.ts";
 import { RELEASES } from "./era.ts";
 import type { QemuMachine } from "./machine.ts";
 import type { Monitor } from "./monitor.ts";
+import { injectNmis } from "./nmi.ts";
 
 /** One run of a command. */
 export interface MonitorContext {
@@ -127,8 +129,7 @@ export const COMMANDS: readonly MonitorCommand[] = [
     names: "nmi",
     parameters: "",
     summary: "inject an NMI",
-    takes: [1],
-    run: view(() => ["nmi: this command is not modelled"]),
+    run: silently(({ machine, main }) => injectNmis(machine, main)),
   },
   {
     names: "quit|q",
@@ -230,6 +231,12 @@ export const INFOS: readonly MonitorCommand[] = [
     run: view(({ machine }) => infoPci(machine)),
   },
   {
+    names: "pic",
+    parameters: "",
+    summary: "show PIC state",
+    run: view(({ machine: { file, options } }) => infoPic(file, options.era)),
+  },
+  {
     names: "registers",
     parameters: "",
     summary: "show the cpu registers",
@@ -272,7 +279,7 @@ export const UNMODELLED_COMMANDS = words(`
 /** The same behind `info`. */
 export const UNMODELLED_INFOS = words(`
   accel balloon block block-jobs blockstats capture dump hotpluggable-cpus history iothreads jit mem memdev
-  memory-devices memory_size_summary mice migrate migrate_capabilities migrate_parameters mtree name numa opcount pic
+  memory-devices memory_size_summary mice migrate migrate_capabilities migrate_parameters mtree name numa opcount
   profile qdm qom-tree qtree ramblock rdma replay rocker roms sev sgx snapshots spice stats sync-profile tlb tpm
   trace-events usb usbhost usernet uuid vcpu_dirty_limit virtio vm-generation-id vnc
 `);

@@ -60,7 +60,7 @@ export class VcpuThread {
   onIdle: Task | null = null;
   readonly #typed: TypedRun[] = [];
   /** What others want to know of the vCPU, or do to it, while it is outside of KVM. */
-  readonly #visits: { readonly visitor: Task; done: boolean }[] = [];
+  readonly #visits: { readonly visitor: Task; readonly work?: (own: Task) => Activity; done: boolean }[] = [];
   #askedForSlave = false;
 
   /** @param init up to the first `KVM_RUN` @param serve one access served */
@@ -98,6 +98,7 @@ export class VcpuThread {
       if (!this.#wanted) yield* this.#wait(task);
       if (owner.killed) break;
       for (const visit of this.#visits.splice(0)) {
+        if (visit.work !== undefined) yield* visit.work(task);
         visit.done = true;
         yield* process.wake([visit.visitor], task);
       }
@@ -147,6 +148,16 @@ export class VcpuThread {
     this.#visits.push(visit);
     this.interrupt(process.cpuOf(visitor));
     yield* process.cpuOf(visitor).sendPendingIpis();
+    yield* process.waitUntil(visitor, () => visit.done || this.owner.killed);
+  }
+
+  /** `run_on_cpu()`: this thread does `work`, outside of KVM, while `visitor` waits. */
+  *runOn(visitor: Task, work: (own: Task) => Activity): Activity {
+    const { process } = this.owner;
+    const visit = { visitor, work, done: false };
+    this.#visits.push(visit);
+    this.interrupt(process.cpuOf(visitor));
+    yield* process.wake([this.task!], visitor);
     yield* process.waitUntil(visitor, () => visit.done || this.owner.killed);
   }
 

@@ -1,14 +1,11 @@
 /**
- * The tables that lead an interrupt from a device to a handler: MSI-X tables, redirection tables of I/O APICs, vector maps,
- * interrupt descriptor tables.
+ * The tables that lead an interrupt from a device to a handler: MSI-X tables, vector maps, interrupt descriptor tables.
  *
- * Layouts: the flags of an MSI-X table are `lspci`'s, a redirection table is QEMU's `info pic` (`hw/intc/ioapic_common.c`),
- * entry points have the names of Linux 3.5 `arch/x86/kernel/{entry_64.S,irqinit.c}`.
+ * Layouts: the flags of an MSI-X table are `lspci`'s, entry points have the names of Linux 3.5 `arch/x86/kernel/{entry_64.S,irqinit.c}`.
  *
  * @module
  */
 
-import { type IoApic, IOAPIC_PINS } from "../../../hw/ioapic.ts";
 import { decodeMsi, type MsiXTable, remappableIndex } from "../../../hw/msi.ts";
 import type { Irqs } from "../../linux/irq.ts";
 import type { Kernel } from "../../linux/kernel.ts";
@@ -59,42 +56,6 @@ function destinationOf(address: number, data: number, irqs: Irqs): string {
   if (message === undefined) return "no interrupt";
   const { vector, destination, destinationMode, deliveryMode } = message;
   return `vector 0x${hex(vector)}, ${destinationMode} 0x${hex(destination)}, ${deliveryMode}`;
-}
-
-// ---- I/O APIC ----
-
-const DELIVERY_MODES = ["fixed", "lowest", "SMI", "...", "NMI", "INIT", "...", "extINT"];
-
-/** Index of the first register of the redirection table. */
-const TABLE_INDEX = 0x10;
-
-/** A redirection table as QEMU prints it. */
-export function ioApicLines(name: string, chip: IoApic): string[] {
-  const { select, id } = chip;
-  const redirection = select === 0 ? "" : ` (redir[${((select - TABLE_INDEX) >>> 0) >>> 1}])`;
-  const pins = Array.from({ length: IOAPIC_PINS }, (_, pin) => pin);
-  return [
-    `${name}: ver=0x11 id=0x${hex(id)} sel=0x${hex(select)}${select < TABLE_INDEX ? "" : redirection}`,
-    ...pins.map((pin) => pinLine(chip, pin)),
-    bitsLine("  IRR", pins.filter((pin) => chip.asserted(pin))),
-    bitsLine("  Remote IRR", pins.filter((pin) => chip.remoteIrr(pin))),
-  ];
-}
-
-function pinLine(chip: IoApic, pin: number): string {
-  const { low, high } = chip.entry(pin);
-  const { vector, destination, mode, logical, level } = chip.message(pin);
-  const polarity = (low & 0x2000) === 0 ? "active-hi" : "active-lo";
-  return `  pin ${String(pin).padEnd(2)} 0x${hex(high, 8)}${hex(low, 8)} ` +
-    `dest=${(destination & (logical ? 0xff : 0xf)).toString(16)} vec=${
-      String(vector).padEnd(3)
-    } ${polarity} ` +
-    `${(level ? "level" : "edge").padEnd(5)} ${(chip.masked(pin) ? "masked" : "").padEnd(6)} ` +
-    `${DELIVERY_MODES[mode]!.padEnd(6)} ${logical ? "logical" : "physical"}`;
-}
-
-function bitsLine(name: string, pins: readonly number[]): string {
-  return `${name.padEnd(10)} ${pins.length === 0 ? "(none)" : pins.join(" ")}`;
 }
 
 // ---- vectors ----

@@ -13,7 +13,8 @@ import type { Lab, LabResult } from "../lab.ts";
 import { closest } from "../spelling.ts";
 import { cpuLines, layerLines } from "./cpus.ts";
 import { exitTableLines } from "./exits.ts";
-import { idtLines, ioApicLines, msiXLines, vectorLines } from "./interrupt_tables.ts";
+import { ioApicLines } from "../../qemu/info_pic.ts";
+import { idtLines, msiXLines, vectorLines } from "./interrupt_tables.ts";
 import { taskLines } from "./tasks.ts";
 import { vmcsLines } from "./vmcs.ts";
 
