@@ -92,13 +92,19 @@ interface Entry {
 
 /** A device of the host that a virtual machine has. */
 export class AssignedDevice {
+  declare readonly vm: Vm;
+  declare readonly device: PciDevice;
+  declare readonly way: InterruptWay;
   readonly #lines = new Map<number, MsiXLine>();
   readonly #entries = new Map<number, Entry>();
   /** Interrupts that went through the host. */
   forwarded = 0;
 
   /** Made by {@linkcode assignDevice}. */
-  constructor(readonly vm: Vm, readonly device: PciDevice, readonly way: InterruptWay = "thread") {
+  constructor(vm: Vm, device: PciDevice, way: InterruptWay = "thread") {
+    this.vm = vm;
+    this.device = device;
+    this.way = way;
     // Its memory accesses are the machine's from now on.
     vm.kvm.machine.remapping.attach(routingId(device.bdf), vm.domain);
   }
@@ -270,6 +276,6 @@ export class AssignedDevice {
     yield steps.assignedInterrupt;
     const here = host.cpus[thread.task.cpu]!;
     this.#setIrq(entry.line, LineSource.Assigned, here);
-    yield* here.sendPendingIpis();
+    if ((here.rescheduleMask | here.nmiMask) !== 0) yield* here.sendPendingIpis();
   }
 }

@@ -43,11 +43,13 @@ export interface FunctionOwner {
 
 /** The function. */
 export class AssignedFunction extends PciFunction {
+  declare readonly device: PciDevice;
+  declare readonly owner: FunctionOwner;
   /**
    * @param device the host's device @param place where the guest finds it @param memoryBase guest-physical address of its
    * first base address register; a multiple of the largest one's size
    */
-  constructor(readonly device: PciDevice, place: Bdf, memoryBase: number, readonly owner: FunctionOwner) {
+  constructor(device: PciDevice, place: Bdf, memoryBase: number, owner: FunctionOwner) {
     super({
       bdf: place,
       vendorId: device.vendor,
@@ -59,6 +61,8 @@ export class AssignedFunction extends PciFunction {
       headerType: 0,
       bars: guestBars(device.fn.spec.bars, memoryBase),
     });
+    this.device = device;
+    this.owner = owner;
     let command = 0;
     this.configuration.addLive(COMMAND, 16, {
       read: () => command,

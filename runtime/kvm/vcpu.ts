@@ -57,6 +57,9 @@ export type LoopResult = RunExit | "online";
 
 /** A virtual CPU. */
 export class Vcpu {
+  declare readonly vm: Vm;
+  declare readonly id: number;
+  declare registers: RegisterFile;
   /** The virtual local APIC: the same device as the physical one; this KVM carries out its effects. */
   readonly apic: LocalApic;
   /** Its control structure. */
@@ -107,7 +110,10 @@ export class Vcpu {
   directSwitches = 0;
 
   /** vCPU `id` of `vm`, executing with `registers` when in guest mode. */
-  constructor(readonly vm: Vm, readonly id: number, public registers: RegisterFile) {
+  constructor(vm: Vm, id: number, registers: RegisterFile) {
+    this.vm = vm;
+    this.id = id;
+    this.registers = registers;
     this.lapic = new KvmLapic(this);
     this.apic = this.lapic.core;
     this.events = new VcpuEvents(this);
@@ -359,7 +365,7 @@ export class Vcpu {
     vmcs.entryPathFactor = apic.inheritedFactor[vector]!;
     this.registers.halted = false; // patch 11: an injected event ends activity state HLT
     this.injections++;
-    this.tracepoint("kvm_inj_virq", { irq: vector });
+    if (this.vm.kvm.host.engine.trace !== null) this.tracepoint("kvm_inj_virq", { irq: vector });
     if (this.hasInterrupt) vmcs.primary |= Primary.InterruptWindowExiting;
   }
 

@@ -20,12 +20,16 @@ import type { Task } from "./task.ts";
 
 /** A kernel thread: does the work it is given, in order, and sleeps in between. */
 export class KernelThread {
+  declare readonly kernel: Kernel;
+  declare readonly home: KernelCpu | null;
   /** Its task. */
   readonly task: Task;
   readonly #works: Activity<unknown>[] = [];
 
   /** @param home the CPU it is bound to; `null`: any */
-  constructor(readonly kernel: Kernel, name: string, readonly home: KernelCpu | null) {
+  constructor(kernel: Kernel, name: string, home: KernelCpu | null) {
+    this.kernel = kernel;
+    this.home = home;
     this.task = kernel.createTask(name, this.allowed, (task) => this.#life(task));
     this.task.kernelThread = true;
     this.task.bound = home !== null;
@@ -50,7 +54,9 @@ export class KernelThread {
       for (let work = this.#works.shift(); work !== undefined; work = this.#works.shift()) {
         yield cpus[task.cpu]!.registers.call(work);
       }
-      yield* cpus[task.cpu]!.sleep();
+      const cpu = cpus[task.cpu]!; // sleep(), spelled out: an interrupt's thread sleeps a thousand times a second
+      const away = cpu.prepareSleep() ? cpu.schedule() : null;
+      if (away !== null) yield away;
       // The stopper that took its CPU down went to sleep with interrupts off.
       cpus[task.cpu]!.registers.interruptFlag = true;
     }
