@@ -5,13 +5,14 @@
  */
 
 import type { Step } from "../../hw/sim/activity.ts";
+import { firstCpu } from "../linux/cpu_mask.ts";
 import type { HrTimer } from "../linux/hrtimer.ts";
 import type { KernelCpu } from "../linux/kernel_cpu.ts";
 import { Vector } from "../linux/vectors.ts";
 
 /**
- * Starts `timer` on `home`, by software that runs on `cpu`. A slave CPU has no hrtimers; there an online CPU is asked to
- * run it.
+ * Starts `timer` on `home`, or on the first CPU online where that is offline, by software that runs on `cpu`. A slave CPU has
+ * no hrtimers; there an online CPU is asked to run it.
  *
  * @returns the register write that remains to be executed on `cpu`, if any
  */
@@ -22,12 +23,14 @@ export function startHostTimer(
   cpu: KernelCpu,
 ): Step | null {
   timer.base?.cancel(timer);
-  if (home === cpu) return start(timer, expiresNs, home);
-  home.callFunctions.push((function* () {
-    const program = start(timer, expiresNs, home);
+  const { cpus, onlineMask } = home.kernel;
+  const there = home.state === "online" ? home : cpus[firstCpu(onlineMask)]!;
+  if (there === cpu) return start(timer, expiresNs, there);
+  there.callFunctions.push((function* () {
+    const program = start(timer, expiresNs, there);
     if (program !== null) yield program;
   })());
-  return cpu.sendIpi(home.id, Vector.CallFunctionSingle);
+  return cpu.sendIpi(there.id, Vector.CallFunctionSingle);
 }
 
 function start(timer: HrTimer, expiresNs: number, home: KernelCpu): Step | null {

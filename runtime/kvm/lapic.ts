@@ -69,8 +69,6 @@ export class KvmLapic {
   staleVector = -1;
   /** The expiry of its timer. */
   readonly timer: HrTimer;
-  /** The CPU on which that was last started. */
-  timerHome: KernelCpu | null = null;
   /** What CPUID shows. */
   #features = DEFAULT_FEATURES;
   readonly #version: ApicVersion;
@@ -86,7 +84,7 @@ export class KvmLapic {
     this.timer = new HrTimer(
       `kvm timer ${name}.${vcpu.id}`,
       kvm.steps.timerFunction,
-      () => this.#timerExpired(),
+      (_timer, cpu) => this.#timerExpired(cpu),
     );
     this.reset(false);
   }
@@ -418,10 +416,9 @@ export class KvmLapic {
     const { expiresNs } = this.core.timer;
     const home = cpu.state === "slave" ? kvm.host.cpus[this.vcpu.thread!.cpu]! : cpu;
     this.timer.base?.cancel(this.timer);
-    this.timerHome = home;
     if (expiresNs === Infinity) return null;
     if (expiresNs <= kvm.host.nowNs && this.#version.pastDeadlineAtOnce) {
-      this.#timerExpired();
+      this.#timerExpired(cpu);
       return null;
     }
     return startHostTimer(this.timer, expiresNs, home, cpu);
@@ -432,13 +429,12 @@ export class KvmLapic {
     this.timerPending = false;
   }
 
-  /** `apic_timer_fn()`: on the host, wherever the hrtimer expires. */
-  #timerExpired(): void {
+  /** `apic_timer_fn()`: on the host's CPU on which the hrtimer expires, which need not be the one that has started it. */
+  #timerExpired(cpu: KernelCpu): void {
     const { timer } = this.core;
     const { deadline } = timer;
     timer.expired();
     timer.deadline = deadline; // reads back until the vCPU has seen the expiry
-    const cpu = this.timerHome!;
     if (timer.expiresNs !== Infinity) cpu.hrtimers.start(this.timer, timer.expiresNs);
     this.vcpu.timerExpired(cpu);
   }
