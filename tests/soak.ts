@@ -4,6 +4,7 @@
  * ```sh
  * deno task soak                               # 10 million interrupts on each system; hours
  * deno task soak --interrupts=100000 talk kvm  # fewer, on these
+ * deno task soak --kernel=linux-2.6.32 rfc-v2  # a guest whose interrupts nest
  * deno task soak --mutants                     # each mutant, until it is caught
  * ```
  *
@@ -189,8 +190,9 @@ export function soak(run: SoakRun): SoakResult {
 if (import.meta.main) {
   const options = Deno.args.filter((argument) => argument.startsWith("--"));
   const names = Deno.args.filter((argument) => !argument.startsWith("--"));
-  const number = (name: string, otherwise: number) =>
-    Number(options.find((option) => option.startsWith(`--${name}=`))?.split("=")[1] ?? otherwise);
+  const option = (name: string) => options.find((given) => given.startsWith(`--${name}=`))?.split("=")[1];
+  const number = (name: string, otherwise: number) => Number(option(name) ?? otherwise);
+  const kernel = option("kernel") ?? "linux-3.4.0";
   const seed = number("seed", 1);
   let failed = false;
   const report = (title: string, result: SoakResult, right: boolean) => {
@@ -221,7 +223,7 @@ if (import.meta.main) {
           Deno.stderr.writeSync(new TextEncoder().encode(`\r${system}: ${done} `));
         }
       };
-      const result = soak({ system, seed, interrupts: number("interrupts", 1e7), onProgress });
+      const result = soak({ system, kernel, seed, interrupts: number("interrupts", 1e7), onProgress });
       const allowed = FINDINGS[system]?.kinds ?? [];
       report(system, result, result.kinds.every((kind) => allowed.includes(kind)));
     }
