@@ -13,7 +13,9 @@ import slide25 from "../examples/slide25.rtk" with { type: "text" };
 import row from "../examples/slide25_row.rtk" with { type: "text" };
 import row26 from "../examples/slide26_row.rtk" with { type: "text" };
 import row27 from "../examples/slide27_row.rtk" with { type: "text" };
+import smpGuest from "../examples/smp_guest.rtk" with { type: "text" };
 import setup from "../examples/talk_setup.rtk" with { type: "text" };
+import twoGuests from "../examples/two_guests.rtk" with { type: "text" };
 import driverOverride from "../examples/setup/driver_override.rtk" with { type: "text" };
 import iommuGroup from "../examples/setup/iommu_group.rtk" with { type: "text" };
 import irqAffinity from "../examples/setup/irq_affinity.rtk" with { type: "text" };
@@ -39,7 +41,9 @@ export const EXAMPLES: ScriptFolder = {
     ["slide25_row.rtk", row],
     ["slide26_row.rtk", row26],
     ["slide27_row.rtk", row27],
+    ["smp_guest.rtk", smpGuest],
     ["talk_setup.rtk", setup],
+    ["two_guests.rtk", twoGuests],
     ["setup/driver_override.rtk", driverOverride],
     ["setup/iommu_group.rtk", iommuGroup],
     ["setup/irq_affinity.rtk", irqAffinity],

@@ -30,6 +30,7 @@ const RFC_V2: DirectCapabilities = {
   timer: true,
   divideConfiguration: false,
   enableAt: "each",
+  disableAt: "any",
   leadsTo: "any",
   smp: true,
 };

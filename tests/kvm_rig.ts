@@ -53,6 +53,7 @@ export const STOCK: DirectCapabilities = {
   timer: false,
   divideConfiguration: false,
   enableAt: "each",
+  disableAt: "any",
   leadsTo: "any",
   smp: true,
 };

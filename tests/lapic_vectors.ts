@@ -131,6 +131,7 @@ class Rig {
       timer: false,
       divideConfiguration: false,
       enableAt: "each",
+      disableAt: "any",
       leadsTo: "any",
       smp: true,
     } as const;

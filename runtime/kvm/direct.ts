@@ -29,6 +29,11 @@ export interface DirectCapabilities {
   /** Direct mode comes back with each emulated EOI ("each", as in the patches) or with the last ("last", as told). */
   readonly enableAt: "each" | "last";
   /**
+   * What it goes off for: any injection ("any", patch 14; after an exception or an NMI no EOI brings it back), or that of an
+   * interrupt, which has an EOI ("interrupt", slide 19).
+   */
+  readonly disableAt: "any" | "interrupt";
+  /**
    * Where a device's interrupts go in a machine of several: to any of its slave CPUs ("any", as patch 18 has it), or to that
    * of the vCPU which the guest has chosen ("chosen": no other has a handler).
    */

@@ -354,7 +354,10 @@ export class Vcpu {
     // An exception goes first.
     const occupied = vmcs.entryInterruptionInfo !== 0 && this.vm.kvm.protocol.guardsEntryField;
     if (!hasInterrupt && vmcs.entryInterruptionInfo === 0) return;
-    if (slave) setDirectMode(this, false, this.vm.kvm.protocol.closesEoiAtInjection); // patch 14: off on any injection
+    const { capabilities, protocol } = this.vm.kvm;
+    if (slave && (hasInterrupt || capabilities.disableAt === "any")) {
+      setDirectMode(this, false, protocol.closesEoiAtInjection);
+    }
     if (!hasInterrupt) return;
     if (occupied || !this.registers.interruptFlag) {
       vmcs.primary |= Primary.InterruptWindowExiting;

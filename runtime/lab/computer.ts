@@ -200,11 +200,14 @@ export class Computer {
 
   #process(task: Task, launch: CommandLaunch): CommandProcess {
     const { lab } = this;
-    const events = lab.engine.event, exits = lab.exits();
+    const events = lab.engine.event, exits = lab.exits(this.name);
     const hostCpu = lab.hostCpu();
     let run = -1;
     let before = { layerNs: [] as number[], exits: 0 };
-    const soFar = () => ({ layerNs: lab.timeByLayer(DEDICATED_CPU), exits: totalExits(lab.exits()) });
+    const soFar = () => ({
+      layerNs: lab.timeByLayer(DEDICATED_CPU),
+      exits: totalExits(lab.exits(this.name)),
+    });
     return {
       ...launch,
       input: launch.stdin &&
@@ -248,7 +251,7 @@ export class Computer {
           run,
           cyclictest,
           events: engine.event - events,
-          exits: lab.exits().map((count, reason) => count - exits[reason]!),
+          exits: lab.exits(this.name).map((count, reason) => count - exits[reason]!),
           hash: engine.stateHash(),
           hostLoad: lab.host.spinning.size,
           hostCpuPercent: hostCpu(),

@@ -328,10 +328,10 @@ export class Lab {
     );
   }
 
-  /** Exits of vm0 by basic reason so far. */
-  exits(): number[] {
+  /** Exits of a guest by basic reason so far; of vm0 where that is none. */
+  exits(name = "vm0"): number[] {
     const sum = new Array<number>(64).fill(0);
-    for (const vcpu of this.guests.get("vm0")?.machine.file.vm.vcpus ?? []) {
+    for (const vcpu of (this.guests.get(name) ?? this.guests.get("vm0"))?.machine.file.vm.vcpus ?? []) {
       vcpu.exits.forEach((n, reason) => sum[reason]! += n);
     }
     return sum;

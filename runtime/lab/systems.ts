@@ -35,6 +35,7 @@ const STOCK: DirectCapabilities = {
   timer: false,
   divideConfiguration: false,
   enableAt: "each",
+  disableAt: "any",
   leadsTo: "any",
   smp: true,
 };
@@ -45,6 +46,7 @@ const TALK: DirectCapabilities = {
   ...RFC_V2,
   divideConfiguration: true,
   enableAt: "last",
+  disableAt: "interrupt",
   leadsTo: "chosen",
 };
 
