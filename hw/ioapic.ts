@@ -95,7 +95,7 @@ export class IoApic {
   readonly #high = new Uint32Array(IOAPIC_PINS);
   readonly #writableHigh: number;
 
-  /** @param reservedKept whether bits 55:32 of an entry keep what is written, as emulations of it have them */
+  /** @param reservedKept whether bits 55:32 of an entry keep what is written: emulations, and chips that remapping needs it of */
   constructor(readonly reservedKept = false) {
     this.#writableHigh = reservedKept ? 0xffff_ffff : ENTRY_HIGH.writableMask;
     this.reset();

@@ -1,24 +1,48 @@
 /**
- * The I/O APIC of a computer: its registers in memory, its lines, its messages on their way.
+ * The I/O APIC of a computer: its registers in memory, its lines, its messages on their way, through the remapping unit.
+ *
+ * *Document*: Intel Virtualization Technology for Directed I/O, Architecture Specification, "Programming I/OxAPIC for
+ * Remapping": bit 48 of an entry is its format, bits 63:49 and 11 are the handle.
  *
  * @module
  */
 
 import { IoApic, IOAPIC_BASE, type IoApicMessage, IOREGSEL, IOWIN, type LineResult } from "./ioapic.ts";
+import { DeliveryMode } from "./lapic_registers.ts";
+import { encodeRemappable } from "./msi.ts";
 import type { StateHash } from "./sim/state_hash.ts";
+import type { RemappingUnit } from "./vtd.ts";
+
+/** Bit 48 of an entry: remappable format. Bits 63:49, and 11, of the handle. */
+const FORMAT_HIGH = 1 << 16;
+const HANDLE_SHIFT = 17, HANDLE_15 = 1 << 11;
+/** Where the address of a message in compatibility format has its destination. */
+const DESTINATION_SHIFT = 12, MESSAGE_BASE = 0xfee0_0000;
 
 /** What it is wired to. */
 export interface IoApicWiring {
   /** Registers by physical address. */
   readonly ports: Map<number, { read(): number; write(value: number): void }>;
+  /** What its messages pass. */
+  readonly remapping: RemappingUnit;
   /** Carries a message. @returns whether a local APIC is meant by it */
   interruptMessage(message: Omit<IoApicMessage, "pin">): boolean;
 }
 
+/** Delivery modes by their names in a message. */
+const MODES = {
+  fixed: DeliveryMode.Fixed,
+  lowestPriority: DeliveryMode.LowestPriority,
+  smi: DeliveryMode.Smi,
+  nmi: DeliveryMode.Nmi,
+  init: DeliveryMode.Init,
+  extInt: DeliveryMode.ExtInt,
+} as const;
+
 /** The I/O APIC and its wiring. */
 export class MachineIoApic {
   /** The chip. */
-  readonly chip = new IoApic();
+  readonly chip = new IoApic(true);
 
   /** Wires it: its registers are memory from now on. */
   constructor(readonly wiring: IoApicWiring) {
@@ -52,7 +76,23 @@ export class MachineIoApic {
   }
 
   #carry(result: LineResult): void {
-    if (typeof result === "object" && this.wiring.interruptMessage(result)) this.chip.accepted(result.pin);
+    if (typeof result !== "object") return;
+    const message = this.#remap(result);
+    if (message !== undefined && this.wiring.interruptMessage(message)) this.chip.accepted(result.pin);
+  }
+
+  /** The message that leaves the remapping unit; undefined: none does. The trigger mode is the redirection entry's. */
+  #remap(message: IoApicMessage): Omit<IoApicMessage, "pin"> | undefined {
+    const { low, high } = this.chip.entry(message.pin);
+    const address = (high & FORMAT_HIGH) === 0
+      ? MESSAGE_BASE | (message.destination << DESTINATION_SHIFT)
+      : encodeRemappable((high >>> HANDLE_SHIFT) | ((low & HANDLE_15) === 0 ? 0 : 0x8000), false);
+    const remapped = this.wiring.remapping.remap(address >>> 0, 0);
+    if (remapped.kind === "unchanged") return message;
+    if (remapped.kind === "fault") return undefined;
+    const { vector, destination, destinationMode, deliveryMode } = remapped.message;
+    const mode = MODES[deliveryMode];
+    return { vector, mode, destination, logical: destinationMode === "logical", level: message.level };
   }
 
   /** Adds the chip to `hash`. */

@@ -87,8 +87,8 @@ Deno.test("run --era today: the script's machine is of that time; a system that 
 Deno.test("today: /proc/interrupts names the device and the entry of a message-signalled interrupt", () => {
   const rows = today().ok("cat /proc/interrupts").split("\n");
   const row = (irq: string) => rows.find((line) => line.startsWith(irq))!.slice(4).replace(/^( +\d+){4}/, "");
-  assertEquals(row("  1:"), "  IO-APIC   1-edge      i8042");
-  assertEquals(row(" 42:"), " PCI-MSIX-0000:05:00.0   0-edge      eth2-TxRx-0");
+  assertEquals(row("  1:"), " IR-IO-APIC   1-edge      i8042");
+  assertEquals(row(" 42:"), " IR-PCI-MSIX-0000:05:00.0   0-edge      eth2-TxRx-0");
   assertEquals(
     rows.slice(rows.findIndex((line) => line.startsWith("NMI"))).map((line) => line.slice(0, 3)).join(" ")
       .trim(),

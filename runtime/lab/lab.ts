@@ -294,7 +294,7 @@ export class Lab {
     if (guest === undefined) {
       const software = [...this.#computers.values()].find((computer) => computer.kernel === kernel)?.software;
       if (software === undefined) return; // a guest that has ended
-      return software.machine.messageSignalled(software.console.cpu, software.console.vector);
+      return software.typed();
     }
     this.type(this.host, (cpu) => guest.machine.networkLine.raise(cpu));
   }

@@ -12,7 +12,7 @@ import { buildPciBus, type PciTopology } from "../../hw/machine_pci.ts";
 import type { Nic82599 } from "../../hw/nic_82599.ts";
 import type { NicTimes } from "../../hw/nic_82599_switch.ts";
 import type { PciBus } from "../../hw/pci.ts";
-import { type Board, setUpLegacyPic } from "../linux/board.ts";
+import { type Board, computerBoard, setUpLegacyPic } from "../linux/board.ts";
 import { CORE_I7_3770, type CpuIdentity } from "../linux/cpu_identity.ts";
 import { cpuList, cpuMask } from "../linux/cpu_mask.ts";
 import { Ixgbe } from "../linux/drivers/ixgbe.ts";
@@ -25,7 +25,7 @@ import { Cpusets } from "../linux/cpuset.ts";
 import { CPUSET, DEBUGFS, PROCFS, ROOTFS, SYSCTL, SYSFS, TRACEFS } from "../linux/file_systems.ts";
 import { Ftrace, type TraceEvent } from "../linux/ftrace.ts";
 import { CpuHotplug } from "../linux/hotplug.ts";
-import { IoApicPins } from "../linux/io_apic.ts";
+import { IoApicPins, pinOf } from "../linux/io_apic.ts";
 import { IO_APIC_EDGE, IO_APIC_FASTEOI, type IrqDescriptor, Irqs, pciInterrupts } from "../linux/irq.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import { KernelThreads } from "../linux/kthreads.ts";
@@ -70,7 +70,7 @@ export interface SoftwareOptions {
   readonly subnet: Subnet;
   /** Carries out what devices cause, where that is not for its own bus alone. */
   readonly effects?: DeviceEffects;
-  /** Its interrupt controllers, which it sets up; without them its lines are wired to its vectors. */
+  /** Its interrupt controllers, where they are not those of the computer. */
   readonly board?: Board;
   /** `root=…`, as `/proc/cmdline` shows it. */
   readonly commandLine: string;
@@ -142,10 +142,9 @@ export class Software {
       machine.remapping.translation = boot.iommu;
       this.irqs.remapping = machine.remapping;
     }
-    if (options.board !== undefined) {
-      setUpLegacyPic(options.board);
-      this.irqs.ioApic = new IoApicPins(options.board);
-    }
+    const board = options.board ?? computerBoard(machine.ports);
+    setUpLegacyPic(board);
+    this.irqs.ioApic = new IoApicPins(board);
     if (boot.irqAffinity !== 0) this.irqs.defaultAffinity = boot.irqAffinity;
     this.threads = new KernelThreads(kernel, options.interfaces.hotplugThreads);
     this.hotplug = isGuest
@@ -190,6 +189,11 @@ export class Software {
       const prefix = options.includes("noprefix") ? "" : "cpuset.";
       return { node: this.cpusets.directory(prefix), fileSystem: { ...CPUSET, name: "cgroup" } };
     }
+  }
+
+  /** A key of its keyboard has been pressed: a pulse on that line. */
+  typed(): void {
+    for (const high of [true, false]) this.machine.ioApic.setLine(pinOf(this.console.irq), high);
   }
 
   /** `/proc/interrupts`. */

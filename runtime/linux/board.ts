@@ -26,6 +26,17 @@ export interface Board {
   out(port: number, value: number): void;
 }
 
+/** The board of a computer. @param ports its registers, by address; an 8259 it has none: every line comes by the I/O APIC */
+export function computerBoard(
+  ports: ReadonlyMap<number, { read(): number; write(value: number): void }>,
+): Board {
+  return {
+    load: (address) => ports.get(address)?.read() ?? 0xffff_ffff,
+    store: (address, value) => ports.get(address)?.write(value),
+    out: (port, value) => ports.get(port)?.write(value),
+  };
+}
+
 /** Command and mask ports of the two 8259. */
 const FIRST = { command: 0x20, data: 0x21 }, SECOND = { command: 0xa0, data: 0xa1 };
 /** ICW1: edge-triggered, in cascade, ICW4 follows. */

@@ -4,7 +4,10 @@
  * *Document*: Linux 3.5 `arch/x86/kernel/apic/io_apic.c` (`clear_IO_APIC()`, `__ioapic_write_entry()`,
  * `setup_ioapic_irq()`); ACPI specification, "Interrupt Source Override": a PC's timer is on pin 2.
  *
- * *Deviations*: physical destinations and fixed delivery, as `x2apic_phys` has them and as this kernel's messages have
+ * With interrupt remapping an entry names one of the remapping table (`intel_setup_ioapic_entry()`).
+ *
+ * *Deviations*: there Linux writes the pin's number for the vector, and ends a level by the EOI register that later chips have;
+ * here the vector is that of the remapping entry, by which an EOI broadcast finds the line. Physical destinations and fixed delivery, as `x2apic_phys` has them and as this kernel's messages have
  * them; a flat xAPIC kernel would ask for lowest priority among logical ones. As those of `board.ts`, and as those of a
  * PCI driver, its accesses take no time.
  *
@@ -18,6 +21,8 @@ import type { Board } from "./board.ts";
 const TABLE = 0x10;
 /** Bits of an entry's low half. */
 const LEVEL = 1 << 15, MASKED = 1 << 16;
+/** In remappable format: bits 15 and 14:0 of the handle, and the format's own bit in the high half. */
+const HANDLE_15 = 1 << 11, HANDLE_SHIFT = 17, REMAPPABLE = 1 << 16;
 /** The PIT's line, and the pin on which it comes. */
 const TIMER_IRQ = 0, TIMER_PIN = 2;
 
@@ -29,6 +34,8 @@ export interface PinRoute {
   readonly destination: number;
   /** Whether the line is level-triggered. */
   readonly level: boolean;
+  /** Its entry of the remapping table, which alone says the CPU then; -1: none. */
+  readonly remapIndex: number;
 }
 
 /** The I/O APIC of a kernel's board. */
@@ -39,8 +46,11 @@ export class IoApicPins {
   }
 
   /** The line of interrupt `irq` interrupts from now on. */
-  route(irq: number, { vector, destination, level }: PinRoute): void {
-    this.#write(pinOf(irq), vector | (level ? LEVEL : 0), (destination << 24) >>> 0);
+  route(irq: number, { vector, destination, level, remapIndex }: PinRoute): void {
+    const low = vector | (level ? LEVEL : 0);
+    if (remapIndex < 0) return this.#write(pinOf(irq), low, (destination << 24) >>> 0);
+    const high = ((remapIndex & 0x7fff) << HANDLE_SHIFT) | REMAPPABLE;
+    this.#write(pinOf(irq), low | (remapIndex > 0x7fff ? HANDLE_15 : 0), high >>> 0);
   }
 
   /** The line of interrupt `irq` does not interrupt any more. */

@@ -196,7 +196,8 @@ export class Irqs implements Hashed {
     const online = kernel.onlineMask || 1; // before anybody is online CPU 0 boots
     descriptor.affinity = (this.defaultAffinity & online) || online;
     kernel.clearInterruptCounts(number);
-    if (this.remapping !== null && program !== undefined) descriptor.remapIndex = this.#allocateEntry();
+    const reachesUnit = program !== undefined || (chip.name === "IO-APIC" && this.ioApic !== null);
+    if (this.remapping !== null && reachesUnit) descriptor.remapIndex = this.#allocateEntry();
     const failed = this.#route(descriptor, firstCpu(descriptor.affinity));
     if (failed) {
       this.#freeEntry(descriptor);
@@ -335,14 +336,13 @@ export class Irqs implements Hashed {
     descriptor.cpu = target;
     descriptor.vector = vector;
     if (remapped?.connects ?? true) cpu.vectorIrq.set(vector, descriptor);
+    const { remapIndex } = descriptor;
+    if (remapIndex >= 0) this.remapping!.setEntry(remapIndex, { vector, destination: target });
     if (line) {
       const level = descriptor.chip.flow === "fasteoi";
-      return this.ioApic?.route(descriptor.irq, { vector, destination: target, level });
+      return this.ioApic?.route(descriptor.irq, { vector, destination: target, level, remapIndex });
     }
-    if (descriptor.remapIndex >= 0) {
-      this.remapping!.setEntry(descriptor.remapIndex, { vector, destination: target });
-      return;
-    }
+    if (remapIndex >= 0) return;
     descriptor.program?.(encodeMsi({
       vector,
       destination: target,

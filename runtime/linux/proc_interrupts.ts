@@ -4,7 +4,7 @@
  * *Document*: Linux 3.5 and 6.18 `kernel/irq/proc.c` (`show_interrupts`), `arch/x86/kernel/irq.c`
  * (`arch_show_interrupts`).
  *
- * *Deviations*: without interrupt remapping in its names (`IR-PCI-MSIX-…`), though an IOMMU would have it.
+ * A chip whose interrupts are remapped has a prefix: `IR-IO-APIC`, `IR-PCI-MSI`.
  *
  * @module
  */
@@ -70,11 +70,17 @@ export function procInterrupts(kernel: Kernel, irqs: Irqs, interfaces: KernelInt
 }
 
 /** Chip and flow, and in later kernels which of the chip's interrupts it is: ` PCI-MSI-edge    `, `IO-APIC   1-edge    `. */
-function flowOf({ irq, chip, source }: IrqDescriptor, width: number, interfaces: KernelInterfaces): string {
-  const { name, flow } = chip;
+function flowOf(
+  { irq, chip, source, remapIndex }: IrqDescriptor,
+  width: number,
+  interfaces: KernelInterfaces,
+): string {
+  const { flow } = chip;
+  const prefix = remapIndex >= 0 ? "IR-" : "";
+  const name = prefix + chip.name;
   if (!interfaces.namesMsiDevices) return ` ${name.padStart(8)}-${flow.padEnd(8)}`;
   // The counts end with no blank there, and a message-signalled interrupt has a domain for its device.
-  const domain = source === undefined ? name : `PCI-MSIX-${source.device}`;
+  const domain = source === undefined ? name : `${prefix}PCI-MSIX-${source.device}`;
   return `${domain.padStart(8)} ${String(source?.entry ?? irq).padStart(width)}-${flow.padEnd(8)}`;
 }
 
