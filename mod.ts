@@ -28,6 +28,8 @@ export type {
 } from "./dsl/embedding/events.ts";
 export type { CpuState, LapicState, VcpuState, VmcsState } from "./runtime/lab/views/state.ts";
 export type { LabCommand, LabCommandContext } from "./dsl/embedding/commands.ts";
+export type { DeviceModel, DevicePort, DeviceRegisters } from "./runtime/lab/devices.ts";
+export type { FilePort, HostFile } from "./dsl/host_port.ts";
 export {
   assertTranscript,
   ExpectationFailure,

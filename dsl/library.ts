@@ -11,6 +11,8 @@ import type { EventFilter, EventKind, LabEvent } from "./embedding/events.ts";
 import { EVENT_KINDS, EventRecorder, kindsOf } from "./embedding/events.ts";
 import { quote, ShellFailure, type ShellResult, ShellRun } from "./embedding/shell_run.ts";
 import { type LabCommand, nameProblem, ownWord } from "./embedding/commands.ts";
+import type { FilePort } from "./host_port.ts";
+import type { DeviceModel } from "../runtime/lab/devices.ts";
 import { type BootWords, Transcript } from "./embedding/transcript.ts";
 import { LabView } from "./embedding/view.ts";
 import { Waits } from "./embedding/waits.ts";
@@ -52,6 +54,38 @@ export interface LabOptions {
   readonly record?: readonly EventKind[];
   /** Commands of the program's own, by name: scripts of this laboratory find them, and no others. */
   readonly commands?: Readonly<Record<string, LabCommand>>;
+  /**
+   * Devices of the program's own: each machine of this laboratory has them.
+   *
+   * ```ts
+   * import { type DeviceModel, Lab } from "@rtkvm/rtkvm";
+   *
+   * // An interval timer: what is written is a period in us, what is read counts its interrupts.
+   * const ticker: DeviceModel = {
+   *   ...{ name: "ticker", address: "00:1f.0", vendorId: 0x1234, deviceId: 0x0001 },
+   *   ...{ messages: 1, driver: true },
+   *   create(port) {
+   *     let periodNs = 0, count = 0;
+   *     return {
+   *       read: () => count,
+   *       write: (_, us) => port.wakeAt(port.nowNs + (periodNs = us * 1000)),
+   *       woken() {
+   *         count++;
+   *         port.message(0);
+   *         port.wakeAt(port.nowNs + periodNs);
+   *       },
+   *       state: () => [periodNs, count],
+   *     };
+   *   },
+   * };
+   * await using lab = await Lab.boot({ system: "bare-metal", devices: [ticker] });
+   * await lab.sh`devmem 0xe0000000 32 100; run 1ms`;
+   * console.log(await lab.sh`devmem 0xe0000000; grep ticker /proc/interrupts`.text());
+   * ```
+   */
+  readonly devices?: readonly DeviceModel[];
+  /** Files for `save`, `load` and `trace`; where absent there are none. */
+  readonly files?: FilePort;
 }
 
 /** What the library's other modules need of a laboratory. */
@@ -295,7 +329,7 @@ function bootWords(options: LabOptions): BootWords {
   if (era === undefined) {
     throw new RangeError(unknownName("era", options.era!, ERAS.map(({ name }) => name)));
   }
-  const { system = era.system, kernel, seed, strict, profiles } = options;
+  const { system = era.system, kernel, seed, strict, profiles, devices, files } = options;
   const row = ROWS.find(({ name }) => name === system);
   if (row === undefined) throw new RangeError(unknownName("system", system, ROWS.map(({ name }) => name)));
   if (kernel !== undefined && !KERNELS.includes(kernel)) {
@@ -313,5 +347,7 @@ function bootWords(options: LabOptions): BootWords {
     ...(seed === undefined ? {} : { seed }),
     ...(strict === undefined ? {} : { strict }),
     ...(profiles === undefined ? {} : { profiles }),
+    ...(devices === undefined ? {} : { devices }),
+    ...(files === undefined ? {} : { files }),
   };
 }

@@ -57,8 +57,9 @@ export class Repeat {
 
   /** Makes a laboratory, so many boots after the start. */
   build(options: ConstructorParameters<typeof Lab>[0], boots: number): Lab {
-    const { journal, system } = this.what;
-    return new Lab(boots === journal.boots && system !== undefined ? { ...options, system } : options);
+    const { session: { options: { devices } }, what: { journal, system } } = this;
+    const isLast = boots === journal.boots;
+    return new Lab(isLast && system !== undefined ? { ...options, system } : options, devices);
   }
 
   /** A laboratory has been made. */

@@ -11,6 +11,7 @@
  */
 
 import { defaultProfile, type LabProfile, profileWith } from "../runtime/lab/defaults.ts";
+import type { DeviceModel } from "../runtime/lab/devices.ts";
 import { Lab } from "../runtime/lab/lab.ts";
 import type { ProfileText } from "../runtime/lab/profile.ts";
 import { READ_ONLY, scriptDirectory, type ScriptFolder } from "../runtime/lab/script_folder.ts";
@@ -62,6 +63,8 @@ export interface SessionOptions {
   readonly folder?: ScriptFolder;
   /** Files of the computer, for `save` and `load`; absent: there are none. */
   readonly files?: FilePort;
+  /** Devices that every laboratory's machine has beside its own. */
+  readonly devices?: readonly DeviceModel[];
   /** Words of the laboratory. */
   readonly words: (session: Session) => readonly Command[];
   /** Another session's run is to be repeated: by {@linkcode Session.again}. */
@@ -434,7 +437,8 @@ export class Session {
 
   #build(options: ConstructorParameters<typeof Lab>[0]): Lab {
     const world = this.#world;
-    const lab = world.lab = this.again?.build(options, this.journal.boots) ?? new Lab(options);
+    const lab = world.lab = this.again?.build(options, this.journal.boots) ??
+      new Lab(options, this.options.devices);
     world.first = this.now;
     lab.onProgress = (name, fraction) => this.onProgress(name, fraction);
     this.again?.prepare(lab, this.journal.boots);

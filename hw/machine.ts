@@ -79,6 +79,12 @@ export class Machine implements ProcessorBus {
   startup: (cpu: LogicalCpu) => RegisterFile | null = () => null;
   /** I/O ports and memory-mapped registers by address; devices enter themselves here. */
   readonly ports = new Map<number, { read(): number; write(value: number): void }>();
+  /** Registers in memory whose addresses software chooses: those of PCI functions. `null`: nobody has any. */
+  memory: {
+    /** `undefined`: nobody claims the address. */
+    load(address: number): number | undefined;
+    store(address: number, value: number): void;
+  } | null = null;
   /** The I/O APIC: lines that are no messages. */
   readonly ioApic: MachineIoApic = new MachineIoApic(this);
   /** Between the devices on one side, memory and interrupt messages on the other; off until software switches it on. */
@@ -175,13 +181,14 @@ export class Machine implements ProcessorBus {
   store(cpu: LogicalCpu, address: number, value: number): void {
     const offset = this.#apicOffset(cpu, address);
     if (offset >= 0) this.#apply(cpu, cpu.apic.write(offset, value, this.engine.nowNs));
-    else this.ports.get(address)?.write(value);
+    else if (this.ports.has(address)) this.ports.get(address)!.write(value);
+    else this.memory?.store(address, value);
   }
 
   /** @inheritdoc */
   load(cpu: LogicalCpu, address: number): number {
     const offset = this.#apicOffset(cpu, address);
-    if (offset < 0) return this.ports.get(address)?.read() ?? 0xffff_ffff;
+    if (offset < 0) return this.ports.get(address)?.read() ?? this.memory?.load(address) ?? 0xffff_ffff;
     if (cpu.apic.readable(offset)) return cpu.apic.read(offset, this.engine.nowNs);
     cpu.apic.illegalRead();
     cpu.signal();

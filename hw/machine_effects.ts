@@ -54,6 +54,20 @@ export class DeviceEffects {
     }
   }
 
+  /** Reads 32 bits of a function's memory; `undefined`: no function claims the address. */
+  load(address: number): number | undefined {
+    const to = this.bus.decode(address);
+    return to?.function.readMemory(to.bar, to.offset, this.machine.engine.nowNs);
+  }
+
+  /** Writes 32 bits of a function's memory, and carries out what follows; nothing does where no function claims the address. */
+  store(address: number, value: number): void {
+    const to = this.bus.decode(address);
+    if (to !== undefined) {
+      this.apply(to.function.writeMemory(to.bar, to.offset, value, this.machine.engine.nowNs));
+    }
+  }
+
   #message(effect: MsiEffect, atEnd: boolean): void {
     const { machine } = this;
     const { address, data } = effect;

@@ -10,7 +10,7 @@
  */
 
 import type { Activity, Step } from "./sim/activity.ts";
-import { CALL, Op, RDMSR, Routine, WRMSR } from "./sim/activity.ts";
+import { CALL, LOAD, Op, RDMSR, Routine, STORE, WRMSR } from "./sim/activity.ts";
 import type { StateHash } from "./sim/state_hash.ts";
 
 /** What made a frame: a plain call, an external interrupt, an NMI, an exception. */
@@ -184,6 +184,19 @@ export class RegisterFile {
   rdmsr(msr: number): Step {
     this.address = msr;
     return RDMSR;
+  }
+
+  /** `yield registers.store(address, value)`: 32 bits of memory that is no RAM. */
+  store(address: number, value: number): Step {
+    this.address = address;
+    this.value = value;
+    return STORE;
+  }
+
+  /** `const value = yield registers.load(address)`. */
+  load(address: number): Step {
+    this.address = address;
+    return LOAD;
   }
 
   /** `const result = yield registers.call(activity)`: runs it on this stack. */

@@ -18,7 +18,7 @@ export class ExpectationFailure extends Error {
   override readonly name = "ExpectationFailure";
   /**
    * A Markdown document with a script and a console block that runs it and ends as this has; it is the end of the message too.
-   * Empty where commands of the program's own were used, which rtkvm does not have.
+   * Empty where commands or devices of the program's own were used, which rtkvm does not have.
    */
   readonly transcript: string;
 
@@ -132,11 +132,13 @@ function withoutBlankEnds(lines: readonly string[]): readonly string[] {
 /** Fails, with a document that ends with the command `last` which fails as well. */
 function fail(lab: Lab, problem: string, last?: string): never {
   const { transcript, usesOwnCommands, words } = partsOf(lab);
-  if (usesOwnCommands()) {
+  const { devices = [] } = transcript.boot;
+  const own = devices.length > 0 ? "devices" : usesOwnCommands() ? "commands" : "";
+  if (own !== "") {
     throw new ExpectationFailure(
       problem,
       "",
-      "No document brings it back: commands of the program's own were used.",
+      `No document brings it back: ${own} of the program's own were used.`,
     );
   }
   const { document, status } = transcript.replay(words, last);

@@ -18,7 +18,10 @@ const SCRIPT = "failure.rtk";
 const MOST_LINES = 60;
 
 /** A machine as the command line boots it. */
-export type BootWords = Pick<SessionOptions, "era" | "system" | "kernel" | "seed" | "strict" | "profiles">;
+export type BootWords = Pick<
+  SessionOptions,
+  "era" | "system" | "kernel" | "seed" | "strict" | "profiles" | "devices" | "files"
+>;
 
 /** A document, and whether it brings back what it is for. */
 export interface Replay {

@@ -21,12 +21,14 @@ import type { Histogram } from "../measure/histogram.ts";
 import type { Nic82599 } from "../../hw/nic_82599.ts";
 import type { QemuMachine } from "../qemu/machine.ts";
 import type { CyclictestResult } from "../programs/cyclictest.ts";
+import { devmem } from "../programs/devmem.ts";
 import type { TrafficFigures } from "../programs/program.ts";
 import type { SysbenchResult } from "../programs/sysbench.ts";
 import { hostCommandLine } from "./boot_parameters.ts";
 import { Computer } from "./computer.ts";
 import type { LabProfile } from "./defaults.ts";
 import type { Era } from "./eras.ts";
+import { type DeviceModel, loadDeviceDrivers, plugDevices } from "./devices.ts";
 import { type InterruptSource, interruptSources } from "./interrupt_sources.ts";
 import { qemuPrograms, ShellCalls } from "./guests.ts";
 import { monitorProgram } from "./monitor_program.ts";
@@ -173,8 +175,8 @@ export class Lab {
   onProgress: (name: string, fraction: number) => void = () => {};
   readonly #computers = new Map<string, Computer>();
 
-  /** Builds and boots it. Takes 100 ms of simulated time. */
-  constructor(readonly options: BootOptions) {
+  /** Builds and boots it, with `devices` beside its own. Takes 100 ms of simulated time. */
+  constructor(readonly options: BootOptions, devices: readonly DeviceModel[] = []) {
     const { system, profile, era, mutant } = options;
     const capabilities = { ...system.capabilities, ...mutant?.capabilities };
     const protocol = { ...PROTOCOL, ...mutant?.protocol };
@@ -201,6 +203,7 @@ export class Lab {
     this.nic = nic;
     this.engine.register("nic", nic);
     this.machine.busMasters.push(nic);
+    plugDevices(devices, this.machine, bus, (effects) => this.software.effects.apply(effects));
     this.subnet = labSubnet(nic, system.vm0 === "host");
     this.software = new Software(this.host, this.machine, bus, {
       slaveAffinity: capabilities.slaveCpu,
@@ -216,7 +219,9 @@ export class Lab {
     }, false);
     for (const cpu of this.host.cpus) this.machine.cpus[cpu.id]!.start(cpu.prepareStart());
     this.engine.runUntil(BOOT_NS);
+    this.machine.memory = this.software.effects;
     this.software.startPci();
+    loadDeviceDrivers(devices, this.software);
     if (system.tuned) tuneHost(this.software);
     const { pci, irqs, vfio } = this.software;
     this.kvm.devices = { pci, irqs, vfio };
@@ -225,6 +230,7 @@ export class Lab {
       "host",
       new Computer(this, "host", this.software, range(values.hw.cpus), [
         ...userPrograms(),
+        devmem,
         ...qemuPrograms(this),
         monitorProgram(this),
       ]),

@@ -20,6 +20,7 @@ import { ping } from "../programs/ping.ts";
 import type { Program } from "../programs/program.ts";
 import { ps } from "../programs/ps.ts";
 import { rmmod } from "../programs/rmmod.ts";
+import { setpci } from "../programs/setpci.ts";
 import { stress } from "../programs/stress.ts";
 import { sysbench } from "../programs/sysbench.ts";
 import { sysctl } from "../programs/sysctl.ts";
@@ -46,6 +47,7 @@ export function userPrograms(): Program[] {
     ps,
     rdmsr,
     rmmod,
+    setpci,
     sysbench,
     sysctl,
     taskset,

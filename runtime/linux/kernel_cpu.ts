@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type Activity, LOAD, RDTSC, type Routine, type Step, STORE } from "../../hw/sim/activity.ts";
+import { type Activity, RDTSC, type Routine, type Step } from "../../hw/sim/activity.ts";
 import type { StateHash } from "../../hw/sim/state_hash.ts";
 import { Apic, DeliveryMode, MSR_TSC_DEADLINE, x2apicMsr } from "../../hw/lapic.ts";
 import { type ClockRatio, timerDivisor, TimerMode } from "../../hw/lapic_timer.ts";
@@ -207,16 +207,13 @@ export class KernelCpu implements InterruptTable {
   /** `yield cpu.apicWrite(offset, value)`: an MSR in x2APIC form, mapped memory otherwise. */
   apicWrite(offset: number, value: number): Step {
     if (this.x2apic) return this.registers.wrmsr(x2apicMsr(offset), value);
-    this.registers.address = APIC_BASE + offset;
-    this.registers.value = value;
-    return STORE;
+    return this.registers.store(APIC_BASE + offset, value);
   }
 
   /** `const value = yield cpu.apicRead(offset)`. */
   apicRead(offset: number): Step {
     if (this.x2apic) return this.registers.rdmsr(x2apicMsr(offset));
-    this.registers.address = APIC_BASE + offset;
-    return LOAD;
+    return this.registers.load(APIC_BASE + offset);
   }
 
   /** `yield cpu.sendIpi(cpu, vector)`: fixed delivery to the CPU of that number. */
