@@ -14,6 +14,7 @@ import type { Vcpu } from "../runtime/kvm/vcpu.ts";
 import type { Kernel } from "../runtime/linux/kernel.ts";
 import { Layers } from "../runtime/linux/layers.ts";
 import { RFC_V2, Rig, startQemu, STOCK } from "./kvm_rig.ts";
+import { SessionRig } from "./session_rig.ts";
 
 /** LVT LINT1's offset; delivery mode 100 (bits 10:8) is NMI; ICR bit 14 is the level "assert". */
 const LVT1 = 0x360, NMI_MODE = 4 << 8, ASSERT = 1 << 14;
@@ -115,4 +116,18 @@ Deno.test("the delivery of an NMI that meets a missing page is repeated: the gue
   rig.pass(50_000_000);
   assertEquals([taken(), vcpu.nmiInjections], [1, 1]);
   assertEquals([vcpu.vmcs.ept.mapped, vcpu.events.nmiMasked], [true, false]);
+});
+
+Deno.test("the monitor's nmi reaches the processor whose LINT1 is open: the guest's kernel says that it knows no reason", () => {
+  for (const system of ["kvm", "talk"]) {
+    const rig = new SessionRig({ system });
+    const qemu = system === "kvm" ? "qemu-kvm" : "qemu-kvm.patched";
+    rig.ok(`echo 0 > /sys/devices/system/cpu/cpu3/online
+${qemu} -m 1024 -smp 1 -cpu qemu64,+x2apic -enable-kvm -no-kvm-pit -nographic -monitor null
+ssh vm0 true
+echo nmi | monitor vm0
+run 1ms`);
+    assert(rig.ok("ssh vm0 dmesg").includes("NMI received for unknown reason"), system);
+    assertEquals(rig.ok("ssh vm0 'grep NMI: /proc/interrupts'").split(/ +/)[1], "1");
+  }
 });

@@ -43,6 +43,7 @@ export type {
   VectorSet,
 };
 export { Apic, AssignedFunction, DeliveryMode, IOAPIC_PINS, timerDivisor };
+export { Uart16550, UART_PORTS } from "../../hw/uart_16550.ts"; // a chip that user space emulates
 
 /** Work of QEMU's own code, made once. */
 export function qemuWork(name: string, ns: number): Step {

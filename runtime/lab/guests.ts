@@ -13,6 +13,8 @@ import { INTERFACES } from "../linux/interfaces.ts";
 import { IO_APIC_EDGE, IO_APIC_FASTEOI } from "../linux/irq.ts";
 import { Kernel } from "../linux/kernel.ts";
 import { Layers } from "../linux/layers.ts";
+import { Serial8250 } from "../linux/drivers/serial_8250.ts";
+import { thisCpu } from "../linux/this_cpu.ts";
 import { KvmCalls } from "../kvm/calls.ts";
 import type { CallValue } from "../kvm/marshal.ts";
 import type { Program, ProgramProcess } from "../programs/program.ts";
@@ -68,7 +70,8 @@ function qemuProgram(lab: Lab, name: string): Program {
     writeFile: (path, text) => writeFile(lab, path, text),
     removeFile: (path) => void lab.software.vfs.remove(path),
     defaultName: () => lab.freeGuestName(),
-    openPty: () => `/dev/pts/${lab.ptys++}`,
+    openPty: () => lab.terminals.open(),
+    ptyOutput: (place, text) => lab.terminals.output(place, text),
     createGuest: (request) => {
       const software = makeGuest(lab, request);
       pending.set(request.name, software);
@@ -157,6 +160,11 @@ function makeGuest(lab: Lab, request: GuestRequest): Software {
   if (powerPorts !== undefined) {
     const handler = () => powerButton(kernel, powerPorts);
     software.irqs.request({ irq: 9, name: "acpi", chip: IO_APIC_FASTEOI, handler });
+  }
+  if (request.serial !== undefined) {
+    const { port, irq } = request.serial;
+    const serial = new Serial8250(software.irqs, () => thisCpu(kernel, lab.machine), port, irq);
+    software.devices.set("ttyS0", serial.device());
   }
   const init = kernel.createTask("init", 1, function* (task) {
     yield* software.loadDrivers();

@@ -14,6 +14,7 @@ import { Kvm } from "../kvm/kvm.ts";
 import { KVM_VERSIONS } from "../kvm/versions.ts";
 import { type Mutant, PROTOCOL } from "../kvm/protocol.ts";
 import { INTERFACES } from "../linux/interfaces.ts";
+import { ROOTFS } from "../linux/file_systems.ts";
 import { Kernel } from "../linux/kernel.ts";
 import type { KernelCpu } from "../linux/kernel_cpu.ts";
 import { LAYER_NAMES, Layers } from "../linux/layers.ts";
@@ -36,6 +37,7 @@ import { userPrograms } from "./programs.ts";
 import type { Subnet } from "../linux/net/stack.ts";
 import { labSubnet, outsidePeer } from "./peer.ts";
 import type { SampleWatch } from "./sample_watch.ts";
+import { Terminals } from "./terminals.ts";
 import { hostBus, Software } from "./software.ts";
 import { DEDICATED_CPU, type SystemRow } from "./systems.ts";
 import { tuneHost } from "./tuning.ts";
@@ -165,8 +167,8 @@ export class Lab {
   readonly histograms: Histogram[] = [];
   /** Looks at single samples of a benchmark; `null`: nobody does. */
   watch: SampleWatch | null = null;
-  /** Pseudo-terminals opened so far. */
-  ptys = 0;
+  /** Pseudo-terminals of the host. */
+  readonly terminals = new Terminals();
   /** C calls of the host's shell. */
   readonly calls: ShellCalls;
   /** Told of each guest that QEMU has made. */
@@ -217,6 +219,7 @@ export class Lab {
       debug: { kvm: kvmDebugfs(this.kvm) },
       traceEvents: kvmTraceEvents(this.kvm, INTERFACES[interfaces].tracefs),
     }, false);
+    this.software.vfs.mount("/dev/pts", this.terminals.directory(), ROOTFS);
     for (const cpu of this.host.cpus) this.machine.cpus[cpu.id]!.start(cpu.prepareStart());
     this.engine.runUntil(BOOT_NS);
     this.machine.memory = this.software.effects;

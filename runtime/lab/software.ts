@@ -46,6 +46,7 @@ import { iommuGroupsDirectory, pciSysfs } from "../linux/sysfs_pci.ts";
 import type { NetCosts } from "../linux/net/costs.ts";
 import { NetStack, type Subnet } from "../linux/net/stack.ts";
 import { thisCpu } from "../linux/this_cpu.ts";
+import { MemoryDirectory } from "../linux/tmpfs.ts";
 import { type DirectoryNode, type FileSystem, type Node, Vfs } from "../linux/vfs.ts";
 
 /** 6 September 2012, the day of the second series of patches: what the model takes for the time of boot. */
@@ -109,6 +110,8 @@ export class Software {
   readonly #interfaces: KernelInterfaces;
   /** Names of its network interfaces. */
   readonly network: NetDeviceNames;
+  /** `/dev`. */
+  readonly devices = new MemoryDirectory();
   /** Its files. */
   readonly vfs = new Vfs();
   /** Carries out what devices of its bus cause. */
@@ -271,7 +274,8 @@ export class Software {
     const tracing = ftrace.directory();
     vfs.mount("/sys/kernel/debug/tracing", tracing, interfaces.tracefs ? TRACEFS : DEBUGFS);
     if (interfaces.tracefs) vfs.mount("/sys/kernel/tracing", tracing, TRACEFS);
-    for (const folder of ["/tmp", "/root", "/dev", "/var", "/etc"]) vfs.mkdir(folder);
+    for (const folder of ["/tmp", "/root", "/var", "/etc"]) vfs.mkdir(folder);
+    vfs.mount("/dev", this.devices, ROOTFS);
     if (this.vfio !== null) vfs.mount("/dev/vfio", this.vfio.directory(), ROOTFS);
   }
 }

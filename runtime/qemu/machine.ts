@@ -27,6 +27,7 @@ import { Monitor } from "./monitor.ts";
 import type { QemuOptions } from "./options.ts";
 import { PciAssign } from "./pci_assign.ts";
 import { PowerButton, type PowerPorts } from "./power_button.ts";
+import { COM1, type SerialPort, serialPortOf } from "./serial_port.ts";
 import { type VcpuStatus, vcpuStatus } from "./status.ts";
 import { VfioPci } from "./vfio_pci.ts";
 import { PublishedVcpu, VcpuThread, type VcpuThreadOwner } from "./vcpu_thread.ts";
@@ -53,6 +54,8 @@ export interface GuestRequest {
   readonly readNetworkCause: () => void;
   /** Ports of the PM1a event and control registers, as the firmware's tables tell them; undefined: no ACPI. */
   readonly powerPorts: PowerPorts | undefined;
+  /** Its serial port; undefined: it has none. */
+  readonly serial: { readonly port: number; readonly irq: number } | undefined;
 }
 
 /** A kernel as far as QEMU knows it: code that its CPUs execute from their reset on. */
@@ -80,6 +83,8 @@ export interface MachineContext {
   restarted?(machine: QemuMachine): void;
   /** `KVM_SET_CLOCK`: the guest's clock goes on where it stood `ns` ago. */
   clockHeld?(machine: QemuMachine, ns: number): void;
+  /** A character device has written `text` to the pseudo-terminal `place`. */
+  ptyOutput?(place: string, text: string): void;
   /** The guest is no more: its vCPUs' threads have ended, and what the process had is being given back. */
   ended(machine: QemuMachine): void;
 }
@@ -89,6 +94,8 @@ export type RunState = "running" | "paused" | "prelaunch" | "internal-error" | "
 
 /** Where the process writes after its command has returned. */
 export interface Terminal {
+  /** Writes to descriptor 1. */
+  stdout(text: string): void;
   /** Writes to descriptor 2. */
   stderr(text: string): void;
 }
@@ -145,6 +152,8 @@ export class QemuMachine implements VcpuThreadOwner {
   readonly networkLine: DeviceLine = new DeviceLine(() => this.file, NETWORK_LINE);
   /** `null`: a machine without ACPI. */
   readonly #power: PowerButton | null;
+  /** Its serial port; null: it has none. */
+  readonly serial: SerialPort | null;
   readonly #routes = new IrqRoutes();
   #slaveCpus: number[] = [];
   #terminatedBy: { readonly signal: number; readonly sender: Sender | null } | null = null;
@@ -163,6 +172,7 @@ export class QemuMachine implements VcpuThreadOwner {
   ) {
     this.features = [...options.cpuFeatures.on].join(",");
     this.#power = options.acpi ? new PowerButton(() => this.file, options.era) : null;
+    this.serial = serialPortOf(this);
     this.loop = new MainLoop(process);
     process.onKill = (from) => this.kill(from);
     process.onSignal = (signal, from, sender) => this.#signalled(signal, from, sender);
@@ -273,6 +283,7 @@ export class QemuMachine implements VcpuThreadOwner {
       board,
       readNetworkCause: () => this.networkLine.lower(process.cpuOf(main())),
       powerPorts: this.#power?.ports,
+      serial: this.serial === null ? undefined : COM1,
     });
   }
 
@@ -366,6 +377,7 @@ export class QemuMachine implements VcpuThreadOwner {
     for (const device of this.assigned) device.reset();
     this.networkLine.lower(process.cpuOf(main));
     this.#power?.reset(process.cpuOf(main));
+    this.serial?.reset(process.cpuOf(main));
     this.#guest = this.#createGuest(main);
     this.#stoppedNs = -1; // the new kernel's clock begins anew
     for (const { file } of this.threads) yield* file.reset();
@@ -383,7 +395,9 @@ export class QemuMachine implements VcpuThreadOwner {
   /** @inheritdoc */
   *portWritten(port: number, value: number, thread: Task): Activity {
     const { options } = this;
-    if (!this.#power?.write(port, value, this.process.cpuOf(thread))) return;
+    const here = this.process.cpuOf(thread);
+    if (this.serial?.write(port, value, here)) return yield* here.sendPendingIpis();
+    if (!this.#power?.write(port, value, here)) return;
     if (options.noShutdown) {
       this.runState = "shutdown"; // this thread sees it before its next KVM_RUN
       for (const other of this.threads) {
@@ -394,8 +408,8 @@ export class QemuMachine implements VcpuThreadOwner {
   }
 
   /** @inheritdoc */
-  portRead(port: number): number {
-    return this.#power?.read(port) ?? 0xffff_ffff;
+  portRead(port: number, thread: Task): number {
+    return this.serial?.read(port, this.process.cpuOf(thread)) ?? this.#power?.read(port) ?? 0xffff_ffff;
   }
 
   // ---- its end ----

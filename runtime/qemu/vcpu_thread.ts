@@ -33,7 +33,7 @@ export interface VcpuThreadOwner {
   /** The guest has written to an I/O port. @param thread the vCPU's */
   portWritten(port: number, value: number, thread: Task): Activity;
   /** What the guest reads from an I/O port; all ones where nobody answers. */
-  portRead(port: number): number;
+  portRead(port: number, thread: Task): number;
   /** Something went wrong: a line for the terminal. */
   warn(message: string): void;
   /** Something went wrong, and the vCPUs stop. */
@@ -198,7 +198,7 @@ export class VcpuThread {
         yield this.serve;
         if (file.exitReason === "KVM_EXIT_IO") {
           const { address, value, context } = file.vcpu.registers;
-          if (context.top.step !== OUT) return file.answer(this.owner.portRead(address));
+          if (context.top.step !== OUT) return file.answer(this.owner.portRead(address, task));
           yield* this.owner.portWritten(address, value, task);
         }
         return file.answer(0xffff_ffff);
