@@ -17,18 +17,18 @@ import type { StateHash } from "./sim/state_hash.ts";
 /** Bytes that a full-size frame takes on the wire: 1500 of payload, header, check sequence, preamble and gap. */
 export const FULL_FRAME_BYTES = 1538;
 
-/** Frames that are sent in one go. */
+/** Frames that are sent in one go. The object is the sender's, who writes the next train into it: nobody else keeps it. */
 export interface FrameTrain {
   /** MAC address of the receiver, 48 bits. */
   readonly destination: number;
   /** MAC address of the sender. */
   readonly source: number;
   /** How many. */
-  readonly frames: number;
+  frames: number;
   /** Length of each on the wire, bytes, preamble and gap included. */
-  readonly bytes: number;
+  bytes: number;
   /** What they carry: the software's. */
-  readonly payload: unknown;
+  payload: unknown;
 }
 
 /** What a train's frames carry, and how many of them were taken. */
@@ -62,8 +62,8 @@ export class ReceiveRing {
   /** Frames that software has taken. */
   received = 0;
   readonly #arrivals: Arrival[] = [];
-  /** The last one that has been taken whole: what comes next is written into it. */
-  #spare: Arrival | null = null;
+  /** Those that have been taken whole: what comes next is written into them. */
+  readonly #spares: Arrival[] = [];
   #head = 0;
   /** Bytes of trains that have been taken whole. */
   #takenBytes = NaN;
@@ -97,9 +97,8 @@ export class ReceiveRing {
   }
 
   #arrival(payload: unknown, frames: number, bytes: number, firstNs: number, spacingNs: number): Arrival {
-    const spare = this.#spare;
-    if (spare === null) return { payload, frames, bytes, firstNs, spacingNs, taken: 0 };
-    this.#spare = null;
+    const spare = this.#spares.pop();
+    if (spare === undefined) return { payload, frames, bytes, firstNs, spacingNs, taken: 0 };
     spare.payload = payload;
     spare.frames = frames;
     spare.bytes = bytes;
@@ -165,7 +164,7 @@ export class ReceiveRing {
       this.#lastTakenNs = arrival.firstNs + (arrival.taken - 1) * arrival.spacingNs;
       const { payload } = arrival;
       if (arrival.taken === arrival.frames) {
-        this.#spare = arrival;
+        this.#spares.push(arrival);
         this.#takenBytes += arrival.frames * arrival.bytes;
         this.#head++;
         if (this.#arrivals.length === 1) this.#arrivals.pop(), this.#head = 0; // as it is most often

@@ -49,6 +49,8 @@ export class VectorInterrupts {
   readonly #notBeforeNs: Float64Array;
   /** When the last message of a vector left, ns; -1: none has. */
   readonly #toldNs: Float64Array;
+  /** By vector what tells of an interrupt. It is carried out at once, so each vector has one array. */
+  readonly #messages: PciEffect[][] = [];
   /** An alarm has been asked for and has not come. */
   readonly #waiting = new Uint32Array(2);
 
@@ -222,7 +224,10 @@ export class VectorInterrupts {
     this.#toldNs[vector] = nowNs;
     // A masked entry holds the message in its pending bit: for this function it has left.
     const message = table.signal(vector);
-    return message === undefined ? NO_EFFECTS : [message];
+    if (message === undefined) return NO_EFFECTS;
+    const effects = this.#messages[vector] ??= [message];
+    effects[0] = message;
+    return effects;
   }
 
   #present(bank: number): number {

@@ -11,6 +11,8 @@ import { assertEquals } from "@std/assert";
 import type { Activity, Step } from "../hw/sim/activity.ts";
 import { Apic, DeliveryMode, LocalApic } from "../hw/lapic.ts";
 import type { KernelCpu } from "../runtime/linux/kernel_cpu.ts";
+import { Layers } from "../runtime/linux/layers.ts";
+import { Vector } from "../runtime/linux/vectors.ts";
 import { SchedulerRig } from "./scheduler_rig.ts";
 
 const PAGE = 0xfee0_0000;
@@ -82,4 +84,24 @@ Deno.test("kicks by NMI name their CPU in xAPIC form too", () => {
   rig.run(1_000_000);
   // SDM, figure "Interrupt Command Register": bits 10:8 100 NMI, bit 14 assert.
   assertEquals(written, [[0x310, 0x0300_0000], [0x300, 0x4400]]);
+});
+
+Deno.test("an interrupt of another CPU that comes again is counted, and costs, as it did the first time", () => {
+  const rig = new SchedulerRig();
+  const cpu = rig.kernel.cpus[0]!, { layerNs } = rig.machine.cpus[0]!;
+  const counts = {
+    [Vector.Reschedule]: () => cpu.rescheduleInterrupts,
+    [Vector.CallFunctionSingle]: () => cpu.callFunctionInterrupts,
+    [0xcf]: () => cpu.tlbInterrupts, // INVALIDATE_TLB_VECTOR_START of Linux 3.4
+  };
+  for (const [vector, count] of Object.entries(counts)) {
+    const seen = [1, 2, 3].map(() => {
+      const before = { count: count(), ns: layerNs[Layers.HostKernel]! };
+      rig.machine.messageSignalled(0, Number(vector));
+      rig.run(100_000);
+      return { count: count() - before.count, ns: layerNs[Layers.HostKernel]! - before.ns };
+    });
+    assertEquals(seen.map(({ count }) => count), [1, 1, 1], vector);
+    assertEquals(new Set(seen.map(({ ns }) => ns)).size, 1, vector);
+  }
 });

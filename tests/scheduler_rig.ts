@@ -48,7 +48,14 @@ export class SchedulerRig {
     this.machine = new Machine(this.engine, { ...FLAT_MACHINE, cpus, processor: costs });
     this.kernel = new Kernel(this.engine, {
       name: "host",
-      release: { release: "3.4.0", hz, noHz: true, realTime: false, clocksource: "tsc" },
+      release: {
+        release: "3.4.0",
+        hz,
+        noHz: true,
+        realTime: false,
+        clocksource: "tsc",
+        tlbVectors: { first: 0xcf, count: 32 },
+      },
       costs: flat(kernelCosts, kernelNs),
       cpus,
       kernelLayer: Layers.HostKernel,

@@ -68,9 +68,9 @@ export function outsidePeer(lab: Lab): Software {
     transmit: (train: FrameTrain, nowNs: number, notBeforeNs = nowNs): readonly PciEffect[] =>
       nic.switch.arrive(train, nowNs, notBeforeNs),
   };
-  nic.switch.cable = (train, firstNs) => {
+  nic.switch.cable = ({ payload }, firstNs) => {
     engine.alarm("cable", () => {
-      lab.type(kernel, (cpu) => software.net.receiveAtOnce(train.payload as Packet, cpu));
+      lab.type(kernel, (cpu) => software.net.receiveAtOnce(payload as Packet, cpu));
     }).at(firstNs);
   };
   software.net.up({

@@ -28,13 +28,13 @@ function makeHandler(cpu: KernelCpu, vector: number): InterruptHandler {
     case Vector.LocalTimer:
       return new LocalTimer(cpu);
     case Vector.Reschedule:
-      return new Reschedule(cpu);
+      return new Interprocessor(cpu, RESCHEDULE);
     case Vector.CallFunctionSingle:
     case Vector.CallFunction:
-      return new CallFunctionSingle(cpu);
+      return new Interprocessor(cpu, CALL_FUNCTION);
     default: {
       const sender = cpu.kernel.tlb.senderOf(vector);
-      return sender < 0 ? new DeviceInterrupt(cpu, vector) : new TlbInterrupt(cpu, sender);
+      return sender < 0 ? new DeviceInterrupt(cpu, vector) : new Interprocessor(cpu, invalidation(sender));
     }
   }
 }
@@ -197,55 +197,64 @@ class LocalTimer extends InterruptHandler {
   }
 }
 
-/** scheduler_ipi(): somebody queued a task here. */
-class Reschedule extends InterruptHandler {
-  protected override body(): Step | null {
-    if (this.begun) return null;
-    this.begun = true;
-    this.cpu.rescheduleInterrupts++;
-    return this.cpu.kernel.steps.ipiHandler;
-  }
+/** What another CPU's message asks for. */
+interface Message {
+  /** Counts the interrupt. */
+  count(cpu: KernelCpu): void;
+  /** Done when the handler's step has passed; a call of an activity, or null. */
+  act(cpu: KernelCpu): Step | null;
+  /** See {@linkcode InterruptHandler.after}. */
+  after(cpu: KernelCpu): number;
 }
 
-/** smp_invalidate_interrupt(): another CPU has changed an address space. */
-class TlbInterrupt extends InterruptHandler {
-  #begun = false;
+/** scheduler_ipi(): somebody queued a task here. */
+const RESCHEDULE: Message = {
+  count: (cpu) => void cpu.rescheduleInterrupts++,
+  act: () => null,
+  after: () => At.Softirqs,
+};
 
-  constructor(cpu: KernelCpu, readonly sender: number) {
+/** generic_smp_call_function_single_interrupt(): runs what other CPUs have sent. A slave's own loop does that. */
+const CALL_FUNCTION: Message = {
+  count: (cpu) => void cpu.callFunctionInterrupts++,
+  act(cpu) {
+    const work = cpu.state === "slave" ? undefined : cpu.callFunctions.shift();
+    return work === undefined ? null : cpu.registers.call(work);
+  },
+  after: (cpu) => cpu.state === "slave" ? At.End : At.Softirqs,
+};
+
+/** smp_invalidate_interrupt(): another CPU has changed an address space. */
+function invalidation(sender: number): Message {
+  return {
+    count: (cpu) => void cpu.tlbInterrupts++,
+    act(cpu) {
+      cpu.kernel.tlb.arrived(cpu, sender);
+      return null;
+    },
+    after: () => At.End,
+  };
+}
+
+/** An interrupt that another CPU has sent. */
+class Interprocessor extends InterruptHandler {
+  readonly #message: Message;
+
+  constructor(cpu: KernelCpu, message: Message) {
     super(cpu);
+    this.#message = message;
   }
 
   protected override body(): Step | null {
     const { cpu } = this;
-    if (this.#begun) {
-      cpu.kernel.tlb.arrived(cpu, this.sender);
-      return null;
-    }
-    this.#begun = true;
-    cpu.tlbInterrupts++;
+    if (this.begun) return this.#message.act(cpu);
+    this.begun = true;
+    this.#message.count(cpu);
     return cpu.kernel.steps.ipiHandler;
   }
 
   protected override after(): number {
-    return At.End;
-  }
-}
-
-/** generic_smp_call_function_single_interrupt(): runs what other CPUs have sent. */
-class CallFunctionSingle extends InterruptHandler {
-  protected override body(): Step | null {
-    const { cpu } = this;
-    if (!this.begun) {
-      this.begun = true;
-      cpu.callFunctionInterrupts++;
-      return cpu.kernel.steps.ipiHandler;
-    }
-    const work = cpu.state === "slave" ? undefined : cpu.callFunctions.shift(); // the slave's own loop takes them
-    return work === undefined ? null : cpu.registers.call(work);
-  }
-
-  protected override after(): number {
-    return this.cpu.state === "slave" ? At.End : At.Softirqs;
+    return this.#message.after(this.cpu);
   }
 }
 

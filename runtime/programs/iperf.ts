@@ -222,12 +222,7 @@ function handler({ kernel, task }: ProgramProcess, interrupted: () => void): Non
 function* read(task: Task, connection: TcpConnection, report: Report): Activity<number> {
   const { kernel, receiving } = connection.receiver!;
   const startNs = kernel.nowNs;
-  yield kernel.cpus[task.cpu]!.registers.call(
-    copy(new SocketReader(task, connection, FRAMES), () => {
-      connection.reading = connection.finished ? null : task;
-      return connection.reading === null;
-    }),
-  );
+  yield kernel.cpus[task.cpu]!.registers.call(new SocketReader(task, connection, FRAMES));
   receiving.delete(connection);
   report.line(0, kernel.nowNs - startNs, connection.bytesRead);
   return 0;
@@ -236,42 +231,8 @@ function* read(task: Task, connection: TcpConnection, report: Report): Activity<
 /** The writer of a simulated sender, until `untilNs`. */
 function* write(task: Task, connection: TcpConnection, untilNs: number): Activity<number> {
   const { kernel } = connection.sender;
-  const writer = new SocketWriter(task, connection, FRAMES, untilNs);
-  yield kernel.cpus[task.cpu]!.registers.call(
-    copy(writer, () => {
-      connection.writing = kernel.nowNs < untilNs ? task : null;
-      return connection.writing === null;
-    }),
-  );
+  yield kernel.cpus[task.cpu]!.registers.call(new SocketWriter(task, connection, FRAMES, untilNs));
   return 0;
-}
-
-/**
- * Copies until there is nothing to copy and `ended` says that nothing will come; otherwise it has seen to it that the task
- * is woken. The loop passes through no other activity: every frame of a run comes by here.
- */
-function* copy(loop: SocketReader | SocketWriter, ended: () => boolean): Activity {
-  const { task, stack: { kernel } } = loop;
-  for (;;) {
-    const call = loop.begin();
-    if (call === null) {
-      if (ended()) return;
-      const cpu = kernel.cpus[task.cpu]!;
-      const away = cpu.prepareSleep() ? cpu.schedule() : null;
-      if (away !== null) yield away;
-      continue;
-    }
-    yield call;
-    for (let rest = loop.rest; rest !== null; rest = loop.rest) {
-      const away = loop.condResched(kernel.cpus[task.cpu]!);
-      if (away !== null) yield away;
-      yield rest;
-    }
-    loop.end();
-    const cpu = kernel.cpus[task.cpu]!;
-    const away = cpu.preemptible ? cpu.schedule() : null;
-    if (away !== null) yield away;
-  }
 }
 
 /** `iperf -c`: connects, lets data flow, reports. */

@@ -7,24 +7,31 @@
  * @module
  */
 
-import { Op, Step } from "../../../hw/sim/activity.ts";
-import type { KernelCpu } from "../kernel_cpu.ts";
+import { Op, Routine, Step } from "../../../hw/sim/activity.ts";
 import { LongCall } from "../long_call.ts";
 import type { Task } from "../task.ts";
 import type { NetStack } from "./stack.ts";
 import type { TcpConnection } from "./tcp.ts";
 
-/** One end of a connection, as its task's system calls see it. */
-abstract class SocketLoop {
+/** Where a loop stands: before a call, behind its work or a part of that, before the next part. */
+const At = { Call: 0, Copied: 1, Rest: 2 } as const;
+
+/**
+ * One end of a connection, as its task's system calls see it, until there is nothing to copy and nothing will come. Every
+ * frame of a run comes by here.
+ */
+abstract class SocketLoop extends Routine {
   declare readonly task: Task;
   declare readonly stack: NetStack;
   declare readonly limit: number;
   readonly #call: LongCall;
   readonly #preemptible: boolean;
   #frames = 0;
+  #at: number = At.Call;
 
   /** @param limit frames that fit the caller's buffer @param name of the call's step */
   constructor(task: Task, stack: NetStack, limit: number, name: string) {
+    super();
     this.task = task;
     this.stack = stack;
     this.limit = limit;
@@ -39,39 +46,64 @@ abstract class SocketLoop {
   protected abstract readonly frameNs: number;
   /** The call has copied so many. */
   protected abstract copied(frames: number): void;
+  /** There is nothing to copy: sees to it that the task is woken when there is. False: nothing will come. */
+  protected abstract wait(): boolean;
+
+  next(): Step | null {
+    const cpu = this.stack.kernel.cpus[this.task.cpu]!;
+    for (;;) {
+      switch (this.#at) {
+        case At.Call: {
+          const call = this.#begin();
+          if (call !== null) return call;
+          if (!this.wait()) return null;
+          const away = cpu.prepareSleep() ? cpu.schedule() : null;
+          if (away !== null) return away;
+          break;
+        }
+        case At.Copied: {
+          if (this.#call.restNs > 0) { // it was cut at a preemption point
+            this.#at = At.Rest;
+            const away = cpu.needResched ? cpu.schedule() : null; // cond_resched()
+            if (away !== null) return away;
+            break;
+          }
+          this.#end();
+          const away = cpu.preemptible ? cpu.schedule() : null;
+          if (away !== null) return away;
+          break;
+        }
+        default:
+          this.#at = At.Copied;
+          this.#call.step.ns = this.#call.restNs;
+          this.#call.restNs = 0;
+          return this.#call.step;
+      }
+    }
+  }
 
   /** Begins a call: its work, or null where there is nothing to copy. */
-  begin(): Step | null {
-    const { task } = this;
+  #begin(): Step | null {
     const frames = this.#frames = Math.min(this.limit, this.copyable);
     if (frames <= 0) return null;
-    this.#call.step.ns = this.stack.costs.call + frames * this.frameNs;
+    const { task } = this;
+    const call = this.#call;
+    call.step.ns = this.stack.costs.call + frames * this.frameNs;
     if (!this.#preemptible) {
       task.preemptCount++;
-      task.longCall = this.#call;
+      task.longCall = call;
     }
-    return this.#call.step;
-  }
-
-  /** After its work: the rest of it, where it was cut at a preemption point; null: it is done. */
-  get rest(): Step | null {
-    if (this.#call.restNs === 0) return null;
-    this.#call.step.ns = this.#call.restNs;
-    this.#call.restNs = 0;
-    return this.#call.step;
-  }
-
-  /** Yields at a preemption point: the switch, or null where nobody else is to run. */
-  condResched(cpu: KernelCpu): Step | null {
-    return cpu.needResched ? cpu.schedule() : null;
+    this.#at = At.Copied;
+    return call.step;
   }
 
   /** The call returns. */
-  end(): void {
+  #end(): void {
     if (!this.#preemptible) {
       this.task.preemptCount--;
       this.task.longCall = null;
     }
+    this.#at = At.Call;
     this.copied(this.#frames);
   }
 }
@@ -96,15 +128,25 @@ export class SocketReader extends SocketLoop {
   protected copied(frames: number): void {
     this.connection.consume(frames);
   }
+
+  protected wait(): boolean {
+    const { connection } = this;
+    connection.reading = connection.finished ? null : this.task;
+    return !connection.finished;
+  }
 }
 
 /** The writing end of a simulated sender. */
 export class SocketWriter extends SocketLoop {
+  declare readonly connection: TcpConnection;
+  declare readonly untilNs: number;
   protected readonly frameNs: number;
 
   /** @param limit frames that fit the caller's buffer @param untilNs when the caller has no more */
-  constructor(task: Task, readonly connection: TcpConnection, limit: number, readonly untilNs: number) {
+  constructor(task: Task, connection: TcpConnection, limit: number, untilNs: number) {
     super(task, connection.sender, limit, "tcp_sendmsg");
+    this.connection = connection;
+    this.untilNs = untilNs;
     this.frameNs = this.stack.costs.write;
   }
 
@@ -115,5 +157,12 @@ export class SocketWriter extends SocketLoop {
   /** Frames leave. */
   protected copied(frames: number): void {
     this.connection.write(frames);
+  }
+
+  protected wait(): boolean {
+    const { connection, stack: { kernel } } = this;
+    const ended = kernel.nowNs >= this.untilNs;
+    connection.writing = ended ? null : this.task;
+    return !ended;
   }
 }

@@ -8,7 +8,7 @@
  * @module
  */
 
-import { type EthernetPort, FULL_FRAME_BYTES } from "../../../hw/ethernet.ts";
+import { type EthernetPort, type FrameTrain, FULL_FRAME_BYTES } from "../../../hw/ethernet.ts";
 import type { PciEffect } from "../../../hw/pci.ts";
 import { type Step, work } from "../../../hw/sim/activity.ts";
 import type { Hashed, StateHash } from "../../../hw/sim/state_hash.ts";
@@ -49,7 +49,8 @@ interface Path {
   readonly to: Address;
   readonly changes: number;
   readonly net: NetInterface;
-  readonly destination: number;
+  /** What goes there: written anew for each transmission. */
+  readonly train: FrameTrain;
 }
 
 /** A server's socket. */
@@ -145,21 +146,23 @@ export class NetStack implements Hashed {
     const net = this.route(to);
     const destination = this.subnet.neighbours.get(to);
     if (net === undefined || destination === undefined) return undefined;
-    return this.#lastPath = { to, changes: this.subnet.changes, net, destination };
+    const train = { destination, source: net.port.mac, frames: 0, bytes: 0, payload: null };
+    return this.#lastPath = { to, changes: this.subnet.changes, net, train };
   }
 
   /** Sends `frames` of `packet`, not before `delayNs` from now. Nobody answers for an address that is not there. */
   send(packet: Packet, frames: number, delayNs = 0): void {
     const path = this.#path(packet.to);
     if (path === undefined) return;
-    const { net, destination } = path;
-    const bytes = packet.protocol === "icmp"
+    const { net, train } = path;
+    train.frames = frames;
+    train.payload = packet;
+    train.bytes = packet.protocol === "icmp"
       ? Math.max(SMALLEST_FRAME, packet.bytes + ECHO_OVERHEAD)
       : packet.kind === "data"
       ? FULL_FRAME_BYTES
       : SMALLEST_FRAME;
     const { nowNs } = this.kernel.engine; // the adapter's time
-    const train = { destination, source: net.port.mac, frames, bytes, payload: packet };
     const effects = net.port.transmit(train, nowNs, nowNs + delayNs);
     if (effects.length > 0) net.apply(effects);
   }
