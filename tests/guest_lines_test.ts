@@ -143,3 +143,22 @@ Deno.test("the power button: a level that falls when the guest has cleared the s
   assertEquals([machine.runState, chips!.routing.raised.get(9)], ["shutdown", 1]);
   assertEquals([chips!.ioapic.core.lines & (1 << 9), machine.portRead(0xb000, machine.loop.task!)], [0, 0]);
 });
+
+Deno.test("without interrupt remapping an affinity waits for the next interrupt, and moves with its end", () => {
+  const rig = new SessionRig({ system: "kvm", kernel: "linux-3.4.0", seed: 1 });
+  rig.ok("qemu-kvm -smp 2 -cpu qemu64,+x2apic -nographic; ssh vm0 true");
+  const { kernel, machine } = rig.session.lab.guests.get("vm0")!;
+  const destination = () => machine.file.vm.chips!.ioapic.core.entry(NETWORK).high >>> 24;
+  const taken = () => Array.from(kernel.interruptCounts(NETWORK));
+  rig.ok("ssh vm0 'echo 2 > /proc/irq/11/smp_affinity'");
+  const [first, second] = taken() as [number, number];
+  assertEquals(second, 0);
+  assertEquals([destination(), rig.ok("ssh vm0 cat /proc/irq/11/smp_affinity")], [0, "2\n"]);
+  assertEquals(
+    [taken(), destination()],
+    [[first + 1, second], 1],
+    "the next one still came to the first CPU",
+  );
+  rig.ok("ssh vm0 true");
+  assertEquals(taken(), [first + 1, second + 1]);
+});

@@ -145,6 +145,7 @@ export class Software {
       machine.remapping.translation = boot.iommu;
       this.irqs.remapping = machine.remapping;
     }
+    this.irqs.movesLater = this.irqs.remapping === null;
     const board = options.board ?? computerBoard(machine.ports);
     setUpLegacyPic(board);
     this.irqs.ioApic = new IoApicPins(board);

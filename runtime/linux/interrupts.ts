@@ -50,6 +50,7 @@ const At = {
   Preempt: 6,
   End: 7,
   Over: 8,
+  Ended: 9,
 } as const;
 
 /**
@@ -90,6 +91,9 @@ export abstract class InterruptHandler extends Routine {
     return At.Softirqs;
   }
 
+  /** The EOI that follows the handler's own work has been written. */
+  protected ended(): void {}
+
   /** Whether the EOI follows the handler's own work. */
   protected get eoiLast(): boolean {
     return false;
@@ -116,8 +120,12 @@ export abstract class InterruptHandler extends Routine {
           this.#at = this.eoiLast ? At.Body : At.Eoi;
           return cpu.kernel.steps.irqEntry;
         case At.Eoi:
-          this.#at = this.eoiLast ? this.after() : At.Body;
+          this.#at = this.eoiLast ? At.Ended : At.Body;
           return cpu.apicWrite(Apic.EOI, 0);
+        case At.Ended:
+          this.ended();
+          this.#at = this.after();
+          break;
         case At.Body: {
           const step = this.body();
           if (step !== null) return step;
@@ -299,7 +307,13 @@ class DeviceInterrupt extends InterruptHandler {
     this.begun = true;
     if (cpu.kernel.release.nestedInterrupts) cpu.registers.interruptFlag = true;
     cpu.kernel.countInterrupt(action.irq, cpu.id);
+    if (action.movePending && !action.eoiLast) action.move?.(); // ack_apic_edge(): irq_move_irq()
     return this.top ?? cpu.registers.call(action.handler(cpu));
+  }
+
+  /** ack_apic_level() */
+  protected override ended(): void {
+    if (this.#action?.movePending) this.#action.move?.();
   }
 
   protected override after(): number {

@@ -20,7 +20,7 @@ import type { Board } from "./board.ts";
 /** Index of the low half of entry 0; the high halves follow each. */
 const TABLE = 0x10;
 /** Bits of an entry's low half. */
-const LEVEL = 1 << 15, MASKED = 1 << 16;
+const REMOTE_IRR = 1 << 14, LEVEL = 1 << 15, MASKED = 1 << 16;
 /** In remappable format: bits 15 and 14:0 of the handle, and the format's own bit in the high half. */
 const HANDLE_15 = 1 << 11, HANDLE_SHIFT = 17, REMAPPABLE = 1 << 16;
 /** The PIT's line, and the pin on which it comes. */
@@ -51,6 +51,12 @@ export class IoApicPins {
     if (remapIndex < 0) return this.#write(pinOf(irq), low, (destination << 24) >>> 0);
     const high = ((remapIndex & 0x7fff) << HANDLE_SHIFT) | REMAPPABLE;
     this.#write(pinOf(irq), low | (remapIndex > 0x7fff ? HANDLE_15 : 0), high >>> 0);
+  }
+
+  /** `io_apic_level_ack_pending()`: the line has interrupted again, and that has not been ended. */
+  ackPending(irq: number): boolean {
+    this.board.store(IOAPIC_BASE + IOREGSEL, TABLE + 2 * pinOf(irq));
+    return (this.board.load(IOAPIC_BASE + IOWIN) & REMOTE_IRR) !== 0;
   }
 
   /** The line of interrupt `irq` does not interrupt any more. */

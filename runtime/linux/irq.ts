@@ -12,7 +12,7 @@
  * With interrupt remapping a device's message names an entry of the remapping table, and never changes; the entry carries
  * vector and destination (`intel_irq_remapping.c`, then `intr_remapping.c`).
  *
- * *Deviations*: an affinity takes effect at once, as with interrupt remapping; the vector that an interrupt has left
+ * *Deviations*: the vector that an interrupt has left
  * stays connected until it is handed out again (Linux disconnects it with a clean-up interrupt), so a message that was
  * on its way is not lost.
  *
@@ -92,6 +92,8 @@ export class IrqDescriptor implements IrqAction {
   vector = 0;
   /** Its entry of the remapping table; -1: none, the message itself says where it goes. */
   remapIndex = -1;
+  /** Takes it to its new CPU, where that waits for it to come; null: nothing waits. */
+  pendingMove: (() => void) | null = null;
   /** Runs in place of `action`, where one step is all. */
   topHalf: TopHalf | null = null;
 
@@ -110,6 +112,16 @@ export class IrqDescriptor implements IrqAction {
   /** @inheritdoc */
   get eoiLast(): boolean {
     return this.chip.flow === "fasteoi";
+  }
+
+  /** @inheritdoc */
+  get movePending(): boolean {
+    return this.pendingMove !== null;
+  }
+
+  /** @inheritdoc */
+  move(): void {
+    this.pendingMove?.();
   }
 
   /** @inheritdoc */
@@ -148,6 +160,11 @@ export class Irqs implements Hashed {
   remapping: InterruptRemapping | null = null;
   /** The chip behind lines that are no messages; null: the kernel knows of none. To be said likewise. */
   ioApic: IoApicPins | null = null;
+  /**
+   * A new affinity waits until the interrupt comes (`CONFIG_GENERIC_PENDING_IRQ`), because chip or device cannot be changed
+   * while a message may be on its way. Where interrupts are remapped they move at once (`IRQ_MOVE_PCNTXT`).
+   */
+  movesLater = false;
   /** Entries of the remapping table in use. */
   readonly #remapIndices = new Set<number>();
   readonly #descriptors = new Map<number, IrqDescriptor>();
@@ -239,11 +256,23 @@ export class Irqs implements Hashed {
       for (const cpu of kernel.cpus) if (cpu.state === "slave") usable |= mask & (1 << cpu.id);
     }
     if (usable === 0) return EINVAL;
+    descriptor.pendingMove = null;
     if ((usable & (1 << descriptor.cpu)) === 0) {
-      const failed = this.#route(descriptor, firstCpu(usable));
-      if (failed) return failed;
+      if (this.movesLater) descriptor.pendingMove = () => this.#move(descriptor);
+      else {
+        const failed = this.#route(descriptor, firstCpu(usable));
+        if (failed) return failed;
+      }
     }
     descriptor.affinity = this.slaveAffinity ? usable : mask;
+  }
+
+  /** irq_move_irq(): a level that has come again meanwhile stays where it is until its end. */
+  #move(descriptor: IrqDescriptor): void {
+    if (descriptor.eoiLast && this.ioApic?.ackPending(descriptor.irq)) return;
+    descriptor.pendingMove = null;
+    const usable = descriptor.affinity & this.kernel.onlineMask;
+    if (usable !== 0) this.#route(descriptor, firstCpu(usable));
   }
 
   /**
@@ -388,8 +417,8 @@ export class Irqs implements Hashed {
   /** Adds numbers, vectors and affinities to `hash`. */
   hashInto(hash: StateHash): void {
     hash.word(this.defaultAffinity).word(this.#lastVector).word(this.#lastOffset);
-    for (const { irq, name, cpu, vector, affinity } of this.list()) {
-      hash.word(irq).text(name).word(cpu).word(vector).word(affinity);
+    for (const { irq, name, cpu, vector, affinity, movePending } of this.list()) {
+      hash.word(irq).text(name).word(cpu).word(vector).word(affinity).flag(movePending);
     }
   }
 }

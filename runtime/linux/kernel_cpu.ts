@@ -55,6 +55,10 @@ export interface IrqAction {
   readonly topHalf?: TopHalf | null;
   /** Its flow is handle_fasteoi_irq(): the EOI follows the handler. Otherwise it comes first. */
   readonly eoiLast?: boolean;
+  /** It moves to another CPU as soon as it has been acknowledged once more. */
+  readonly movePending?: boolean;
+  /** Moves. */
+  move?(): void;
   /** The handler's own work otherwise. */
   handler(cpu: KernelCpu): Activity<unknown>;
 }
