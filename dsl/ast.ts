@@ -229,7 +229,8 @@ export type Redirect =
     readonly kind: "text";
     readonly fd: number | undefined;
     readonly body: Word;
-    readonly newline: boolean;
+    /** The text of a here-document as it was written; undefined for `<<<`, which adds a newline. */
+    readonly document: string | undefined;
   };
 
 /** A word of the shell, before expansion. An empty list of parts is the empty word. */

@@ -269,13 +269,13 @@ export const actions: Record<string, Action> = {
     const content: ast.WordPart[] = document.quoted
       ? [{ kind: "quoted", text: document.body }]
       : [{ kind: "double", parts: parse<ast.WordPart[]>(document.body, "hereBody", inner) }];
-    return { kind: "text", fd: fileDescriptor(digits), body: word(this, content), newline: false };
+    return { kind: "text", fd: fileDescriptor(digits), body: word(this, content), document: document.body };
   },
   redirection_string: (digits, _operator, _spaces, value) => ({
     kind: "text",
     fd: fileDescriptor(digits),
     body: one(value),
-    newline: true,
+    document: undefined,
   }),
   redirection_both: (operator, _spaces, target) => ({
     kind: "file",

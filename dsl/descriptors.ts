@@ -18,6 +18,7 @@ import {
   type Launch,
   type Machine,
   type OpenFile,
+  type Process,
   type SlideHook,
 } from "./ports.ts";
 
@@ -25,11 +26,43 @@ import {
 export const brokenPipe: Errno = { name: "EPIPE", number: 32, message: "Broken pipe" };
 const badDescriptor: Errno = { name: "EBADF", number: 9, message: "Bad file descriptor" };
 
+/** A time of waiting has passed: what a read answers then. */
+export const timedOut: Errno = { name: "ETIMEDOUT", number: 110, message: "Connection timed out" };
+
 /** What opens a file for reading needs to make a task of it. */
 export interface Reader {
   readonly machine: Machine;
   readonly launch: Launch;
   readonly name: string;
+  /** Until when it waits. */
+  readonly deadline?: Deadline;
+}
+
+/** A time after which nobody waits any more; a process sleeps until then. */
+export class Deadline {
+  /** It has passed. */
+  expired = false;
+  /** Notified when it passes. */
+  readonly passed: Signal = new Signal();
+  readonly #pid: number;
+
+  constructor(readonly machine: Machine, name: string, launch: Launch, ns: number) {
+    const sleep = function* (process: Process): Activity<number> {
+      yield* machine.sleep(process, ns);
+      return 0;
+    };
+    this.#pid = machine.spawn(name, sleep, () => this.#pass(), launch);
+  }
+
+  #pass(): void {
+    this.expired = true;
+    this.passed.notify();
+  }
+
+  /** Nobody waits for it any more. */
+  cancel(): void {
+    if (!this.expired) this.machine.kill(this.#pid, 9);
+  }
 }
 
 /** An open description. */
@@ -95,6 +128,23 @@ export abstract class Description {
       this.#buffer = this.#buffer.slice(this.#position) + more;
       this.#position = 0;
     }
+  }
+
+  /** One character; undefined after the end. */
+  *readCharacter(reader: Reader): Generator<Request, string | Errno | undefined, unknown> {
+    while (this.#position === this.#buffer.length) {
+      const more = yield* this.more(reader);
+      if (more === undefined || isErrno(more)) return more;
+      this.#buffer = more;
+      this.#position = 0;
+    }
+    const code = this.#buffer.codePointAt(this.#position)!;
+    return this.#take(this.#position + (code > 0xffff ? 2 : 1));
+  }
+
+  /** Whether a read would not have to wait. */
+  get isReady(): boolean {
+    return true;
   }
 
   /** What has been read ahead; undefined where nothing has. */
@@ -220,10 +270,15 @@ export class PipeOutput extends Description {
     super();
   }
 
-  protected override *more(): Generator<Request, string | undefined, unknown> {
+  protected override *more({ deadline }: Reader): Generator<Request, string | Errno | undefined, unknown> {
     const { pipe } = this;
-    yield { kind: "ready", signal: pipe.changed, ready: () => pipe.text !== "" || pipe.writersGone };
-    return this.#drain();
+    deadline?.passed.add(() => pipe.changed.notify());
+    yield { kind: "ready", signal: pipe.changed, ready: () => this.isReady || deadline?.expired === true };
+    return this.isReady ? this.#drain() : timedOut;
+  }
+
+  override get isReady(): boolean {
+    return this.pipe.text !== "" || this.pipe.writersGone;
   }
 
   override input(): Input {

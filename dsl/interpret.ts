@@ -39,8 +39,12 @@ import { ShellSyntaxError } from "./syntax_error.ts";
 import { runErrorTrap, runPendingTraps } from "./traps.ts";
 import { trace } from "./xtrace.ts";
 
-/** Parses and runs text in the current shell: `eval`, a trap, a sourced file. */
-export function* runText(shell: Shell, text: string, name: string): Coroutine {
+/**
+ * Parses and runs text in the current shell: `eval`, a trap, a sourced file.
+ *
+ * @param firstLine the number of its first line, for messages and `$LINENO`
+ */
+export function* runText(shell: Shell, text: string, name: string, firstLine = 1): Coroutine {
   let script: Script;
   shell.syntaxFailed = false;
   try {
@@ -51,13 +55,15 @@ export function* runText(shell: Shell, text: string, name: string): Coroutine {
     shell.syntaxFailed = true;
     return 2;
   }
-  const { line } = shell;
+  const { line, linesBefore } = shell;
+  shell.linesBefore = firstLine - 1;
   shell.traceLevel++;
   try {
     return yield* runList(shell, script.body);
   } finally {
     shell.traceLevel--;
     shell.line = line;
+    shell.linesBefore = linesBefore;
   }
 }
 
@@ -193,7 +199,7 @@ function listOf(command: Command): List {
 
 /** Runs any command with its redirections. */
 export function* runCommand(shell: Shell, command: Command): Coroutine {
-  shell.line = command.span.line;
+  shell.line = command.span.line + shell.linesBefore;
   if (shell.options.noexec && !shell.interactive) return 0;
   if (shell.commandDepth >= MAX_COMMAND_DEPTH) {
     yield* builtinTask(shell, "bash"); // it takes time to fail: a tree of such calls stands not still
@@ -404,12 +410,13 @@ function* runCase(shell: Shell, command: Case): Coroutine {
 
 /** Calls a function with its own positional parameters and locals. */
 export function* callFunction(shell: Shell, body: Command, args: readonly string[]): Coroutine {
-  const { positional, loopDepth } = shell;
+  const { positional, loopDepth, linesBefore } = shell;
   const hidden = new Map();
   const onError = shell.options.errtrace ? undefined : shell.traps.get("ERR");
   if (onError !== undefined) shell.traps.delete("ERR");
   shell.positional = [...args];
   shell.loopDepth = 0;
+  shell.linesBefore = 0; // its lines are those of the text that it stands in
   shell.functionDepth++;
   shell.locals.push(hidden);
   try {
@@ -420,6 +427,7 @@ export function* callFunction(shell: Shell, body: Command, args: readonly string
   } finally {
     shell.positional = positional;
     shell.loopDepth = loopDepth;
+    shell.linesBefore = linesBefore;
     shell.functionDepth--;
     shell.locals.pop();
     // One that the function has set stays.

@@ -76,7 +76,7 @@ function* apply(
     const fd = redirect.fd ?? 0;
     const text = yield* expandText(shell, redirect.body);
     saved.save(fd);
-    descriptors.set(fd, new TextSource(redirect.newline ? text + "\n" : text));
+    descriptors.set(fd, new TextSource(redirect.document === undefined ? text + "\n" : text));
     return undefined;
   }
   const target = yield* expandText(shell, redirect.target);

@@ -154,6 +154,8 @@ export class Shell {
   readonly locals: Map<string, Variable | undefined>[] = [];
   /** The line that runs, for messages. */
   line = 1;
+  /** Lines before the text that runs, where that is part of a longer one: `eval`, the ERR trap. */
+  linesBefore = 0;
   /** Signals that came and have a trap, to be run after the current command. */
   readonly pendingTraps: string[] = [];
   /** Their actions run: those that come meanwhile follow them, and do not interrupt them. */

@@ -20,11 +20,15 @@ export function* runPendingTraps(shell: Shell): Generator<Request, void, unknown
 }
 
 /** Runs the action of a trap. `$?` is afterwards what it was, which an `exit` in the action takes as well. */
-export function* runTrap(shell: Shell, action: string): Generator<Request, void, unknown> {
+export function* runTrap(
+  shell: Shell,
+  action: string,
+  firstLine?: number,
+): Generator<Request, void, unknown> {
   const { status, trapStatus } = shell;
   shell.trapStatus = status;
   try {
-    yield* runText(shell, action, "trap");
+    yield* runText(shell, action, "trap", firstLine);
   } finally {
     shell.trapStatus = trapStatus;
   }
@@ -38,7 +42,7 @@ export function* runErrorTrap(shell: Shell, status: number): Generator<Request, 
   shell.status = status;
   shell.inErrorTrap = true;
   try {
-    yield* runTrap(shell, action);
+    yield* runTrap(shell, action, shell.line); // its lines count from that of the command that failed
   } finally {
     shell.inErrorTrap = false;
   }

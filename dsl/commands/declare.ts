@@ -1,3 +1,4 @@
+import { functionText } from "../function_text.ts";
 import { setArray } from "../simple.ts";
 import type { Shell, Variable } from "../state.ts";
 import type { Command, CommandContext } from "./command.ts";
@@ -5,17 +6,17 @@ import { parseOptions } from "./options.ts";
 
 /** `declare` and `typeset`. */
 const doc = `declare, typeset - sets variables and their kind
-Usage: declare [-aAirxp] [NAME[=VALUE]]…
+Usage: declare [-aAirxp] [NAME[=VALUE]]…, declare -f|-F [NAME]…
 Effects: sets variables and their kind: -a array, -A associative array, -r read-only, -x exported; -p lists. In a
-  function they are local
+  function they are local. -f prints functions, -F their names
 Exit status: 0, or 1 if a name is none
 Errors: \`NAME': not a valid identifier; NAME: readonly variable
-Differs from the real one: -i takes only a number as VALUE, later assignments evaluate; no -n, -f, -F, -g, -l, -u
+Differs from the real one: -i takes only a number as VALUE, later assignments evaluate; no -n, -g, -l, -u
 Examples: declare -a cpus=(2 3); echo \${cpus[1]}
   declare -A irq=([eth0]=41); echo \${irq[eth0]}`;
 
 const run = (context: CommandContext) =>
-  declareCommand(context, "aAirxp", { local: context.shell.functionDepth > 0 });
+  declareCommand(context, "aAirxpfF", { local: context.shell.functionDepth > 0 });
 
 export const declare: Command = { name: "declare", kind: "builtin", doc, run };
 export const typeset: Command = { name: "typeset", kind: "builtin", doc, run };
@@ -37,6 +38,7 @@ export function declareCommand(context: CommandContext, letters: string, effect:
   if (typeof options === "string") return context.complain(options, 2);
   const { flags, operands } = options;
   const offset = context.args.length - operands.length;
+  if (flags.has("f") || flags.has("F")) return listFunctions(context, operands, flags.has("F"));
   if (operands.length === 0 || flags.has("p")) return list(context, effect, operands);
   let status = 0;
   for (const [i, operand] of operands.entries()) {
@@ -97,6 +99,19 @@ function list(context: CommandContext, effect: Effect, names: readonly string[])
       const elements = [...value].map(([key, element]) => `[${key}]=${quote(element)}`);
       context.out(`${prefix} ${name}=(${elements.join(" ")})\n`);
     }
+  }
+  return status;
+}
+
+/** `declare -f`: functions as text, all or those named; with `-F` their names alone. */
+function listFunctions(context: CommandContext, names: readonly string[], onlyNames: boolean): number {
+  const { functions } = context.shell;
+  let status = 0;
+  for (const name of names.length > 0 ? names : [...functions.keys()].sort()) {
+    const body = functions.get(name);
+    if (body === undefined) status = 1;
+    else if (!onlyNames) context.out(functionText(name, body));
+    else context.out(`${names.length > 0 ? "" : "declare -f "}${name}\n`);
   }
   return status;
 }

@@ -18,7 +18,7 @@ export const evalCommand: Command = {
   doc,
   *run(context): Coroutine {
     const { shell } = context;
-    const status = yield* runText(shell, context.args.join(" "), "eval");
+    const status = yield* runText(shell, context.args.join(" "), "eval", shell.line);
     if (status === 2 && shell.syntaxFailed && !shell.interactive) throw new ShellExit(2);
     return status;
   },

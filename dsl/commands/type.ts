@@ -1,4 +1,5 @@
 import type { Shell } from "../state.ts";
+import { functionText } from "../function_text.ts";
 import { commands } from "./index.ts";
 import { parseOptions } from "./options.ts";
 import type { Command, CommandContext } from "./command.ts";
@@ -6,7 +7,7 @@ import type { Command, CommandContext } from "./command.ts";
 /** `type`. */
 const doc = `type - what a name is as a command
 Usage: type NAME…
-Effects: says what each name is as a command
+Effects: says what each name is as a command, and prints a function
 Exit status: 0, or 1 if one is nothing
 Errors: NAME: not found
 Differs from the real one: no options; a word of the laboratory is named as such
@@ -55,6 +56,8 @@ export function describe(context: CommandContext, names: readonly string[]): num
         file: found.path,
       }[found.kind];
       context.out(`${name} is ${what}\n`);
+      const body = found.kind === "function" ? context.shell.functions.get(name) : undefined;
+      if (body !== undefined) context.out(functionText(name, body));
     }
   }
   return status;
