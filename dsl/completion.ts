@@ -205,7 +205,10 @@ function known(name: string, { shell, machine }: Place): {
   readonly takes?: ((before: readonly string[], word: string) => readonly string[]) | undefined;
 } {
   const word = shell.environment.words.get(name) ?? commands.get(name);
-  if (word !== undefined) return { word: word.kind, doc: word.doc, takes: word.complete?.bind(word) };
+  if (word !== undefined) {
+    const options = word.options && [...optionsOf(word.doc), ...word.options];
+    return { word: word.kind, doc: word.doc, options, takes: word.complete?.bind(word) };
+  }
   const program = machine.programs.get(name.replace(/^.*\//, ""));
   return program === undefined ? {} : { doc: program.doc, options: program.options };
 }

@@ -305,7 +305,7 @@ export class PipeOutput extends Description {
 
 /** A file of the virtual file system. */
 export class FileDescription extends Description {
-  override readonly immediate: boolean = false;
+  override readonly immediate: boolean;
   #ended = false;
 
   constructor(
@@ -316,6 +316,7 @@ export class FileDescription extends Description {
     readonly slide: { readonly hook: SlideHook; readonly note: (text: string) => void } | undefined,
   ) {
     super();
+    this.immediate = file.writeNow !== undefined;
   }
 
   protected override *more(reader: Reader): Generator<Request, string | Errno | undefined, unknown> {
@@ -355,7 +356,13 @@ export class FileDescription extends Description {
     };
   }
 
+  override writeNow(text: string): Errno | undefined {
+    const answer = this.file.writeNow?.(text);
+    return isErrno(answer) ? answer : undefined;
+  }
+
   override *write(text: string): Activity<Errno | undefined> {
+    if (this.immediate) return this.writeNow(text);
     let written = text;
     if (this.slide !== undefined) {
       const rewritten = this.slide.hook.write(this.machine, this.path, text);

@@ -31,6 +31,8 @@ export interface FileStat {
   readonly mode: number;
   /** Bytes. */
   readonly size: number;
+  /** Of a device: its major and its minor number. */
+  readonly number?: readonly [major: number, minor: number];
 }
 
 /** How a file is opened. */
@@ -57,6 +59,8 @@ export interface OpenFile {
   read(): Activity<string | Errno>;
   /** Answers how much was written. */
   write(text: string): Activity<number | Errno>;
+  /** The same at once, outside simulated time: files that are nothing but memory. */
+  writeNow?(text: string): number | Errno;
   /** Releases what it holds. */
   close(): void;
 }

@@ -393,7 +393,7 @@ export function* runProgram(shell: Shell, program: Program, argv: readonly strin
   }) as number;
 }
 
-/** Standard output and error of a program. Text for a file waits until the program ends, as in a C program. */
+/** Standard output and error of a program. What goes to the kernel's own files waits until the program ends. */
 class ProgramOutput {
   pid = 0;
   readonly #waiting: { readonly description: Description; readonly text: string }[] = [];

@@ -49,6 +49,18 @@ Deno.test("a command is one of the shell's, the laboratory's, the machine's or t
   assertEquals(offers("select").length, 0); // there only to be refused
 });
 
+Deno.test("set -o has its options, kill its signals, trap its conditions", () => {
+  assertEquals(completed("set -o pip"), "set -o pipefail ");
+  assertEquals(completed("set +eo noc"), "set +eo noclobber ");
+  assertEquals(completed("set -o era="), ["era=2012", "era=today"]);
+  assertEquals(offers("set pip"), []); // an argument
+  assertEquals(completed("kill -KI"), "kill -KILL ");
+  assertEquals(completed("kill -s STO"), "kill -s STOP ");
+  assertEquals(completed("trap cleanup EX"), "trap cleanup EXIT ");
+  assertEquals(completed("trap cleanup INT ER"), "trap cleanup INT ERR ");
+  assertEquals(offers("trap "), []);
+});
+
 Deno.test("options are those that a command's manual lists, QEMU's those of its release", () => {
   assertEquals(completed("boot --ker"), "boot --kernel ");
   assertEquals(completed("boot --kernel linux-6"), "boot --kernel linux-6.18.0 ");

@@ -305,6 +305,34 @@ Deno.test("/proc/meminfo: a guest's memory is taken from what is free, locked or
   assertEquals([rig.ok("cat /proc/sys/vm/nr_hugepages"), kb("MemFree")], ["7680\n", 0]);
 });
 
+Deno.test("/dev has the devices that there are: null, and kvm on a host, with their numbers", () => {
+  const rig = new SessionRig();
+  assertEquals(
+    rig.ok("ls -l /dev/null /dev/kvm; test -c /dev/kvm && test ! -b /dev/kvm && test -e /dev/null; echo $?"),
+    "crw-rw-rw-     1, 3 /dev/null\ncrw-rw----  10, 232 /dev/kvm\n0\n",
+  );
+  assertEquals(
+    rig.ok("echo x > /dev/null; cat /dev/null; cat < /dev/null; wc -c /dev/null"),
+    "0 /dev/null\n",
+  );
+  assertEquals(rig.ok("cat /dev/kvm; echo $?"), "1\n");
+  assertEquals(
+    rig.ok("vm=0; qemu-kvm.patched -m 1024 -enable-kvm -nographic & sleep 1; ssh vm0 ls /dev"),
+    "null\n",
+  );
+});
+
+Deno.test("what a program writes to a file of memory is there when it has been written, not at its end", () => {
+  const rig = new SessionRig();
+  // A head line, and the replies at 0 s and 1 s; then the third reply and four lines of statistics.
+  const lines = "wc -l < /tmp/f";
+  assertEquals(
+    rig.ok(`ping -c 3 -i 1 peer > /tmp/f & sleep 1.5; ${lines}; wait; ${lines}`),
+    "3\n8\n",
+  );
+  assertEquals(rig.ok("nosuch 2> /tmp/e; cat /tmp/e"), "x.rtk: line 1: nosuch: command not found\n");
+});
+
 Deno.test("/proc/mounts tells what is mounted, and what a script mounts", () => {
   const rig = host("2012");
   rig.ok("mkdir /dev/cpuset; mount -t cpuset none /dev/cpuset");

@@ -292,9 +292,9 @@ Deno.test("a text is made once per open file, so two reads of it agree", () => {
 Deno.test("a device opens itself", () => {
   const vfs = new Vfs();
   const dev = new MemoryDirectory();
-  dev.set("none", { kind: "device", mode: 0o666, open: () => ENOENT });
+  dev.set("none", { kind: "device", mode: 0o666, number: [1, 7], open: () => ENOENT });
   vfs.mount("/dev", dev);
-  assertEquals(vfs.stat("/dev/none"), { kind: "device", mode: 0o666, size: 0 });
+  assertEquals(vfs.stat("/dev/none"), { kind: "device", mode: 0o666, size: 0, number: [1, 7] });
   assertInstanceOf(vfs.open("/dev/none", { read: true }), Errno);
 });
 

@@ -30,6 +30,8 @@ export interface Command {
    * `word` is left out by who asks. Absent: a path.
    */
   complete?(before: readonly string[], word: string): readonly string[];
+  /** What may stand behind it and begins with `-`, besides the options of its manual. */
+  readonly options?: readonly string[];
   /** Does it; answers the exit status. What is written with `out` is delivered when it has returned. */
   run(context: CommandContext): number | Coroutine;
 }

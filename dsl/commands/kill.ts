@@ -16,6 +16,8 @@ export const kill: Command = {
   name: "kill",
   kind: "builtin",
   doc,
+  options: signalNames.map((name) => `-${name}`),
+  complete: ([...before]) => /^-[slL]$/.test(before.pop() ?? "") ? signalNames : [],
   run(context) {
     const args = [...context.args];
     let signal = 15;

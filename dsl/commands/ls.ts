@@ -62,8 +62,9 @@ function show(context: CommandContext, path: string, name: string, flags: Readon
   }
   const mode = kind === "link" ? 0o777 : isErrno(stat) ? 0 : stat.mode;
   const bits = [..."rwxrwxrwx"].map((letter, i) => (mode & (1 << (8 - i))) !== 0 ? letter : "-").join("");
-  const size = kind === "link" && !isErrno(link) ? link.length : isErrno(stat) ? 0 : stat.size;
+  const bytes = kind === "link" && !isErrno(link) ? link.length : isErrno(stat) ? 0 : stat.size;
+  const size = kind === "device" && !isErrno(stat) ? stat.number?.join(", ") ?? "" : String(bytes);
   const letter = { directory: "d", link: "l", file: "-", device: "c" }[kind];
   const target = isErrno(link) ? "" : ` -> ${link}`;
-  context.out(`${letter}${bits} ${String(size).padStart(8)} ${name}${target}\n`);
+  context.out(`${letter}${bits} ${size.padStart(8)} ${name}${target}\n`);
 }

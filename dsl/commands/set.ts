@@ -25,10 +25,14 @@ const letters: Readonly<Record<string, keyof Options>> = {
   C: "noclobber",
 };
 
+/** What `-o` takes. */
+const names = [...Object.values(letters), "pipefail", "strict", "check", "era=2012", "era=today"];
+
 export const set: Command = {
   name: "set",
   kind: "special",
   doc,
+  complete: ([...before]) => /^[-+][a-zA-Z]*o$/.test(before.pop() ?? "") ? names : [],
   run(context) {
     const { shell, args } = context;
     if (args.length === 0) return list(context);

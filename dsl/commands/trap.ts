@@ -15,6 +15,7 @@ export const trap: Command = {
   name: "trap",
   kind: "special",
   doc,
+  complete: (before) => before.length === 0 ? [] : ["EXIT", "ERR", ...signalNames],
   run(context) {
     const { shell } = context;
     const { traps } = shell;

@@ -13,6 +13,7 @@ import type { Nic82599 } from "../../hw/nic_82599.ts";
 import type { NicTimes } from "../../hw/nic_82599_switch.ts";
 import type { PciBus } from "../../hw/pci.ts";
 import { type Board, computerBoard, setUpLegacyPic } from "../linux/board.ts";
+import { miscDevice, nullDevice } from "../linux/character_devices.ts";
 import { CORE_I7_3770, type CpuIdentity } from "../linux/cpu_identity.ts";
 import { cpuList, cpuMask } from "../linux/cpu_mask.ts";
 import { Ixgbe } from "../linux/drivers/ixgbe.ts";
@@ -277,9 +278,14 @@ export class Software {
     if (interfaces.tracefs) vfs.mount("/sys/kernel/tracing", tracing, TRACEFS);
     for (const folder of ["/tmp", "/root", "/var", "/etc"]) vfs.mkdir(folder);
     vfs.mount("/dev", this.devices, ROOTFS);
+    this.devices.set("null", nullDevice);
+    if (debug.kvm !== undefined) this.devices.set("kvm", miscDevice(KVM_MINOR));
     if (this.vfio !== null) vfs.mount("/dev/vfio", this.vfio.directory(), ROOTFS);
   }
 }
+
+/** `/dev/kvm` among the misc devices (`include/linux/miscdevice.h`). */
+const KVM_MINOR = 232;
 
 /** The host's PCI bus: the talk's network card, its virtual functions made by the driver. */
 export function hostBus(topology: PciTopology, times: NicTimes): { bus: PciBus; nic: Nic82599 } {

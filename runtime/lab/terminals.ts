@@ -36,9 +36,12 @@ export class Terminals {
       list: () => this.#pending.keys().map(String),
       lookup: (name) => {
         const number = this.#pending.findIndex((_, i) => String(i) === name);
-        return number < 0
-          ? undefined
-          : { kind: "device", mode: 0o620, open: (flags) => this.#file(number, flags) };
+        return number < 0 ? undefined : {
+          kind: "device",
+          mode: 0o620,
+          number: [136, number],
+          open: (flags) => this.#file(number, flags),
+        };
       },
     };
   }

@@ -51,14 +51,18 @@ export class OpenMemory implements OpenFile {
   }
 
   write(text: string): Activity<number | Errno> {
-    if (!this.flags.write && !this.flags.append) return immediately(EBADF);
+    return immediately(this.writeNow(text));
+  }
+
+  writeNow(text: string): number | Errno {
+    if (!this.flags.write && !this.flags.append) return EBADF;
     const { file } = this;
     const at = this.flags.append ? file.text.length : this.#position;
     // Most writes go to the end, where a string grows cheaply; a position beyond it leaves a hole of zeros.
     if (at >= file.text.length) file.text += "\0".repeat(at - file.text.length) + text;
     else file.text = file.text.slice(0, at) + text + file.text.slice(at + text.length);
     this.#position = at + text.length;
-    return immediately(text.length);
+    return text.length;
   }
 
   /** Nothing to release. */

@@ -24,8 +24,7 @@
  *
  * *Modelled*: directories, regular files, symbolic links, devices, mounts; every caller is root.
  *
- * *Not modelled*: other users, unmounting, hard limits (open files, space), a write cut at one page. Two links to
- * one directory of a computed tree are two paths, as on Linux.
+ * *Not modelled*: other users, unmounting, hard limits (open files, space), a write cut at one page.
  *
  * @module
  */
@@ -62,6 +61,8 @@ export interface FileStat {
   mode: number;
   /** Bytes. Attributes of sysfs have a fixed size (4096), those of procfs 0, whatever a read gives. */
   size: number;
+  /** Of a device: its major and its minor number. */
+  number?: readonly [major: number, minor: number];
 }
 
 /** How `open` shall open. */
@@ -156,6 +157,8 @@ export interface DeviceNode {
   readonly kind: "device";
   /** Permission bits. */
   readonly mode: number;
+  /** Its major and its minor number. */
+  readonly number: readonly [major: number, minor: number];
   /** Makes the open file. ENXIO is what a device without hardware behind it says. */
   open(flags: OpenFlags): OpenFile | Errno;
 }
@@ -492,6 +495,6 @@ function statOf({ node, mount: { fileSystem } }: Place): FileStat {
     case "link":
       return { kind: "link", mode: 0o777, size: node instanceof MemoryLink ? node.path.length : 0 };
     case "device":
-      return { kind: "device", mode: node.mode, size: 0 };
+      return { kind: "device", mode: node.mode, size: 0, number: node.number };
   }
 }

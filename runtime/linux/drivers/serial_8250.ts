@@ -44,7 +44,7 @@ export class Serial8250 {
 
   /** `/dev/ttyS0`. */
   device(): DeviceNode {
-    return { kind: "device", mode: 0o660, open: (flags) => new OpenSerial(this, flags) };
+    return { kind: "device", mode: 0o660, number: [4, 64], open: (flags) => new OpenSerial(this, flags) };
   }
 
   /** A program writes. */

@@ -89,14 +89,20 @@ export class VfioPci implements PciDriver {
 
   /** `/dev/vfio`. */
   directory(): DirectoryNode {
-    const container: DeviceNode = { kind: "device", mode: 0o666, open: () => new OpenVfio() };
+    const container: DeviceNode = {
+      kind: "device",
+      mode: 0o666,
+      number: VFIO_CONTAINER,
+      open: () => new OpenVfio(),
+    };
     return {
       kind: "directory",
       list: () => ["vfio", ...this.groups().map(({ number }) => String(number))],
       lookup: (name) => {
         if (name === "vfio") return container;
         const group = this.groups().find(({ number }) => String(number) === name);
-        return group && { kind: "device", mode: 0o600, open: () => this.#openFile(group) };
+        const number = [VFIO_GROUP_MAJOR, Number(name)] as const;
+        return group && { kind: "device", mode: 0o600, number, open: () => this.#openFile(group) };
       },
     };
   }
@@ -105,6 +111,12 @@ export class VfioPci implements PciDriver {
     return this.openGroup(group) ?? new OpenVfio(() => this.closeGroup(group));
   }
 }
+
+/** `VFIO_MINOR` of the misc driver (`include/linux/miscdevice.h`). */
+const VFIO_CONTAINER = [10, 196] as const;
+
+/** Groups get a free major number; the first that the kernel gives counts down from here. */
+const VFIO_GROUP_MAJOR = 243;
 
 /** A file of `/dev/vfio`: it takes ioctls, which are not modelled; it cannot be read or written. */
 class OpenVfio implements OpenFile {
