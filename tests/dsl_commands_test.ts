@@ -28,7 +28,7 @@ Deno.test("an option that is not taken is an error, never ignored", () => {
     "ls -R",
     "mkdir -v a",
     "pwd -P",
-    "read -t 1",
+    "read -s",
     "readlink -f a",
     "rm -i a",
     "sed -i a",
