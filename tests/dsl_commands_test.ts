@@ -41,7 +41,7 @@ Deno.test("an option that is not taken is an error, never ignored", () => {
     "tee -p",
     "tr -t a b",
     "trap x NOSUCH",
-    "umask -S",
+    "umask -x",
     "uniq -f 1",
     "unset -n a",
     "wc -L",
