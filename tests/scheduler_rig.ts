@@ -38,6 +38,7 @@ export class SchedulerRig {
       hardwareNs = HARDWARE_NS,
       kernelNs = KERNEL_NS,
       seed = 1,
+      nestedInterrupts = false,
     } = {},
   ) {
     this.engine = new Engine(seed);
@@ -54,6 +55,7 @@ export class SchedulerRig {
         noHz: true,
         realTime: false,
         clocksource: "tsc",
+        nestedInterrupts,
         tlbVectors: { first: 0xcf, count: 32 },
       },
       costs: flat(kernelCosts, kernelNs),

@@ -143,7 +143,7 @@ export abstract class InterruptHandler extends Routine {
         }
         case At.Ipis:
           if ((cpu.rescheduleMask | cpu.nmiMask) !== 0) return cpu.nextIpi();
-          if (cpu.killStatus >= 0 && !cpu.softirqs.running) killCurrent(cpu);
+          if (cpu.killStatus >= 0 && !cpu.softirqs.running && cpu.openHandlers === 0) killCurrent(cpu);
           this.#at = At.Preempt;
           if (cpu.hrtimers.programmedNs === Infinity && cpu.hrtimers.stale) return cpu.programTimer(); // it was steady
           break;
@@ -299,13 +299,18 @@ class DeviceInterrupt extends InterruptHandler {
     const { cpu } = this;
     const action = this.#action;
     if (action === undefined) return null;
+    const nests = cpu.kernel.release.nestedInterrupts === true;
     if (this.begun) {
       action.topHalf?.act(cpu);
       cpu.registers.interruptFlag = false;
+      if (nests) cpu.openHandlers--;
       return null;
     }
     this.begun = true;
-    if (cpu.kernel.release.nestedInterrupts) cpu.registers.interruptFlag = true;
+    if (nests) {
+      cpu.openHandlers++;
+      cpu.registers.interruptFlag = true;
+    }
     cpu.kernel.countInterrupt(action.irq, cpu.id);
     if (action.movePending && !action.eoiLast) action.move?.(); // ack_apic_edge(): irq_move_irq()
     return this.top ?? cpu.registers.call(action.handler(cpu));

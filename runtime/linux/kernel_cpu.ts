@@ -126,6 +126,8 @@ export class KernelCpu implements InterruptTable {
   callFunctionInterrupts = 0;
   /** NMIs taken. */
   nonMaskableInterrupts = 0;
+  /** Handlers under way that run with interrupts on: others may have come in between (the hardirq part of preempt_count). */
+  openHandlers = 0;
   /** General protection faults of accesses that have a fix-up. */
   faults = 0;
   /** Context switches. */
@@ -397,7 +399,7 @@ export class KernelCpu implements InterruptTable {
    * cannot yields at its next preemption point.
    */
   preempt(): Step | null {
-    if (!this.needResched) return null;
+    if (!this.needResched || this.openHandlers > 0) return null;
     const { current } = this;
     if (current.preemptCount === 0) return this.schedule();
     current.longCall?.cut(current.context);

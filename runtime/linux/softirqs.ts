@@ -46,10 +46,10 @@ export class Softirqs {
     this.#raised.push(work);
   }
 
-  /** Begins the first one that waits; false: there is none, or somebody is at it already. */
+  /** Begins the first one that waits; false: there is none, somebody is at it already, or a handler has not ended. */
   begin(cpu: KernelCpu): boolean {
     const raised = this.#raised;
-    if (raised.length === 0 || this.#task !== null) return false;
+    if (raised.length === 0 || this.#task !== null || cpu.openHandlers > 0) return false;
     const { registers, current, kernel } = cpu;
     this.#work = raised.length === 1 ? raised.pop()! : raised.shift()!;
     if (this.#work instanceof Step) this.sections++;
