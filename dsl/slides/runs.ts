@@ -11,7 +11,7 @@ import type { ProfileText } from "../../runtime/lab/profile.ts";
 import { DEDICATED_CPU, systemNamed, type SystemRow } from "../../runtime/lab/systems.ts";
 import { totalExits } from "../../runtime/lab/views/exits.ts";
 import { TraceLog } from "../../hw/sim/trace.ts";
-import { type FlowItem, flowOf } from "../../runtime/measure/flow.ts";
+import { type FlowItem, FlowReader } from "../../runtime/measure/flow.ts";
 import type { PublishedLatency } from "../../runtime/measure/published.ts";
 import type { Command } from "../commands/command.ts";
 import { example, EXAMPLES } from "../examples.ts";
@@ -156,8 +156,13 @@ export class Bench {
     } finally {
       lab.engine.trace = null;
     }
+    const reader = new FlowReader(`cpu${DEDICATED_CPU}`);
+    for (const record of log.records) reader.read(record);
+    if (reader.unknown.size > 0) {
+      throw new RunFailure(`${this.where}: no box of the figures has ${[...reader.unknown].join(", ")}`);
+    }
     return {
-      items: flowOf(log.records, `cpu${DEDICATED_CPU}`),
+      items: reader.items,
       exits: totalExits(lab.exits()) - before,
     };
   }

@@ -1,16 +1,16 @@
 /**
  * Flows as the talk draws them: a trace, reduced to boxes in a guest's and a host's lane and the crossings between.
  *
- * Slides 7, 18, 20 and 22. Linux acknowledges a timer interrupt before it runs its timers, so the box of a handler
- * stands where the handler begins, and appears once an interrupt.
+ * Slides 7, 18, 20 and 22; which step is which box says the table in `flow_boxes.ts`. Linux acknowledges a timer interrupt
+ * before it runs its timers, so the box of a handler stands where the handler begins, and appears once an interrupt.
  *
  * @module
  */
 
 import type { TraceRecord } from "../../hw/sim/trace.ts";
+import { type Box, boxOf, type Lane, stepNames } from "./flow_boxes.ts";
 
-/** Who works in a box; a crossing belongs to the lane it leads to. */
-export type Lane = "guest" | "host";
+export type { Lane };
 
 /** A box of work or a crossing between the lanes. */
 export interface FlowItem {
@@ -24,24 +24,12 @@ export interface FlowItem {
   readonly timeNs: number;
 }
 
-/** x2APIC MSRs of the registers that the slides name (SDM vol. 3A, "x2APIC Register Address Space"). */
-const EOI = 0x80b;
-const TMICT = 0x838;
-/** Linux's vector of the local APIC timer. */
-const LOCAL_TIMER = 0xef;
-/** Exit reasons. */
-const EXTERNAL_INTERRUPT = 1;
-const HLT = 12;
-const MSR_WRITE = 32;
-const NMI = 0;
-
-/** KVM's steps that emulate an access to the local APIC. */
-const APIC_EMULATION = new Set(["eoiHandle", "timerWriteHandle", "msrHandle", "mmioHandle"]);
-
 /** Reads the records of one processor into boxes and crossings; equal neighbours are one box, but for two interrupts. */
 export class FlowReader {
   /** Oldest first. */
   readonly items: FlowItem[] = [];
+  /** Steps that the table does not know, by their names there. */
+  readonly unknown = new Set<string>();
   #inHandler = false;
 
   /** Of processor `where`: `cpu3`. */
@@ -50,78 +38,43 @@ export class FlowReader {
   /** Reads the next record. */
   read(record: TraceRecord): void {
     if (record.where !== this.where) return;
-    const { kind, name, fields, timeNs } = record;
-    const lane: Lane = fields.mode === "guest" ? "guest" : "host";
+    const { kind, fields: { mode }, timeNs } = record;
+    const box = boxOf(record);
+    if (box === undefined) this.unknown.add(stepNames(record).at(-1)!);
     switch (kind) {
-      case "exit":
-        if (fields.reason === MSR_WRITE) this.#put("box", "guest", access(fields.operand), timeNs);
-        if (fields.reason === EXTERNAL_INTERRUPT) this.#put("box", "guest", "interrupt", timeNs);
-        if (fields.reason === HLT) this.#put("box", "guest", "HLT", timeNs);
-        if (fields.reason === NMI) this.#put("box", "guest", "NMI", timeNs);
-        this.#put("crossing", "host", "VM exit", timeNs);
-        break;
-      case "entry":
-        this.#put("crossing", "guest", "VM entry", timeNs);
-        break;
-      case "tracepoint":
-        if (name === "kvm_inj_virq") this.#put("box", "host", "vIRQ injection", timeNs);
-        if (name === "kvm_set_direct_interrupt") {
-          this.#put(
-            "box",
-            "host",
-            fields.enabled === true ? "re-enable direct EOI" : "disable direct EOI",
-            timeNs,
-          );
-        }
-        break;
-      case "injection":
-        this.#put("box", "guest", handler(fields.vector), timeNs, true);
+      case "interrupt":
+        if (mode === "guest") this.#put("box", { lane: "guest", text: "interrupt" }, timeNs);
         this.#inHandler = true;
         break;
-      case "interrupt":
-        if (lane === "guest") this.#put("box", "guest", "interrupt", timeNs);
-        this.#put("box", lane, handler(fields.vector), timeNs, true);
+      case "injection":
         this.#inHandler = true;
         break;
       case "iret":
         this.#inHandler = false;
         break;
-      case "instruction":
-        if (lane === "guest" && name === "hlt") this.#put("box", "guest", "HLT", timeNs);
-        if (lane === "guest" && name === "wrmsr") {
-          this.#put("box", "guest", access(fields.address, true), timeNs);
-        }
-        break;
       case "work":
-        if (APIC_EMULATION.has(name)) this.#put("box", "host", "emulate APIC access", timeNs);
-        else if (lane === "guest" && !this.#inHandler) this.#put("box", "guest", "guest runs", timeNs);
-        break;
+        if (mode !== "guest") break;
+        if (!this.#inHandler) this.#put("box", box ?? GUEST_RUNS, timeNs); // also where nobody knows what it runs
+        return;
     }
+    if (box !== null && box !== undefined) this.#put("box", box, timeNs);
+    if (kind === "exit") this.#put("crossing", { lane: "host", text: "VM exit" }, timeNs);
+    if (kind === "entry") this.#put("crossing", { lane: "guest", text: "VM entry" }, timeNs);
   }
 
-  #put(kind: FlowItem["kind"], lane: Lane, text: string, timeNs: number, isAnother = false): void {
+  #put(kind: FlowItem["kind"], { lane, text, separate }: Box, timeNs: number): void {
     const last = this.items.at(-1);
-    if (isAnother || last?.text !== text || last.lane !== lane) this.items.push({ kind, lane, text, timeNs });
+    if (separate || last?.text !== text || last.lane !== lane) this.items.push({ kind, lane, text, timeNs });
   }
 }
+
+const GUEST_RUNS: Box = { lane: "guest", text: "guest runs" };
 
 /** The boxes of `records` on processor `where` (`cpu3`), oldest first; equal neighbours are one box. */
 export function flowOf(records: readonly TraceRecord[], where: string): FlowItem[] {
   const reader = new FlowReader(where);
   for (const record of records) reader.read(record);
   return reader.items;
-}
-
-/** What a guest's write of an APIC register is called. */
-function access(msr: unknown, native = false): string {
-  if (msr === EOI) return native ? "direct EOI" : "EOI";
-  if (msr === TMICT) return "set APIC timer";
-  return "APIC access";
-}
-
-/** What the handler of a vector is called. */
-function handler(vector: unknown): string {
-  return vector === LOCAL_TIMER ? "timer handler" : "IRQ handler";
 }
 
 /** How many VM exits a flow has. */
