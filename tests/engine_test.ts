@@ -6,9 +6,10 @@
  * @module
  */
 
-import { assertEquals, assertNotEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertNotEquals, assertThrows } from "@std/assert";
 import { HLT, work, WRMSR } from "../hw/sim/activity.ts";
 import { type Alarm, Engine, NEVER } from "../hw/sim/engine.ts";
+import type { StateHash } from "../hw/sim/state_hash.ts";
 import { TraceLog } from "../hw/sim/trace.ts";
 import { CpuRig, Handlers, msr } from "./cpu_rig.ts";
 
@@ -319,4 +320,20 @@ Deno.test("thousands of random arms and cancels: the order is that of a sort by 
   }
   assertEquals(fired, expected, `seed ${seed}`);
   assertEquals(fired.length > 3_000, true);
+});
+
+Deno.test("what has been unregistered is part of the state no more", () => {
+  const engine = new Engine(1);
+  const part = (value: number) => ({ hashInto: (hash: StateHash) => void hash.number(value) });
+  const before = engine.stateHash();
+  const [a, b, c] = [part(1), part(2), part(3)];
+  engine.register("a", a);
+  engine.register("same name", b);
+  const two = engine.stateHash();
+  engine.register("same name", c);
+  assert(engine.stateHash() !== two);
+  engine.unregister(c);
+  assertEquals(engine.stateHash(), two);
+  engine.unregister(b, a);
+  assertEquals(engine.stateHash(), before);
 });

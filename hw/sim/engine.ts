@@ -78,7 +78,7 @@ export class Engine {
   readonly random: Randomness;
 
   readonly #alarms: Alarm[] = [];
-  readonly #parts: [name: string, part: Hashed][] = [];
+  #parts: [name: string, part: Hashed][] = [];
   // The pending alarms, latest first, the next to fire at #pending - 1.
   #times = new Float64Array(64);
   #priorities = new Int32Array(64);
@@ -286,6 +286,11 @@ export class Engine {
   /** Makes `part` part of the state hash, under `name`. */
   register(name: string, part: Hashed): void {
     this.#parts.push([name, part]);
+  }
+
+  /** What these parts were is gone, and part of the state hash no more. */
+  unregister(...gone: readonly Hashed[]): void {
+    this.#parts = this.#parts.filter(([, part]) => !gone.includes(part));
   }
 
   /** The hash of everything: time, pending alarms, random streams, registered parts. 16 hex digits. */

@@ -99,6 +99,7 @@ export class Kvm {
     const index = this.vms.indexOf(vm);
     if (index >= 0) this.vms.splice(index, 1);
     this.machine.remapping.destroyDomain(vm.domain);
+    this.host.engine.unregister(vm, ...vm.vcpus);
   }
 
   /** The processor under a CPU of the host. */

@@ -270,6 +270,7 @@ export class Lab {
   /** Enters a started guest, so that `ssh` finds it, or one that has been reset in the place of what it was before. */
   addGuest(guest: Guest): void {
     this.#computers.get(guest.name)?.vanish();
+    this.#unregister(this.guests.get(guest.name));
     this.guests.set(guest.name, guest);
     this.onGuest(guest);
     const processors = range(guest.kernel.cpus.length);
@@ -288,9 +289,19 @@ export class Lab {
 
   /** Forgets a guest that has ended. */
   removeGuest(name: string): void {
+    const gone = this.guests.get(name);
+    this.#unregister(gone);
+    if (gone?.machine.serial) this.engine.unregister(gone.machine.serial);
     this.guests.delete(name);
     this.#computers.get(name)?.vanish();
     this.#computers.delete(name);
+  }
+
+  /** The software of a guest is no state any more. */
+  #unregister(guest: Guest | undefined): void {
+    if (guest === undefined) return;
+    const { kernel, software: { irqs, net } } = guest;
+    this.engine.unregister(kernel, irqs, net);
   }
 
   /**
