@@ -121,7 +121,7 @@ export class Rig {
     irqs.ioApic = new IoApicPins(board);
     this.#guests.set(kernel, irqs);
     const bus = new PciBus();
-    bus.plug({ functions: () => functions });
+    bus.plug({ functions });
     const core = this.#core(bus, kernel, irqs);
     this.#cores.set(kernel, core);
     irqs.request({ ...kernel.consoleAction, chip: IO_APIC_FASTEOI });

@@ -12,6 +12,7 @@ import { EINTR, ENOENT, ENOMEM, Errno, errnoOf } from "../linux/errno.ts";
 import { INTERFACES } from "../linux/interfaces.ts";
 import { IO_APIC_EDGE, IO_APIC_FASTEOI } from "../linux/irq.ts";
 import { Kernel } from "../linux/kernel.ts";
+import type { KernelCpu } from "../linux/kernel_cpu.ts";
 import { Layers } from "../linux/layers.ts";
 import { Serial8250 } from "../linux/drivers/serial_8250.ts";
 import { thisCpu } from "../linux/this_cpu.ts";
@@ -34,6 +35,8 @@ const SIGTERM_STATUS = 128 + 15;
 const SLEEP_ENABLE = 0x2000;
 /** PWRBTN_STS in the event register. */
 const BUTTON_STATUS = 0x100;
+/** Of the general-purpose events that of PCI. */
+const PCI_STATUS = 1 << 1;
 /** Disk images that exist. */
 const IMAGES: ReadonlySet<string> = new Set(["kvm/test.img", "test.img"]);
 
@@ -141,7 +144,7 @@ function makeGuest(lab: Lab, request: GuestRequest): Software {
     cpu.deadlineClock = deadline ? lab.kvm.tscRatio : null; // its rate is told by kvm-clock
   }
   const bus = new PciBus();
-  bus.plug({ functions: () => request.functions });
+  bus.plug({ functions: request.functions });
   const software = new Software(kernel, lab.machine, bus, {
     slaveAffinity: false,
     board: request.board,
@@ -156,9 +159,9 @@ function makeGuest(lab: Lab, request: GuestRequest): Software {
   const acknowledge = work("timer_interrupt", Layers.GuestKernel, values.linux.deviceHandler);
   // The PIT's line: a kernel whose timer is the local APIC's has nothing to do there.
   software.irqs.request({ irq: 0, name: "timer", chip: IO_APIC_EDGE, handler: () => once(acknowledge) });
-  const { powerPorts } = request;
-  if (powerPorts !== undefined) {
-    const handler = () => powerButton(kernel, powerPorts);
+  const { acpi } = request;
+  if (acpi !== undefined) {
+    const handler = () => acpiInterrupt(software, acpi);
     software.irqs.request({ irq: 9, name: "acpi", chip: IO_APIC_FASTEOI, handler });
   }
   if (request.serial !== undefined) {
@@ -198,19 +201,44 @@ function guestIdentity(lab: Lab, { cpuModel, features, cpus }: GuestRequest): Cp
   return { ...base, flags: [...new Set([...base.flags.split(" "), ...features])].join(" ") };
 }
 
-/** The handler of ACPI's interrupt: init ends what runs, and switches the machine off. */
-function* powerButton(
-  kernel: Kernel,
-  { event, control }: NonNullable<GuestRequest["powerPorts"]>,
-): Activity {
+/** The handler of ACPI's interrupt (`acpi_ev_sci_xrupt_handler()`): what the status registers say, cleared. */
+function* acpiInterrupt(software: Software, ports: NonNullable<GuestRequest["acpi"]>): Activity {
+  const { kernel } = software;
   const cpu = kernel.cpus[0]!;
   yield kernel.steps.deviceHandler;
-  cpu.registers.address = event;
-  const status = yield IN;
-  if ((status & BUTTON_STATUS) === 0) return;
-  cpu.registers.address = event;
-  cpu.registers.value = BUTTON_STATUS;
-  yield OUT; // acpi_clear_event(): the line falls
+  cpu.registers.address = ports.event;
+  const fixed = yield IN;
+  if ((fixed & BUTTON_STATUS) !== 0) {
+    yield* clear(cpu, ports.event, BUTTON_STATUS);
+    shutDown(kernel, ports.control, cpu);
+  }
+  cpu.registers.address = ports.general;
+  const general = yield IN;
+  if ((general & PCI_STATUS) === 0) return;
+  yield* clear(cpu, ports.general, PCI_STATUS);
+  // acpiphp: the event's method is work of kacpi_hotplug.
+  const task = kernel.createTask("kacpi_hotplug", 1, () => pluggedIn(software, ports.slots));
+  kernel.wake(task, cpu);
+}
+
+/** acpi_clear_event(): the line falls with the last bit. */
+function* clear({ registers }: KernelCpu, port: number, bits: number): Activity {
+  registers.address = port;
+  registers.value = bits;
+  yield OUT;
+}
+
+/** Asks which slots have been filled, looks at the bus, and lets drivers have what is new there. */
+function* pluggedIn({ kernel, pci }: Software, slots: number): Activity<number> {
+  const { registers } = kernel.cpus[0]!;
+  registers.address = slots;
+  const filled = yield IN;
+  if (filled !== 0) yield* pci.scan();
+  return 0;
+}
+
+/** The power button: init ends what runs, and switches the machine off. */
+function shutDown(kernel: Kernel, control: number, cpu: KernelCpu): void {
   const shutdown = kernel.createTask("shutdown", 1, function* (self) {
     for (const task of kernel.tasks.values()) {
       if (task !== self && !task.kernelThread) kernel.kill(task, SIGTERM_STATUS, kernel.cpus[self.cpu]!);

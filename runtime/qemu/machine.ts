@@ -18,18 +18,17 @@ import type {
 import { Ioctl } from "../kvm/ioctls.ts";
 import type { VmFile } from "../kvm/vm_file.ts";
 import type { QemuSteps } from "./costs.ts";
+import { Acpi, type AcpiPorts } from "./acpi.ts";
 import { DeviceLine } from "./device_line.ts";
 import { describeMachine, machineWarnings, obstacles } from "./describe.ts";
 import type { HostDevice } from "./host_device.ts";
+import { assign } from "./hotplug.ts";
 import { IrqRoutes } from "./irq_routes.ts";
 import { MainLoop } from "./main_loop.ts";
 import { Monitor } from "./monitor.ts";
 import type { QemuOptions } from "./options.ts";
-import { PciAssign } from "./pci_assign.ts";
-import { PowerButton, type PowerPorts } from "./power_button.ts";
 import { COM1, type SerialPort, serialPortOf } from "./serial_port.ts";
 import { type VcpuStatus, vcpuStatus } from "./status.ts";
-import { VfioPci } from "./vfio_pci.ts";
 import { PublishedVcpu, VcpuThread, type VcpuThreadOwner } from "./vcpu_thread.ts";
 
 /** What a guest kernel is made for. */
@@ -47,13 +46,13 @@ export interface GuestRequest {
   /** RAM, MiB. */
   readonly memoryMiB: number;
   /** Functions on its PCI bus 0, beside those of the board. */
-  readonly functions: readonly PciFunction[];
+  readonly functions: () => readonly PciFunction[];
   /** Its interrupt controllers. */
   readonly board: Board;
   /** Its emulated network card: the driver reads the cause register, and the card's line falls. */
   readonly readNetworkCause: () => void;
-  /** Ports of the PM1a event and control registers, as the firmware's tables tell them; undefined: no ACPI. */
-  readonly powerPorts: PowerPorts | undefined;
+  /** Ports of ACPI's registers, as the firmware's tables tell them; undefined: no ACPI. */
+  readonly acpi: AcpiPorts | undefined;
   /** Its serial port; undefined: it has none. */
   readonly serial: { readonly port: number; readonly irq: number } | undefined;
 }
@@ -103,9 +102,6 @@ export interface Terminal {
 /** The three pages of KVM's own below the BIOS, as QEMU places them. */
 const IDENTITY_MAP_ADDRESS = 0xfeff_c000;
 const TSS_ADDRESS = 0xfeff_d000;
-/** Guest-physical memory of assigned devices. */
-const DEVICE_MEMORY = 0xf200_0000;
-const DEVICE_MEMORY_STEP = 0x0010_0000;
 
 /** KVM_CAP_X86_DISABLE_EXITS and its flag for HLT. */
 const DISABLE_EXITS = 143, DISABLE_HLT = 2;
@@ -151,10 +147,11 @@ export class QemuMachine implements VcpuThreadOwner {
   /** The line of its emulated network card. */
   readonly networkLine: DeviceLine = new DeviceLine(() => this.file, NETWORK_LINE);
   /** `null`: a machine without ACPI. */
-  readonly #power: PowerButton | null;
+  readonly acpi: Acpi | null;
   /** Its serial port; null: it has none. */
   readonly serial: SerialPort | null;
-  readonly #routes = new IrqRoutes();
+  /** Where its lines lead. */
+  readonly routes: IrqRoutes = new IrqRoutes();
   #slaveCpus: number[] = [];
   #terminatedBy: { readonly signal: number; readonly sender: Sender | null } | null = null;
 
@@ -171,7 +168,7 @@ export class QemuMachine implements VcpuThreadOwner {
     readonly terminal: Terminal,
   ) {
     this.features = [...options.cpuFeatures.on].join(",");
-    this.#power = options.acpi ? new PowerButton(() => this.file, options.era) : null;
+    this.acpi = options.acpi ? new Acpi(() => this.file, options.era) : null;
     this.serial = serialPortOf(this);
     this.loop = new MainLoop(process);
     process.onKill = (from) => this.kill(from);
@@ -222,27 +219,16 @@ export class QemuMachine implements VcpuThreadOwner {
       yield* process.ioctl(task, this.vm, "KVM_ENABLE_CAP", DISABLE_EXITS, 0, DISABLE_HLT);
     }
     // The time of kvm_pc_setup_irq_routing() is within that of machineInit.
-    process.calls.callAtOnce("ioctl", [this.vm, Ioctl.KVM_SET_GSI_ROUTING, this.#routes.table()], task);
+    process.calls.callAtOnce("ioctl", [this.vm, Ioctl.KVM_SET_GSI_ROUTING, this.routes.table()], task);
     if (options.kvmPit) yield* process.ioctl(task, this.vm, "KVM_CREATE_PIT2", 0);
     yield steps.machineInit;
-    let slot = firstFreeSlot(options);
-    for (const [index, { model, properties, words }] of options.devices.entries()) {
+    for (const device of options.devices) {
       yield steps.assignDevice;
-      const place = { slot: slot++, memoryBase: DEVICE_MEMORY + index * DEVICE_MEMORY_STEP };
-      const device = new (model === "vfio-pci" ? VfioPci : PciAssign)(
-        process,
-        this.vm,
-        properties.get("host")!,
-        properties.get("id"),
-        this.#routes,
-        () => this.threads[0]!.task!,
-      );
-      const failed = yield* device.realize(task, `${options.program}: ${words}`, place);
+      const failed = yield* assign(this, task, device, `${options.program}: ${device.words}`);
       if (failed.length > 0) {
         yield* process.calls.descriptors.closeAll(task);
         return failed;
       }
-      this.assigned.push(device);
     }
     this.#guest = this.#createGuest(task);
     const bytes = options.memoryMiB * 2 ** 20;
@@ -279,10 +265,10 @@ export class QemuMachine implements VcpuThreadOwner {
       cpuModel: options.cpuModel,
       features: options.cpuFeatures.on,
       memoryMiB: options.memoryMiB,
-      functions: this.assigned.map((device) => device.function!),
+      functions: () => this.assigned.map((device) => device.function!),
       board,
       readNetworkCause: () => this.networkLine.lower(process.cpuOf(main())),
-      powerPorts: this.#power?.ports,
+      acpi: this.acpi?.ports,
       serial: this.serial === null ? undefined : COM1,
     });
   }
@@ -376,7 +362,7 @@ export class QemuMachine implements VcpuThreadOwner {
     if (this.killed) return;
     for (const device of this.assigned) device.reset();
     this.networkLine.lower(process.cpuOf(main));
-    this.#power?.reset(process.cpuOf(main));
+    this.acpi?.reset(process.cpuOf(main));
     this.serial?.reset(process.cpuOf(main));
     this.#guest = this.#createGuest(main);
     this.#stoppedNs = -1; // the new kernel's clock begins anew
@@ -388,7 +374,7 @@ export class QemuMachine implements VcpuThreadOwner {
 
   /** `system_powerdown`: the power button. */
   *powerDown(main: Task): Activity {
-    this.#power?.press(this.process.cpuOf(main));
+    this.acpi?.press(this.process.cpuOf(main));
     yield* this.process.cpuOf(main).sendPendingIpis();
   }
 
@@ -397,7 +383,7 @@ export class QemuMachine implements VcpuThreadOwner {
     const { options } = this;
     const here = this.process.cpuOf(thread);
     if (this.serial?.write(port, value, here)) return yield* here.sendPendingIpis();
-    if (!this.#power?.write(port, value, here)) return;
+    if (!this.acpi?.write(port, value, here)) return;
     if (options.noShutdown) {
       this.runState = "shutdown"; // this thread sees it before its next KVM_RUN
       for (const other of this.threads) {
@@ -409,7 +395,7 @@ export class QemuMachine implements VcpuThreadOwner {
 
   /** @inheritdoc */
   portRead(port: number, thread: Task): number {
-    return this.serial?.read(port, this.process.cpuOf(thread)) ?? this.#power?.read(port) ?? 0xffff_ffff;
+    return this.serial?.read(port, this.process.cpuOf(thread)) ?? this.acpi?.read(port) ?? 0xffff_ffff;
   }
 
   // ---- its end ----
@@ -488,12 +474,4 @@ export class QemuMachine implements VcpuThreadOwner {
   cautions(): string[] {
     return this.#slaveCpus.length > 0 || this.#canHaveSlaves && this.options.stopped ? obstacles(this) : [];
   }
-}
-
-/**
- * The first free device number on bus 0: behind host bridge and south bridge come the display, the default network card
- * and virtio disks.
- */
-function firstFreeSlot({ vga, drives }: QemuOptions): number {
-  return 2 + (vga === "none" ? 0 : 1) + 1 + drives.filter(({ bus }) => bus === "virtio").length;
 }

@@ -18,6 +18,7 @@ import {
   infoRegisters,
   infoStatus,
 } from "./info.ts";
+import { addDevice } from "./hotplug.ts";
 import { lapicLines } from "./info_lapic.ts";
 import { infoPic } from "./info_pic.ts";
 import { RELEASES } from "./era.ts";
@@ -95,11 +96,12 @@ export const COMMANDS: readonly MonitorCommand[] = [
     parameters: "driver[,prop=value][,...]",
     summary: "add device, like -device on the command line",
     takes: [1, 1],
-    run: view(({ machine: { options }, args: [argument = ""] }) => {
-      const device = readDevice(argument, "", options.era, options.netdevs);
+    *run({ machine, main, args: [argument = ""] }) {
+      const { era, netdevs } = machine.options;
+      const device = readDevice(argument, "", era, netdevs);
       if (isFault(device)) return [`Error: ${device.message}`, ...device.hints ?? []];
-      return [`Error: a device '${device.model}' that comes while the guest runs is not modelled`];
-    }),
+      return yield* addDevice(machine, device, main);
+    },
   },
   {
     names: "device_del",

@@ -14,6 +14,7 @@
 import type { Activity } from "../../hw/sim/activity.ts";
 import type { Task } from "../kvm/user_space.ts";
 import { isFault, readDevice } from "./device_options.ts";
+import { addDevice } from "./hotplug.ts";
 import { RELEASES } from "./era.ts";
 import type { QemuMachine } from "./machine.ts";
 
@@ -142,14 +143,16 @@ const COMMANDS: Readonly<Record<string, QmpCommand>> = {
   },
   device_add: {
     takes: ["driver", "*"],
-    run: at(({ machine: { options }, args }) => {
+    *run({ machine, args, main }) {
+      const { options } = machine;
       const argument = Object.entries(args).map(([key, value]) =>
         `${key}=${String(value).replaceAll(",", ",,")}`
       );
       const device = readDevice(argument.join(","), "", options.era, options.netdevs);
       if (isFault(device)) return new Failure(device.message);
-      return new Failure(`a device '${device.model}' that comes while the guest runs is not modelled`);
-    }),
+      const [failed] = yield* addDevice(machine, device, main);
+      return failed === undefined ? {} : new Failure(failed.replace(/^Error: /, ""));
+    },
   },
   device_del: {
     takes: ["id"],

@@ -1,0 +1,83 @@
+/**
+ * Devices of the host that come to a machine: by `-device`, or by `device_add` while it runs.
+ *
+ * *Document*: `qdev-monitor.c` (`qdev_device_add()`), `hw/acpi/piix4.c` and `hw/acpi/pcihp.c` (`device_plug`); QEMU 7.2
+ * `hw/core/qdev-hotplug.c`.
+ *
+ * *Modelled*: a device of the host's, as `-device` assigns it: the guest learns of it by ACPI, looks at its bus and loads a
+ * driver.
+ *
+ * *Not modelled*, and said so: a second network card; that a device goes.
+ *
+ * @module
+ */
+
+import type { Activity } from "../../hw/sim/activity.ts";
+import type { Task } from "../kvm/user_space.ts";
+import { ASSIGNMENT } from "./device_models.ts";
+import type { QemuDevice } from "./device_options.ts";
+import type { QemuMachine } from "./machine.ts";
+import type { QemuOptions } from "./options.ts";
+import { PciAssign } from "./pci_assign.ts";
+import { VfioPci } from "./vfio_pci.ts";
+
+/** Guest-physical memory of assigned devices. */
+const DEVICE_MEMORY = 0xf200_0000;
+const DEVICE_MEMORY_STEP = 0x0010_0000;
+
+/**
+ * The first free device number on bus 0: behind host bridge and south bridge come the display, the default network card
+ * and virtio disks.
+ */
+function firstFreeSlot({ vga, drives }: QemuOptions): number {
+  return 2 + (vga === "none" ? 0 : 1) + 1 + drives.filter(({ bus }) => bus === "virtio").length;
+}
+
+/**
+ * Takes a device from the host, and puts it on the guest's bus.
+ *
+ * @param option as messages begin @returns the lines that are said where it fails; none: done
+ */
+export function* assign(
+  machine: QemuMachine,
+  task: Task,
+  { model, properties }: QemuDevice,
+  option: string,
+): Activity<string[]> {
+  const { assigned, process, vm, routes, threads } = machine;
+  const device = new (model === "vfio-pci" ? VfioPci : PciAssign)(
+    process,
+    vm,
+    properties.get("host")!,
+    properties.get("id"),
+    routes,
+    () => threads[0]!.task!,
+  );
+  const failed = yield* device.realize(task, option, {
+    slot: firstFreeSlot(machine.options) + assigned.length,
+    memoryBase: DEVICE_MEMORY + assigned.length * DEVICE_MEMORY_STEP,
+  });
+  if (failed.length === 0) assigned.push(device);
+  return failed;
+}
+
+/** Adds `device`, by QEMU's first thread. @returns the lines that are said where it fails; none: done */
+export function* addDevice(machine: QemuMachine, device: QemuDevice, main: Task): Activity<string[]> {
+  const { era, machine: board } = machine.options;
+  const { model, properties } = device;
+  if (model !== ASSIGNMENT[era]) {
+    return [`Error: a device '${model}' that comes while the guest runs is not modelled`];
+  }
+  const id = properties.get("id");
+  if (id !== undefined && machine.assigned.some((other) => other.id === id)) {
+    return [era === "2012" ? `Duplicate ID '${id}' for device` : `Error: Duplicate device ID '${id}'`];
+  }
+  if (board.startsWith("pc-q35")) return ["Error: Bus 'pcie.0' does not support hotplugging"];
+  yield machine.steps.assignDevice;
+  const failed = yield* assign(machine, main, device, "Error");
+  if (failed.length > 0) return failed;
+  const here = machine.process.cpuOf(main);
+  machine.acpi?.plugged(machine.assigned.at(-1)!.function!.bdf.device, here);
+  yield* here.sendPendingIpis();
+  return [];
+}
