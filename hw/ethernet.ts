@@ -61,57 +61,72 @@ export class ReceiveRing {
   missed = 0;
   /** Frames that software has taken. */
   received = 0;
+  /** Those on their way or waiting lie from #head to #tail; the others are free, and are written again. */
   readonly #arrivals: Arrival[] = [];
-  /** Those that have been taken whole: what comes next is written into them. */
-  readonly #spares: Arrival[] = [];
   #head = 0;
+  #tail = 0;
+  /** Descriptors that are spoken for. */
+  #expected = 0;
   /** Bytes of trains that have been taken whole. */
   #takenBytes = NaN;
-  #lastTakenNs = -1;
+  #lastTakenNs = NaN;
 
   /** @param size descriptors */
   constructor(size: number) {
     this.size = size;
     this.#takenBytes = 0; // soon beyond 2^31: V8 shall make room for that from the start (see `Engine`)
+    this.#lastTakenNs = -1;
   }
 
   /** Nothing has arrived; nothing will. */
   reset(): void {
-    this.#arrivals.length = this.#head = 0;
+    this.#head = this.#tail = this.#expected = 0;
     this.missed = this.received = 0;
     this.#lastTakenNs = -1;
   }
 
   /** `train` will arrive: its first frame at `firstNs`, each further one `spacingNs` later. */
   add({ payload, frames, bytes }: FrameTrain, firstNs: number, spacingNs: number): void {
-    const room = this.size - this.#expected();
-    const fit = Math.min(frames, room);
+    const fit = Math.min(frames, this.size - this.#expected);
     this.missed += frames - fit;
     if (fit === 0) return;
-    const last = this.#arrivals.at(-1);
+    this.#expected += fit;
+    const last = this.#tail > this.#head ? this.#arrivals[this.#tail - 1]! : null;
     if (
-      last !== undefined && last.payload === payload && last.spacingNs === spacingNs &&
+      last !== null && last.payload === payload && last.spacingNs === spacingNs &&
       last.firstNs + last.frames * spacingNs === firstNs
-    ) last.frames += fit; // one train goes on with the other
-    else this.#arrivals.push(this.#arrival(payload, fit, bytes, firstNs, spacingNs));
+    ) {
+      last.frames += fit; // one train goes on with the other
+      return;
+    }
+    const arrival = this.#free();
+    arrival.payload = payload;
+    arrival.frames = fit;
+    arrival.bytes = bytes;
+    arrival.firstNs = firstNs;
+    arrival.spacingNs = spacingNs;
+    arrival.taken = 0;
   }
 
-  #arrival(payload: unknown, frames: number, bytes: number, firstNs: number, spacingNs: number): Arrival {
-    const spare = this.#spares.pop();
-    if (spare === undefined) return { payload, frames, bytes, firstNs, spacingNs, taken: 0 };
-    spare.payload = payload;
-    spare.frames = frames;
-    spare.bytes = bytes;
-    spare.firstNs = firstNs;
-    spare.spacingNs = spacingNs;
-    spare.taken = 0;
-    return spare;
+  /** The place behind the last arrival. */
+  #free(): Arrival {
+    const arrivals = this.#arrivals;
+    if (this.#tail === arrivals.length) {
+      if (this.#head > 0) { // those that have been taken come behind the others
+        arrivals.push(...arrivals.splice(0, this.#head));
+        this.#tail -= this.#head;
+        this.#head = 0;
+      } else {
+        arrivals.push({ payload: null, frames: 0, bytes: 0, firstNs: NaN, spacingNs: NaN, taken: 0 });
+      }
+    }
+    return arrivals[this.#tail++]!;
   }
 
   /** Frames that have arrived by `nowNs` and have not been taken. */
   waiting(nowNs: number): number {
     let sum = 0;
-    for (let i = this.#head; i < this.#arrivals.length; i++) {
+    for (let i = this.#head; i < this.#tail; i++) {
       const arrival = this.#arrivals[i]!;
       if (arrival.firstNs > nowNs) break;
       sum += arrivedOf(arrival, nowNs) - arrival.taken;
@@ -122,7 +137,7 @@ export class ReceiveRing {
   /** When the last frame arrived that has by `nowNs`; -1: none has. */
   lastArrivalNs(nowNs: number): number {
     let last = this.#lastTakenNs;
-    for (let i = this.#head; i < this.#arrivals.length; i++) {
+    for (let i = this.#head; i < this.#tail; i++) {
       const arrival = this.#arrivals[i]!;
       if (arrival.firstNs > nowNs) break;
       last = arrival.firstNs + (arrivedOf(arrival, nowNs) - 1) * arrival.spacingNs;
@@ -132,7 +147,7 @@ export class ReceiveRing {
 
   /** When the next frame arrives after `nowNs`; Infinity: none is on its way. */
   nextArrivalNs(nowNs: number): number {
-    for (let i = this.#head; i < this.#arrivals.length; i++) {
+    for (let i = this.#head; i < this.#tail; i++) {
       const arrival = this.#arrivals[i]!;
       if (arrival.firstNs > nowNs) return arrival.firstNs;
       const arrived = arrivedOf(arrival, nowNs);
@@ -144,8 +159,8 @@ export class ReceiveRing {
   /** Bytes that have been written to memory by `nowNs`, since power-up. */
   writtenBytes(nowNs: number): number {
     let sum = this.#takenBytes;
-    if (this.#head === this.#arrivals.length) return sum;
-    for (let i = this.#head; i < this.#arrivals.length; i++) {
+    if (this.#head === this.#tail) return sum;
+    for (let i = this.#head; i < this.#tail; i++) {
       const arrival = this.#arrivals[i]!;
       if (arrival.firstNs > nowNs) break;
       sum += arrivedOf(arrival, nowNs) * arrival.bytes;
@@ -156,6 +171,7 @@ export class ReceiveRing {
   /** Software takes the first `count` frames; they must have arrived. */
   take(count: number, deliver: Deliver): void {
     this.received += count;
+    this.#expected -= count;
     while (count > 0) {
       const arrival = this.#arrivals[this.#head]!;
       const part = Math.min(count, arrival.frames - arrival.taken);
@@ -164,12 +180,8 @@ export class ReceiveRing {
       this.#lastTakenNs = arrival.firstNs + (arrival.taken - 1) * arrival.spacingNs;
       const { payload } = arrival;
       if (arrival.taken === arrival.frames) {
-        this.#spares.push(arrival);
         this.#takenBytes += arrival.frames * arrival.bytes;
-        this.#head++;
-        if (this.#arrivals.length === 1) this.#arrivals.pop(), this.#head = 0; // as it is most often
-        else if (this.#head === this.#arrivals.length) this.#arrivals.length = this.#head = 0;
-        else if (this.#head === 64) this.#arrivals.splice(0, this.#head), this.#head = 0;
+        if (++this.#head === this.#tail) this.#head = this.#tail = 0; // as it is most often
       }
       deliver(payload, part);
     }
@@ -178,19 +190,10 @@ export class ReceiveRing {
   /** Adds what is on its way and what waits to `hash`. */
   hashInto(hash: StateHash): void {
     hash.number(this.received).number(this.missed);
-    for (let i = this.#head; i < this.#arrivals.length; i++) {
+    for (let i = this.#head; i < this.#tail; i++) {
       const { frames, taken, firstNs, spacingNs } = this.#arrivals[i]!;
       hash.word(frames).word(taken).number(firstNs).number(spacingNs);
     }
-  }
-
-  /** Descriptors that are spoken for. */
-  #expected(): number {
-    let sum = 0;
-    for (let i = this.#head; i < this.#arrivals.length; i++) {
-      sum += this.#arrivals[i]!.frames - this.#arrivals[i]!.taken;
-    }
-    return sum;
   }
 }
 

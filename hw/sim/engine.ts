@@ -181,7 +181,7 @@ export class Engine {
       times[i] = times[i + 1]!;
       priorities[i] = priorities[i + 1]!;
     }
-    if (first) this.#limitTo(this.#limitNs);
+    if (first) this.#dueNs = last === 0 ? this.#limitNs : Math.min(this.#limitNs, times[last - 1]!);
     alarm.timeNs = NEVER;
   }
 
