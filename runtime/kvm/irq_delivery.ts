@@ -62,28 +62,33 @@ export function deliver(
   recipient?: Recipient,
 ): number {
   const { version } = vm.kvm;
-  const give = (vcpu: Vcpu, message: LapicIrq): number => {
-    if (!vcpu.lapic.accept(message, from)) return 0;
-    recipient?.(vcpu, message.vector);
-    return 1;
-  };
   if (version.apic.destinationMap) {
     const targets = fastTargets(vm, source, irq);
-    if (targets !== null) return targets.reduce((taken, vcpu) => taken + give(vcpu, irq), 0);
+    if (targets !== null) return giveAll(targets, irq, from, recipient);
     if (!irq.logical && irq.destination === BROADCAST && isLowestPriority(vm, irq)) {
       irq = { ...irq, mode: DeliveryMode.Fixed }; // "phys broadcast and lowest prio"
     }
   }
-  const meant = vm.vcpus.filter((vcpu) => vcpu.lapic.core.hardwareEnabled && matches(vcpu, source, irq));
-  if (!isLowestPriority(vm, irq)) {
-    return meant.length === 0 ? -1 : meant.reduce((taken, vcpu) => taken + give(vcpu, irq), 0);
+  const meant: Vcpu[] = [];
+  for (const vcpu of vm.vcpus) {
+    if (vcpu.lapic.core.hardwareEnabled && matches(vcpu, source, irq)) meant.push(vcpu);
   }
+  if (!isLowestPriority(vm, irq)) return meant.length === 0 ? -1 : giveAll(meant, irq, from, recipient);
   const eligible = meant.filter((vcpu) => vcpu.lapic.core.enabled);
   if (eligible.length === 0) return -1;
-  return give(
-    version.vectorHashing ? eligible[irq.vector % eligible.length]! : leastInterrupted(eligible),
-    irq,
-  );
+  const chosen = version.vectorHashing ? eligible[irq.vector % eligible.length]! : leastInterrupted(eligible);
+  return giveAll([chosen], irq, from, recipient);
+}
+
+/** Gives the message to each of `vcpus`. @returns how many have taken it */
+function giveAll(vcpus: readonly Vcpu[], irq: LapicIrq, from: KernelCpu, recipient?: Recipient): number {
+  let taken = 0;
+  for (const vcpu of vcpus) {
+    if (!vcpu.lapic.accept(irq, from)) continue;
+    recipient?.(vcpu, irq.vector);
+    taken++;
+  }
+  return taken;
 }
 
 /** Vcpus that a message of a device's may reach, for the I/O APIC (`kvm_bitmap_or_dest_vcpus()`). */

@@ -53,6 +53,7 @@ export const LAPIC_REGISTERS = 64;
 
 /** The local APIC of a vCPU. */
 export class KvmLapic {
+  declare readonly vcpu: Vcpu;
   /** The device. */
   readonly core: LocalApic;
   /** IA32_APIC_BASE. */
@@ -74,7 +75,8 @@ export class KvmLapic {
   readonly #version: ApicVersion;
 
   /** The local APIC of `vcpu`, reset. */
-  constructor(readonly vcpu: Vcpu) {
+  constructor(vcpu: Vcpu) {
+    this.vcpu = vcpu;
     const { kvm, name } = vcpu.vm;
     this.#version = kvm.version.apic;
     // APIC_BUS_CYCLE_NS is 1 in KVM's emulation: a bus clock of 1 GHz.

@@ -35,6 +35,7 @@ const RESET_SEGMENT = 0xf000;
 
 /** The events of a vCPU. */
 export class VcpuEvents {
+  declare readonly vcpu: Vcpu;
   /** See {@linkcode ActivityState}. */
   state: ActivityState;
   /** The selector of CS, from which it starts. */
@@ -47,7 +48,8 @@ export class VcpuEvents {
   #sipiVector = 0;
 
   /** Of `vcpu`: processors other than the first wait for INIT and a start-up message. */
-  constructor(readonly vcpu: Vcpu) {
+  constructor(vcpu: Vcpu) {
+    this.vcpu = vcpu;
     this.state = vcpu.bootProcessor ? "runnable" : "uninitialized";
   }
 
