@@ -140,7 +140,7 @@ export class Repeat {
         session.journal.cut(entry, entry.shell, entry.isFrozen);
         continue;
       }
-      const input = entry;
+      const entered: { input?: JournalInput } = {};
       const started = new Signal();
       let isGiven = false;
       const allGiven = () => {
@@ -150,14 +150,16 @@ export class Repeat {
       const job = this.#input = session.inputJob(
         entry.kind,
         entry.name,
-        () => this.#enter(entry, i === entries.length - 1, allGiven),
+        () => this.#enter(entry, i === entries.length - 1, allGiven, entered),
       );
-      for (const instant of input.interrupts) {
+      for (const instant of entry.interrupts) {
         jobs.start(
           "Ctrl-C",
           session.shell.machine,
           function* (this: Repeat): Coroutine {
             yield* this.#comeTo(instant, "Ctrl-C");
+            if (this.#hasStopped) return 0;
+            entered.input!.interrupts.push(instant);
             jobs.interrupt(job);
             return 0;
           }.bind(this),
@@ -177,10 +179,11 @@ export class Repeat {
     { kind, name, items, ended }: JournalInput,
     isLast: boolean,
     allGiven: () => void,
+    entered: { input?: JournalInput },
   ): Coroutine {
     const { session, what: { system } } = this;
     const { journal, shell } = session;
-    const input = journal.input(kind, name);
+    const input = entered.input = journal.input(kind, name);
     let status = 0;
     if (items.length === 0) allGiven();
     try {

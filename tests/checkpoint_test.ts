@@ -159,3 +159,32 @@ Deno.test("save and load say what is missing", () => {
   }
   assertMatch(rig.run("save x.json; (load x.json)").err, /only in the session's own shell/);
 });
+
+Deno.test("a Ctrl-C is part of what was given: it comes again at its instant, however often one goes back", () => {
+  const rig = new SessionRig({ system: "kvm" });
+  const { session } = rig;
+  session.interruptAt(session.now.event + 200);
+  rig.run("trap 'echo hit >> /tmp/hits' INT\nsleep 1\necho on >> /tmp/hits\nsleep 0.001");
+  rig.ok("run 5ms; bookmark here");
+  const at = state(rig);
+  for (const turn of [1, 2, 3]) {
+    rig.ok(`run ${turn}ms; echo ${turn} > /tmp/turn; run 1ms; goto here`);
+    assertEquals(state(rig), at, `turn ${turn}`);
+    assertEquals(rig.ok("cat /tmp/hits"), "hit\non\n");
+    rig.ok("goto here; save here.json");
+    const loaded = beside(rig);
+    loaded.ok("load here.json");
+    assertEquals(state(loaded), at, `turn ${turn}, loaded`);
+  }
+});
+
+Deno.test("a Ctrl-C that has been gone back from does not come where something else is given", () => {
+  const rig = new SessionRig({ system: "kvm" });
+  const { session } = rig;
+  const { event } = session.now;
+  session.interruptAt(event + 400);
+  rig.run("sleep 0.001\nsleep 1");
+  rig.ok(`goto ${event + 100}`);
+  assertEquals(rig.run("sleep 0.2; echo whole").out, "whole\n");
+  assertEquals(session.journal.inputs.flatMap(({ interrupts }) => interrupts), []);
+});
