@@ -12,23 +12,12 @@ import type { ArithmeticText, Expression, Word, WordPart } from "./ast.ts";
 import { expandBraces } from "./braces.ts";
 import { escapeGlob, expandGlob, hasGlob } from "./glob.ts";
 import type { Request } from "./jobs.ts";
-import { expandParameter } from "./parameter.ts";
+import { expandParameter, type Expansion, type Piece, SubscriptError } from "./parameter.ts";
 import { limitedLength, limitedWords } from "./limited.ts";
 import { parseExpression } from "./parse.ts";
 import { type Shell, ShellError } from "./state.ts";
 import { commandSubstitution, processSubstitution } from "./subshell.ts";
 import { ShellSyntaxError } from "./syntax_error.ts";
-
-/** A subscript counts back to before the first element. */
-export class SubscriptError extends ShellError {}
-
-/** A run of characters of one kind, or the border between two fields. */
-export type Piece =
-  | { readonly text: string; readonly quoted: boolean; readonly split: boolean }
-  | "break";
-
-/** Every step of an expansion may run commands. */
-export type Expansion<T> = Generator<Request, T, unknown>;
 
 /** Expands words to the fields of a command line. */
 export function* expandWords(shell: Shell, words: readonly Word[]): Expansion<string[]> {
@@ -108,7 +97,7 @@ export function* expandParts(
         break;
       }
       case "parameter":
-        for (const piece of yield* expandParameter(shell, part, quoted)) pieces.push(piece);
+        for (const piece of yield* expandParameter(shell, part, quoted, surroundings)) pieces.push(piece);
         break;
       case "command":
         result(yield* commandSubstitution(shell, part.body));
@@ -315,3 +304,5 @@ export function* elementKey(shell: Shell, name: string, subscript: Word): Expans
   }
   return String(index);
 }
+
+const surroundings = { elementKey, evaluateExpression, expandParts, expandPattern, expandQuoted };

@@ -7,6 +7,7 @@
  */
 import { Matcher } from "./patterns/matcher.ts";
 import { anyCharacter, bracket, character, type Pattern } from "./patterns/syntax.ts";
+import { resolvePath } from "./paths.ts";
 import { type FileSystem, isErrno } from "./ports.ts";
 
 const cache = new Map<string, Matcher>();
@@ -68,17 +69,6 @@ function parseGlob(pattern: string): Pattern {
     }
   }
   return { kind: "sequence", parts };
-}
-
-/** Joins a path to a directory and removes `.`, `..` and double slashes. */
-export function resolvePath(cwd: string, path: string): string {
-  const parts: string[] = [];
-  for (const part of (path.startsWith("/") ? path : `${cwd}/${path}`).split("/")) {
-    if (part === "" || part === ".") continue;
-    if (part === "..") parts.pop();
-    else parts.push(part);
-  }
-  return "/" + parts.join("/");
 }
 
 /** Paths that match, sorted by code unit; a leading dot is matched only by a dot. */

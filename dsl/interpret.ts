@@ -22,6 +22,7 @@ import type {
   Script,
 } from "./ast.ts";
 import { runCall } from "./c_calls.ts";
+import { commands } from "./commands/index.ts";
 import { NullDevice, Pipe } from "./descriptors.ts";
 import { isEndless } from "./endless_loop.ts";
 import { expandArithmetic, expandPattern, expandText, expandWords } from "./expand.ts";
@@ -31,9 +32,11 @@ import { MAX_COMMAND_DEPTH } from "./limits.ts";
 import { parseScript } from "./parse.ts";
 import { redirect } from "./redirect.ts";
 import { signalName } from "./signals.ts";
-import { builtinTask, fork, runCondition, runSimple } from "./simple.ts";
+import type { Interpreter } from "./interpreter.ts";
+import { runCondition, runNamed, runSimple } from "./simple.ts";
 import { LoopJump, ReturnJump, type Shell, ShellError, ShellExit } from "./state.ts";
 import { runSubshell, seeToInterrupt } from "./subshell.ts";
+import { builtinTask, fork } from "./tasks.ts";
 import { runTest, TestError } from "./test_expression.ts";
 import { ShellSyntaxError } from "./syntax_error.ts";
 import { runErrorTrap, runPendingTraps } from "./traps.ts";
@@ -223,13 +226,8 @@ function* runRedirected(shell: Shell, command: Exclude<Command, { kind: "simple"
     return yield* runCompound(shell, command);
   } finally {
     saved.restore();
-    closeSubstitutions(shell, open);
+    shell.closeSubstitutions(open);
   }
-}
-
-/** Closes the descriptors of `<( )` that were made since there were `count`. */
-export function closeSubstitutions(shell: Shell, count: number): void {
-  for (const fd of shell.processSubstitutions.splice(count)) shell.descriptors.close(fd);
 }
 
 function* runCompound(shell: Shell, command: Exclude<Command, { kind: "simple" }>): Coroutine {
@@ -438,3 +436,6 @@ export function* callFunction(shell: Shell, body: Command, args: readonly string
     }
   }
 }
+
+/** This interpreter, for the environment of a shell. */
+export const interpreter: Interpreter = { commands, runList, runText, runNamed, callFunction };

@@ -5,20 +5,31 @@
  *
  * @module
  */
-import type { ParameterOperation, ParameterPart } from "./ast.ts";
-import {
-  elementKey,
-  evaluateExpression,
-  expandParts,
-  expandPattern,
-  expandQuoted,
-  type Expansion,
-  type Piece,
-  SubscriptError,
-} from "./expand.ts";
+import type { Expression, ParameterOperation, ParameterPart, Word, WordPart } from "./ast.ts";
 import { globMatcher } from "./glob.ts";
+import type { Request } from "./jobs.ts";
 import { replaceSpans, type Span } from "./patterns/matcher.ts";
 import { type Shell, ShellError, ShellExit } from "./state.ts";
+
+/** A subscript counts back to before the first element. */
+export class SubscriptError extends ShellError {}
+
+/** A run of characters of one kind, or the border between two fields. */
+export type Piece =
+  | { readonly text: string; readonly quoted: boolean; readonly split: boolean }
+  | "break";
+
+/** Every step of an expansion may run commands. */
+export type Expansion<T> = Generator<Request, T, unknown>;
+
+/** The expansion around a parameter: of words behind its operator, of its subscript, of offsets. */
+export interface Surroundings {
+  elementKey(shell: Shell, name: string, subscript: Word): Expansion<string>;
+  evaluateExpression(shell: Shell, expression: Expression): Expansion<bigint>;
+  expandParts(shell: Shell, parts: readonly WordPart[], quoted: boolean): Expansion<Piece[]>;
+  expandPattern(shell: Shell, parts: readonly WordPart[]): Expansion<string>;
+  expandQuoted(shell: Shell, parts: readonly WordPart[]): Expansion<string>;
+}
 
 /** Variables that bash computes and this shell does not: a run must not depend on chance or on the real time. */
 const uncomputed: ReadonlySet<string> = new Set(
@@ -26,12 +37,17 @@ const uncomputed: ReadonlySet<string> = new Set(
 );
 
 /** Expands one parameter to pieces. */
-export function* expandParameter(shell: Shell, part: ParameterPart, quoted: boolean): Expansion<Piece[]> {
+export function* expandParameter(
+  shell: Shell,
+  part: ParameterPart,
+  quoted: boolean,
+  around: Surroundings,
+): Expansion<Piece[]> {
   const { operation, name } = part;
   const all = part.name === "@" || part.name === "*" || part.subscript === "@" || part.subscript === "*";
   const joined = part.name === "*" || part.subscript === "*";
   const values = all ? listOf(shell, part) : undefined;
-  const one = values === undefined ? yield* valueOf(shell, part) : undefined;
+  const one = values === undefined ? yield* valueOf(around, shell, part) : undefined;
   const scalar = (text: string): Piece[] => [{ text, quoted, split: !quoted }];
   const several = (texts: readonly string[]): Piece[] => {
     if (quoted && joined) return scalar(texts.join(shell.ifs[0] ?? ""));
@@ -52,12 +68,20 @@ export function* expandParameter(shell: Shell, part: ParameterPart, quoted: bool
     }
     case "indirect": {
       const target = checked(shell, part, one);
-      return scalar((yield* valueOf(shell, { ...part, name: target, operation: undefined })) ?? "");
+      return scalar((yield* valueOf(around, shell, { ...part, name: target, operation: undefined })) ?? "");
     }
     case "use":
-      return yield* use(shell, part, operation, quoted, values === undefined ? one : values.join(" "), () => {
-        return values === undefined ? scalar(one ?? "") : several(values);
-      });
+      return yield* use(
+        around,
+        shell,
+        part,
+        operation,
+        quoted,
+        values === undefined ? one : values.join(" "),
+        () => {
+          return values === undefined ? scalar(one ?? "") : several(values);
+        },
+      );
   }
   // What stands behind the operator is looked at where there is something to change, and once for a whole list:
   // ${x#$((n++))} leaves n as it is if x is empty, and counts it once if x is an array.
@@ -65,24 +89,24 @@ export function* expandParameter(shell: Shell, part: ParameterPart, quoted: bool
     const text = checked(shell, part, one);
     if (operation === undefined) return scalar(text);
     if (one === undefined || (text === "" && operation.kind === "trim")) return scalar("");
-    if (operation.kind === "slice") return scalar(yield* sliceText(shell, operation, text));
-    return scalar((yield* transformation(shell, operation))(text));
+    if (operation.kind === "slice") return scalar(yield* sliceText(around, shell, operation, text));
+    return scalar((yield* transformation(around, shell, operation))(text));
   }
   if (operation === undefined) return several(values);
-  if (operation.kind === "slice") return several(yield* sliceList(shell, part, operation, values));
-  return several(values.length === 0 ? [] : values.map(yield* transformation(shell, operation)));
+  if (operation.kind === "slice") return several(yield* sliceList(around, shell, part, operation, values));
+  return several(values.length === 0 ? [] : values.map(yield* transformation(around, shell, operation)));
 }
 
 type Slice = Extract<ParameterOperation, { kind: "slice" }>;
 
 /** `${x:OFFSET:LENGTH}`; the length is not looked at where the offset is outside. */
-function* sliceText(shell: Shell, operation: Slice, text: string): Expansion<string> {
+function* sliceText(around: Surroundings, shell: Shell, operation: Slice, text: string): Expansion<string> {
   const characters = Array.from(text);
-  const offset = Number(yield* evaluateExpression(shell, operation.offset));
+  const offset = Number(yield* around.evaluateExpression(shell, operation.offset));
   const start = offset < 0 ? characters.length + offset : offset;
   if (start < 0 || start > characters.length) return "";
   if (operation.length === undefined) return characters.slice(start).join("");
-  const length = Number(yield* evaluateExpression(shell, operation.length));
+  const length = Number(yield* around.evaluateExpression(shell, operation.length));
   const end = length < 0 ? characters.length + length : start + length;
   if (end < start && length < 0) throw new ShellError(`${length}: substring expression < 0`);
   return characters.slice(start, end).join("");
@@ -90,6 +114,7 @@ function* sliceText(shell: Shell, operation: Slice, text: string): Expansion<str
 
 /** `${x[@]:OFFSET:LENGTH}`: from the first element on whose number is at least the offset. */
 function* sliceList(
+  around: Surroundings,
   shell: Shell,
   part: ParameterPart,
   operation: Slice,
@@ -98,17 +123,19 @@ function* sliceList(
   const isArguments = part.name === "@" || part.name === "*"; // the 0th is the shell's name
   const held = shell.variables.get(part.name)?.value;
   if (!isArguments && values.length === 0) return [];
-  if (!isArguments && !(held instanceof Map)) return [yield* sliceText(shell, operation, values[0] ?? "")];
+  if (!isArguments && !(held instanceof Map)) {
+    return [yield* sliceText(around, shell, operation, values[0] ?? "")];
+  }
   const list = isArguments ? [shell.zero, ...values] : values;
   const keys = isArguments || !(held instanceof Map) ? [] : sortedKeys(held).map(Number);
   const numbers = keys.length > 0 && keys.every((key) => !Number.isNaN(key)) ? keys : [...list.keys()];
   const size = numbers[numbers.length - 1]! + 1;
-  const offset = Number(yield* evaluateExpression(shell, operation.offset));
+  const offset = Number(yield* around.evaluateExpression(shell, operation.offset));
   const first = offset < 0 ? size + offset : offset;
   if (first < 0 || (isArguments ? first > size : first >= size)) return [];
   const start = first === size ? size : numbers.findIndex((number) => number >= first);
   if (operation.length === undefined) return list.slice(start);
-  return list.slice(start, start + Number(yield* evaluateExpression(shell, operation.length)));
+  return list.slice(start, start + Number(yield* around.evaluateExpression(shell, operation.length)));
 }
 
 /** The value, or a complaint under `set -u`. */
@@ -130,7 +157,7 @@ function sortedKeys(array: ReadonlyMap<string, string>): string[] {
   return keys.every((key) => /^\d+$/.test(key)) ? keys.sort((a, b) => Number(a) - Number(b)) : keys;
 }
 
-function* valueOf(shell: Shell, part: ParameterPart): Expansion<string | undefined> {
+function* valueOf(around: Surroundings, shell: Shell, part: ParameterPart): Expansion<string | undefined> {
   const { name, subscript } = part;
   if (/^\d+$/.test(name)) return name === "0" ? shell.zero : shell.positional[Number(name) - 1];
   switch (name) {
@@ -158,7 +185,7 @@ function* valueOf(shell: Shell, part: ParameterPart): Expansion<string | undefin
   const value = shell.variables.get(name)?.value;
   let key: string;
   try {
-    key = yield* elementKey(shell, name, subscript);
+    key = yield* around.elementKey(shell, name, subscript);
   } catch (error) {
     if (!(error instanceof SubscriptError)) throw error;
     shell.complain(`${name}: bad array subscript`); // reading goes on with nothing
@@ -185,6 +212,7 @@ function optionLetters(shell: Shell): string {
 
 /** `${x:-w}` and its like. */
 function* use(
+  around: Surroundings,
   shell: Shell,
   part: ParameterPart,
   operation: ParameterOperation & { kind: "use" },
@@ -196,22 +224,22 @@ function* use(
     ((part.name === "@" || part.name === "*") && shell.positional.length === 0);
   switch (operation.operator) {
     case "-":
-      return missing ? yield* alternative(shell, operation, quoted) : own();
+      return missing ? yield* alternative(around, shell, operation, quoted) : own();
     case "+":
       return missing
         ? (quoted ? [{ text: "", quoted, split: false }] : [])
-        : yield* alternative(shell, operation, quoted);
+        : yield* alternative(around, shell, operation, quoted);
     case "=": {
       if (!missing) return own();
       if (!/^[A-Za-z_]\w*$/.test(part.name)) throw new ShellError(`$${part.name}: cannot assign in this way`);
-      const text = yield* expandQuoted(shell, operation.word);
+      const text = yield* around.expandQuoted(shell, operation.word);
       if (part.subscript === undefined || typeof part.subscript === "string") shell.set(part.name, text);
-      else shell.array(part.name).set(yield* elementKey(shell, part.name, part.subscript), text);
+      else shell.array(part.name).set(yield* around.elementKey(shell, part.name, part.subscript), text);
       return [{ text, quoted, split: !quoted }];
     }
     case "?": {
       if (!missing) return own();
-      const text = yield* expandQuoted(shell, operation.word);
+      const text = yield* around.expandQuoted(shell, operation.word);
       shell.complain(`${part.name}: ${text === "" ? "parameter null or not set" : text}`);
       throw new ShellExit(1);
     }
@@ -220,25 +248,30 @@ function* use(
 
 /** The word of `-` and `+`. Its own text is split as if it were the value, unless quotes protect it. */
 function* alternative(
+  around: Surroundings,
   shell: Shell,
   operation: ParameterOperation & { kind: "use" },
   quoted: boolean,
 ): Expansion<Piece[]> {
-  const pieces = yield* expandParts(shell, operation.word, quoted);
+  const pieces = yield* around.expandParts(shell, operation.word, quoted);
   if (quoted) return pieces.length > 0 ? pieces : [{ text: "", quoted, split: false }];
   return pieces.map((piece) => piece === "break" || piece.quoted ? piece : { ...piece, split: true });
 }
 
 /** Operations from one text to another. */
-function* transformation(shell: Shell, operation: ParameterOperation): Expansion<(text: string) => string> {
+function* transformation(
+  around: Surroundings,
+  shell: Shell,
+  operation: ParameterOperation,
+): Expansion<(text: string) => string> {
   switch (operation.kind) {
     case "trim": {
-      const pattern = yield* expandPattern(shell, operation.word);
+      const pattern = yield* around.expandPattern(shell, operation.word);
       return (text) => trim(operation.operator, pattern, text);
     }
     case "replace": {
-      const pattern = yield* expandPattern(shell, operation.pattern);
-      const replacement = yield* expandQuoted(shell, operation.replacement);
+      const pattern = yield* around.expandPattern(shell, operation.pattern);
+      const replacement = yield* around.expandQuoted(shell, operation.replacement);
       if (pattern === "" && /^\/{1,2}$/.test(operation.operator)) return (text) => text;
       return (text) => replaceSpans(text, matchesOf(operation.operator, pattern, text), () => replacement);
     }

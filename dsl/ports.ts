@@ -6,6 +6,7 @@
  */
 import type { Activity, Step } from "../hw/sim/activity.ts";
 import type { Command } from "./commands/command.ts";
+import type { Interpreter } from "./interpreter.ts";
 import type { Shell } from "./state.ts";
 
 /** An error number as the kernel answers it. The shell prints `message` and never makes one of its own. */
@@ -264,6 +265,8 @@ export interface Environment {
   readonly io: Io;
   /** A machine by the name that `ssh` takes. */
   machines(name: string): Machine | undefined;
+  /** What runs commands. */
+  readonly interpreter: Interpreter;
   /** Constants of C calls: `KVM_RUN`, `O_RDWR`. */
   readonly constants: ReadonlyMap<string, number>;
   /** The laboratory's words: `step`, `run`, `show`, `expect`. */

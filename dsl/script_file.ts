@@ -4,7 +4,6 @@
  * @module
  */
 import type { Script } from "./ast.ts";
-import { runList } from "./interpret.ts";
 import type { Coroutine, Request } from "./jobs.ts";
 import { parseScript } from "./parse.ts";
 import { type Errno, isErrno } from "./ports.ts";
@@ -67,7 +66,7 @@ export function* runChild(
   child.interactive = false;
   prepare(child);
   try {
-    return yield* runToExit(child, () => runList(child, script.body));
+    return yield* runToExit(child, () => child.environment.interpreter.runList(child, script.body));
   } finally {
     child.descriptors.closeAll();
   }

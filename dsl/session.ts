@@ -24,7 +24,7 @@ import { Clock } from "./clock.ts";
 import type { FilePort } from "./host_port.ts";
 import { Foreground, type ScriptWatcher } from "./foreground.ts";
 import type { Command } from "./commands/command.ts";
-import { attach } from "./interpret.ts";
+import { attach, interpreter } from "./interpret.ts";
 import { type Coroutine, DeadlockError, type Job, JobScheduler } from "./jobs.ts";
 import { type Answer, type Instant, Journal, type JournalInput, type Position } from "./journal.ts";
 import { parseScript } from "./parse.ts";
@@ -159,6 +159,7 @@ export class Session {
     const words = new Map<string, Command>();
     const environment: Environment = {
       io: options.io,
+      interpreter,
       machines: (name) => this.lab.computer(name) as Machine | undefined,
       constants: this.lab.constants,
       words,

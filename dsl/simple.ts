@@ -6,21 +6,20 @@
  *
  * @module
  */
-import type { Activity } from "../hw/sim/activity.ts";
 import type { ArrayAssignment, Assignment, ConditionStatement, SimpleCommand, Word } from "./ast.ts";
-import { type ArrayArgument, type Command, CommandContext, type Output } from "./commands/command.ts";
-import { commands } from "./commands/index.ts";
-import { brokenPipe, type Description, FileDescription } from "./descriptors.ts";
-import { elementKey, evaluateText, expandText, expandWords, SubscriptError } from "./expand.ts";
-import { hintOnDevice, hintOnName, hintOnPath } from "./hints.ts";
-import { callFunction, closeSubstitutions } from "./interpret.ts";
-import { type Coroutine, Interrupted, type Job, type JobOptions, type Request } from "./jobs.ts";
+import { type ArrayArgument, type Command, CommandContext } from "./commands/command.ts";
+import { elementKey, evaluateText, expandText, expandWords } from "./expand.ts";
+import { hintOnName, hintOnPath } from "./hints.ts";
+import type { Search } from "./interpreter.ts";
+import { type Coroutine, Interrupted, type Request } from "./jobs.ts";
 import { INTERRUPTED } from "./signals.ts";
-import { type Errno, isErrno, type Launch, type Process, type Program } from "./ports.ts";
+import { isErrno } from "./ports.ts";
 import { engineLimit, limitedLength, limitedWords } from "./limited.ts";
+import { SubscriptError } from "./parameter.ts";
 import { redirect } from "./redirect.ts";
 import { runScriptFile } from "./script_file.ts";
 import { type Shell, ShellError, ShellExit, type Variable } from "./state.ts";
+import { builtinTask, runProgram } from "./tasks.ts";
 import { trace, traceFields, traceQuote } from "./xtrace.ts";
 
 /** Commands whose arguments `NAME=VALUE` are assignments: not split, no globs. */
@@ -37,7 +36,7 @@ export function* runSimple(shell: Shell, command: SimpleCommand): Coroutine {
     if (saved === undefined) {
       noteUnknown(shell, fields);
       yield* builtinTask(shell, fields[0] ?? "bash");
-      const special = commands.get(fields[0] ?? "")?.kind === "special";
+      const special = shell.environment.interpreter.commands.get(fields[0] ?? "")?.kind === "special";
       if (special && !shell.interactive) throw new ShellExit(1);
       return 1;
     }
@@ -58,7 +57,7 @@ export function* runSimple(shell: Shell, command: SimpleCommand): Coroutine {
     return yield* runWithAssignments(shell, fields, arrays, command.assignments);
   } finally {
     saved?.restore();
-    closeSubstitutions(shell, open);
+    shell.closeSubstitutions(open);
   }
 }
 
@@ -132,7 +131,7 @@ export function* assign(shell: Shell, assignment: Assignment): Generator<Request
   if (assignment.kind === "array") {
     const elements = yield* arrayValue(shell, assignment);
     yield* trace(shell, assignment.text);
-    return setArray(shell, { name, append: assignment.append, elements });
+    return shell.setArray({ name, append: assignment.append, elements });
   }
   const value = yield* expandText(shell, assignment.value, true);
   if (shell.variables.get(name)?.integer) {
@@ -153,16 +152,6 @@ export function* assign(shell: Shell, assignment: Assignment): Generator<Request
   return shell.writable(name);
 }
 
-/** Sets an array, or adds to it. */
-export function setArray(shell: Shell, { name, append, elements }: ArrayArgument): Variable {
-  const array = shell.array(name);
-  const base = append ? [...array.keys()].reduce((n, key) => Math.max(n, Number(key) + 1), 0) : 0;
-  if (!append) array.clear();
-  const shift = !shell.writable(name).associative;
-  for (const [key, value] of elements) array.set(shift ? String(Number(key) + base) : key, value);
-  return shell.writable(name);
-}
-
 /** Runs a command with the assignments before it: for its time, or for good before a special built-in. */
 function* runWithAssignments(
   shell: Shell,
@@ -171,7 +160,7 @@ function* runWithAssignments(
   assignments: readonly Assignment[],
 ): Coroutine {
   if (assignments.length === 0) return yield* runNamed(shell, fields, { arrays });
-  const special = commands.get(fields[0] ?? "")?.kind === "special";
+  const special = shell.environment.interpreter.commands.get(fields[0] ?? "")?.kind === "special";
   for (const assignment of assignments) {
     if (assignment.kind !== "scalar" || assignment.subscript === undefined) continue;
     const subscript = yield* expandText(shell, assignment.subscript);
@@ -202,22 +191,14 @@ function* runWithAssignments(
   }
 }
 
-/** How {@linkcode runNamed} searches. */
-export interface Search {
-  readonly arrays?: ReadonlyMap<number, ArrayArgument>;
-  /** What stands before the command; it has been carried out. */
-  readonly assignments?: readonly Assignment[];
-  /** `command NAME`: functions are passed over. */
-  readonly skipFunctions?: boolean;
-}
-
 /** Finds what the first field names and runs it. */
 export function* runNamed(shell: Shell, fields: readonly string[], search: Search = {}): Coroutine {
   const [name = "", ...args] = fields;
-  const command = commands.get(name) ?? shell.environment.words.get(name);
+  const { interpreter } = shell.environment;
+  const command = interpreter.commands.get(name) ?? shell.environment.words.get(name);
   if (command?.kind === "special") return yield* runCommandObject(shell, command, name, args, search);
   const body = search.skipFunctions ? undefined : shell.functions.get(name);
-  if (body !== undefined) return yield* callFunction(shell, body, args);
+  if (body !== undefined) return yield* interpreter.callFunction(shell, body, args);
   if (command !== undefined) return yield* runCommandObject(shell, command, name, args, search);
   if (name.includes("/")) return yield* runPath(shell, fields);
   const program = shell.machine.programs.get(name);
@@ -230,8 +211,13 @@ export function* runNamed(shell: Shell, fields: readonly string[], search: Searc
 
 /** Every name that a command line may start with. */
 export function knownNames(shell: Shell): string[] {
-  const { words } = shell.environment;
-  return [...commands.keys(), ...words.keys(), ...shell.machine.programs.keys(), ...shell.functions.keys()];
+  const { words, interpreter } = shell.environment;
+  return [
+    ...interpreter.commands.keys(),
+    ...words.keys(),
+    ...shell.machine.programs.keys(),
+    ...shell.functions.keys(),
+  ];
 }
 
 const programFolders = /^\/(?:usr\/local\/|usr\/)?s?bin\/([^/]+)$/;
@@ -244,7 +230,7 @@ function* runPath(shell: Shell, fields: readonly string[]): Coroutine {
   if (base !== undefined) {
     const program = shell.machine.programs.get(base);
     if (program !== undefined) return yield* runProgram(shell, program, fields);
-    const filter = commands.get(base);
+    const filter = shell.environment.interpreter.commands.get(base);
     if (filter !== undefined) return yield* runCommandObject(shell, filter, base, args, {});
   }
   const stat = shell.machine.vfs.stat(absolute);
@@ -315,115 +301,4 @@ function* deliver(context: CommandContext, status: number): Coroutine {
     return status;
   }
   return yield* builtinTask(shell, name, output, status, context);
-}
-
-/** Starts another coroutine. @throws {ShellError} if there are as many as there may be */
-export function* fork(shell: Shell, options: JobOptions): Generator<Request, Job, unknown> {
-  if (shell.scheduler.isFull) {
-    yield* builtinTask(shell, "bash"); // it takes time to fail
-    throw new ShellError("fork: Resource temporarily unavailable", 254);
-  }
-  return (yield { kind: "fork", options }) as Job;
-}
-
-/** A task that costs what a built-in costs, and writes. */
-export function* builtinTask(
-  shell: Shell,
-  name: string,
-  output: readonly Output[] = [],
-  status = 0,
-  context?: CommandContext,
-): Coroutine {
-  const { machine } = shell;
-  let broken = false;
-  const result = (yield {
-    kind: "task",
-    machine,
-    name,
-    launch: shell.launch([name, ...context?.args ?? []], context?.env),
-    body: function* (): Activity<number> {
-      yield machine.builtinCost;
-      let answer = status;
-      for (const { description, text, isMessage } of output) {
-        const error = yield* description.write(text);
-        if (error === brokenPipe) broken = true;
-        else if (error !== undefined && !isMessage) {
-          const prefix = context?.command.kind === "filter" ? "" : shell.prefix();
-          shell.err(`${prefix}${name}: write error: ${error.message}\n`);
-          if (error.name === "ENODEV" && description instanceof FileDescription) {
-            shell.note(hintOnDevice(shell, description.path, text));
-          }
-          answer = 1;
-        }
-      }
-      yield* writePending(shell);
-      return answer;
-    },
-  }) as number;
-  if (broken) throw new ShellExit(128 + 13); // SIGPIPE
-  return result;
-}
-
-/** Writes messages that wait for a task: descriptor 2 leads to a file. */
-function* writePending(shell: Shell): Activity {
-  for (const { description, text } of shell.unwritten.splice(0)) {
-    yield* description.write(text);
-    description.release();
-  }
-}
-
-/** Runs a program of the machine as a task. */
-export function* runProgram(shell: Shell, program: Program, argv: readonly string[]): Coroutine {
-  const { machine } = shell;
-  const stdio = new ProgramOutput(shell);
-  return (yield {
-    kind: "task",
-    machine,
-    name: program.name,
-    main: true,
-    launch: stdio.launch(argv),
-    body: function* (process: Process): Activity<number> {
-      stdio.pid = process.pid;
-      const status = yield* program.main(process);
-      const error = yield* stdio.flush();
-      if (error === undefined) return status;
-      shell.err(`${program.name}: write error: ${error.message}\n`);
-      return 1;
-    },
-  }) as number;
-}
-
-/** Standard output and error of a program. What goes to the kernel's own files waits until the program ends. */
-class ProgramOutput {
-  pid = 0;
-  readonly #waiting: { readonly description: Description; readonly text: string }[] = [];
-
-  constructor(readonly shell: Shell) {}
-
-  launch(argv: readonly string[]): Launch {
-    const [input, out, err] = [0, 1, 2].map((fd) => this.shell.descriptors.get(fd));
-    return {
-      ...this.shell.launch(argv),
-      stdout: (text) => this.#write(out, text),
-      stderr: (text) => this.#write(err, text),
-      stdin: input?.input(),
-    };
-  }
-
-  #write(description: Description | undefined, text: string): void {
-    if (description === undefined) return;
-    if (!description.immediate) this.#waiting.push({ description, text });
-    else if (description.writeNow(text) === brokenPipe) {
-      const { scheduler, machine } = this.shell;
-      scheduler.later(() => machine.kill(this.pid, 13)); // SIGPIPE
-    }
-  }
-
-  *flush(): Activity<Errno | undefined> {
-    let failed: Errno | undefined;
-    for (const { description, text } of this.#waiting.splice(0)) {
-      failed = (yield* description.write(text)) ?? failed;
-    }
-    return failed;
-  }
 }

@@ -4,11 +4,12 @@
  * @module
  */
 import type { Command, ListItem } from "./ast.ts";
+import type { ArrayArgument } from "./commands/command.ts";
 import { type Description, DescriptorTable, Terminal } from "./descriptors.ts";
 import type { Job, JobScheduler } from "./jobs.ts";
 import type { Environment, Launch, Machine } from "./ports.ts";
 import { MAX_TEXT, MAX_VARIABLES, noMemory } from "./limits.ts";
-import { resolvePath } from "./glob.ts";
+import { resolvePath } from "./paths.ts";
 
 /** A variable: a text, or an array by index or by key. */
 export interface Variable {
@@ -361,6 +362,21 @@ export class Shell {
       variable.value = new Map(variable.value === undefined ? [] : [["0", variable.value]]);
     }
     return variable.value;
+  }
+
+  /** Sets an array, or adds to it. */
+  setArray({ name, append, elements }: ArrayArgument): Variable {
+    const array = this.array(name);
+    const base = append ? [...array.keys()].reduce((n, key) => Math.max(n, Number(key) + 1), 0) : 0;
+    if (!append) array.clear();
+    const shift = !this.writable(name).associative;
+    for (const [key, value] of elements) array.set(shift ? String(Number(key) + base) : key, value);
+    return this.writable(name);
+  }
+
+  /** Closes the descriptors of `<( )` that were made since there were `count`. */
+  closeSubstitutions(count: number): void {
+    for (const fd of this.processSubstitutions.splice(count)) this.descriptors.close(fd);
   }
 
   /** Absolute path of what the shell was given. */

@@ -6,12 +6,11 @@
 import type { List } from "./ast.ts";
 import { Capture, Pipe } from "./descriptors.ts";
 import { engineLimit } from "./limited.ts";
-import { runList } from "./interpret.ts";
 import { type Coroutine, Interrupted, MachineEnded, type Request } from "./jobs.ts";
 import { INTERRUPTED } from "./signals.ts";
-import { fork } from "./simple.ts";
 import { LoopJump, ReturnJump, type Shell, ShellError, ShellExit } from "./state.ts";
 import { ShellSyntaxError } from "./syntax_error.ts";
+import { fork } from "./tasks.ts";
 import { runTrap } from "./traps.ts";
 
 /** The status of a shell whose machine has been switched off; ssh, which sees the connection end, has its own. */
@@ -66,7 +65,7 @@ export function* catchExit(shell: Shell, run: () => Coroutine): Coroutine {
 /** Runs a list in a copy of the shell; the copy's descriptors are closed at the end. */
 export function* runSubshell(copy: Shell, body: List): Coroutine {
   try {
-    return yield* runToExit(copy, () => runList(copy, body));
+    return yield* runToExit(copy, () => copy.environment.interpreter.runList(copy, body));
   } finally {
     copy.descriptors.closeAll();
   }

@@ -3,7 +3,6 @@
  *
  * @module
  */
-import { runText } from "./interpret.ts";
 import type { Request } from "./jobs.ts";
 import type { Shell } from "./state.ts";
 
@@ -28,7 +27,7 @@ export function* runTrap(
   const { status, trapStatus } = shell;
   shell.trapStatus = status;
   try {
-    yield* runText(shell, action, "trap", firstLine);
+    yield* shell.environment.interpreter.runText(shell, action, "trap", firstLine);
   } finally {
     shell.trapStatus = trapStatus;
   }

@@ -4,7 +4,7 @@
  */
 import { type Activity, type Step, work } from "../hw/sim/activity.ts";
 import { drive, type Job, JobScheduler } from "../dsl/jobs.ts";
-import { runList } from "../dsl/interpret.ts";
+import { interpreter, runList } from "../dsl/interpret.ts";
 import { startInteractive, startScript } from "../dsl/start.ts";
 import { parseScript } from "../dsl/parse.ts";
 import type { CallHandler, Environment, Launch, Machine, Process, Program } from "../dsl/ports.ts";
@@ -141,6 +141,7 @@ export class ToyLab {
     this.machines.set("host", this.host);
     this.environment = {
       io: { out: (text) => void (this.stdout += text), err: (text) => void (this.stderr += text) },
+      interpreter,
       machines: (name) => this.machines.get(name),
       constants: this.constants,
       words: this.words,

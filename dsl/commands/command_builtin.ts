@@ -1,5 +1,4 @@
 import type { Coroutine } from "../jobs.ts";
-import { runNamed } from "../simple.ts";
 import type { Command } from "./command.ts";
 import { classify, describe } from "./type.ts";
 
@@ -26,7 +25,8 @@ export const command: Command = {
     }
     if (args.length === 0) return 0;
     if (mode.endsWith("V")) return describe(context, args);
-    if (mode === "") return yield* runNamed(context.shell, args, { skipFunctions: true });
+    const { interpreter } = context.shell.environment;
+    if (mode === "") return yield* interpreter.runNamed(context.shell, args, { skipFunctions: true });
     let status = 0;
     for (const name of args) {
       const found = classify(context.shell, name);

@@ -1,5 +1,4 @@
 import { functionText } from "../function_text.ts";
-import { setArray } from "../simple.ts";
 import type { Shell, Variable } from "../state.ts";
 import type { Command, CommandContext } from "./command.ts";
 import { parseOptions } from "./options.ts";
@@ -54,7 +53,7 @@ export function declareCommand(context: CommandContext, letters: string, effect:
     if (flags.has("A")) variable.associative = true;
     if (flags.has("i")) variable.integer = true;
     const array = context.arrays.get(offset + i);
-    if (array !== undefined) setArray(shell, array);
+    if (array !== undefined) shell.setArray(array);
     else if (value !== undefined) {
       if (flags.has("i") && !/^-?\d+$/.test(value)) {
         return context.complain(`-i: ${value}: only a number is taken`);

@@ -1,4 +1,3 @@
-import { runText } from "../interpret.ts";
 import type { Coroutine } from "../jobs.ts";
 import { isErrno } from "../ports.ts";
 import { readText } from "../script_file.ts";
@@ -28,7 +27,7 @@ function* run(context: CommandContext): Coroutine {
   if (args.length > 0) shell.positional = args;
   shell.sourceDepth++;
   try {
-    return yield* runText(shell, text, file);
+    return yield* shell.environment.interpreter.runText(shell, text, file);
   } catch (jump) {
     if (jump instanceof ReturnJump) return jump.status;
     throw jump;

@@ -1,4 +1,3 @@
-import { runText } from "../interpret.ts";
 import { ShellExit } from "../state.ts";
 import type { Coroutine } from "../jobs.ts";
 import type { Command } from "./command.ts";
@@ -18,7 +17,8 @@ export const evalCommand: Command = {
   doc,
   *run(context): Coroutine {
     const { shell } = context;
-    const status = yield* runText(shell, context.args.join(" "), "eval", shell.line);
+    const { interpreter } = shell.environment;
+    const status = yield* interpreter.runText(shell, context.args.join(" "), "eval", shell.line);
     if (status === 2 && shell.syntaxFailed && !shell.interactive) throw new ShellExit(2);
     return status;
   },

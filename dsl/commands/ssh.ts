@@ -1,5 +1,4 @@
 import { Terminal } from "../descriptors.ts";
-import { runList } from "../interpret.ts";
 import type { Coroutine } from "../jobs.ts";
 import { parseScript } from "../parse.ts";
 import type { Machine } from "../ports.ts";
@@ -71,7 +70,7 @@ function* runThere(context: CommandContext, machine: Machine, text: string, name
   child.interactive = true; // a remote shell prints no line numbers
   try {
     const { body } = parseScript(text, name);
-    const status = yield* runToExit(child, () => runList(child, body));
+    const status = yield* runToExit(child, () => child.environment.interpreter.runList(child, body));
     if (!machine.ended) return status;
     context.err(`Connection to ${machine.name} closed by remote host.\n`);
     return FAILED;

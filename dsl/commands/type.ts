@@ -1,6 +1,5 @@
 import type { Shell } from "../state.ts";
 import { functionText } from "../function_text.ts";
-import { commands } from "./index.ts";
 import { parseOptions } from "./options.ts";
 import type { Command, CommandContext } from "./command.ts";
 
@@ -22,7 +21,7 @@ export function classify(
     " ",
   );
   if (keywords.includes(name)) return { kind: "keyword", path: name };
-  const command = commands.get(name);
+  const command = shell.environment.interpreter.commands.get(name);
   if (command?.kind === "special") return { kind: "builtin", path: name };
   if (shell.functions.has(name)) return { kind: "function", path: name };
   if (command?.kind === "builtin") return { kind: "builtin", path: name };

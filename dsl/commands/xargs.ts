@@ -1,5 +1,4 @@
 import type { Coroutine } from "../jobs.ts";
-import { runNamed } from "../simple.ts";
 import { type Command, linesOf } from "./command.ts";
 import { parseOptions } from "./options.ts";
 
@@ -45,7 +44,9 @@ export const xargs: Command = {
     }
     let failed = 0;
     for (const run of runs) {
-      const status = yield* runNamed(context.shell, run, { skipFunctions: true });
+      const status = yield* context.shell.environment.interpreter.runNamed(context.shell, run, {
+        skipFunctions: true,
+      });
       if (status === 127) return 127;
       if (status !== 0) failed = 123;
     }
