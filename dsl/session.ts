@@ -9,7 +9,6 @@
  *
  * @module
  */
-
 import { defaultProfile, type LabProfile, profileWith } from "../runtime/lab/defaults.ts";
 import type { DeviceModel } from "../runtime/lab/devices.ts";
 import { Lab } from "../runtime/lab/lab.ts";

@@ -222,6 +222,33 @@ Deno.test("every arrow that the design allows is allowed", () => {
   for (const [from, to] of allowed) assertEquals(arrowError(from, to), undefined);
 });
 
+/** The modules of each circle of imports. Type imports do not run: two modules may know each other's types. */
+function circles(files: readonly Source[]): string[][] {
+  const imports = new Map(files.map(({ path, code }) => {
+    const statements = code.matchAll(/^(?:import|export)\s(?!type\s)([^;"]*)from\s*"(\.[^"]+)"/gm);
+    const runs = [...statements].filter(([, names = ""]) => {
+      const listed = /^\{([^}]*)\}\s*$/.exec(names)?.[1];
+      return listed === undefined || listed.split(",").some((name) => !/^\s*(type\s.*)?$/.test(name));
+    });
+    return [path, runs.map(([, , specifier]) => resolve(path, specifier!))] as const;
+  }));
+  // What nobody that is left imports, or what imports nobody that is left, is in no circle.
+  const left = new Set(imports.keys());
+  const importsNone = (path: string) => !imports.get(path)!.some((other) => left.has(other));
+  for (let size = -1; size !== left.size;) {
+    size = left.size;
+    for (const path of left) if (importsNone(path)) left.delete(path);
+  }
+  return [...left].map((path) => [path, ...imports.get(path)!.filter((other) => left.has(other))]);
+}
+
+Deno.test("no module comes back to itself by what it imports", () => {
+  assertEquals(circles([...modules, ...entry]), []);
+  const a = source("hw/a.ts", 'import { type B, b } from "./b.ts";');
+  assertEquals(circles([a, source("hw/b.ts", 'import type { A } from "./a.ts";')]), []);
+  assertEquals(circles([a, source("hw/b.ts", 'export { a } from "./a.ts";')]).length, 2);
+});
+
 // --- Third-party packages ----------------------------------------------------------------------------------------
 
 /** The one module that may import a package. Another package needs a line here, and one importing module. */

@@ -15,7 +15,7 @@ import { cpuidEntries } from "../runtime/kvm/cpuid.ts";
 import { readMsr, writeMsr } from "../runtime/kvm/msrs.ts";
 import { readUserMsr, writeUserMsr } from "../runtime/kvm/user_msrs.ts";
 import type { Vcpu } from "../runtime/kvm/vcpu.ts";
-import { nothingToExecute } from "../runtime/kvm/vm_file.ts";
+import { nothingToExecute } from "../runtime/kvm/vcpu_file.ts";
 import { KVM_VERSIONS } from "../runtime/kvm/versions.ts";
 import { COST } from "./cpu_rig.ts";
 import { Rig, STOCK } from "./kvm_rig.ts";

@@ -9,7 +9,8 @@
  * @module
  */
 
-import type { Activity } from "../../hw/sim/activity.ts";
+import type { Activity, Step } from "../../hw/sim/activity.ts";
+import { Context, type InterruptTable, RegisterFile } from "../../hw/register_file.ts";
 import { EFAULT, EINTR, EINVAL } from "../linux/errno.ts";
 import type { KernelCpu } from "../linux/kernel_cpu.ts";
 import type { Task } from "../linux/task.ts";
@@ -22,7 +23,7 @@ import type { Vcpu } from "./vcpu.ts";
 import { eventHandlers } from "./vcpu_event_ioctls.ts";
 import { registerHandlers } from "./vcpu_register_ioctls.ts";
 import { has } from "./versions.ts";
-import { nothingToExecute, type VmFile } from "./vm_file.ts";
+import type { VmFile } from "./vm_file.ts";
 
 const HANDLERS: Handlers<VcpuFile> = {
   ...registerHandlers,
@@ -135,4 +136,11 @@ export class VcpuFile extends KernelFile {
   override *release(caller: Task): Activity {
     yield* this.machine.put(caller);
   }
+}
+
+/** The registers of a vCPU without memory: it never gets as far as an instruction. */
+export function nothingToExecute(): RegisterFile {
+  const never = function* (): Generator<Step, void, number> {};
+  const table: InterruptTable = { interrupt: never, nmi: never, exception: never };
+  return new RegisterFile(table, new Context("no memory", never()));
 }

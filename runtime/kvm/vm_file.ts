@@ -13,8 +13,8 @@
  * @module
  */
 
-import type { Activity, Step } from "../../hw/sim/activity.ts";
-import { Context, type InterruptTable, RegisterFile } from "../../hw/register_file.ts";
+import type { Activity } from "../../hw/sim/activity.ts";
+import type { RegisterFile } from "../../hw/register_file.ts";
 import { EBUSY, EEXIST, EFAULT, EINVAL, ENOTTY } from "../linux/errno.ts";
 import type { ApicWrite } from "../linux/board.ts";
 import type { KernelCpu } from "../linux/kernel_cpu.ts";
@@ -29,7 +29,7 @@ import { setSlaveCpu } from "./slave_cpu.ts";
 import type { SystemFile } from "./system_file.ts";
 import type { View } from "./uapi/structure.ts";
 import { ClockData, EnableCap, IdentityMapAddr, UserspaceMemoryRegion } from "./uapi/structures.ts";
-import { VcpuFile } from "./vcpu_file.ts";
+import { nothingToExecute, VcpuFile } from "./vcpu_file.ts";
 import { hostTscKhz } from "./vcpu_state.ts";
 import type { Vm } from "./vm.ts";
 import { AssignedDevices, assignmentHandlers } from "./vm_assignment_ioctls.ts";
@@ -281,11 +281,4 @@ export class VmFile extends KernelFile {
     }
     vm.kvm.forget(vm);
   }
-}
-
-/** The registers of a vCPU without memory: it never gets as far as an instruction. */
-export function nothingToExecute(): RegisterFile {
-  const never = function* (): Generator<Step, void, number> {};
-  const table: InterruptTable = { interrupt: never, nmi: never, exception: never };
-  return new RegisterFile(table, new Context("no memory", never()));
 }
