@@ -92,7 +92,7 @@ export class Software {
   readonly irqs: Irqs;
   /** Its per-CPU kernel threads. */
   readonly threads: KernelThreads;
-  /** CPU hotplug; `null` in a guest, whose INIT and SIPI are not modelled. */
+  /** CPU hotplug; `null` in a guest, which starts its processors once. */
   readonly hotplug: CpuHotplug | null;
   /** Its cpusets, mounted or not. */
   readonly cpusets: Cpusets;

@@ -17,8 +17,7 @@
  * monitor from there.
  *
  * *Not modelled*: a monitor that shares the terminal with a serial port; device models with registers (an access to one
- * is served and answered with all ones); interrupt controllers in user space; devices that come or go while the guest
- * runs.
+ * is served and answered with all ones); interrupt controllers in user space; devices that go while the guest runs.
  *
  * *Deviations*: with `kernel-irqchip=split` the kernel has the I/O APIC all the same, and only the PIT is not there: what
  * QEMU's I/O APIC would send as a message arrives by its line. Standard error of a machine that goes on is the terminal's;
