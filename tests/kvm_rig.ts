@@ -269,13 +269,13 @@ export function startQemu(rig: Rig, commandLine: string, era: QemuEra = "2012"):
     era,
     openImage: (file) => file === "kvm/test.img" ? undefined : "No such file or directory",
     timeOfDayNs: () => rig.engine.nowNs,
-    isNameTaken: () => false,
+    claimName: (name) => name ?? "vm0",
+    releaseName: () => {},
     // deno-lint-ignore require-yield
     *writeFile() {
       return "Read-only file system";
     },
     removeFile: () => {},
-    defaultName: () => "vm0",
     openPty: () => "/dev/pts/0",
     createGuest(request) {
       const kernel = guest = rig.guest(request);

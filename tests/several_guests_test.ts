@@ -75,3 +75,34 @@ Deno.test("one guest killed: its CPU and its function are free, the other goes o
   assertEquals([taken(rig, "vm1"), exitsOf(rig, "vm1")], [1, other]);
   assertEquals(watch.violations, []);
 });
+
+Deno.test("two QEMUs that start at the same time are two guests; one of them gets the CPU that both want", () => {
+  const rig = new SessionRig({ system: "rfc-v2" });
+  rig.ok("echo 0 > /sys/devices/system/cpu/cpu3/online");
+  const start = "qemu-kvm.patched -m 512 -cpu qemu64,+x2apic -enable-kvm -no-kvm-pit -nographic";
+  rig.start(start);
+  rig.start(start);
+  rig.ok("run 400ms > /dev/null; ssh vm0 true; ssh vm1 true");
+  assertEquals([...rig.lab.guests.keys()].sort(), ["vm0", "vm1"]);
+  const slaves = [...rig.lab.guests.values()].map(({ machine }) => machine.file.vm.vcpus[0]!.slaveCpu);
+  assertEquals(slaves.sort(), [-1, 3]);
+  const warnings = [...rig.lab.guests.values()].flatMap(({ machine }) => machine.warnings());
+  assertEquals(warnings.length, 1);
+  assert(/KVM_SET_SLAVE_CPU, 3: /.test(warnings[0]!), warnings[0]);
+  assertEquals(rig.run(`${start} -name vm1`).status, 1, "a name is given once");
+  assertEquals(rig.run(`${start} -name host`).status, 1);
+});
+
+Deno.test("who brings a CPU online while it boots as a slave waits, and gets EINVAL", () => {
+  for (const ms of [171, 175, 181, 185]) {
+    const rig = new SessionRig({ system: "rfc-v2" });
+    rig.ok("echo 0 > /sys/devices/system/cpu/cpu3/online");
+    rig.start("qemu-kvm.patched -m 512 -cpu qemu64,+x2apic -enable-kvm -no-kvm-pit -nographic");
+    const { engine, host } = rig.lab;
+    engine.runUntil(engine.nowNs + ms * 1_000_000);
+    assertEquals(host.cpus[3]!.state, "offline", `${ms} ms: it is booting`);
+    assertEquals(rig.run("echo 1 > /sys/devices/system/cpu/cpu3/online").status, 1);
+    rig.ok("ssh vm0 true");
+    assertEquals(host.cpus[3]!.state, "slave");
+  }
+});

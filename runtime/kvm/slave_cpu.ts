@@ -12,6 +12,7 @@ import { Apic, DeliveryMode } from "../../hw/lapic.ts";
 import { Pin, Primary } from "../../hw/vmx.ts";
 import { EBUSY, EINVAL, ENOSYS, type Errno } from "../linux/errno.ts";
 import type { KernelCpu } from "../linux/kernel_cpu.ts";
+import type { Task } from "../linux/task.ts";
 import { Vector } from "../linux/vectors.ts";
 import { setDirectMode } from "./direct.ts";
 import type { Kvm } from "./kvm.ts";
@@ -41,6 +42,7 @@ export function* setSlaveCpu(
   setMode = true,
 ): Activity<number | Errno> {
   const { kvm } = vcpu.vm;
+  const caller = cpu.current;
   const old = vcpu.slaveCpu;
   if (id >= kvm.host.cpus.length) return EINVAL;
   const slave = id < 0 ? null : kvm.host.cpus[id]!;
@@ -51,13 +53,14 @@ export function* setSlaveCpu(
   let result: number | Errno = EINVAL;
   if (old >= 0 && id !== old) {
     kvm.slaves.delete(old);
-    const failed = yield* slaveCpuDown(kvm, old, cpu);
+    const failed = yield* withCpuMaps(kvm, caller, slaveCpuDown(kvm, old, caller));
     if (failed) return failed;
     result = 0;
   }
   if (slave !== null) {
     if (id === old) return ENOSYS; // native_cpu_up(): the CPU is in cpu_callin_mask already
-    yield* slaveCpuUp(kvm, slave, cpu);
+    const failed = yield* withCpuMaps(kvm, caller, slaveCpuUp(kvm, slave, caller));
+    if (failed) return failed;
     kvm.slaves.set(id, vcpu);
     slave.localTimerOverride = () => slaveTimer(vcpu, slave);
     result = 0;
@@ -77,10 +80,22 @@ function setSlaveMode(vcpu: Vcpu, enabled: boolean): void {
   setDirectMode(vcpu, enabled);
 }
 
-/** Boots `slave` with the minimal function: INIT, SIPI, and a wait until it has called in. */
-function* slaveCpuUp(kvm: Kvm, slave: KernelCpu, cpu: KernelCpu): Activity {
+/** One at a time with hotplug (`cpu_maps_update_begin()`). */
+function* withCpuMaps<T>({ host: { cpuMaps } }: Kvm, caller: Task, body: Activity<T>): Activity<T> {
+  yield* cpuMaps.lock(caller);
+  const result = yield* body;
+  yield* cpuMaps.unlock(caller);
+  return result;
+}
+
+/**
+ * Boots `slave` with the minimal function: INIT, SIPI, and a wait until it has called in.
+ *
+ * @returns EINVAL (somebody has brought it online meanwhile), ENOSYS (somebody has made it a slave)
+ */
+function* slaveCpuUp(kvm: Kvm, slave: KernelCpu, caller: Task): Activity<Errno | void> {
   const { host } = kvm;
-  const caller = cpu.current;
+  if (slave.state !== "offline") return slave.state === "online" ? EINVAL : ENOSYS;
   let up = false;
   kvm.booting.set(slave.id, () =>
     slave.prepareStart(
@@ -90,7 +105,7 @@ function* slaveCpuUp(kvm: Kvm, slave: KernelCpu, cpu: KernelCpu): Activity {
         host.wake(caller, slave);
       }),
     ));
-  yield cpu.sendMessage(slave.id, DeliveryMode.Init << 8);
+  yield host.cpus[caller.cpu]!.sendMessage(slave.id, DeliveryMode.Init << 8);
   yield host.steps.cpuUp;
   const here = host.cpus[caller.cpu]!;
   yield here.sendMessage(slave.id, (DeliveryMode.Startup << 8) + 0x99);
@@ -99,13 +114,12 @@ function* slaveCpuUp(kvm: Kvm, slave: KernelCpu, cpu: KernelCpu): Activity {
 }
 
 /** `slave_cpu_down()`: tells a slave to stop and waits, at most a second, until it has. */
-function* slaveCpuDown(kvm: Kvm, id: number, cpu: KernelCpu): Activity<Errno | void> {
+function* slaveCpuDown(kvm: Kvm, id: number, caller: Task): Activity<Errno | void> {
   const { host } = kvm;
   const slave = host.cpus[id]!;
-  const caller = cpu.current;
   const timer = host.sleepTimer(caller);
   slave.callFunctions.push(stop(kvm, id));
-  yield cpu.sendIpi(id, Vector.CallFunctionSingle);
+  yield host.cpus[caller.cpu]!.sendIpi(id, Vector.CallFunctionSingle);
   for (let poll = 0; poll < DIE_POLLS; poll++) {
     if (slave.state !== "slave") return;
     yield* host.sleepUntil(caller, timer, host.nowNs + DIE_POLL_NS);

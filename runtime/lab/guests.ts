@@ -69,10 +69,10 @@ function qemuProgram(lab: Lab, name: string): Program {
     openMemory: (path) => openMemory(lab, path),
     reserve: (mib) => mib > lab.host.memory.mib ? ENOMEM.message : undefined,
     timeOfDayNs: () => lab.software.bootTime * 1e9 + lab.host.nowNs,
-    isNameTaken: (machineName) => lab.guests.has(machineName),
+    claimName: (wanted) => lab.claimGuestName(wanted),
+    releaseName: (claimed) => lab.removeGuest(claimed),
     writeFile: (path, text) => writeFile(lab, path, text),
     removeFile: (path) => void lab.software.vfs.remove(path),
-    defaultName: () => lab.freeGuestName(),
     openPty: () => lab.terminals.open(),
     ptyOutput: (place, text) => lab.terminals.output(place, text),
     createGuest: (request) => {

@@ -175,6 +175,8 @@ export class Lab {
   onGuest: (guest: Guest) => void = () => {};
   /** Told how far a long run has come, 0 … 1. */
   onProgress: (name: string, fraction: number) => void = () => {};
+  /** Names of guests, also of those that are being started. */
+  readonly #guestNames = new Set<string>();
   readonly #computers = new Map<string, Computer>();
 
   /** Builds and boots it, with `devices` beside its own. Takes 100 ms of simulated time. */
@@ -280,15 +282,18 @@ export class Lab {
     );
   }
 
-  /** The name of the next guest without one: `vm0`, `vm1`, … */
-  freeGuestName(): string {
-    let number = 0;
-    while (this.guests.has(`vm${number}`)) number++;
-    return `vm${number}`;
+  /** Gives a guest that is being started its name, `vm0`, `vm1`, … without one; undefined: another has it. */
+  claimGuestName(wanted?: string): string | undefined {
+    let name = wanted ?? "vm0";
+    for (let number = 1; wanted === undefined && this.#guestNames.has(name); number++) name = `vm${number}`;
+    if (this.#guestNames.has(name) || this.#computers.has(name)) return undefined;
+    this.#guestNames.add(name);
+    return name;
   }
 
   /** Forgets a guest that has ended. */
   removeGuest(name: string): void {
+    this.#guestNames.delete(name);
     const gone = this.guests.get(name);
     this.#unregister(gone);
     if (gone?.machine.serial) this.engine.unregister(gone.machine.serial);

@@ -50,8 +50,6 @@ export class CpuHotplug {
   /** The CPU whose start-up message is on its way, and what to call when it is online. */
   #starting: { readonly cpu: KernelCpu; readonly online: () => void } | null = null;
   /** cpu_maps_update_begin(): one change at a time. */
-  #busy = false;
-  readonly #waiting: Task[] = [];
 
   /**
    * Enters itself as the start-up code of `machine`, in front of what is there.
@@ -79,9 +77,9 @@ export class CpuHotplug {
    * @returns EINVAL (no such CPU), EBUSY (CPU 0, or the last one online)
    */
   *cpuDown(id: number, by: Task): Activity<HotplugReport | Errno> {
-    yield* this.#lock(by);
+    yield* this.kernel.cpuMaps.lock(by);
     const result = yield* this.#down(id, by);
-    yield* this.#unlock(by);
+    yield* this.kernel.cpuMaps.unlock(by);
     return result;
   }
 
@@ -91,9 +89,9 @@ export class CpuHotplug {
    * @returns EINVAL (no such CPU, or it is a slave)
    */
   *cpuUp(id: number, by: Task): Activity<HotplugReport | Errno> {
-    yield* this.#lock(by);
+    yield* this.kernel.cpuMaps.lock(by);
     const result = yield* this.#up(id, by);
-    yield* this.#unlock(by);
+    yield* this.kernel.cpuMaps.unlock(by);
     return result;
   }
 
@@ -186,25 +184,6 @@ export class CpuHotplug {
   #report(report: HotplugReport): HotplugReport {
     this.lastReport = report;
     return report;
-  }
-
-  // ---- one at a time ----
-
-  *#lock(by: Task): Activity {
-    while (this.#busy) {
-      if (!this.#waiting.includes(by)) this.#waiting.push(by);
-      yield* this.kernel.cpus[by.cpu]!.sleep();
-    }
-    this.#busy = true;
-  }
-
-  *#unlock(by: Task): Activity {
-    this.#busy = false;
-    const next = this.#waiting.shift();
-    if (next === undefined) return;
-    const here = this.kernel.cpus[by.cpu]!;
-    this.kernel.wake(next, here);
-    yield* here.sendPendingIpis();
   }
 }
 

@@ -22,6 +22,7 @@ import { firstCpu } from "./cpu_mask.ts";
 import { LoadAverage } from "./loadavg.ts";
 import { Memory, type MemoryCosts } from "./memory.ts";
 import type { KernelCosts, KernelRelease } from "./release.ts";
+import { Mutex } from "./mutex.ts";
 import { rescale, schedulerDefaults, type SchedulerTunables } from "./sched_tunables.ts";
 import { StartUp } from "./start_up.ts";
 import { type CpuMask, Task } from "./task.ts";
@@ -107,6 +108,8 @@ export class Kernel {
   spuriousVectors = 0;
   /** How far it has booted. */
   readonly startUp: StartUp = new StartUp(this);
+  /** Who takes a CPU from Linux, or gives one back, has this: one at a time (`cpu_add_remove_lock`). */
+  readonly cpuMaps: Mutex = new Mutex(this);
   /** Its TLB shoot-downs. */
   readonly tlb: TlbShootdowns = new TlbShootdowns(this);
   /** How many tasks want a CPU. */

@@ -52,14 +52,17 @@ export interface QemuContext extends MachineContext, QemuHost {
   readonly kvm: Kvm;
   /** ns since 1970. */
   timeOfDayNs(): number;
-  /** Whether a machine of that name runs. */
-  isNameTaken(name: string): boolean;
+  /**
+   * The name of a machine that is about to be made: `name`, or `vm0`, `vm1`, …; undefined: another machine has it. Nobody else
+   * gets it until it is released, or the machine has ended.
+   */
+  claimName(name: string | undefined): string | undefined;
+  /** No machine of that name has come of it. */
+  releaseName(name: string): void;
   /** Writes a file; undefined, or strerror of the error. */
   writeFile(path: string, text: string): Activity<string | undefined>;
   /** Removes a file, if it is there. */
   removeFile(path: string): void;
-  /** The name of a machine without `-name`: `vm0`, `vm1`, … */
-  defaultName(): string;
   /** The next pseudo-terminal: `/dev/pts/0`. */
   openPty(): string;
 }
@@ -118,13 +121,15 @@ export function qemu(context: QemuContext): QemuProgram {
         command.stderr(`${options.program}: interrupt controllers in user space are not modelled\n`);
         return 1;
       }
-      const name = options.name ?? context.defaultName();
-      if (context.isNameTaken(name)) {
+      const name = context.claimName(options.name);
+      if (name === undefined) {
         command.stderr(
-          `note: a guest called ${name} runs: ssh could not tell them apart; give this one another -name\n`,
+          `note: a guest called ${options.name} runs: ssh could not tell them apart; give this one another -name\n`,
         );
         return 1;
       }
+      let made = false;
+      task.atEnd = () => made || context.releaseName(name);
       const machine = new QemuMachine(
         name,
         options,
@@ -138,6 +143,7 @@ export function qemu(context: QemuContext): QemuProgram {
       const failed = yield* machine.make(task);
       for (const line of failed) command.stderr(`${line}\n`);
       if (failed.length > 0) return 1;
+      made = true;
       const { pidFile } = options;
       if (pidFile !== undefined) yield* writePidFile(pidFile, machine, context, command);
       if (machine.killed) return 1;
