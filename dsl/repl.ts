@@ -214,8 +214,12 @@ export async function repl(
     try {
       // The other lines of what was pasted come first: they may belong to the first one.
       await new Promise((resume) => setTimeout(resume));
+      let isFirst = true;
       for (let text = lines.next(typed); text !== undefined; text = lines.next(typed)) {
         if (lines.exitStatus !== undefined) continue; // a pipe may bring more lines than are wanted
+        // What was typed ahead stands above, before the output of what came before it.
+        if (isTerminal && !isFirst) out(`${text}\n`);
+        isFirst = false;
         const slices = lines.slices(text);
         if (interruptible === undefined) atOnce(slices);
         else await interruptible(slices, () => session.interrupt());

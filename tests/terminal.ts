@@ -220,6 +220,19 @@ Deno.test({
 });
 
 Deno.test({
+  name: "of lines that are pasted together each stands behind its prompt, before what it writes",
+  ignore: !hasTmux,
+  async fn() {
+    await using terminal = await Terminal.open();
+    await terminal.endsWith(/# *$/);
+    await terminal.paste("run 1ms\nfor i in 1 2\ndo echo $i\ndone\nfalse\necho $?\nexit 3\n");
+    const screen = await terminal.endsWith(/^left with status 3$/);
+    assertStringIncludes(screen, "s # for i in 1 2\n> do echo $i\n> done\n1\n2\nrfc-v2 ");
+    assertStringIncludes(screen, "s # echo $?\n1\nrfc-v2 ");
+  },
+});
+
+Deno.test({
   name: "Ctrl-C ends what runs, and the prompt says where time stands",
   ignore: !hasTmux,
   async fn() {
