@@ -282,9 +282,10 @@ class Parser {
   }
 
   #escape(): Pattern {
-    this.#at++;
-    const c = this.text[this.#at++];
-    if (c === undefined) return this.#fail("Trailing backslash");
+    const code = this.text.codePointAt(++this.#at);
+    if (code === undefined) return this.#fail("Trailing backslash");
+    const c = String.fromCodePoint(code);
+    this.#at += c.length;
     if (/[1-9]/.test(c)) {
       const number = Number(c) + this.#firstGroup - 1;
       if (!this.#closed.has(number)) this.#fail("Invalid back reference");

@@ -97,6 +97,7 @@ Deno.test("what an expression may not be is said in the C library's words, by ea
     ["grep -E", "a)", "a)", "<a)>"],
     ["sed", "a\\nb", "a\nb", "<a\nb>"],
     ["awk", "[^\\/]\\/", "a/", "<a/>"],
+    ["bash", "\\🙂.[🙂é]", "🙂🙂🙂", "<🙂🙂🙂>"],
   ];
   for (const [tool, source, text, found] of taken) assertEquals(matched(source, text, tool), found, source);
 });
@@ -132,6 +133,7 @@ Deno.test("a glob matches as in bash: whole texts, prefixes and suffixes", () =>
     ["[\\]]", "]", "\\"],
     ["?", "é,🙂", "ab,"],
     ["*🙂*", "a🙂b", "ab"],
+    ["\\🙂[\\🙂]", "🙂🙂", "🙂"],
   ];
   for (const [pattern, yes, no] of recorded) {
     for (const text of yes.split(",").filter((_) => yes !== "")) {

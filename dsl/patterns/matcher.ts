@@ -83,6 +83,7 @@ export class Matcher {
 
   /** The matches from left to right; an empty one where another ends is none. */
   all(text: string, count = Infinity): Span[] {
+    if (this.#plain !== undefined && !this.#plain.isIn(text)) return [];
     if (this.#program.hasReferences) return this.#allByReference(text, count);
     const symbols = symbolsOf(text, this.#alphabet);
     const { length, offsets } = symbols;

@@ -165,9 +165,10 @@ export function bracket(text: string, start: number, style: BracketStyle): Brack
       if (Array.from(name).length !== 1) problem ??= "Invalid collation character";
       return name.codePointAt(0) ?? 0;
     }
-    const escaped = text[i] === "\\" && text[i + 1] !== undefined ? style.escape?.(text[i + 1]!) : undefined;
+    const next = text[i] === "\\" ? text.codePointAt(i + 1) : undefined;
+    const escaped = next === undefined ? undefined : style.escape?.(String.fromCodePoint(next));
     if (escaped !== undefined) {
-      i += 2;
+      i += next! > 0xffff ? 3 : 2;
       return escaped.codePointAt(0)!;
     }
     const code = text.codePointAt(i)!;
