@@ -147,16 +147,17 @@ function measured(row: string, bins: Readonly<Record<string, number>>): Measured
   };
 }
 
-Deno.test("every number that the talk gives is a target: minima, averages, modes, bars, slide 27", () => {
+Deno.test("every number that the talk gives is a target: minima, averages, modes, ends, bars, slide 27", () => {
   const bars = PUBLISHED_LATENCIES.reduce((sum, { chart }) => sum + chart.length, 0);
   const modes = PUBLISHED_LATENCIES.filter(({ mode }) => mode !== undefined).length;
-  assertEquals(TARGETS.length, 8 + 8 + modes + bars + 4 + 1);
+  const ends = PUBLISHED_LATENCIES.filter(({ goneUs }) => goneUs !== undefined).length;
+  assertEquals(TARGETS.length, 8 + 8 + modes + ends + bars + 4 + 1);
 });
 
 Deno.test("what prints as the talk does deviates by at most 1, the next whole number by more", () => {
   const row = "slide25/kvm/linux-3.4.0"; // 7/13, mode 13, 600 samples at 16
   const find = (what: string) => TARGETS.find((target) => target.row === row && target.what === what)!;
-  const exact = measured(row, { 7: 10, 13: 300_000, 16: 601 });
+  const exact = measured(row, { 7: 10, 13: 300_000, 16: 601, 32: 60 });
   assertEquals(find("min").deviation(exact), 0);
   assert(Math.abs(find("avg").deviation(exact)!) <= 1);
   assertEquals(find("mode").deviation(exact), 0);
@@ -166,6 +167,11 @@ Deno.test("what prints as the talk does deviates by at most 1, the next whole nu
   assert(find("samples at 16 us").deviation(off)! > 3);
   assertEquals(find("min").deviation(measured("slide26/kvm/linux-3.4.0", { 7: 1 })), undefined);
   assertEquals(find("min").deviation({ ...off, minNs: new Map() }), undefined); // of a shorter run than the talk's
+  const gone = find("gone at"); // at 33
+  assert(Math.abs(gone.deviation(exact)!) < 0.5);
+  assertEquals(gone.deviation(measured(row, { 13: 299_970, 558: 30 })), -9.5); // one in ten thousand is a single
+  assert(gone.deviation(measured(row, { 13: 299_900, 36: 100 }))! > 1);
+  assertEquals(gone.deviation(measured(row, { 13: 9_999 })), undefined); // too few to tell a single
   const mine = TARGETS.filter((target) => target.row === row);
   assert(misfit(mine, exact) < 0.05 && misfit(mine, off) > 5);
 });
@@ -199,7 +205,7 @@ Deno.test("a calibration of few loops fits, says what is determined, and writes 
     ...["calibrate", "timer_write", "--stage", "idle", "--rounds", "1", "--loops", "20", "--yaml"],
   );
   assertEquals(status, 0, err);
-  assertMatch(err, /^stage idle: 5 rows, 23 targets, 1 free parameter; 20 loops, 1 seed; from profile /);
+  assertMatch(err, /^stage idle: 5 rows, 25 targets, 1 free parameter; 20 loops, 1 seed; from profile /);
   assertMatch(err, /^ {2}round 1: misfit \d+\.\d+ after \d+ trials$/m);
   assertMatch(err, /^kvm\.timer_write_handle +300 to 4000 +\d+ +\d+ /m);
   assertStringIncludes(err, "Directions, best determined first");

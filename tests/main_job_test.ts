@@ -30,9 +30,9 @@ const SLIDE_25 = [
 for (const { system, kernel, min, avg, mode } of SLIDE_25) {
   Deno.test(`slide 25, ${system}, ${kernel}: minimum, average, mode within 1 us, the body in two bins`, () => {
     const rig = new SessionRig({ system, kernel });
-    rig.ok(row(20_000));
+    rig.ok(row(50_000));
     const { histogram } = rig;
-    assertEquals([histogram.count, rig.result.hostLoad > 0], [20_000, true]);
+    assertEquals([histogram.count, rig.result.hostLoad > 0], [50_000, true]);
     assertAlmostEquals(histogram.minUs!, min, 1);
     assertAlmostEquals(histogram.avgUs!, avg, 1);
     assertAlmostEquals(histogram.modeUs!, mode, 1);
@@ -133,7 +133,7 @@ function exitsPerPeriod(options: RigOptions): Record<string, number> {
   return Object.fromEntries(
     Object.entries(rig.exits)
       .map(([reason, count]) => [reason, Math.round((count / rig.histogram.count) * 100) / 100] as const)
-      .filter(([, rate]) => rate >= 0.01),
+      .filter(([, rate]) => rate > 0.01), // rarer: an interrupt of the host's own that finds the guest running
   );
 }
 

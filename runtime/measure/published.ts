@@ -37,6 +37,8 @@ export interface PublishedLatency {
   readonly maxUs: number;
   /** The fullest bin of the chart, and how far the reading may be off; undefined where the chart is flat. */
   readonly mode: { readonly us: number; readonly toleranceUs: number } | undefined;
+  /** Where the body of the chart ends, ±{@linkcode GONE_TOLERANCE_US}: singles only from there on; undefined where it is not told. */
+  readonly goneUs: number | undefined;
   /** Bars of the chart that could be read. */
   readonly chart: readonly ChartBin[];
   /** The rest of the chart in words. */
@@ -49,6 +51,9 @@ export const PUBLISHED_SAMPLES = 300_000;
 
 /** How far a bar's height may be off, as a share of it. */
 export const CHART_TOLERANCE = 0.4;
+
+/** How far the end of a body may be off, µs. */
+export const GONE_TOLERANCE_US = 2;
 
 const TALK = "Sekiyama, LinuxCon North America 2012";
 
@@ -80,6 +85,7 @@ export const PUBLISHED_LATENCIES: readonly PublishedLatency[] = [
     maxUs: 376,
     mode: { us: 1, toleranceUs: 1 },
     chart: [{ us: 1, samples: 300_000 }, { us: 2, samples: 300 }],
+    goneUs: undefined,
     shape: "nearly all in one bin",
   },
   {
@@ -92,6 +98,7 @@ export const PUBLISHED_LATENCIES: readonly PublishedLatency[] = [
     maxUs: 15,
     mode: { us: 3, toleranceUs: 1 },
     chart: [{ us: 2, samples: 10_000 }, { us: 3, samples: 300_000 }],
+    goneUs: undefined,
     shape: "singles to 15",
   },
   {
@@ -104,6 +111,7 @@ export const PUBLISHED_LATENCIES: readonly PublishedLatency[] = [
     maxUs: 14,
     mode: { us: 2, toleranceUs: 1 },
     chart: [{ us: 2, samples: 300_000 }, { us: 3, samples: 4_000 }],
+    goneUs: undefined,
     shape: "nearly all in one bin",
   },
   {
@@ -116,6 +124,7 @@ export const PUBLISHED_LATENCIES: readonly PublishedLatency[] = [
     maxUs: 558,
     mode: { us: 13, toleranceUs: 1 },
     chart: [{ us: 16, samples: 600 }],
+    goneUs: 33,
     shape: "shoulder 7 to 12, peak 13, gone at 33",
   },
   {
@@ -128,6 +137,7 @@ export const PUBLISHED_LATENCIES: readonly PublishedLatency[] = [
     maxUs: 152,
     mode: { us: 11, toleranceUs: 1 },
     chart: [{ us: 16, samples: 100 }],
+    goneUs: 32,
     shape: "peak 11, gone at 32, two singles near 128 to 150",
   },
   {
@@ -138,6 +148,7 @@ export const PUBLISHED_LATENCIES: readonly PublishedLatency[] = [
     avgUs: 6,
     maxUs: 324,
     mode: { us: 5, toleranceUs: 2 },
+    goneUs: undefined,
     shape: "tail to about 28, a flat floor to about 105, a small cluster near 240",
   },
   {
@@ -148,6 +159,7 @@ export const PUBLISHED_LATENCIES: readonly PublishedLatency[] = [
     avgUs: 14,
     maxUs: 157,
     mode: { us: 7, toleranceUs: 2 },
+    goneUs: 36,
     shape: "broad to 20, second spike at 23 to 24, gone at 36, singles to 157",
   },
   {
@@ -158,6 +170,7 @@ export const PUBLISHED_LATENCIES: readonly PublishedLatency[] = [
     avgUs: 35,
     maxUs: 855,
     mode: undefined,
+    goneUs: 82,
     shape: "flat from 13 to 55, gone at 82, singles to 855",
   },
 ];

@@ -2,7 +2,8 @@
  * What the talk prints as targets of a calibration: an interval for each number, and how far a model is from its middle.
  *
  * *Modelled*: minimum and average of every latency row (what prints as 13 lies from 13 to 14), the mode and the bars of
- * its chart (within what the reading may be off), throughput, round trip and the difference in the host's CPU time.
+ * its chart (within what the reading may be off), where the
+ * chart's body ends, throughput, round trip and the difference in the host's CPU time.
  *
  * *Not modelled*: maxima. One maximum of 300,000 samples is no target; a table gives its percentile instead.
  *
@@ -14,6 +15,7 @@
 import type { Histogram } from "./histogram.ts";
 import {
   CHART_TOLERANCE,
+  GONE_TOLERANCE_US,
   HOST_CPU_ROW,
   latencyRowId,
   PUBLISHED_CLAIMS,
@@ -66,7 +68,7 @@ function* latencyTargets(): Generator<Target> {
       text: string,
       middle: number,
       half: number,
-      look: (histogram: Histogram) => number,
+      look: (histogram: Histogram) => number | undefined,
       show: (value: number) => string,
       smooth = true,
     ): Target => {
@@ -80,7 +82,7 @@ function* latencyTargets(): Generator<Target> {
         deviation: (measured) => mapped(value(measured), (x) => (x - middle) / half),
       };
     };
-    const { minUs, avgUs, mode, chart } = published;
+    const { minUs, avgUs, mode, goneUs, chart } = published;
     const twoDigits = (us: number) => us.toFixed(2);
     yield {
       ...target("min", String(minUs), minUs + 0.5, 0.5, ({ minNs }) => minNs / 1000, twoDigits),
@@ -99,6 +101,16 @@ function* latencyTargets(): Generator<Target> {
         false,
       );
     }
+    if (goneUs !== undefined) {
+      yield target(
+        "gone at",
+        `${goneUs} ±${GONE_TOLERANCE_US}`,
+        goneUs,
+        GONE_TOLERANCE_US,
+        goneAtUs,
+        (us) => us.toFixed(1),
+      );
+    }
     for (const { us, samples } of chart) {
       yield target(
         `samples at ${us} us`,
@@ -110,6 +122,22 @@ function* latencyTargets(): Generator<Target> {
       );
     }
   }
+}
+
+/** Of so many samples one may lie beyond the body: the charts show it as a single. */
+const SINGLES = 10_000;
+
+/** Where a histogram's body ends, within its bin by the share of samples that still belong to it, µs; undefined of too few. */
+function goneAtUs({ counts, count, overflows }: Histogram): number | undefined {
+  if (count < SINGLES) return undefined;
+  let left = count / SINGLES - overflows;
+  if (left < 0) return counts.length;
+  for (let us = counts.length - 1; us > 0; us--) {
+    const samples = counts[us]!;
+    if (samples > left) return us + 1 - left / samples;
+    left -= samples;
+  }
+  return 0;
 }
 
 function* trafficTargets(): Generator<Target> {
