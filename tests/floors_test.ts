@@ -365,6 +365,31 @@ Deno.test("the model reads no clock and draws no number outside its named stream
   assertEquals(found, []);
 });
 
+// --- Representation ----------------------------------------------------------------------------------------------
+
+/** Files with classes that an interrupt passes through (see `Alarm` in hw/sim/engine.ts). */
+const INTERRUPTS_WAY = `
+  hw/cpu.ts hw/ethernet.ts hw/lapic.ts hw/lapic_timer.ts hw/machine.ts hw/machine_effects.ts hw/nic_82599_interrupts.ts
+  hw/nic_82599_switch.ts hw/nic_82599_vf.ts hw/register_file.ts hw/sim/activity.ts hw/sim/engine.ts
+  runtime/linux/hrtimer.ts runtime/linux/interrupts.ts runtime/linux/kernel.ts runtime/linux/kernel_cpu.ts
+  runtime/linux/long_call.ts runtime/linux/net/napi.ts runtime/linux/net/socket_loop.ts runtime/linux/net/stack.ts
+  runtime/linux/net/tcp.ts runtime/linux/runqueue.ts runtime/linux/task.ts
+  runtime/kvm/assigned_device.ts runtime/kvm/assigned_function.ts runtime/kvm/lapic.ts runtime/kvm/vcpu.ts
+  runtime/kvm/vcpu_events.ts runtime/measure/histogram.ts
+`.trim().split(/\s+/);
+
+Deno.test("classes on an interrupt's way declare their fields: parameter properties would have every number boxed", () => {
+  const found = INTERRUPTS_WAY.flatMap((path) => {
+    const file = floors.find((source) => source.path === path);
+    assert(file !== undefined, `${path} is not there`);
+    const constructors = file.code.matchAll(/\bconstructor\(([^{]*?)\)\s*\{/g);
+    return [...constructors].filter(([, parameters]) =>
+      /\b(?:readonly|public|private|protected)\s+\w+\??\s*[:=]/.test(parameters!)
+    ).map(([text]) => `${path}: ${text}`);
+  });
+  assertEquals(found, []);
+});
+
 // --- Shape of the tree -------------------------------------------------------------------------------------------
 
 Deno.test("the top level is fixed", () => {
