@@ -207,3 +207,36 @@ Deno.test("without groups and back-references a search finds what JavaScript's f
     if (span !== undefined && found !== null) assert(span.end >= found.index + found[0].length, source);
   }
 });
+
+Deno.test("whatever is written is a pattern or an error, and what it says of a text agrees with itself", () => {
+  const random = new RandomStream(3, "patterns");
+  const draw = <T>(items: readonly T[]) => items[Math.floor(random.uniform() * items.length)]!;
+  const tokens = [
+    ..."ab*+?()[]^$\\|{},12-.é",
+    "[:",
+    ":]",
+    "[=",
+    "alpha",
+    "\\1",
+    "\\(",
+    "\\)",
+    "{9}",
+    "🙂",
+    "\ud800",
+  ];
+  const tools: readonly Tool[] = ["grep", "grep -E", "sed", "sed -E", "awk", "bash"];
+  const some = <T>(items: readonly T[], most: number) =>
+    Array.from({ length: Math.floor(random.uniform() * most) }, () => draw(items));
+  for (let n = 0; n < 3000; n++) {
+    const source = some(tokens, 12).join("");
+    const text = some([..."ab1-\n", "é", "🙂", "\ud800"], 20).join("");
+    try {
+      const matcher = n % 4 === 0 ? globMatcher(source) : regularExpression(source, draw(tools));
+      const spans = matcher.all(text);
+      assertEquals(matcher.test(text), spans.length > 0, `${source} in ${text}`);
+      for (const span of spans) assertEquals(matcher.groups(text, span)[0], text.slice(span.start, span.end));
+    } catch (error) {
+      if (!(error instanceof ShellError)) throw error;
+    }
+  }
+});

@@ -8,7 +8,7 @@ Usage: eval [WORD]…
 Effects: joins the words by blanks and runs the result in the current shell
 Exit status: that of the last command; 0 without words; 2 if it does not parse, which ends a script
 Errors: those of the parser
-Differs from the real one: in nothing
+Differs from the real one: its lines are counted from the first line of the command, not from the last
 Examples: cpu=3; eval "echo \\$cpu"`;
 
 export const evalCommand: Command = {

@@ -9,7 +9,8 @@ Usage: type NAME…
 Effects: says what each name is as a command, and prints a function
 Exit status: 0, or 1 if one is nothing
 Errors: NAME: not found
-Differs from the real one: no options; a word of the laboratory is named as such
+Differs from the real one: no options; a word of the laboratory is named as such; what stands in $( ) and [[ ]] of a
+  function keeps its own blanks
 Examples: type echo taskset step`;
 
 /** What kind of command a name is, and the path where it would be if it is a program. */
