@@ -8,6 +8,8 @@
 import { assertEquals } from "@std/assert";
 import { type Activity, STORE } from "../hw/sim/activity.ts";
 import { Apic } from "../hw/lapic.ts";
+import { TraceLog } from "../hw/sim/trace.ts";
+import { kvmTraceEvents } from "../runtime/kvm/trace_events.ts";
 import type { Kernel } from "../runtime/linux/kernel.ts";
 import { Rig, startQemu, STOCK } from "./kvm_rig.ts";
 import { SessionRig } from "./session_rig.ts";
@@ -157,4 +159,26 @@ Deno.test("without interrupt remapping an affinity waits for the next interrupt,
   assertEquals([taken()[0], destination()], [first + 1, 1], "the next one still came to the first CPU");
   rig.ok("ssh vm0 true");
   assertEquals([taken()[0], taken()[1]! > 0], [first + 1, true]);
+});
+
+Deno.test("a line's way in the trace, in the kernel's words: kvm_set_irq, the chips, the local APIC, the EOI", () => {
+  const { rig, raise } = started();
+  const log = rig.engine.trace = new TraceLog();
+  raise();
+  rig.pass(1_000_000);
+  rig.engine.trace = null;
+  const events = new Map(kvmTraceEvents(rig.kvm, false).map((event) => [event.name, event]));
+  const lines = log.records.filter(({ name }) => /^kvm_(set|pic|ioapic|apic_accept|eoi|inj)/.test(name))
+    .map((record) => `${record.name}: ${events.get(record.name)!.text(record, rig.host.cpus[0]!)}`);
+  assertEquals(lines, [
+    "kvm_set_irq: gsi 11 level 1 source 0",
+    "kvm_pic_set_irq: chip 1 pin 3 (level|masked)",
+    "kvm_apic_accept_irq: apicid 0 vec 59 (Fixed|level)",
+    "kvm_ioapic_set_irq: pin 11 dst 0 vec=59 (Fixed|physical|level)",
+    "kvm_inj_virq: irq 59",
+    "kvm_set_irq: gsi 11 level 0 source 0",
+    "kvm_pic_set_irq: chip 1 pin 3 (level|masked)",
+    "kvm_ioapic_set_irq: pin 11 dst 0 vec=59 (Fixed|physical|level)",
+    "kvm_eoi: apicid 0 vector 59",
+  ]);
 });

@@ -66,7 +66,35 @@ export interface EventFields {
   /** The guest has written a register of its APIC, by an exit. */
   readonly kvm_apic: { readonly rw: "write"; readonly reg: string; readonly val: number };
   /** The emulated APIC has taken a request. */
-  readonly kvm_apic_accept_irq: { readonly vcpu: string; readonly apicid: number; readonly vec: number };
+  readonly kvm_apic_accept_irq: {
+    readonly vcpu: string;
+    readonly apicid: number;
+    readonly vec: number;
+    readonly level: boolean;
+  };
+  /** A line of a machine changes; `source` says who drives it. */
+  readonly kvm_set_irq: { readonly gsi: number; readonly level: number; readonly source: number };
+  /** What the emulated I/O APIC makes of it; the halves of the pin's entry. */
+  readonly kvm_ioapic_set_irq: {
+    readonly pin: number;
+    readonly low: number;
+    readonly high: number;
+    readonly coalesced: boolean;
+  };
+  /** What the 8259s make of it. */
+  readonly kvm_pic_set_irq: {
+    readonly chip: number;
+    readonly pin: number;
+    readonly elcr: number;
+    readonly imr: number;
+    readonly coalesced: boolean;
+  };
+  /** A message for a machine's local APICs. */
+  readonly kvm_msi_set_irq: {
+    readonly addressLow: number;
+    readonly addressHigh: number;
+    readonly data: number;
+  };
   /** The emulated APIC has seen an EOI; vector -1: nothing was in service. */
   readonly kvm_eoi: { readonly apicid: number; readonly vector: number };
   /** The guest has accessed an MSR that it may not. */
@@ -124,6 +152,7 @@ export const EVENT_KINDS: readonly EventKind[] = [
   ...["alarm", "work", "transition", "instruction", "request", "interrupt", "injection"] as const,
   ...["vm_entry", "kvm_exit", "fault", "iret", "syscall", "kvm_entry", "kvm_inj_virq"] as const,
   ...["kvm_inj_exception", "kvm_apic", "kvm_apic_accept_irq", "kvm_eoi", "kvm_msr"] as const,
+  ...["kvm_set_irq", "kvm_ioapic_set_irq", "kvm_pic_set_irq", "kvm_msi_set_irq"] as const,
   ...["kvm_set_direct_interrupt", "sched_wakeup", "sched_switch"] as const,
 ];
 

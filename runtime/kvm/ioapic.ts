@@ -89,7 +89,13 @@ export class KvmIoapic {
     if (high) this.#sources[pin]! |= 1 << source;
     else this.#sources[pin]! &= ~(1 << source);
     const activeLow = this.#version.polarity && (this.core.entry(pin).low & ACTIVE_LOW) !== 0;
-    return this.#setLevel(pin, (this.#sources[pin] !== 0) !== activeLow, status, from);
+    const { low, high: upper } = this.core.entry(pin);
+    const result = this.#setLevel(pin, (this.#sources[pin] !== 0) !== activeLow, status, from);
+    if (from.kernel.engine.trace !== null) {
+      const coalesced = result === LINE_COALESCED;
+      this.vm.tracepoint("kvm_ioapic_set_irq", { pin, low, high: upper, coalesced }, from);
+    }
+    return result;
   }
 
   /** `ioapic_set_irq()`. */

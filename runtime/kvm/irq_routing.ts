@@ -105,6 +105,9 @@ export class IrqRouting {
    * @returns more than 0: how many took it; 0: coalesced; below: ignored
    */
   setLine(gsi: number, high: boolean, source: number, status: boolean, from: KernelCpu): number {
+    if (from.kernel.engine.trace !== null) {
+      this.vm.tracepoint("kvm_set_irq", { gsi, level: Number(high), source }, from);
+    }
     const routes = this.#routes.get(gsi) ?? NOWHERE;
     if (routes[0]?.type !== "msi") this.#count(gsi, high, source); // a message has no level
     let sum = -1;
@@ -144,6 +147,9 @@ export class IrqRouting {
   }
 
   #send(addressLow: number, addressHigh: number, data: number, from: KernelCpu): number {
+    if (from.kernel.engine.trace !== null) {
+      this.vm.tracepoint("kvm_msi_set_irq", { addressLow, addressHigh, data }, from);
+    }
     return deliver(this.vm, null, this.#irqOf(addressLow, addressHigh, data), from);
   }
 

@@ -31,6 +31,11 @@ export class KvmPic {
     else this.#sources[line]! &= ~(1 << source);
     const before = this.core.output;
     const result = RESULTS[this.core.setLine(line, this.#sources[line] !== 0)];
+    if (from.kernel.engine.trace !== null) {
+      const { elcr, imr } = this.core.state(line >>> 3);
+      const coalesced = result === RESULTS.coalesced;
+      this.vm.tracepoint("kvm_pic_set_irq", { chip: line >>> 3, pin: line & 7, elcr, imr, coalesced }, from);
+    }
     if (this.core.output && !before) this.#wake(from);
     return result;
   }

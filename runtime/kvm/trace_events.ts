@@ -17,6 +17,15 @@ import type { Kvm } from "./kvm.ts";
 /** Short names of the exceptions that are injected. */
 const EXCEPTIONS: Readonly<Record<number, string>> = { 13: "#GP" };
 
+/** Delivery modes by their numbers. */
+const DELIVERY_MODES = ["Fixed", "LowPrio", "SMI", "Res3", "NMI", "INIT", "SIPI", "ExtINT"];
+
+/** Delivery mode and trigger mode of a message's data; the destination mode is bit `bit` of `holder`. */
+function messageText(data: number, bit: number, holder: number): string {
+  const destination = (holder & (1 << bit)) === 0 ? "physical" : "logical";
+  return `${DELIVERY_MODES[(data >>> 8) & 7]}|${destination}|${(data & 0x8000) === 0 ? "edge" : "level"}`;
+}
+
 /** `modern`: as 6.18 prints them, else as 3.5 does. */
 export function kvmTraceEvents(kvm: Kvm, modern: boolean): readonly TraceEvent[] {
   const hex = (value: unknown, digits = 1) => Number(value).toString(16).padStart(digits, "0");
@@ -47,7 +56,34 @@ export function kvmTraceEvents(kvm: Kvm, modern: boolean): readonly TraceEvent[]
     event("kvm_inj_virq", ({ irq }) => modern ? `IRQ 0x${hex(irq)}` : `irq ${irq}`),
     event("kvm_inj_exception", ({ vector }) => `${EXCEPTIONS[Number(vector)] ?? vector} (0x0)`),
     event("kvm_apic", ({ rw, reg, val }) => `apic_${rw} ${reg} = 0x${hex(val)}`),
-    event("kvm_apic_accept_irq", ({ apicid, vec }) => `apicid ${hex(apicid)} vec ${vec} (Fixed|edge)`),
+    event(
+      "kvm_apic_accept_irq",
+      ({ apicid, vec, level }) =>
+        `apicid ${hex(apicid)} vec ${vec} (Fixed|${level === true ? "level" : "edge"})`,
+    ),
+    event("kvm_set_irq", ({ gsi, level, source }) => `gsi ${gsi} level ${level} source ${source}`),
+    event("kvm_ioapic_set_irq", ({ pin, low, high, coalesced }) => {
+      const entry = Number(low);
+      const vec = `vec${modern ? " " : "="}${entry & 0xff}`;
+      const masked = (entry & (1 << 16)) === 0 ? "" : "|masked";
+      return `pin ${pin} dst ${hex(Number(high) >>> 24)} ${vec} (${messageText(entry, 11, entry)}${masked})${
+        coalesced === true ? " (coalesced)" : ""
+      }`;
+    }),
+    event("kvm_pic_set_irq", ({ chip, pin, elcr, imr, coalesced }) => {
+      const bit = 1 << Number(pin);
+      const level = (Number(elcr) & bit) === 0 ? "edge" : "level";
+      const masked = (Number(imr) & bit) === 0 ? "" : "|masked";
+      return `chip ${chip} pin ${pin} (${level}${masked})${coalesced === true ? " (coalesced)" : ""}`;
+    }),
+    event("kvm_msi_set_irq", ({ addressLow, addressHigh, data }) => {
+      const low = Number(addressLow), destination = (low >>> 12) & 0xff, vector = Number(data) & 0xff;
+      const hint = (low & 8) === 0 ? "" : "|rh";
+      const place = modern
+        ? `dst ${hex(destination | Number(addressHigh) & 0xffff_ff00)} vec ${vector}`
+        : `dst ${destination} vec ${hex(vector)}`;
+      return `${place} (${messageText(Number(data), 2, low)}${hint})`;
+    }),
     event("kvm_eoi", ({ apicid, vector }) => `apicid ${hex(apicid)} vector ${vector}`),
     event(
       "kvm_msr",

@@ -339,7 +339,7 @@ export class Vcpu {
     if (!this.apic.accept(vector, level)) return false;
     this.apic.inheritedFactor[vector] = this.vm.kvm.physical(from).pathFactor; // caches as the cause has found them
     if (from.kernel.engine.trace !== null) {
-      this.tracepoint("kvm_apic_accept_irq", { vcpu: this.name, apicid: this.apic.id, vec: vector });
+      this.tracepoint("kvm_apic_accept_irq", { vcpu: this.name, apicid: this.apic.id, vec: vector, level });
     }
     this.kick(from);
     return !requested || !this.lapic.version.coalesces;

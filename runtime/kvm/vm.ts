@@ -84,6 +84,20 @@ export class Vm {
     return this.vcpus.filter((vcpu) => vcpu.slaveCpu >= 0).map((vcpu) => vcpu.slaveCpu);
   }
 
+  /** Writes a tracepoint of what software on `from` does with the machine's lines. Call only where there is a trace. */
+  tracepoint(name: string, fields: Record<string, number | boolean>, from: KernelCpu): void {
+    const { engine } = this.kvm.host;
+    engine.trace?.record({
+      event: engine.event,
+      cause: engine.cause,
+      timeNs: engine.nowNs,
+      where: `cpu${from.id}`,
+      kind: "tracepoint",
+      name,
+      fields,
+    });
+  }
+
   /** `vcpu_scan_ioapic()`: which EOIs of `vcpu` the I/O APIC wants to know. */
   scanIoapic(vcpu: Vcpu): void {
     if (this.chips === null) vcpu.lapic.scanRequested = false;
