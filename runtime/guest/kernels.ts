@@ -64,6 +64,7 @@ export const KERNELS: Readonly<Record<string, KernelBuild>> = {
     noHz: true,
     realTime: false,
     nestedInterrupts: true,
+    ignoresSteal: true,
     tlbVectors: { first: 0xf0, count: 8 },
     interfaces: "3.5",
   },

@@ -3,8 +3,8 @@
  *
  * *Document*: Linux 3.5 and 6.18 `arch/x86/kvm/x86.c` (`kvm_set_msr_common()`, `kvm_get_msr_common()`).
  *
- * *Modelled*: IA32_APIC_BASE, IA32_TSC, IA32_TSC_ADJUST, IA32_TSC_DEADLINE, the x2APIC's registers. Any other one is
- * refused, as one that KVM does not know.
+ * *Modelled*: IA32_APIC_BASE, IA32_TSC, IA32_TSC_ADJUST, IA32_TSC_DEADLINE, steal time, the x2APIC's registers. Any other
+ * one is refused, as one that KVM does not know.
  *
  * @module
  */
@@ -21,6 +21,7 @@ import {
   hasTscAdjust,
   MSR_TSC_ADJUST,
 } from "./tsc.ts";
+import { MSR_STEAL_TIME } from "./steal_time.ts";
 import type { Vcpu } from "./vcpu.ts";
 
 /** A value of 64 bits. */
@@ -55,6 +56,8 @@ export function writeMsr(
     case MSR_TSC:
       guestWritesTsc(vcpu, wide(low, high));
       return null;
+    case MSR_STEAL_TIME:
+      return vcpu.steal.write(wide(low, high), vcpu.thread) ? null : undefined;
     case MSR_TSC_ADJUST:
       if (!hasTscAdjust(vcpu)) return undefined;
       guestWritesTscAdjust(vcpu, wide(low, high));
@@ -70,6 +73,8 @@ export function readMsr(vcpu: Vcpu, msr: number): MsrValue | undefined {
   switch (msr) {
     case MSR_TSC:
       return halves(Number(guestTsc(vcpu)));
+    case MSR_STEAL_TIME:
+      return halves(Number(vcpu.steal.value));
     case MSR_TSC_ADJUST:
       return hasTscAdjust(vcpu) ? halves(Number(adjustment(vcpu))) : undefined;
     case MSR_APIC_BASE:

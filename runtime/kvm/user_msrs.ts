@@ -20,6 +20,7 @@ import { MSR_TSC, MSR_TSC_DEADLINE } from "../../hw/lapic.ts";
 import type { Step } from "../../hw/sim/activity.ts";
 import type { KernelCpu } from "../linux/kernel_cpu.ts";
 import { readMsr, writeMsr } from "./msrs.ts";
+import { MSR_STEAL_TIME } from "./steal_time.ts";
 import { guestTsc, MSR_TSC_ADJUST, TSC_ADJUST_SINCE, writeTsc } from "./tsc.ts";
 import type { Vcpu } from "./vcpu.ts";
 import { has, type KvmVersion, type Since } from "./versions.ts";
@@ -61,7 +62,7 @@ const ROWS: readonly Row[] = [
   { msr: KVM_CLOCK },
   { msr: KVM_CLOCK + 1 },
   { msr: KVM_CLOCK + 2 }, // asynchronous page faults
-  { msr: KVM_CLOCK + 3 }, // steal time
+  { msr: MSR_STEAL_TIME },
   { msr: MSR_TSC_ADJUST, since: TSC_ADJUST_SINCE },
   { msr: 0x48, since: "4.16" }, // IA32_SPEC_CTRL
   { msr: 0x174 }, // IA32_SYSENTER_CS, _ESP, _EIP
@@ -101,6 +102,8 @@ export function readUserMsr(vcpu: Vcpu, msr: number): bigint | undefined {
   switch (msr) {
     case MSR_TSC:
       return guestTsc(vcpu);
+    case MSR_STEAL_TIME:
+      return vcpu.steal.value;
     case MSR_EFER:
       return state.sregs.big("efer");
     case MSR_MCG_CAP:
@@ -131,6 +134,8 @@ export function writeUserMsr(
     case MSR_TSC:
       writeTsc(vcpu, value);
       return null;
+    case MSR_STEAL_TIME:
+      return vcpu.steal.write(value, vcpu.thread) ? null : undefined;
     case MSR_EFER:
       if ((value & ~EFER_BITS) !== 0n) return undefined;
       state.sregs.set("efer", value);

@@ -26,13 +26,14 @@ import { guestBoard } from "./guest_board.ts";
 import { Ioctl } from "./ioctls.ts";
 import type { CallValue } from "./marshal.ts";
 import type { RequestName } from "./uapi/requests.ts";
-import type { GuestMemory, VmFile } from "./vm_file.ts";
+import type { GuestCpu, GuestMemory, VmFile } from "./vm_file.ts";
 import type { Kvm } from "./kvm.ts";
 import { openVfioDevice, VfioDeviceFile, type VfioRefusal } from "./vfio.ts";
 
 export type {
   Board,
   CpuMask,
+  GuestCpu,
   GuestMemory,
   IoApic,
   KernelCpu,

@@ -30,6 +30,7 @@ import { setDirectMode } from "./direct.ts";
 import { completeExit, exitCost } from "./exits.ts";
 import { KvmLapic } from "./lapic.ts";
 import { MP_STATES, VcpuEvents } from "./vcpu_events.ts";
+import { StealTime } from "./steal_time.ts";
 import { startTsc, writeTsc } from "./tsc.ts";
 import { hostTscKhz, VcpuState } from "./vcpu_state.ts";
 import type { Vm } from "./vm.ts";
@@ -80,6 +81,8 @@ export class Vcpu {
   slaveCpu = -1;
   /** What KVM makes of its local APIC. */
   readonly lapic: KvmLapic;
+  /** What it tells the guest of the time that its thread has waited. */
+  readonly steal = new StealTime();
   /** INIT, start-up messages and NMIs that wait for it. */
   readonly events: VcpuEvents;
   /** A start-up message has reached it: what lies there is executed; set by whoever knows the memory. */
@@ -154,6 +157,7 @@ export class Vcpu {
     this.vmcs.primary &= ~WINDOWS;
     this.reset(false);
     this.state.reset();
+    this.steal.reset();
     writeTsc(this, 0n);
     this.faulted = false;
     this.events.setMpState(MP_STATES[this.bootProcessor ? "runnable" : "uninitialized"]);
@@ -205,6 +209,7 @@ export class Vcpu {
     const physical = this.vm.kvm.physical(cpu);
     const slave = cpu.state === "slave";
     this.loadedOn = cpu;
+    if (!slave) this.steal.update(this.thread!);
     for (;;) {
       if (this.attention) this.serveRequests(cpu);
       if (this.signalPending) return this.#leave("KVM_EXIT_INTR");
@@ -219,6 +224,7 @@ export class Vcpu {
             if (this.thread!.cpu !== cpu.id) return this.#leave("online"); // woken on another CPU: this one is gone
           }
           this.haltWakeups++;
+          this.steal.update(this.thread!);
           yield steps.unblock;
           if (this.signalPending || waits) continue;
         }
@@ -229,6 +235,7 @@ export class Vcpu {
         if (away !== null) {
           yield away;
           yield steps.vcpuSwitch;
+          this.steal.update(this.thread!);
         }
         if (this.thread!.cpu !== cpu.id) return this.#leave("online");
         if (this.attention || this.signalPending) continue; // something came while others ran
@@ -420,6 +427,7 @@ export class Vcpu {
   hashInto(hash: StateHash): void {
     this.lapic.hashInto(hash);
     this.events.hashInto(hash);
+    this.steal.hashInto(hash);
     this.vmcs.hashInto(hash);
     hash.word(this.loaded).text(this.mode).flag(this.halted).flag(this.signalPending).flag(this.faulted).word(
       this.slaveCpu,

@@ -110,7 +110,10 @@ export class VcpuFile extends KernelFile {
   /** What a guest's kernel does with its local APIC before anything that the model executes. */
   startGuest(): void {
     const { guest } = this.machine;
-    if (guest !== null) this.vcpu.startGuestApic(guest.firstApicWrites?.(this.vcpu.id));
+    if (guest === null) return;
+    this.vcpu.startGuestApic(guest.firstApicWrites?.(this.vcpu.id));
+    const record = guest.stealRecord?.(this.vcpu.id) ?? null;
+    if (record !== null) this.vcpu.steal.enable(record);
   }
 
   /** Leaves the answer to an access in the shared area: the next `KVM_RUN` completes the instruction with it. */

@@ -16,7 +16,7 @@
 import type { Activity } from "../../hw/sim/activity.ts";
 import type { RegisterFile } from "../../hw/register_file.ts";
 import { EBUSY, EEXIST, EFAULT, EINVAL, ENOTTY } from "../linux/errno.ts";
-import type { ApicWrite } from "../linux/board.ts";
+import type { ApicWrite, StealRecord } from "../linux/board.ts";
 import type { KernelCpu } from "../linux/kernel_cpu.ts";
 import type { Task } from "../linux/task.ts";
 import { checkExtension, DisableExits, QUIRKS2, X2APIC_API_FLAGS } from "./capabilities.ts";
@@ -66,6 +66,18 @@ export interface GuestMemory {
   start(id: number): RegisterFile;
   /** What its first instructions write to the registers of its local APIC; nothing where absent. */
   firstApicWrites?(id: number): readonly ApicWrite[];
+  /** The record whose address they write to the steal-time register; null, or nothing: they do not. */
+  stealRecord?(id: number): StealRecord | null;
+}
+
+/** A processor of a guest's kernel, in memory. */
+export interface GuestCpu {
+  /** {@linkcode GuestMemory.start}. */
+  prepareStart(): RegisterFile;
+  /** {@linkcode GuestMemory.firstApicWrites}. */
+  firstApicWrites(): readonly ApicWrite[];
+  /** {@linkcode GuestMemory.stealRecord}. */
+  readonly steal: StealRecord | null;
 }
 
 const HANDLERS: Handlers<VmFile> = {

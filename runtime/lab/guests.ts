@@ -141,6 +141,7 @@ function makeGuest(lab: Lab, request: GuestRequest): Software {
     DEADLINE_FLAGS.some((flag) => identity.flags.includes(flag));
   for (const cpu of kernel.cpus) {
     cpu.x2apic = request.x2apic;
+    if (release.ignoresSteal !== true) cpu.steal = { address: STEAL_RECORDS + cpu.id * 64, stealNs: 0 };
     cpu.deadlineClock = deadline ? lab.kvm.tscRatio : null; // its rate is told by kvm-clock
   }
   const bus = new PciBus();
@@ -179,6 +180,8 @@ function makeGuest(lab: Lab, request: GuestRequest): Software {
   return software;
 }
 
+/** Where in a guest's memory its kernel's per-CPU records of steal time are. */
+const STEAL_RECORDS = 0x0100_0000;
 /** The TSC deadline among a processor's features: Linux's name, and QEMU's. */
 const DEADLINE_FLAGS = ["tsc_deadline_timer", "tsc-deadline"];
 

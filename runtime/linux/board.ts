@@ -58,6 +58,14 @@ export function setUpLegacyPic(board: Board): void {
   }
 }
 
+/** Where a hypervisor tells a processor for how long it has been waiting (`struct kvm_steal_time`). */
+export interface StealRecord {
+  /** Guest-physical address. */
+  readonly address: number;
+  /** So far, ns. */
+  stealNs: number;
+}
+
 /** A write of a local APIC's register. */
 export type ApicWrite = readonly [offset: number, value: number];
 

@@ -280,6 +280,7 @@ export class Kernel {
     }
     task.runnable = true;
     this.#updateCurrent(cpu);
+    task.queuedNs = this.nowNs;
     cpu.runQueue.enqueue(task, isNew ? "new" : "waking", cpu.current);
     this.#checkPreempt(task, cpu, from);
     if (this.engine.trace !== null) traceWakeup(cpu, task);

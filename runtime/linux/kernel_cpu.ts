@@ -9,7 +9,7 @@ import type { StateHash } from "../../hw/sim/state_hash.ts";
 import { Apic, DeliveryMode, MSR_TSC_DEADLINE, x2apicMsr } from "../../hw/lapic.ts";
 import { type ClockRatio, timerDivisor, TimerMode } from "../../hw/lapic_timer.ts";
 import { type InterruptTable, RegisterFile } from "../../hw/register_file.ts";
-import { type ApicWrite, lintWrites } from "./board.ts";
+import { type ApicWrite, lintWrites, type StealRecord } from "./board.ts";
 import { Background, type BackgroundParameters } from "./background.ts";
 import { HrTimer, HrTimerBase } from "./hrtimer.ts";
 import { idleLoop } from "./idle.ts";
@@ -106,6 +106,8 @@ export class KernelCpu implements InterruptTable {
   readonly vectorIrq = new Map<number, IrqAction>();
   /** Local APIC in x2APIC form: registers are MSRs; else they are mapped memory. */
   x2apic = true;
+  /** What a hypervisor tells it of time that others have had; null: nobody does. */
+  steal: StealRecord | null = null;
   /** The time-stamp counter's clock, where the timer is set by deadlines; null: by counts. */
   deadlineClock: ClockRatio | null = null;
   /** Timer counts in … */
@@ -327,6 +329,7 @@ export class KernelCpu implements InterruptTable {
     if (current !== idle) {
       runQueue.account(current, kernel.nowNs);
       if (current.runnable) {
+        current.queuedNs = kernel.nowNs;
         if (runQueue.sliceOver(current)) runQueue.enqueue(current, "as it is");
         else runQueue.requeue(current);
       }
@@ -334,6 +337,8 @@ export class KernelCpu implements InterruptTable {
     const next = runQueue.take() ?? pull(this) ?? idle;
     next.sliceStartNs = next.cpuTimeNs;
     next.turnOver = false;
+    if (next.queuedNs >= 0) next.runDelayNs += kernel.nowNs - next.queuedNs;
+    next.queuedNs = -1;
     if (next === current) return null;
     next.execStartNs = kernel.nowNs;
     this.current = next;

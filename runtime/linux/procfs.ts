@@ -163,7 +163,8 @@ function loadavg(kernel: Kernel): string {
 
 /** Time that `cpu` was idle, ns. A CPU that is not online neither works nor idles. */
 function idleNs(cpu: KernelCpu, times: CpuTimes): number {
-  return cpu.state === "online" ? Math.max(0, cpu.kernel.nowNs - times.userNs - times.systemNs) : 0;
+  const busyNs = times.userNs + times.systemNs + (cpu.steal?.stealNs ?? 0);
+  return cpu.state === "online" ? Math.max(0, cpu.kernel.nowNs - busyNs) : 0;
 }
 
 /** `4352.10 17001.27`: seconds since boot, and seconds that all CPUs were idle, together. */
@@ -184,7 +185,8 @@ function stat(kernel: Kernel, ports: ProcPorts): string {
   const rows: string[] = [];
   for (const cpu of kernel.cpus) {
     const times = ports.cpuTimes(cpu);
-    const ns = [times.userNs, 0, times.systemNs, idleNs(cpu, times), 0, 0, 0, 0, times.guestNs, 0];
+    const steal = cpu.steal?.stealNs ?? 0;
+    const ns = [times.userNs, 0, times.systemNs, idleNs(cpu, times), 0, 0, 0, steal, times.guestNs, 0];
     ns.forEach((value, i) => all[i]! += value);
     if (cpu.state === "online") rows.push(`cpu${cpu.id} ${ns.map(ticks).join(" ")}`);
   }

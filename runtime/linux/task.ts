@@ -45,6 +45,10 @@ export class Task {
   execStartNs = 0;
   /** CPU time used, ns. */
   cpuTimeNs = 0;
+  /** How long it has been waiting for a CPU, runnable, ns (`sched_info.run_delay`). */
+  runDelayNs = 0;
+  /** Since when it has been waiting; -1: it does not. */
+  queuedNs = -1;
   /** CPU time when its slice began, ns. */
   sliceStartNs = 0;
   /** SCHED_RR: ticks of its slice that have passed. */
@@ -114,7 +118,7 @@ export class Task {
     hash.word(this.pid).text(this.policy).word(this.rtPriority).number(this.vruntimeNs).number(
       this.cpuTimeNs,
     );
-    hash.word(this.sliceTicks).flag(this.turnOver);
+    hash.word(this.sliceTicks).flag(this.turnOver).number(this.runDelayNs).number(this.queuedNs);
     hash.flag(this.runnable).word(this.preemptCount).word(this.cpu).word(this.allowed);
     this.context.hashInto(hash);
   }

@@ -8,7 +8,7 @@ import type { Activity } from "../../hw/sim/activity.ts";
 import type {
   Board,
   CpuMask,
-  GuestMemory,
+  GuestCpu,
   KernelCpu,
   KvmProcess,
   PciFunction,
@@ -60,10 +60,7 @@ export interface GuestRequest {
 /** A kernel as far as QEMU knows it: code that its CPUs execute from their reset on. */
 export interface GuestKernel {
   /** Its CPUs, by number. */
-  readonly cpus: readonly {
-    prepareStart(): ReturnType<GuestMemory["start"]>;
-    firstApicWrites(): ReturnType<NonNullable<GuestMemory["firstApicWrites"]>>;
-  }[];
+  readonly cpus: readonly GuestCpu[];
 }
 
 /** What the machine needs from outside. */
@@ -235,6 +232,7 @@ export class QemuMachine implements VcpuThreadOwner {
     const address = process.calls.map(bytes, {
       start: (id) => this.#guest!.cpus[id]!.prepareStart(),
       firstApicWrites: (id) => this.#guest!.cpus[id]!.firstApicWrites(),
+      stealRecord: (id) => this.#guest!.cpus[id]!.steal,
     });
     yield* process.ioctl(task, this.vm, "KVM_SET_USER_MEMORY_REGION", 0, 0, 0, bytes, address);
     const { vm } = this.file;
