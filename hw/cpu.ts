@@ -23,6 +23,7 @@ import { EOI_MSR, type LocalApic } from "./lapic.ts";
 import {
   Action,
   GENERAL_PROTECTION,
+  interception,
   nmiExits,
   openWindow,
   OwnSteps,
@@ -273,14 +274,12 @@ export class LogicalCpu {
   /** Executes an instruction, or exits because of it. */
   #instruction(step: Step, frame: Frame): Action {
     const registers = this.registers, costs = this.costs;
-    if (this.vmcs !== null) {
-      const reason = this.vmcs.interceptReason(step.op, registers.address);
-      if (reason >= 0) {
-        frame.step = step;
-        frame.address = registers.address;
-        frame.value = registers.value;
-        return this.#exitGuest(reason, 0, instructionQualification(reason, step.op, registers));
-      }
+    const reason = interception(this, step.op);
+    if (reason >= 0) {
+      frame.step = step;
+      frame.address = registers.address;
+      frame.value = registers.value;
+      return this.#exitGuest(reason, 0, instructionQualification(reason, step.op, registers));
     }
     switch (step.op) {
       case Op.Hlt:
@@ -297,8 +296,13 @@ export class LogicalCpu {
       case Op.VmEntry:
         return this.#begin(step, costs.vmEntry);
       case Op.Cpuid:
+        return this.#begin(step, costs.cpuid);
       case Op.Rdtsc:
-        return this.#begin(step, step.op === Op.Cpuid ? costs.cpuid : costs.rdtsc);
+        return this.#begin(step, costs.rdtsc);
+      case Op.MovToCr:
+        return this.#begin(step, costs.crAccess);
+      case Op.Pause:
+        return this.#begin(step, costs.pause);
       default:
         return this.#begin(step, costs.deviceAccess);
     }
@@ -346,7 +350,7 @@ export class LogicalCpu {
   #recognise(): Action {
     const vmcs = this.vmcs;
     const window = vmcs === null ? -1 : openWindow(vmcs);
-    if (window === ExitReason.NmiWindow) return this.#exitGuest(window);
+    if (window >= 0 && window !== ExitReason.InterruptWindow) return this.#exitGuest(window);
     if (this.nmiPending && (!this.nmiBlocked || nmiExits(this))) {
       this.nmiPending = false;
       this.nmiBlocked = true; // SDM: an NMI that exits blocks further ones too, once the exit completes
@@ -476,10 +480,7 @@ export class LogicalCpu {
 
   #exitGuest(reason: number, info = 0, qualification = 0, idtVectoringInfo = 0): Action {
     const vmcs = this.vmcs!;
-    vmcs.exitReason = reason;
-    vmcs.exitQualification = qualification;
-    vmcs.exitInterruptionInfo = info;
-    vmcs.idtVectoringInfo = idtVectoringInfo;
+    vmcs.recordExit(reason, info, qualification, idtVectoringInfo);
     this.exits++;
     vmcs.guest.context.delayWork(this.costs.vmExitIndirect);
     this.vmcs = null;

@@ -6,6 +6,7 @@
 
 import { Op, type OpCode } from "./sim/activity.ts";
 import type { LogicalCpu } from "./cpu.ts";
+import { Apic } from "./lapic_registers.ts";
 import { ns, parameters, type Values } from "./parameters.ts";
 
 /** Costs of what the processor itself does, integer ns. */
@@ -22,6 +23,8 @@ export const processorCosts = parameters({
   deviceAccess: ns("IN, OUT, or a load or store to device registers that does not exit"),
   cpuid: ns("CPUID that does not exit"),
   rdtsc: ns("RDTSC"),
+  crAccess: ns("MOV to CR8 that does not exit"),
+  pause: ns("PAUSE that does not exit"),
 });
 
 /** Values of {@linkcode processorCosts}. */
@@ -63,14 +66,27 @@ export function access(cpu: LogicalCpu, op: OpCode): number | undefined {
       return 0;
     case Op.In:
       return bus.readPort(cpu, address);
+    case Op.MovToCr:
+      setTaskPriority(cpu, (value & 0xf) << 4);
+      return 0;
+    case Op.Pause:
+      return 0;
     case Op.Store:
-      bus.store(cpu, address, value);
+      if (cpu.vmcs !== null) setTaskPriority(cpu, value & 0xff); // of all device memory nothing else does not exit
+      else bus.store(cpu, address, value);
       return 0;
     case Op.Load:
-      return bus.load(cpu, address);
+      return cpu.vmcs?.virtualApic?.register(Apic.TPR) ?? bus.load(cpu, address);
     case Op.Rdtsc:
       return bus.timeStamp(cpu);
     default:
       throw new Error(`Operation ${op} is no access`);
   }
+}
+
+/** The task priority as software on `cpu` sees it: its own, or that of the virtual-APIC page. */
+function setTaskPriority(cpu: LogicalCpu, priority: number): void {
+  const { vmcs } = cpu;
+  (vmcs?.shadowsTpr ? vmcs.virtualApic! : cpu.apic).setRegister(Apic.TPR, priority);
+  cpu.signal();
 }

@@ -6,10 +6,10 @@
 
 import type { LogicalCpu } from "./cpu.ts";
 import type { ProcessorCosts } from "./cpu_bus.ts";
-import { HARDWARE, Op, Step } from "./sim/activity.ts";
+import { HARDWARE, Op, type OpCode, Step } from "./sim/activity.ts";
 import { BLOCKING_BY_NMI, ExitReason, Pin, Primary, type Vmcs } from "./vmx.ts";
 
-/** Controls that ask for an exit as soon as an event could be taken. */
+/** Controls that ask for an exit as soon as an event could be taken, or a threshold is fallen short of. */
 const WINDOWS = Primary.InterruptWindowExiting | Primary.NmiWindowExiting;
 
 /** What the processor does next. */
@@ -54,7 +54,7 @@ function atomic(name: string, ns: number): Step {
 /** Whether anything waits to be taken, now or when a mask opens. */
 export function pending(cpu: LogicalCpu): boolean {
   return cpu.nmiPending || cpu.apic.pendingVector() >= 0 ||
-    (cpu.vmcs !== null && (cpu.vmcs.primary & WINDOWS) !== 0);
+    (cpu.vmcs !== null && ((cpu.vmcs.primary & WINDOWS) !== 0 || cpu.vmcs.tprThreshold !== 0));
 }
 
 /** Whether something pending would be taken now, by the rules of the current mode. */
@@ -65,12 +65,22 @@ export function recognisable(cpu: LogicalCpu): boolean {
       (cpu.registers.interruptFlag && cpu.apic.pendingVector() >= 0);
   }
   if (cpu.nmiPending && ((vmcs.pinBased & Pin.NmiExiting) !== 0 || !cpu.nmiBlocked)) return true;
-  if ((vmcs.primary & WINDOWS) !== 0 && openWindow(vmcs) >= 0) return true;
+  if (((vmcs.primary & WINDOWS) !== 0 || vmcs.tprThreshold !== 0) && openWindow(vmcs) >= 0) return true;
   return (vmcs.externalInterruptExiting || cpu.registers.interruptFlag) && cpu.apic.pendingVector() >= 0;
 }
 
-/** The reason of the exit that an open window asks for; of both the NMI's goes first. -1: none is open. */
-export function openWindow({ primary, interruptibility, guest }: Vmcs): number {
+/** The basic reason with which the instruction that `cpu` is about to execute leaves guest mode; -1: it does not. */
+export function interception(cpu: LogicalCpu, op: OpCode): number {
+  const { vmcs } = cpu;
+  if (vmcs === null) return -1;
+  if (op === Op.Pause) return vmcs.pauses(cpu.bus.timeStamp(cpu)) ? ExitReason.Pause : -1;
+  return vmcs.interceptReason(op, cpu.registers.address);
+}
+
+/** The reason of the exit that an open window asks for, of several that which goes first. -1: none is open. */
+export function openWindow(vmcs: Vmcs): number {
+  const { primary, interruptibility, guest } = vmcs;
+  if (vmcs.tprThreshold !== 0 && vmcs.tprBelowThreshold) return ExitReason.TprBelowThreshold;
   if ((primary & Primary.NmiWindowExiting) !== 0 && (interruptibility & BLOCKING_BY_NMI) === 0) {
     return ExitReason.NmiWindow;
   }

@@ -8,7 +8,11 @@
  * bitmap, the VM-entry interruption-information field, exit reasons and qualification, the IDT-vectoring information field, guest
  * RFLAGS.IF, blocking by NMI and activity state HLT.
  *
- * *Not modelled*: the TPR shadow, EPT structures (an access to memory-mapped APIC registers exits by its address),
+ * The TPR shadow: CR8, and TPR in the APIC's page, are those of the virtual-APIC page, and a value below the threshold
+ * exits. PAUSE-loop exiting.
+ *
+ * *Not modelled*: EPT structures (an access to memory-mapped APIC registers exits by its address), control registers
+ * other than CR8,
  * VM-entry checks beyond those on event injection. An IRET never faults, so that "NMI unblocking due to IRET" is clear
  * in every exit.
  *
@@ -19,6 +23,8 @@
 
 import { Op } from "./sim/activity.ts";
 import type { StateHash } from "./sim/state_hash.ts";
+import type { LocalApic } from "./lapic.ts";
+import { Apic } from "./lapic_registers.ts";
 import type { RegisterFile } from "./register_file.ts";
 
 /** Pin-based VM-execution controls. */
@@ -41,11 +47,18 @@ export const Primary = {
   UseTscOffsetting: 1 << 3,
   /** Bit 7: HLT causes a VM exit. */
   HltExiting: 1 << 7,
+  /** Bit 19: MOV to CR8 causes a VM exit. */
+  Cr8LoadExiting: 1 << 19,
+  /** Bit 21: TPR is that of the virtual-APIC page. */
+  UseTprShadow: 1 << 21,
   /** Bit 22: exit as soon as there is no virtual-NMI blocking. */
   NmiWindowExiting: 1 << 22,
   /** Bit 28: the MSR bitmap decides; clear: every RDMSR and WRMSR exits. */
   UseMsrBitmaps: 1 << 28,
 } as const;
+
+/** Secondary processor-based controls: bit 10, exits from a loop of PAUSE that is longer than the window. */
+export const PAUSE_LOOP_EXITING = 1 << 10;
 
 /** Basic exit reasons (SDM vol. 3D, appendix "VMX Basic Exit Reasons"). */
 export const ExitReason = {
@@ -55,10 +68,13 @@ export const ExitReason = {
   NmiWindow: 8,
   Cpuid: 10,
   Hlt: 12,
+  CrAccess: 28,
   IoInstruction: 30,
   MsrRead: 31,
   MsrWrite: 32,
   InvalidGuestState: 33,
+  Pause: 40,
+  TprBelowThreshold: 43,
   ApicAccess: 44,
   EptViolation: 48,
   EptMisconfig: 49,
@@ -67,6 +83,9 @@ export const ExitReason = {
 
 /** Where the local APIC's registers are mapped (IA32_APIC_BASE after reset). */
 const APIC_PAGE = 0xfee0_0000;
+/** TPR in that page. */
+const TPR_ADDRESS = APIC_PAGE + Apic.TPR;
+const CR8 = 8;
 
 /** Event types of interruption-information fields, bits 10:8. */
 export const EventType = { ExternalInterrupt: 0, Nmi: 2, HardwareException: 3 } as const;
@@ -104,6 +123,8 @@ export function instructionQualification(
       const bytes = op === Op.In || value <= 0xff ? 1 : value <= 0xffff ? 2 : 4;
       return ((address << 16) | (op === Op.In ? 8 : 0) | (bytes - 1)) >>> 0;
     }
+    case ExitReason.CrAccess: // bits 3:0 the register, 5:4 "MOV to", 11:8 RAX
+      return address & 0xf;
     case ExitReason.ApicAccess:
       return (address & 0xfff) | (op === Op.Store ? 1 << 12 : 0);
     default:
@@ -170,6 +191,19 @@ export class Vmcs {
   primary: number = Primary.HltExiting | Primary.UseMsrBitmaps;
   /** What the MSR-bitmap address points to. */
   msrBitmap: MsrBitmap;
+  /** Secondary processor-based controls: {@linkcode PAUSE_LOOP_EXITING}. */
+  secondary = 0;
+  /** Virtual-APIC address: whose task priority the TPR shadow is; null: none. */
+  virtualApic: LocalApic | null = null;
+  /** TPR threshold: a class of task priority below it exits. */
+  tprThreshold = 0;
+  /** PLE_Gap and PLE_Window, ticks: how far apart the turns of one loop are at most, and how long it may take. */
+  pleGap = 0;
+  /** See `pleGap`. */
+  pleWindow = 0;
+  /** When the loop of PAUSE began, and when its last turn was; -Infinity: none since the last entry. */
+  #loopTsc = -Infinity;
+  #pauseTsc = -Infinity;
   /** What the EPT pointer points to. */
   ept: Ept = new Ept();
   /** VM-entry interruption-information field: the event to be injected; cleared by the entry. */
@@ -231,14 +265,48 @@ export class Vmcs {
       case Op.Store:
       case Op.Load:
         // "Virtualize APIC accesses" is on wherever the processor has it; other device memory has no EPT entry.
+        if (address === TPR_ADDRESS && this.shadowsTpr) return -1;
         return address >>> 12 === APIC_PAGE >>> 12 ? ExitReason.ApicAccess : ExitReason.EptMisconfig;
       case Op.Cpuid:
         return ExitReason.Cpuid;
+      case Op.MovToCr:
+        if (address !== CR8) throw new Error(`MOV to CR${address} is not modelled in guest mode`);
+        return (this.primary & Primary.Cr8LoadExiting) !== 0 ? ExitReason.CrAccess : -1;
+      case Op.Pause: // decided when the time is known: see pauses()
+        return -1;
       case Op.Rdtsc: // "RDTSC exiting" is clear: nobody here sets it
         return -1;
       default:
         throw new Error(`Operation ${op} is not modelled in guest mode`);
     }
+  }
+
+  /** Whether the guest's TPR is the virtual-APIC page's. */
+  get shadowsTpr(): boolean {
+    return (this.primary & Primary.UseTprShadow) !== 0 && this.virtualApic !== null;
+  }
+
+  /** Whether task priority is below the threshold: "TPR virtualization" exits then. */
+  get tprBelowThreshold(): boolean {
+    return this.tprThreshold > 0 && this.shadowsTpr &&
+      (this.virtualApic!.register(Apic.TPR) >>> 4) < this.tprThreshold;
+  }
+
+  /** Fills the exit-information fields. */
+  recordExit(reason: number, info: number, qualification: number, idtVectoringInfo: number): void {
+    this.exitReason = reason;
+    this.exitQualification = qualification;
+    this.exitInterruptionInfo = info;
+    this.idtVectoringInfo = idtVectoringInfo;
+    this.#pauseTsc = -Infinity; // the first PAUSE after an entry begins a loop
+  }
+
+  /** The guest executes PAUSE where the time-stamp counter stands at `tsc`. @returns whether the loop has been long enough */
+  pauses(tsc: number): boolean {
+    if ((this.secondary & PAUSE_LOOP_EXITING) === 0) return false;
+    if (tsc - this.#pauseTsc > this.pleGap) this.#loopTsc = tsc;
+    this.#pauseTsc = tsc;
+    return tsc - this.#loopTsc > this.pleWindow;
   }
 
   /** What the guest reads where the processor's time-stamp counter stands at `tsc`. */
@@ -268,6 +336,7 @@ export class Vmcs {
   hashInto(hash: StateHash): void {
     hash.word(this.pinBased).word(this.primary).text(this.msrBitmap.name).word(this.entryInterruptionInfo);
     hash.number(this.entryPathFactor).number(this.preemptionTimerValue).word(this.interruptibility);
+    hash.word(this.secondary).word(this.tprThreshold).number(this.#loopTsc).number(this.#pauseTsc);
     hash.text(String(this.tscOffset)).flag(this.ept.mapped).word(this.exitReason).number(
       this.exitQualification,
     ).word(

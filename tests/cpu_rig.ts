@@ -23,6 +23,8 @@ export const COST = {
   deviceAccess: 251,
   cpuid: 71,
   rdtsc: 7,
+  crAccess: 6,
+  pause: 3,
 } as const;
 
 /** From the ICR write to the other processor's APIC, ns. */

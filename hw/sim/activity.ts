@@ -38,6 +38,10 @@ export const Op = {
   Transition: 12,
   /** RDTSC: the time-stamp counter is the step's result. */
   Rdtsc: 13,
+  /** MOV to a control register: `operands.value` to the register of number `operands.address`. */
+  MovToCr: 14,
+  /** PAUSE: a turn of a loop that waits. */
+  Pause: 15,
 } as const;
 
 /** One of the values of {@linkcode Op}. */
@@ -145,6 +149,10 @@ export const STORE = new Step(Op.Store, "store", HARDWARE, 0, false);
 export const LOAD = new Step(Op.Load, "load", HARDWARE, 0, false);
 /** CPUID. */
 export const CPUID = new Step(Op.Cpuid, "cpuid", HARDWARE, 0, false);
+/** MOV to CRn. */
+export const MOV_TO_CR = new Step(Op.MovToCr, "mov to cr", HARDWARE, 0, false);
+/** PAUSE. */
+export const PAUSE = new Step(Op.Pause, "pause", HARDWARE, 0, false);
 /** RDTSC. */
 export const RDTSC = new Step(Op.Rdtsc, "rdtsc", HARDWARE, 0, false);
 /** Work that never ends: an endless loop. Interrupts suspend it as they do any work. */

@@ -25,6 +25,7 @@ export const kvmCosts = parameters({
   externalInterruptHandle: ns("After an exit for an external interrupt, its host handler apart"),
   timerFunction: ns("kvm_timer_fn(): the expiry of a virtual timer, on the host"),
   nmiHandle: ns("After an exit for an NMI: the handler and the look at the requests"),
+  pauseHandle: ns("After an exit from a loop of PAUSE: whom to yield to"),
   cpuidHandle: ns("Emulated CPUID"),
   userExit: ns("Preparing an I/O or memory-mapped access for user space"),
   assignedInterrupt: ns("The irq thread of an assigned device: kvm_set_irq()"),

@@ -31,7 +31,10 @@ export function exitCost(vcpu: Vcpu, reason: number): Step {
       return msr === EOI_MSR ? steps.eoiHandle : msr === TMICT_MSR ? steps.timerWriteHandle : steps.msrHandle;
     }
     case ExitReason.MsrRead:
+    case ExitReason.CrAccess:
       return steps.msrHandle;
+    case ExitReason.Pause:
+      return steps.pauseHandle;
     case ExitReason.ExternalInterrupt:
       return steps.externalInterruptHandle;
     case ExitReason.ApicAccess:
@@ -43,6 +46,7 @@ export function exitCost(vcpu: Vcpu, reason: number): Step {
       return steps.pageFaultHandle;
     case ExitReason.InterruptWindow:
     case ExitReason.NmiWindow:
+    case ExitReason.TprBelowThreshold:
       return steps.interruptWindowHandle;
     default:
       return steps.userExit;
@@ -94,6 +98,15 @@ export function completeExit(vcpu: Vcpu, cpu: KernelCpu, reason: number): Step |
       return null;
     case ExitReason.InterruptWindow: // the guest can take an interrupt, or an NMI, now: the next entry brings it
     case ExitReason.NmiWindow:
+    case ExitReason.TprBelowThreshold:
+      return null;
+    case ExitReason.CrAccess: // CR8: the only one that exits here
+      vcpu.lapic.cr8 = registers.value;
+      vcpu.tracepoint("kvm_cr", { rw: "write", cr: registers.address, val: registers.value });
+      vmcs.skipInstruction();
+      return null;
+    case ExitReason.Pause: // kvm_vcpu_on_spin() would give the CPU to another vCPU's thread: not modelled
+      vmcs.skipInstruction();
       return null;
     case ExitReason.IoInstruction:
       return portAccess(vcpu, cpu);

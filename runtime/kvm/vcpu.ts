@@ -10,13 +10,14 @@
 import { type Activity, VM_ENTRY } from "../../hw/sim/activity.ts";
 import type { StateHash } from "../../hw/sim/state_hash.ts";
 import { APIC_BASE_X2APIC } from "../../hw/lapic_base.ts";
-import type { LocalApic } from "../../hw/lapic.ts";
+import { Apic, type LocalApic } from "../../hw/lapic.ts";
 import {
   BLOCKING_BY_NMI,
   decodeInterruptionInfo,
   EventType,
   ExitReason,
   interruptionInfo,
+  PAUSE_LOOP_EXITING,
   Pin,
   Primary,
   Vmcs,
@@ -37,6 +38,8 @@ import type { Vm } from "./vm.ts";
 
 /** The vector of an NMI. */
 const NMI_VECTOR = 2;
+/** Module parameters ple_gap and ple_window, ticks. */
+const PLE = { gap: 128, window: 4096 } as const;
 /** What asks for an exit as soon as the guest can take an event. */
 const WINDOWS = Primary.InterruptWindowExiting | Primary.NmiWindowExiting;
 
@@ -121,11 +124,22 @@ export class Vcpu {
     this.apic = this.lapic.core;
     this.events = new VcpuEvents(this);
     this.vmcs = new Vmcs(registers, vm.kvm.normalBitmap);
-    this.vmcs.pinBased |= Pin.VirtualNmis; // setup_vmcs_config(): wherever the processor has them
+    this.#setUpControls();
     this.vmcs.ept = vm.ept;
     this.state = new VcpuState(hostTscKhz(vm.kvm.tscRatio));
     startTsc(this);
     vm.kvm.host.engine.register(`${vm.name} vcpu${id}`, this);
+  }
+
+  /** `setup_vmcs_config()`: what the processor has. Without local APICs in the kernel user space hears of CR8. */
+  #setUpControls(): void {
+    const { vmcs } = this;
+    vmcs.pinBased |= Pin.VirtualNmis;
+    vmcs.secondary |= PAUSE_LOOP_EXITING;
+    vmcs.pleGap = PLE.gap;
+    vmcs.pleWindow = PLE.window;
+    vmcs.virtualApic = this.apic;
+    vmcs.primary |= this.vm.irqchip ? Primary.UseTprShadow : Primary.Cr8LoadExiting;
   }
 
   /** In traces: `vm0.0`. */
@@ -356,6 +370,7 @@ export class Vcpu {
   #inject(slave: boolean): void {
     const { vmcs, apic, events } = this;
     vmcs.primary &= ~WINDOWS;
+    vmcs.tprThreshold = apic.register(Apic.TPR) === 0 ? 0 : this.#tprThreshold();
     if (events.nmiPending > 0) this.#injectNmi();
     const { hasInterrupt } = this;
     // An exception goes first.
@@ -377,6 +392,12 @@ export class Vcpu {
     this.injections++;
     if (this.vm.kvm.host.engine.trace !== null) this.tracepoint("kvm_inj_virq", { irq: vector });
     if (this.hasInterrupt) vmcs.primary |= Primary.InterruptWindowExiting;
+  }
+
+  /** `update_cr8_intercept()`: an interrupt that task priority holds back wants to know when that falls. */
+  #tprThreshold(): number {
+    const wanted = this.apic.irr.highest() >>> 4, priority = this.lapic.cr8;
+    return this.apic.irr.highest() < 0 || priority < wanted ? 0 : wanted;
   }
 
   /** An NMI into the entry field; those that cannot go there ask for a window (`enable_nmi_window()`). */

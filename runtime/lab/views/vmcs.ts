@@ -48,6 +48,7 @@ const PRIMARY_BITS: readonly Bit[] = [
     "off",
   ],
   [Primary.HltExiting, "HLT exiting", "HLT causes a VM exit", "HLT halts the CPU in guest mode"],
+  [Primary.UseTprShadow, "use TPR shadow", "task priority is the virtual-APIC page's", "off"],
   [
     Primary.NmiWindowExiting,
     "NMI-window exiting",
@@ -80,6 +81,7 @@ export function vmcsLines(vmcs: Vmcs): string[] {
       eventText(vmcs.entryInterruptionInfo)
     }`,
     `VMX-preemption timer value    ${vmcs.preemptionTimerValue}`,
+    `TPR threshold                 ${vmcs.tprThreshold}`,
     `TSC offset                    ${vmcs.tscOffset}`,
     `exit reason                   ${vmcs.exitReason} ${exitReasonName(vmcs.exitReason)}`,
     `exit qualification            ${hex(vmcs.exitQualification)}`,
