@@ -4,9 +4,9 @@
  * @module
  */
 
-import { type Activity, RDTSC, type Routine, type Step } from "../../hw/sim/activity.ts";
+import { type Activity, type Routine, type Step } from "../../hw/sim/activity.ts";
 import type { StateHash } from "../../hw/sim/state_hash.ts";
-import { Apic, DeliveryMode, MSR_TSC_DEADLINE, x2apicMsr } from "../../hw/lapic.ts";
+import { Apic, DeliveryMode, x2apicMsr } from "../../hw/lapic.ts";
 import { type ClockRatio, timerDivisor, TimerMode } from "../../hw/lapic_timer.ts";
 import { type InterruptTable, RegisterFile } from "../../hw/register_file.ts";
 import { type ApicWrite, lintWrites, type StealRecord } from "./board.ts";
@@ -21,6 +21,7 @@ import { startProcessors } from "./smp_boot.ts";
 import { Softirqs } from "./softirqs.ts";
 import { Task } from "./task.ts";
 import { traceSwitch } from "./tracepoints.ts";
+import { LVT_TSC_DEADLINE, nextDeadline } from "./tsc_deadline.ts";
 import { Vector } from "./vectors.ts";
 
 /** Timers of the wheel that nobody waits for are rounded to whole seconds (`round_jiffies()`). */
@@ -31,10 +32,6 @@ const APIC_BASE = 0xfee0_0000;
 const ICR_ASSERT = 0x4000;
 /** The kernel divides the timer's clock by 16 (`APIC_DIVISOR`); TDCR 0x3. */
 const TDCR_DIVIDE_BY_16 = 0x3;
-/** The clock-event device of a TSC deadline counts in so many ticks (`TSC_DIVISOR`), and no fewer than 15 of these. */
-const TSC_DIVISOR = 32, SHORTEST_DEADLINE = 15;
-/** LVT timer entry, bits 18:17: TSC deadline. */
-const LVT_TSC_DEADLINE = TimerMode.TscDeadline << 17;
 
 /** Life of a CPU under hotplug; `slave` is the patched kernel's: runs a vCPU and nothing else. */
 export type CpuState = "offline" | "online" | "slave";
@@ -256,18 +253,10 @@ export class KernelCpu implements InterruptTable {
     const first = this.hrtimers.first!;
     const delta = first.expiresNs - this.kernel.nowNs;
     this.hrtimers.programmedNs = first.expiresNs;
-    if (this.deadlineClock !== null) {
-      return this.registers.call(this.#nextDeadline(delta, this.deadlineClock));
-    }
+    const { registers, deadlineClock } = this;
+    if (deadlineClock !== null) return registers.call(nextDeadline(registers, delta, deadlineClock));
     const counts = Math.floor((delta * this.timerTicks) / this.timerNs);
     return this.apicWrite(Apic.TMICT, counts < 1 ? 1 : counts);
-  }
-
-  /** lapic_next_deadline(). */
-  *#nextDeadline(delta: number, { ticks, ns }: ClockRatio): Activity {
-    const counts = Math.max(SHORTEST_DEADLINE, Math.floor((delta * ticks) / (ns * TSC_DIVISOR)));
-    const tsc = yield RDTSC;
-    yield this.registers.wrmsr(MSR_TSC_DEADLINE, tsc + counts * TSC_DIVISOR);
   }
 
   /**
