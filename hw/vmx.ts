@@ -23,8 +23,6 @@
 
 import { Op } from "./sim/activity.ts";
 import type { StateHash } from "./sim/state_hash.ts";
-import type { LocalApic } from "./lapic.ts";
-import { Apic } from "./lapic_registers.ts";
 import type { RegisterFile } from "./register_file.ts";
 
 /** Pin-based VM-execution controls. */
@@ -84,7 +82,7 @@ export const ExitReason = {
 /** Where the local APIC's registers are mapped (IA32_APIC_BASE after reset). */
 const APIC_PAGE = 0xfee0_0000;
 /** TPR in that page. */
-const TPR_ADDRESS = APIC_PAGE + Apic.TPR;
+const TPR = 0x080, TPR_ADDRESS = APIC_PAGE + TPR;
 const CR8 = 8;
 
 /** Event types of interruption-information fields, bits 10:8. */
@@ -182,6 +180,14 @@ export class Ept {
   mapped = true;
 }
 
+/** The virtual-APIC page: registers by their offsets. */
+export interface VirtualApicPage {
+  /** Reads a register. */
+  register(offset: number): number;
+  /** Writes one. */
+  setRegister(offset: number, value: number): void;
+}
+
 /** A virtual-machine control structure. */
 export class Vmcs {
   declare guest: RegisterFile;
@@ -194,7 +200,7 @@ export class Vmcs {
   /** Secondary processor-based controls: {@linkcode PAUSE_LOOP_EXITING}. */
   secondary = 0;
   /** Virtual-APIC address: whose task priority the TPR shadow is; null: none. */
-  virtualApic: LocalApic | null = null;
+  virtualApic: VirtualApicPage | null = null;
   /** TPR threshold: a class of task priority below it exits. */
   tprThreshold = 0;
   /** PLE_Gap and PLE_Window, ticks: how far apart the turns of one loop are at most, and how long it may take. */
@@ -289,7 +295,7 @@ export class Vmcs {
   /** Whether task priority is below the threshold: "TPR virtualization" exits then. */
   get tprBelowThreshold(): boolean {
     return this.tprThreshold > 0 && this.shadowsTpr &&
-      (this.virtualApic!.register(Apic.TPR) >>> 4) < this.tprThreshold;
+      (this.virtualApic!.register(TPR) >>> 4) < this.tprThreshold;
   }
 
   /** Fills the exit-information fields. */

@@ -4,10 +4,10 @@
  * @module
  */
 
-import { type Activity, type Routine, type Step } from "../../hw/sim/activity.ts";
+import type { Activity, Routine, Step } from "../../hw/sim/activity.ts";
 import type { StateHash } from "../../hw/sim/state_hash.ts";
 import { Apic, DeliveryMode, x2apicMsr } from "../../hw/lapic.ts";
-import { type ClockRatio, timerDivisor, TimerMode } from "../../hw/lapic_timer.ts";
+import { type ClockRatio, timerDivisor } from "../../hw/lapic_timer.ts";
 import { type InterruptTable, RegisterFile } from "../../hw/register_file.ts";
 import { type ApicWrite, lintWrites, type StealRecord } from "./board.ts";
 import { Background, type BackgroundParameters } from "./background.ts";
