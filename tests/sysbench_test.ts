@@ -62,15 +62,16 @@ Deno.test("a busy host core halves a guest's computing by CFS; tuned or on a sla
   const slowdown = (system: string, loaded: boolean) =>
     guests.find((result) => result.system === system && result.hostLoad > 0 === loaded)!.sysbench.totalNs /
     bare!.sysbench.totalNs;
-  for (const system of ["kvm", "kvm-tuned", "rfc-v2"]) {
+  // Stock KVM pays for its exits, some 1500 a second (below) of some 7 us each, the caches they cost included.
+  for (const [system, most] of [["kvm", 1.02], ["kvm-tuned", 1.02], ["rfc-v2", 1.01]] as const) {
     const idle = slowdown(system, false);
-    assert(idle > 0.99 && idle < 1.01, `${system}, host idle: ${idle}`);
+    assert(idle > 0.99 && idle < most, `${system}, host idle: ${idle}`);
   }
   // Turns of 9 ms, the last of them cut off by the end of a run of some 0.2 s.
   assert(slowdown("kvm", true) > 1.8 && slowdown("kvm", true) < 2.2, `kvm: ${slowdown("kvm", true)}`);
-  for (const system of ["kvm-tuned", "rfc-v2"]) {
+  for (const [system, most] of [["kvm-tuned", 1.02], ["rfc-v2", 1.01]] as const) {
     const loaded = slowdown(system, true);
-    assert(loaded > 0.99 && loaded < 1.01, `${system}, host loaded: ${loaded}`);
+    assert(loaded > 0.99 && loaded < most, `${system}, host loaded: ${loaded}`);
   }
   // Slide 7 against slide 22: a tick of a busy guest, 250 a second, is three exits on stock KVM and none on rfc-v2. The
   // host's own interrupts on that CPU exit too: its tick, and its background.
