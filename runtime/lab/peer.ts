@@ -68,10 +68,16 @@ export function outsidePeer(lab: Lab): Software {
     transmit: (train: FrameTrain, nowNs: number, notBeforeNs = nowNs): readonly PciEffect[] =>
       nic.switch.arrive(train, nowNs, notBeforeNs),
   };
+  // What is on the cable, the first to arrive first: a cable keeps the order.
+  const onCable: { readonly packet: Packet; readonly ns: number }[] = [];
+  const arrival = engine.alarm("cable", () => {
+    const { packet } = onCable.shift()!;
+    if (onCable.length > 0) arrival.at(onCable[0]!.ns);
+    lab.type(kernel, (cpu) => software.net.receiveAtOnce(packet, cpu));
+  });
   nic.switch.cable = ({ payload }, firstNs) => {
-    engine.alarm("cable", () => {
-      lab.type(kernel, (cpu) => software.net.receiveAtOnce(payload as Packet, cpu));
-    }).at(firstNs);
+    onCable.push({ packet: payload as Packet, ns: firstNs });
+    if (onCable.length === 1) arrival.at(firstNs);
   };
   software.net.up({
     name: "eth0",
