@@ -3,6 +3,8 @@
  * collector's included, and the most that is acceptable.
  */
 import process from "node:process";
+import { Session } from "../dsl/session.ts";
+import { laboratoryWords } from "../dsl/words/index.ts";
 import { Lab } from "../mod.ts";
 import { SessionRig } from "./session_rig.ts";
 
@@ -32,8 +34,22 @@ const again = (rig: SessionRig, script: string) => () => void rig.ok(script);
 const FAR = "run until event >= 100000";
 const LONG = "run 300s";
 
+/** Lines as they are typed at a prompt, each with a text of its own. */
+function typing(): () => void {
+  const session = new Session({ io: { out() {}, err() {} }, interactive: true, words: laboratoryWords });
+  const lines = [
+    "echo 0 > /sys/devices/system/cpu/cpu3/online",
+    "for c in 1 2; do cat /sys/devices/system/cpu/cpu$c/online; done",
+    "x=$((x + 1)); [ $x -gt 0 ] && echo $x",
+    "echo 1 > /sys/devices/system/cpu/cpu3/online",
+  ];
+  let typed = 0;
+  return () => void session.runLine(`${lines[typed % lines.length]} # ${typed++}`, () => {});
+}
+
 /** The waits that have limits. */
 export const STEPPING_BENCHES: readonly SteppingBench[] = [
+  { name: "a line typed", limitMs: 1, count: 2000, prepare: typing },
   ...["rfc-v2", "kvm"].flatMap((system): SteppingBench[] => [
     {
       name: `step at event 100,000, idle, ${system}`,
