@@ -47,34 +47,24 @@ function typing(): () => void {
   return () => void session.runLine(`${lines[typed % lines.length]} # ${typed++}`, () => {});
 }
 
+/** What is done at {@linkcode FAR}. */
+const AT_FAR = [
+  { word: "step", load: "idle", limitMs: 1, count: 500 },
+  { word: "step", load: "iperf", limitMs: 1, count: 500 },
+  { word: "back", load: "idle", limitMs: 50, count: 20 },
+  { word: "back", load: "iperf", limitMs: 50, count: 20 },
+];
+
 /** The waits that have limits. */
 export const STEPPING_BENCHES: readonly SteppingBench[] = [
   { name: "a line typed", limitMs: 1, count: 2000, prepare: typing },
   ...["rfc-v2", "kvm"].flatMap((system): SteppingBench[] => [
-    {
-      name: `step at event 100,000, idle, ${system}`,
-      limitMs: 1,
-      count: 500,
-      prepare: () => again(running(system, FAR), "step"),
-    },
-    {
-      name: `step at event 100,000, iperf, ${system}`,
-      limitMs: 1,
-      count: 500,
-      prepare: () => again(running(system, FAR, true), "step"),
-    },
-    {
-      name: `back at event 100,000, idle, ${system}`,
-      limitMs: 50,
-      count: 20,
-      prepare: () => again(running(system, FAR), "back"),
-    },
-    {
-      name: `back at event 100,000, iperf, ${system}`,
-      limitMs: 50,
-      count: 20,
-      prepare: () => again(running(system, FAR, true), "back"),
-    },
+    ...AT_FAR.map(({ word, load, limitMs, count }) => ({
+      name: `${word} at event 100,000, ${load}, ${system}`,
+      limitMs,
+      count,
+      prepare: () => again(running(system, FAR, load === "iperf"), word),
+    })),
     {
       name: `back after 300 s idle, ${system}`,
       limitMs: 3000,

@@ -126,7 +126,7 @@ for (const system of ["bare-metal", "rfc-v2"]) {
 
 // ---- exits ----
 
-/** Exits for each period of a run of cyclictest, by reason; rarer ones than one in a hundred periods are left out. */
+/** Exits for each period of a run of cyclictest, by reason; those of one in a hundred periods or fewer are left out. */
 function exitsPerPeriod(options: RigOptions): Record<string, number> {
   const rig = new SessionRig(options);
   rig.ok(`. ./talk_setup.rtk\n${cyclictest(2000)}`);

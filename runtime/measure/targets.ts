@@ -2,8 +2,8 @@
  * What the talk prints as targets of a calibration: an interval for each number, and how far a model is from its middle.
  *
  * *Modelled*: minimum and average of every latency row (what prints as 13 lies from 13 to 14), the mode and the bars of
- * its chart (within what the reading may be off), where the
- * chart's body ends, throughput, round trip and the difference in the host's CPU time.
+ * its chart (within what the reading may be off), where the chart's body ends, throughput, round trip and the
+ * difference in the host's CPU time.
  *
  * *Not modelled*: maxima. One maximum of 300,000 samples is no target; a table gives its percentile instead.
  *
