@@ -9,7 +9,7 @@
 
 import type { Alarm, Engine } from "./sim/engine.ts";
 import { NEVER } from "./sim/engine.ts";
-import type { StateHash } from "./sim/state_hash.ts";
+import type { Hashed, StateHash } from "./sim/state_hash.ts";
 import { LogicalCpu } from "./cpu.ts";
 import { traceRequest } from "./cpu_trace.ts";
 import { type ProcessorBus, processorCosts } from "./cpu_bus.ts";
@@ -60,13 +60,23 @@ const PHYSICAL_ADDRESS_BITS = 36;
 export type MachineParameters = Values<typeof machineParameters>;
 
 /** An interrupt message on its way. */
-interface Message {
-  readonly alarm: Alarm;
-  level: boolean;
-  cpu: LogicalCpu;
-  mode: number;
-  vector: number;
-  factor: number;
+class Message implements Hashed {
+  declare readonly alarm: Alarm;
+  declare cpu: LogicalCpu;
+  level = false;
+  mode = 0;
+  vector = 0;
+  factor = 0;
+
+  /** @param name of its alarm @param arrived what happens at its end */
+  constructor(engine: Engine, name: string, cpu: LogicalCpu, arrived: (message: Message) => void) {
+    this.cpu = cpu;
+    this.alarm = engine.alarm(name, () => arrived(this), -1, this);
+  }
+
+  hashInto(hash: StateHash): void {
+    hash.word(this.cpu.id).word(this.mode).word(this.vector).flag(this.level).number(this.factor);
+  }
 }
 
 /** A physical computer without its software. */
@@ -96,6 +106,7 @@ export class Machine implements ProcessorBus {
   readonly #apicBases: number[] = [];
   readonly #idleMessages: Message[] = [];
   #messages = 0;
+  readonly #arrival = (message: Message) => this.#arrived(message);
   /** Interrupt messages that no processor took: the APIC was disabled or the processor not started. */
   droppedMessages = 0;
 
@@ -338,7 +349,8 @@ export class Machine implements ProcessorBus {
     atEnd = false,
     level = false,
   ): void {
-    const message = this.#idleMessages.pop() ?? this.#newMessage(cpu);
+    const message = this.#idleMessages.pop() ??
+      new Message(this.engine, `message ${this.#messages++}`, cpu, this.#arrival);
     message.cpu = cpu;
     message.mode = mode;
     message.vector = vector;
@@ -347,18 +359,6 @@ export class Machine implements ProcessorBus {
     const arrivesNs = this.engine.nowNs + latencyNs;
     if (atEnd && this.engine.passTo(arrivesNs)) this.#arrived(message);
     else message.alarm.at(arrivesNs);
-  }
-
-  #newMessage(cpu: LogicalCpu): Message {
-    const message: Message = {
-      alarm: this.engine.alarm(`message ${this.#messages++}`, () => this.#arrived(message), -1),
-      cpu,
-      level: false,
-      mode: 0,
-      vector: 0,
-      factor: 0,
-    };
-    return message;
   }
 
   #arrived(message: Message): void {

@@ -337,3 +337,31 @@ Deno.test("what has been unregistered is part of the state no more", () => {
   engine.unregister(b, a);
   assertEquals(engine.stateHash(), before);
 });
+
+Deno.test("an alarm that has been released makes room for the next one, and for no third", () => {
+  const engine = new Engine(1);
+  const fired: string[] = [];
+  const make = (name: string) => engine.alarm(name, () => void fired.push(name));
+  const [first, second] = [make("first"), make("second")];
+  first.at(10);
+  second.at(20);
+  engine.release(first);
+  assertEquals(engine.alarms, 1);
+  const [third, fourth] = [make("third"), make("fourth")];
+  fourth.at(20); // behind the second: the order of arming, whatever number an alarm has
+  third.at(20);
+  assertEquals(engine.alarms, 3);
+  engine.runUntil(30);
+  assertEquals(fired, ["second", "fourth", "third"]);
+});
+
+Deno.test("what a pending alarm will act on is part of the state, and no longer than it is armed", () => {
+  const hashOf = (payload: number, armed: boolean) => {
+    const engine = new Engine(1);
+    const alarm = engine.alarm("message", () => {}, 0, { hashInto: (hash) => void hash.word(payload) });
+    if (armed) alarm.at(10);
+    return engine.stateHash();
+  };
+  assertNotEquals(hashOf(1, true), hashOf(2, true));
+  assertEquals(hashOf(1, false), hashOf(2, false));
+});

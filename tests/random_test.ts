@@ -99,6 +99,19 @@ Deno.test("asking for a stream again gives the stream where it stands; they are 
   assertEquals([...random.streams()].map(({ name }) => name), ["b", "a"]);
 });
 
+Deno.test("the streams of an owner who is gone are no more, and the next of its name repeats nothing of them", () => {
+  const random = new Randomness(7);
+  const first = draws(random.stream("vm0.tick"), 3), other = random.stream("vm01.tick");
+  random.retire("vm0");
+  assertEquals([...random.streams()], [other], "those of another, whose name only begins so, stay");
+  const second = draws(random.stream("vm0.tick"), 3);
+  assertNotEquals(second, first);
+  assertNotEquals(second, draws(new RandomStream(7, "vm0.tick"), 6).slice(3), "nor does it go on with them");
+  random.retire("vm0");
+  assertNotEquals(draws(random.stream("vm0.tick"), 3), second);
+  assertEquals(draws(random.stream("vm1.tick"), 3), draws(new RandomStream(7, "vm1.tick"), 3));
+});
+
 Deno.test("uniform numbers lie inside (0, 1), a tenth in each tenth", () => {
   const stream = new RandomStream(11, "uniform");
   const count = 200_000;

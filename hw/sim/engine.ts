@@ -27,18 +27,27 @@ export class Alarm {
   declare readonly name: string;
   declare readonly priority: number;
   declare readonly handler: () => void;
+  declare readonly payload: Hashed | null;
   /** When it fires, ns of absolute time; {@linkcode NEVER} while it is not armed. */
   timeNs: number = NEVER;
   /** The event that armed it. */
   cause = 0;
 
   /** Not for direct use: {@linkcode Engine.alarm} hands out the identity. */
-  constructor(engine: Engine, id: number, name: string, priority: number, handler: () => void) {
+  constructor(
+    engine: Engine,
+    id: number,
+    name: string,
+    priority: number,
+    handler: () => void,
+    payload: Hashed | null,
+  ) {
     this.engine = engine;
     this.id = id;
     this.name = name;
     this.priority = priority;
     this.handler = handler;
+    this.payload = payload;
   }
 
   /** Arms it for `timeNs` (an integer, not in the past); a pending alarm moves there. */
@@ -78,6 +87,8 @@ export class Engine {
   readonly random: Randomness;
 
   readonly #alarms: Alarm[] = [];
+  /** Numbers of alarms that have been released. */
+  readonly #freeIds: number[] = [];
   #parts: [name: string, part: Hashed][] = [];
   // The pending alarms, latest first, the next to fire at #pending - 1.
   #times = new Float64Array(64);
@@ -132,11 +143,25 @@ export class Engine {
     this.#limitTo(0); // from now on every event goes through the queue
   }
 
-  /** Makes an alarm. Of alarms due at one time, those of lower `priority` fire first, then those armed first. */
-  alarm(name: string, handler: () => void, priority = 0): Alarm {
-    const alarm = new Alarm(this, this.#alarms.length, name, priority, handler);
-    this.#alarms.push(alarm);
-    return alarm;
+  /**
+   * Makes an alarm. Of alarms due at one time, those of lower `priority` fire first, then those armed first.
+   *
+   * @param payload what the handler will act on, part of the state for as long as the alarm is armed
+   */
+  alarm(name: string, handler: () => void, priority = 0, payload: Hashed | null = null): Alarm {
+    const id = this.#freeIds.pop() ?? this.#alarms.length;
+    return this.#alarms[id] = new Alarm(this, id, name, priority, handler, payload);
+  }
+
+  /** Takes back an alarm that nobody will arm any more: its place is the next one's. */
+  release(alarm: Alarm): void {
+    alarm.cancel();
+    this.#freeIds.push(alarm.id);
+  }
+
+  /** How many alarms there are, armed or not. */
+  get alarms(): number {
+    return this.#alarms.length - this.#freeIds.length;
   }
 
   /** Puts an alarm into the queue, or moves it there. Use {@linkcode Alarm.at}. */
@@ -297,7 +322,11 @@ export class Engine {
   stateHash(): string {
     const hash = new StateHash();
     hash.number(this.nowNs).number(this.event);
-    for (const { name, timeNs } of this.pending()) hash.text(name).number(timeNs);
+    for (let i = this.#pending - 1; i >= 0; i--) {
+      const { name, timeNs, payload } = this.#alarms[this.#ids[i]!]!;
+      hash.text(name).number(timeNs);
+      payload?.hashInto(hash);
+    }
     for (const [name, part] of this.#parts) {
       hash.text(name);
       part.hashInto(hash);

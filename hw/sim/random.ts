@@ -85,6 +85,8 @@ export class RandomStream {
 /** The random numbers of one run: hands out each named stream once. */
 export class Randomness {
   readonly #streams = new Map<string, RandomStream>();
+  /** How many owners of that name have gone. */
+  readonly #gone = new Map<string, number>();
 
   /** @param seed what the whole run is derived from, together with the script */
   constructor(readonly seed: number) {}
@@ -92,8 +94,28 @@ export class Randomness {
   /** The stream `name`. Asking again gives the same stream, where it stands. */
   stream(name: string): RandomStream {
     let stream = this.#streams.get(name);
-    if (stream === undefined) this.#streams.set(name, stream = new RandomStream(this.seed, name));
+    if (stream === undefined) {
+      this.#streams.set(name, stream = new RandomStream(this.seed, this.#unused(name)));
+    }
     return stream;
+  }
+
+  /**
+   * Whoever drew from the streams `owner.…` is gone. The next owner of that name draws from others: what happens to it is
+   * no repetition.
+   */
+  retire(owner: string): void {
+    const prefix = `${owner}.`;
+    const names = [...this.#streams.keys()].filter((name) => name.startsWith(prefix));
+    if (names.length === 0) return;
+    for (const name of names) this.#streams.delete(name);
+    this.#gone.set(owner, (this.#gone.get(owner) ?? 0) + 1);
+  }
+
+  /** A name that no stream has had: its owner may be the second of its name. */
+  #unused(name: string): string {
+    for (const [owner, gone] of this.#gone) if (name.startsWith(`${owner}.`)) return `${name}#${gone}`;
+    return name;
   }
 
   /** All streams in use, by name in order of first use. */

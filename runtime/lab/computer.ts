@@ -125,16 +125,23 @@ export class Computer {
   /** The guest is stopped and answers no SYN: ssh gives up, unless somebody lets it go on before. */
   #timeOut(task: Task): void {
     const { engine } = this.lab;
-    engine.alarm(`ssh ${this.name}`, () => {
-      const command = task.started ? undefined : this.#commands.get(task.pid);
-      if (command === undefined) return;
-      this.#commands.delete(task.pid);
-      this.kernel.tasks.delete(task.pid);
-      task.dead = true;
-      command.launch.stderr(`ssh: connect to host ${this.name} port 22: Connection timed out\n`);
-      command.done(CONNECTION_LOST);
-      engine.stop();
-    }).at(engine.nowNs + CONNECT_TIMEOUT_NS);
+    const alarm = engine.alarm(
+      `ssh ${this.name}`,
+      () => {
+        engine.release(alarm);
+        const command = task.started ? undefined : this.#commands.get(task.pid);
+        if (command === undefined) return;
+        this.#commands.delete(task.pid);
+        this.kernel.tasks.delete(task.pid);
+        task.dead = true;
+        command.launch.stderr(`ssh: connect to host ${this.name} port 22: Connection timed out\n`);
+        command.done(CONNECTION_LOST);
+        engine.stop();
+      },
+      0,
+      task,
+    );
+    alarm.at(engine.nowNs + CONNECT_TIMEOUT_NS);
   }
 
   /** The guest that it is has ended, or begins anew: whoever waits for a command there hears no more of it. */

@@ -296,7 +296,7 @@ export class Lab {
     this.#guestNames.delete(name);
     const gone = this.guests.get(name);
     this.#unregister(gone);
-    if (gone?.machine.serial) this.engine.unregister(gone.machine.serial);
+    this.engine.random.retire(name);
     this.guests.delete(name);
     this.#computers.get(name)?.vanish();
     this.#computers.delete(name);

@@ -17,7 +17,7 @@ import { KERNELS } from "../guest/kernels.ts";
 import { INTERFACES } from "../linux/interfaces.ts";
 import { Kernel } from "../linux/kernel.ts";
 import { Layers } from "../linux/layers.ts";
-import { type Packet, parseAddress } from "../linux/net/packets.ts";
+import { hashPacket, type Packet, parseAddress } from "../linux/net/packets.ts";
 import { Subnet } from "../linux/net/stack.ts";
 import type { Lab } from "./lab.ts";
 import { Software } from "./software.ts";
@@ -70,11 +70,20 @@ export function outsidePeer(lab: Lab): Software {
   };
   // What is on the cable, the first to arrive first: a cable keeps the order.
   const onCable: { readonly packet: Packet; readonly ns: number }[] = [];
-  const arrival = engine.alarm("cable", () => {
-    const { packet } = onCable.shift()!;
-    if (onCable.length > 0) arrival.at(onCable[0]!.ns);
-    lab.type(kernel, (cpu) => software.net.receiveAtOnce(packet, cpu));
-  });
+  const arrival = engine.alarm(
+    "cable",
+    () => {
+      const { packet } = onCable.shift()!;
+      if (onCable.length > 0) arrival.at(onCable[0]!.ns);
+      lab.type(kernel, (cpu) => software.net.receiveAtOnce(packet, cpu));
+    },
+    0,
+    {
+      hashInto(hash) {
+        for (const { packet, ns } of onCable) hashPacket(packet, hash.number(ns));
+      },
+    },
+  );
   nic.switch.cable = ({ payload }, firstNs) => {
     onCable.push({ packet: payload as Packet, ns: firstNs });
     if (onCable.length === 1) arrival.at(firstNs);

@@ -10,6 +10,7 @@
  * @module
  */
 
+import type { StateHash } from "../../hw/sim/state_hash.ts";
 import type { KernelCpu } from "../kvm/user_space.ts";
 import type { VmFile } from "../kvm/vm_file.ts";
 import { DeviceLine } from "./device_line.ts";
@@ -92,5 +93,10 @@ export class Acpi {
   reset(from: KernelCpu): void {
     this.#event = this.#general = this.#slots = 0;
     this.#line.lower(from);
+  }
+
+  /** Adds the registers to `hash`. */
+  hashInto(hash: StateHash): void {
+    hash.word(this.#event).word(this.#general).word(this.#slots);
   }
 }

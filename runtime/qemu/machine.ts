@@ -140,6 +140,8 @@ export class QemuMachine implements VcpuThreadOwner {
   /** When the guest's clock was stopped; -1: it goes. */
   #stoppedNs = -1;
   #alive = 0;
+  /** {@linkcode MachineContext.started} has been called. */
+  #entered = false;
   #canHaveSlaves = false;
   /** The line of its emulated network card. */
   readonly networkLine: DeviceLine = new DeviceLine(() => this.file, NETWORK_LINE);
@@ -150,6 +152,8 @@ export class QemuMachine implements VcpuThreadOwner {
   /** Where its lines lead. */
   readonly routes: IrqRoutes = new IrqRoutes();
   #slaveCpus: number[] = [];
+  /** Descriptors that shells have of its vCPUs. */
+  #published: PublishedVcpu[] = [];
   #terminatedBy: { readonly signal: number; readonly sender: Sender | null } | null = null;
 
   /**
@@ -194,7 +198,9 @@ export class QemuMachine implements VcpuThreadOwner {
 
   /** The vCPUs' descriptors for a shell, by number. */
   publish(): PublishedVcpu[] {
-    return this.threads.map((thread) => new PublishedVcpu(thread));
+    const files = this.threads.map((thread) => new PublishedVcpu(thread));
+    this.#published.push(...files);
+    return files;
   }
 
   // ---- its beginning ----
@@ -222,10 +228,14 @@ export class QemuMachine implements VcpuThreadOwner {
     for (const device of options.devices) {
       yield steps.assignDevice;
       const failed = yield* assign(this, task, device, `${options.program}: ${device.words}`);
-      if (failed.length > 0) {
+      if (failed.length > 0 || this.killed) {
         yield* process.calls.descriptors.closeAll(task);
         return failed;
       }
+    }
+    if (this.killed) {
+      yield* process.calls.descriptors.closeAll(task);
+      return [];
     }
     this.#guest = this.#createGuest(task);
     const bytes = options.memoryMiB * 2 ** 20;
@@ -246,7 +256,12 @@ export class QemuMachine implements VcpuThreadOwner {
       unmapPage: () => vm.unmapPage(),
     });
     yield* this.#startThreads(task, kvm, steps);
+    const { engine } = process.kvm.host;
+    if (this.serial !== null) engine.register(`${this.name} serial port`, this.serial);
+    if (this.acpi !== null) engine.register(`${this.name} ACPI`, this.acpi);
     this.context.started(this);
+    this.#entered = true;
+    if (this.killed) yield* this.loop.wake(task);
     return [];
   }
 
@@ -281,7 +296,7 @@ export class QemuMachine implements VcpuThreadOwner {
       undefined,
       (main) => this.#main(main),
     );
-    for (let index = 0; index < options.cpus; index++) {
+    for (let index = 0; index < options.cpus && !this.killed; index++) {
       const thread = new VcpuThread(this, index, steps.vcpuInit, steps.serveExit);
       this.threads.push(thread);
       this.#alive++;
@@ -311,10 +326,12 @@ export class QemuMachine implements VcpuThreadOwner {
     yield* this.loop.run(main, () => this.killed);
     const by = this.#terminatedBy;
     if (by !== null) this.terminal.stderr(`${this.#terminationText(by.signal, by.sender)}\n`);
-    yield* process.waitUntil(main, () => this.#alive === 0);
+    yield* process.waitUntil(main, () => this.#alive === 0 && this.#entered);
     process.freeMemory();
+    process.kvm.host.engine.unregister(...[this.serial, this.acpi].filter((device) => device !== null));
     this.context.ended(this); // from here on there is nothing to be looked at
     yield* process.calls.descriptors.closeAll(main);
+    for (const file of this.#published) file.outlive();
     this.atEnd();
     this.ended = true;
     yield* this.loop.end(main);

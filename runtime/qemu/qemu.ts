@@ -140,10 +140,12 @@ export function qemu(context: QemuContext): QemuProgram {
         command,
       );
       openTerminals(machine, context, command);
+      machine.process.adopt(task); // who is killed is the process
       const failed = yield* machine.make(task);
       for (const line of failed) command.stderr(`${line}\n`);
       if (failed.length > 0) return 1;
-      made = true;
+      made = machine.loop.task !== null;
+      if (machine.killed) return machine.exitStatus;
       const { pidFile } = options;
       if (pidFile !== undefined) yield* writePidFile(pidFile, machine, context, command);
       if (machine.killed) return 1;
@@ -155,7 +157,6 @@ export function qemu(context: QemuContext): QemuProgram {
       const { input } = command;
       const inFront = options.machineProtocolOnStdio || options.monitor.includes("stdio");
       if (input === undefined || !inFront) return 0;
-      machine.process.adopt(task); // who is killed now is the process in the foreground
       if (options.machineProtocolOnStdio) {
         return yield* converse(new QmpSession(machine, () => context.timeOfDayNs()), command, input);
       }

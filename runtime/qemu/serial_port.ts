@@ -30,14 +30,12 @@ function isRegister(port: number): boolean {
 export function serialPortOf(machine: QemuMachine): SerialPort | null {
   const [backend = "none"] = machine.options.serial;
   if (backend === "none") return null;
-  const port = new SerialPort(() => machine.file, (byte) => {
+  return new SerialPort(() => machine.file, (byte) => {
     const text = String.fromCharCode(byte);
     const place = machine.terminals.get("serial0");
     if (place !== undefined) machine.context.ptyOutput?.(place, text);
     else if (/^(mon:)?stdio$/.test(backend) && byte !== CARRIAGE_RETURN) machine.terminal.stdout(text);
   });
-  machine.process.kvm.host.engine.register(`${machine.name} serial port`, port);
-  return port;
 }
 
 /** The port. */

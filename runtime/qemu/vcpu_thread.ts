@@ -215,9 +215,17 @@ export class VcpuThread {
  * the machine is stopped, because a vCPU belongs to the thread that runs it.
  */
 export class PublishedVcpu extends KernelFile {
+  #thread: VcpuThread | null;
+
   /** @param thread the vCPU's */
-  constructor(readonly thread: VcpuThread) {
+  constructor(thread: VcpuThread) {
     super();
+    this.#thread = thread;
+  }
+
+  /** Its machine has ended: a shell may keep the number for ever, and with it nothing else. */
+  outlive(): void {
+    this.#thread = null;
   }
 
   override get lastExit(): string | undefined {
@@ -235,13 +243,13 @@ export class PublishedVcpu extends KernelFile {
   override *ioctl(call: IoctlCall): Activity<number> {
     const file = this.#file;
     if (file === undefined) return MACHINE_GONE;
-    if (call.request === Ioctl.KVM_RUN && call.argument === 0) return yield* this.thread.run(call);
+    if (call.request === Ioctl.KVM_RUN && call.argument === 0) return yield* this.#thread!.run(call);
     return yield* file.ioctl(call);
   }
 
   override *release(): Activity {}
 
   get #file(): KernelFile | undefined {
-    return this.thread.owner.process.calls.descriptors.get(this.thread.fd);
+    return this.#thread?.owner.process.calls.descriptors.get(this.#thread.fd);
   }
 }

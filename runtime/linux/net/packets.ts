@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { StateHash } from "../../../hw/sim/state_hash.ts";
 import type { TcpConnection } from "./tcp.ts";
 
 /** An IPv4 address, 32 bits. */
@@ -33,6 +34,17 @@ export interface Segment {
 
 /** A packet. */
 export type Packet = Echo | Segment;
+
+/** Adds what `packet` carries to `hash`. */
+export function hashPacket(packet: Packet, hash: StateHash): void {
+  hash.text(packet.protocol).word(packet.from).word(packet.to);
+  if (packet.protocol === "icmp") {
+    hash.text(packet.type).word(packet.identifier).word(packet.sequence).word(packet.bytes);
+  } else {
+    hash.text(packet.kind).number(packet.edge ?? -1);
+    packet.connection.hashInto(hash);
+  }
+}
 
 /** MSS with timestamps on an MTU of 1500, bytes. */
 export const SEGMENT_BYTES = 1448;
