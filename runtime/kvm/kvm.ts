@@ -18,6 +18,7 @@ import { type KvmCosts, type KvmSteps, kvmSteps } from "./costs.ts";
 import { contradiction, type DirectCapabilities, normalBitmap, slaveBitmap } from "./direct.ts";
 import { PROTOCOL, type Protocol } from "./protocol.ts";
 import type { Vcpu } from "./vcpu.ts";
+import { LoadedVcpu, type VcpuTimes } from "./vcpu_times.ts";
 import { KVM_VERSIONS, type KvmVersion } from "./versions.ts";
 import { Vm } from "./vm.ts";
 
@@ -51,6 +52,8 @@ export class Kvm {
   readonly booting = new Map<number, () => RegisterFile>();
   /** The number of the next machine's domain. */
   nextDomain = 1;
+  /** What each processor executes of whom. */
+  readonly loaded: readonly LoadedVcpu[];
   /** The host's devices; `null` where it has none to assign. */
   devices: HostDevices | null = null;
 
@@ -73,6 +76,7 @@ export class Kvm {
     this.steps = kvmSteps(costs);
     this.slaveBitmap = slaveBitmap(capabilities, protocol.exposesDeadline);
     this.tscRatio = machine.cpus[0]!.apic.timer.tsc;
+    this.loaded = machine.cpus.map((physical) => new LoadedVcpu(physical));
     const { startup } = machine;
     machine.startup = (cpu) => this.booting.get(cpu.id)?.() ?? startup(cpu);
     if (!capabilities.slaveCpu) return;
@@ -100,6 +104,22 @@ export class Kvm {
     if (index >= 0) this.vms.splice(index, 1);
     this.machine.remapping.destroyDomain(vm.domain);
     this.host.engine.unregister(vm, ...vm.vcpus);
+  }
+
+  /** Brings the times of all vCPUs up to now. */
+  settleTimes(): void {
+    for (const loaded of this.loaded) loaded.settle();
+  }
+
+  /** Times up to now of the vCPU that executes with `registers`; undefined: none does. */
+  timesOf(registers: RegisterFile): Pick<VcpuTimes, "userNs" | "kernelNs" | "otherNs"> | undefined {
+    this.settleTimes();
+    const vcpu = this.vms.flatMap(({ vcpus }) => vcpus).find((each) => each.registers === registers);
+    if (vcpu === undefined) return undefined;
+    const { loadedOn, mode, times: { userNs, kernelNs, otherNs } } = vcpu;
+    if (mode === "outside" || loadedOn === null) return { userNs, kernelNs, otherNs };
+    const openNs = loadedOn.guestTime.openInsideNs(this.physical(loadedOn).layerNs);
+    return { userNs, kernelNs, otherNs: otherNs + openNs };
   }
 
   /** The processor under a CPU of the host. */

@@ -27,6 +27,8 @@ export class StealTime {
   value = 0n;
   /** What the guest's kernel has at the address that it gives; null: it has nothing there. */
   record: StealRecord | null = null;
+  /** All that it has told any record, ns. */
+  toldNs = 0;
   #seenNs = 0;
 
   /** Writes the register. @param thread the vCPU's, where it has one @returns false: reserved bits */
@@ -50,7 +52,9 @@ export class StealTime {
     if (delta === 0 || (this.value & ENABLED) === 0n) return;
     this.#seenNs = thread.runDelayNs;
     const { record } = this;
-    if (record !== null && BigInt(record.address) === (this.value & ~ENABLED)) record.stealNs += delta;
+    if (record === null || BigInt(record.address) !== (this.value & ~ENABLED)) return;
+    record.stealNs += delta;
+    this.toldNs += delta;
   }
 
   /** Off, as after a reset. */

@@ -34,6 +34,7 @@ import { MP_STATES, VcpuEvents } from "./vcpu_events.ts";
 import { StealTime } from "./steal_time.ts";
 import { startTsc, writeTsc } from "./tsc.ts";
 import { hostTscKhz, VcpuState } from "./vcpu_state.ts";
+import { VcpuTimes } from "./vcpu_times.ts";
 import type { Vm } from "./vm.ts";
 
 /** The vector of an NMI. */
@@ -86,6 +87,8 @@ export class Vcpu {
   readonly lapic: KvmLapic;
   /** What it tells the guest of the time that its thread has waited. */
   readonly steal = new StealTime();
+  /** What its kernel can tell of where its time went. */
+  readonly times = new VcpuTimes(this.steal);
   /** INIT, start-up messages and NMIs that wait for it. */
   readonly events: VcpuEvents;
   /** A start-up message has reached it: what lies there is executed; set by whoever knows the memory. */
@@ -166,6 +169,8 @@ export class Vcpu {
    * @param registers what it executes from now on
    */
   restart(registers: RegisterFile): void {
+    this.vm.kvm.settleTimes();
+    this.times.reset();
     this.registers = this.vmcs.guest = registers;
     this.vmcs.entryInterruptionInfo = 0;
     this.vmcs.primary &= ~WINDOWS;
@@ -218,8 +223,9 @@ export class Vcpu {
    * online CPU, can do.
    */
   *loop(cpu: KernelCpu): Activity {
+    const { times } = this;
     const { steps } = this.vm.kvm;
-    const { registers } = cpu;
+    const { registers, guestTime, kernel: { engine } } = cpu;
     const physical = this.vm.kvm.physical(cpu);
     const slave = cpu.state === "slave";
     this.loadedOn = cpu;
@@ -257,14 +263,17 @@ export class Vcpu {
       registers.interruptFlag = false;
       this.mode = "in guest"; // before the requests are looked at: whoever comes later sends a kick
       this.#inject(slave);
-      physical.currentVmcs = this.vmcs;
+      if (physical.currentVmcs !== this.vmcs) this.vm.kvm.loaded[cpu.id]!.load(this);
       // An online CPU's kick waits in its local APIC and exits at once. A slave's is an NMI, which waits for nothing.
       if (slave) {
         cpu.kernel.tlb.serveSlave(cpu);
         yield steps.slaveEntry;
       }
-      if (cpu.kernel.engine.trace !== null) this.tracepoint("kvm_entry", { vcpu: this.name });
+      if (engine.trace !== null) this.tracepoint("kvm_entry", { vcpu: this.name });
+      times.entered(engine.nowNs);
+      guestTime.enter(this.thread!, engine.nowNs, physical.layerNs);
       const reason = yield VM_ENTRY;
+      times.left(engine.nowNs, guestTime.exit(engine.nowNs, physical.layerNs, !slave));
       this.mode = "outside";
       this.exits[reason]!++;
       const vmcs = this.vmcs;
@@ -286,6 +295,7 @@ export class Vcpu {
       if (reason === ExitReason.Hlt) {
         vmcs.skipInstruction();
         this.halted = true;
+        times.halted();
         continue;
       }
       yield exitCost(this, reason);

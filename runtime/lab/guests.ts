@@ -15,6 +15,7 @@ import { Kernel } from "../linux/kernel.ts";
 import type { KernelCpu } from "../linux/kernel_cpu.ts";
 import { Layers } from "../linux/layers.ts";
 import { Serial8250 } from "../linux/drivers/serial_8250.ts";
+import type { CpuTimes } from "../linux/procfs.ts";
 import { thisCpu } from "../linux/this_cpu.ts";
 import { KvmCalls } from "../kvm/calls.ts";
 import type { CallValue } from "../kvm/marshal.ts";
@@ -152,6 +153,7 @@ function makeGuest(lab: Lab, request: GuestRequest): Software {
     pci: values.pci,
     net: values.net,
     subnet: lab.subnet,
+    cpuTimes: (cpu) => guestCpuTimes(lab, cpu),
     effects: lab.software.effects, // behind an assigned function are the host's devices
     commandLine: "root=/dev/vda1 ro console=ttyS0",
     interfaces: INTERFACES[interfaces],
@@ -178,6 +180,13 @@ function makeGuest(lab: Lab, request: GuestRequest): Software {
   });
   kernel.startUp.atBoot(init);
   return software;
+}
+
+/** What a guest's kernel counts for its CPU: the time in which it was away for an exit it has spent in itself. */
+function guestCpuTimes({ kvm }: Lab, { registers }: KernelCpu): CpuTimes {
+  const times = kvm.timesOf(registers);
+  if (times === undefined) return { userNs: 0, systemNs: 0, guestNs: 0 };
+  return { userNs: times.userNs, systemNs: times.kernelNs + times.otherNs, guestNs: 0 };
 }
 
 /** Where in a guest's memory its kernel's per-CPU records of steal time are. */

@@ -29,6 +29,7 @@ import { CpuHotplug } from "../linux/hotplug.ts";
 import { IoApicPins, pinOf } from "../linux/io_apic.ts";
 import { IO_APIC_EDGE, IO_APIC_FASTEOI, type IrqDescriptor, Irqs, pciInterrupts } from "../linux/irq.ts";
 import type { Kernel } from "../linux/kernel.ts";
+import type { KernelCpu } from "../linux/kernel_cpu.ts";
 import { KernelThreads } from "../linux/kthreads.ts";
 import { type BootParameters, parseCommandLine } from "../linux/command_line.ts";
 import { IommuGroups } from "../linux/iommu_groups.ts";
@@ -36,7 +37,7 @@ import type { KernelInterfaces } from "../linux/interfaces.ts";
 import { procInterrupts } from "../linux/proc_interrupts.ts";
 import { PciCore, settle } from "../linux/pci_bus.ts";
 import { type PciCosts, pciSteps } from "../linux/pci_costs.ts";
-import { guestCpuTimes, physicalCpuTimes, procfs } from "../linux/procfs.ts";
+import { type CpuTimes, physicalCpuTimes, procfs } from "../linux/procfs.ts";
 import { debugSched } from "../linux/proc_sys.ts";
 import { debugfs, sysfsRoot } from "../linux/sysfs.ts";
 import { sysfsCpu } from "../linux/sysfs_cpu.ts";
@@ -74,6 +75,8 @@ export interface SoftwareOptions {
   readonly effects?: DeviceEffects;
   /** Its interrupt controllers, where they are not those of the computer. */
   readonly board?: Board;
+  /** Where the time of its CPUs goes, where they are no processors of the machine. */
+  readonly cpuTimes?: (cpu: KernelCpu) => CpuTimes;
   /** `root=…`, as `/proc/cmdline` shows it. */
   readonly commandLine: string;
   /** What the kernel shows to programs. */
@@ -227,8 +230,10 @@ export class Software {
     settle(this.loadDrivers());
   }
 
-  #mount({ identity, commandLine, interfaces, debug = {}, traceEvents = [] }: SoftwareOptions): void {
+  #mount(options: SoftwareOptions): void {
     const { kernel, machine, vfs, irqs, hotplug } = this;
+    const { identity, commandLine, interfaces, debug = {}, traceEvents = [] } = options;
+    const { cpuTimes = physicalCpuTimes(machine) } = options;
     const { root, sys } = procfs(kernel, {
       irqs,
       identity,
@@ -238,7 +243,7 @@ export class Software {
       cpusets: this.cpusets,
       vfs,
       current: () => thisCpu(kernel, machine).current,
-      cpuTimes: this.isGuest ? guestCpuTimes(machine) : physicalCpuTimes(machine),
+      cpuTimes,
     });
     vfs.mount("/proc", root, PROCFS);
     vfs.mount("/proc/sys", sys, SYSCTL);

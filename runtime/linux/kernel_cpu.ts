@@ -11,6 +11,7 @@ import { type ClockRatio, timerDivisor } from "../../hw/lapic_timer.ts";
 import { type InterruptTable, RegisterFile } from "../../hw/register_file.ts";
 import { type ApicWrite, lintWrites, type StealRecord } from "./board.ts";
 import { Background, type BackgroundParameters } from "./background.ts";
+import { GuestTime } from "./guest_time.ts";
 import { HrTimer, HrTimerBase } from "./hrtimer.ts";
 import { idleLoop } from "./idle.ts";
 import { exceptionHandler, type InterruptHandler, interruptHandler, nmiHandler } from "./interrupts.ts";
@@ -81,6 +82,8 @@ export class KernelCpu implements InterruptTable {
   readonly registers: RegisterFile;
   /** Its high-resolution timers. */
   readonly hrtimers = new HrTimerBase();
+  /** What it has executed guests for. */
+  readonly guestTime = new GuestTime();
   /** Its run queue. */
   readonly runQueue: RunQueue;
   /** The task that runs. */

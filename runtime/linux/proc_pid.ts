@@ -43,29 +43,36 @@ export interface ProcPidPorts {
 export function procPid(kernel: Kernel, ports: ProcPidPorts, pid: number): DirectoryNode | undefined {
   const leader = kernel.tasks.get(pid);
   if (leader === undefined) return undefined;
-  const threads = () => [...kernel.tasks.values()].filter(({ tgid }) => tgid === leader.tgid);
+  const threads = () => threadsOf(kernel, leader);
   const tasks: DirectoryNode = {
     kind: "directory",
     mode: 0o555,
     list: () => threads().map((task) => String(task.pid)),
     lookup: (name) => {
       const task = threads().find((each) => String(each.pid) === name);
-      return task && directory(filesOf(kernel, ports, () => task));
+      return task && directory(filesOf(kernel, ports, () => task, () => [task]));
     },
   };
-  return directory(filesOf(kernel, ports, () => leader).set("task", tasks));
+  return directory(filesOf(kernel, ports, () => leader, threads).set("task", tasks));
 }
 
 /** `/proc/self`. */
 export function procSelf(kernel: Kernel, ports: ProcPidPorts): DirectoryNode {
-  return directory(filesOf(kernel, ports, () => ports.current()));
+  const threads = () => threadsOf(kernel, ports.current());
+  return directory(filesOf(kernel, ports, () => ports.current(), threads));
 }
 
 function directory(entries: ReadonlyMap<string, Node>): DirectoryNode {
   return { kind: "directory", mode: 0o555, list: () => entries.keys(), lookup: (name) => entries.get(name) };
 }
 
-function filesOf(kernel: Kernel, ports: ProcPidPorts, taskOf: () => Task): Map<string, Node> {
+/** @param counted whose times `stat` adds up */
+function filesOf(
+  kernel: Kernel,
+  ports: ProcPidPorts,
+  taskOf: () => Task,
+  counted: () => readonly Task[],
+): Map<string, Node> {
   const file = (show: (task: Task) => string): AttributeNode => ({
     kind: "attribute",
     mode: 0o444,
@@ -78,7 +85,7 @@ function filesOf(kernel: Kernel, ports: ProcPidPorts, taskOf: () => Task): Map<s
       store: (text) => void (taskOf().name = text.replace(/\n$/, "").slice(0, NAME_LENGTH)),
     }],
     ["sched", file((task) => schedOf(kernel, task, ports.schedColumn))],
-    ["stat", file((task) => statOf(kernel, task))],
+    ["stat", file((task) => statOf(kernel, task, counted()))],
     ["status", file((task) => statusOf(kernel, task))],
   ]);
   const { cpusets } = ports;
@@ -90,10 +97,13 @@ function commandName({ name }: Task): string {
   return name.slice(0, NAME_LENGTH);
 }
 
+/** The threads of the process of `task`. */
+function threadsOf(kernel: Kernel, { tgid }: Task): Task[] {
+  return [...kernel.tasks.values()].filter((task) => task.tgid === tgid);
+}
+
 function threadCount(kernel: Kernel, task: Task): number {
-  let count = 0;
-  for (const { tgid } of kernel.tasks.values()) if (tgid === task.tgid) count++;
-  return Math.max(count, 1);
+  return Math.max(threadsOf(kernel, task).length, 1);
 }
 
 /** CPU time up to now, ns. */
@@ -128,20 +138,42 @@ function statusOf(kernel: Kernel, task: Task): string {
   ].join("\n");
 }
 
-/** Fields of `stat` by their numbers in `proc(5)`, less one; the others are 0. */
-function statOf(kernel: Kernel, task: Task): string {
+/** Times of a task, ns: of a thread that runs a guest, the guest's is user time and all other is system time. */
+function timesOf(kernel: Kernel, task: Task): { userNs: number; systemNs: number; guestNs: number } {
+  const cpuNs = cpuTimeNs(kernel, task);
+  if (task.kernelThread) return { userNs: 0, systemNs: cpuNs, guestNs: 0 };
+  let guestNs = task.guestNs, elsewhereNs = task.guestElsewhereNs;
+  for (const { guestTime, current } of kernel.cpus) {
+    const openNs = guestTime.openNs(kernel.engine.nowNs, task);
+    guestNs += openNs;
+    if (current !== task) elsewhereNs += openNs;
+  }
+  if (guestNs === 0) return { userNs: cpuNs, systemNs: 0, guestNs };
+  return { userNs: guestNs, systemNs: Math.max(0, cpuNs + elsewhereNs - guestNs), guestNs };
+}
+
+/**
+ * Fields of `stat` by their numbers in `proc(5)`, less one; the others are 0.
+ *
+ * @param counted whose times: the task's alone, or those of all threads of its process
+ */
+function statOf(kernel: Kernel, task: Task, counted: readonly Task[]): string {
+  const times = counted.map((each) => timesOf(kernel, each));
+  const sum = (which: keyof typeof times[0]) => times.reduce((ns, each) => ns + each[which], 0);
   const fields = new Array<number | string>(44).fill(0);
   fields[0] = task.pid;
   fields[1] = `(${commandName(task)})`;
   fields[2] = task.runnable ? "R" : "S";
   fields[8] = task.kernelThread ? KERNEL_THREAD_FLAG : 0;
-  fields[task.kernelThread ? 14 : 13] = Math.floor(cpuTimeNs(kernel, task) / 1e7);
+  fields[13] = Math.floor(sum("userNs") / 1e7);
+  fields[14] = Math.floor(sum("systemNs") / 1e7);
   fields[17] = priorityOf(task) - 100;
   fields[19] = threadCount(kernel, task);
   fields[37] = 17; // SIGCHLD
   fields[38] = task.cpu;
   fields[39] = Math.min(task.rtPriority, PRIORITY_MAX);
   fields[40] = POLICIES[task.policy];
+  fields[42] = Math.floor(sum("guestNs") / 1e7);
   return `${fields.join(" ")}\n`;
 }
 

@@ -8,7 +8,8 @@
  *
  * *Not modelled*: everything else; it is absent.
  *
- * *Deviations*: the idle time of a CPU that was offline meanwhile includes that time.
+ * *Deviations*: the idle time of a CPU that was offline meanwhile includes that time. In `stat` interrupts and softirqs are
+ * system time, as of a kernel without IRQ_TIME_ACCOUNTING whose tick never meets them.
  *
  * ```ts ignore
  * const { root, sys } = procfs(kernel, ports);
@@ -41,7 +42,7 @@ import type { DirectoryNode, Node, Vfs } from "./vfs.ts";
 export interface CpuTimes {
   readonly userNs: number;
   readonly systemNs: number;
-  /** Executing a guest; part of the user time, as in the kernel's accounts. */
+  /** Executing a guest, as KVM's stamps say; part of the user time, as in the kernel's accounts. */
   readonly guestNs: number;
 }
 
@@ -68,32 +69,17 @@ export interface ProcPorts {
 
 /** {@linkcode ProcPorts.cpuTimes} of a kernel that runs on the processors of `machine` themselves. */
 export function physicalCpuTimes(machine: Machine): (cpu: KernelCpu) => CpuTimes {
-  return ({ id }) => {
+  return ({ id, guestTime, kernel }) => {
     const physical = machine.cpus[id]!;
     physical.settleTime();
     const spent = (...layers: Layer[]) => layers.reduce((ns, layer) => ns + physical.layerNs[layer]!, 0);
-    const guestNs = spent(Layers.GuestKernel, Layers.GuestTask);
+    const guestNs = guestTime.bookedNs + guestTime.openNs(kernel.engine.nowNs);
+    const insideNs = guestTime.insideNs + guestTime.openInsideNs(physical.layerNs);
     return {
       userNs: spent(Layers.Qemu, Layers.HostTask) + guestNs,
-      systemNs: spent(Layers.Hardware, Layers.HostKernel, Layers.Kvm),
+      systemNs: spent(Layers.Hardware, Layers.HostKernel, Layers.Kvm) - insideNs,
       guestNs,
     };
-  };
-}
-
-/**
- * {@linkcode ProcPorts.cpuTimes} of a guest that has `machine` to itself, and one CPU: the time that any processor
- * spent in the guest's layers.
- */
-export function guestCpuTimes(machine: Machine): (cpu: KernelCpu) => CpuTimes {
-  return () => {
-    let userNs = 0, systemNs = 0;
-    for (const physical of machine.cpus) {
-      physical.settleTime();
-      userNs += physical.layerNs[Layers.GuestTask]!;
-      systemNs += physical.layerNs[Layers.GuestKernel]!;
-    }
-    return { userNs, systemNs, guestNs: 0 };
   };
 }
 

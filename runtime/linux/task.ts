@@ -45,6 +45,10 @@ export class Task {
   execStartNs = 0;
   /** CPU time used, ns. */
   cpuTimeNs = 0;
+  /** Time in which a CPU has executed its guest, as booked ({@linkcode GuestTime}), ns. */
+  guestNs = 0;
+  /** The part of that on a CPU where it does not run itself, a slave CPU: it is no part of its CPU time, ns. */
+  guestElsewhereNs = 0;
   /** How long it has been waiting for a CPU, runnable, ns (`sched_info.run_delay`). */
   runDelayNs = 0;
   /** Since when it has been waiting; -1: it does not. */
