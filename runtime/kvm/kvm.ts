@@ -102,6 +102,7 @@ export class Kvm {
   forget(vm: Vm): void {
     const index = this.vms.indexOf(vm);
     if (index >= 0) this.vms.splice(index, 1);
+    for (const loaded of this.loaded) loaded.forget(vm);
     this.machine.remapping.destroyDomain(vm.domain);
     this.host.engine.unregister(vm, ...vm.vcpus);
   }

@@ -13,6 +13,7 @@ import type { LogicalCpu } from "../../hw/cpu.ts";
 import { Layers } from "../linux/layers.ts";
 import type { StealTime } from "./steal_time.ts";
 import type { Vcpu } from "./vcpu.ts";
+import type { Vm } from "./vm.ts";
 
 /** Times of one vCPU, ns. */
 export class VcpuTimes {
@@ -77,6 +78,11 @@ export class LoadedVcpu {
     this.settle();
     this.#vcpu = vcpu;
     this.physical.currentVmcs = vcpu.vmcs;
+  }
+
+  /** The machine is gone. */
+  forget(vm: Vm): void {
+    if (this.#vcpu?.vm === vm) this.#vcpu = null;
   }
 
   /** Gives the vCPU what the processor has executed of it up to now. */
