@@ -8,8 +8,6 @@
  *
  * *Not modelled*: DMA, expansion ROMs, function-level reset, I/O BARs: the ports stay where they are.
  *
- * *Deviations*: the line is wired to an input of the I/O APIC of its own, not to INTA#.
- *
  * @module
  */
 
@@ -24,7 +22,7 @@ export interface DevicePort {
   readonly nowNs: number;
   /** Sends the message of MSI-X entry `entry`; where software has masked it, it is pending. Not while something is read. */
   message(entry: number): void;
-  /** Asserts the interrupt line, or no longer. */
+  /** Asserts INTA#, or no longer; software may forbid that (Interrupt Disable). */
   line(asserted: boolean): void;
   /** {@linkcode DeviceRegisters.woken} is called at `timeNs` with that number; a later call for it moves it. Not while something is read. */
   wakeAt(timeNs: number, number?: number): void;
@@ -68,7 +66,7 @@ export interface DeviceModel {
   readonly ports?: { readonly first: number; readonly count: number };
   /** Entries of its MSI-X table; without one where absent. */
   readonly messages?: number;
-  /** The input of the I/O APIC that its line leads to. */
+  /** The input of the I/O APIC that its INTA# leads to, alone or with others; without a pin where absent. */
   readonly line?: number;
   /** Software has a driver of its name, which opens the device and takes its messages; without one where absent. */
   readonly driver?: boolean;
@@ -85,8 +83,6 @@ export interface DeviceWiring {
   nowNs(): number;
   /** I/O ports by address. */
   readonly ports: Map<number, { read(): number; write(value: number): void }>;
-  /** Input `pin` of the I/O APIC is asserted, or not any more. */
-  setLine(pin: number, asserted: boolean): void;
   /** Carries out what an access to a port leads to. */
   apply(effects: readonly PciEffect[]): void;
 }
@@ -115,6 +111,7 @@ export class CustomFunction extends PciFunction implements PciEndpoint {
       subsystemVendorId: device.vendorId,
       subsystemId: 0,
       headerType: 0,
+      ...(device.line === undefined ? {} : { interruptPin: 1, interruptLine: device.line }),
       bars: [
         { ...memory, prefetchable: false },
         ...(messages > 0
@@ -143,7 +140,7 @@ export class CustomFunction extends PciFunction implements PciEndpoint {
       message: (entry) => send(this.busMaster ? this.msiX?.table.signal(entry) : undefined),
       line: (asserted) => {
         if (device.line === undefined) throw new Error(`Device ${device.name} has no interrupt line`);
-        wiring.setLine(device.line, asserted);
+        this.setInterrupt(asserted);
       },
       wakeAt: (timeNs, number = 0) => send(this.wakeAt(number, timeNs)[0]),
     });

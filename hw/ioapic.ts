@@ -27,6 +27,8 @@ export const IOAPIC_BASE = 0xfec0_0000;
 export const IOREGSEL = 0x00;
 /** Offset of the data register. */
 export const IOWIN = 0x10;
+/** Offset of the EOI register, which chips from version 0x20 on have. */
+export const IOEOI = 0x40;
 
 const ID_INDEX = 0x00;
 const VERSION_INDEX = 0x01;
@@ -34,6 +36,8 @@ const ARBITRATION_INDEX = 0x02;
 const TABLE_INDEX = 0x10;
 /** Implementation version of an 82093AA. */
 const VERSION = 0x11;
+/** Implementation version of the chips in Intel's hubs, which have an EOI register. */
+export const VERSION_WITH_EOI = 0x20;
 
 // An entry has 64 bits: two tables, the halves as software accesses them.
 const ENTRY_LOW = register("Redirection Table (low)", TABLE_INDEX, 0x0001_0000, 32, [
@@ -95,8 +99,11 @@ export class IoApic {
   readonly #high = new Uint32Array(IOAPIC_PINS);
   readonly #writableHigh: number;
 
-  /** @param reservedKept whether bits 55:32 of an entry keep what is written: emulations, and chips that remapping needs it of */
-  constructor(readonly reservedKept = false) {
+  /**
+   * @param reservedKept whether bits 55:32 of an entry keep what is written: emulations, and chips that remapping needs it of
+   * @param version what the version register reads
+   */
+  constructor(readonly reservedKept = false, readonly version: number = VERSION) {
     this.#writableHigh = reservedKept ? 0xffff_ffff : ENTRY_HIGH.writableMask;
     this.reset();
   }
@@ -174,7 +181,7 @@ export class IoApic {
     if ((this.#low[pin]! & LEVEL) !== 0) this.#low[pin]! |= REMOTE_IRR;
   }
 
-  /** Lines whose entry has `vector`, ascending: an EOI broadcast of it means them. */
+  /** Lines whose entry has `vector`, ascending: an EOI broadcast of it means them, and so does the EOI register. */
   pinsOf(vector: number): number[] {
     const pins: number[] = [];
     for (let pin = 0; pin < IOAPIC_PINS; pin++) if ((this.#low[pin]! & 0xff) === vector) pins.push(pin);
@@ -198,7 +205,7 @@ export class IoApic {
       case ARBITRATION_INDEX:
         return this.id << 24;
       case VERSION_INDEX:
-        return ((IOAPIC_PINS - 1) << 16) | VERSION;
+        return ((IOAPIC_PINS - 1) << 16) | this.version;
       default: {
         const pin = (this.select - TABLE_INDEX) >>> 1;
         if (pin >= IOAPIC_PINS) return 0xffff_ffff;

@@ -2,12 +2,26 @@
  * The I/O APIC of a computer: its registers in memory, its lines, its messages on their way, through the remapping unit.
  *
  * *Document*: Intel Virtualization Technology for Directed I/O, Architecture Specification, "Programming I/OxAPIC for
- * Remapping": bit 48 of an entry is its format, bits 63:49 and 11 are the handle.
+ * Remapping": bit 48 of an entry is its format, bits 63:49 and 11 are the handle. Intel 7 Series PCH datasheet, "I/O APIC
+ * Registers": version 20h, EOI register.
+ *
+ * With remapping the vector of a local APIC's EOI broadcast is that of the remapping entry, which the chip does not know:
+ * software ends a level by the EOI register, with what it has written into the entry's own vector field.
  *
  * @module
  */
 
-import { IoApic, IOAPIC_BASE, type IoApicMessage, IOREGSEL, IOWIN, type LineResult } from "./ioapic.ts";
+import {
+  IoApic,
+  IOAPIC_BASE,
+  IOAPIC_PINS,
+  type IoApicMessage,
+  IOEOI,
+  IOREGSEL,
+  IOWIN,
+  type LineResult,
+  VERSION_WITH_EOI,
+} from "./ioapic.ts";
 import { DeliveryMode } from "./lapic_registers.ts";
 import { encodeRemappable } from "./msi.ts";
 import type { StateHash } from "./sim/state_hash.ts";
@@ -42,7 +56,9 @@ const MODES = {
 /** The I/O APIC and its wiring. */
 export class MachineIoApic {
   /** The chip. */
-  readonly chip = new IoApic(true);
+  readonly chip = new IoApic(true, VERSION_WITH_EOI);
+  /** How many of the wires that lead to a pin are asserted. */
+  readonly #asserted = new Uint8Array(IOAPIC_PINS);
 
   /** Wires it: its registers are memory from now on. */
   constructor(readonly wiring: IoApicWiring) {
@@ -52,15 +68,31 @@ export class MachineIoApic {
         write: (value) => this.#write(offset, value),
       });
     }
+    wiring.ports.set(IOAPIC_BASE + IOEOI, {
+      read: () => 0,
+      write: (value) => this.endOfInterrupt(value & 0xff),
+    });
   }
 
-  /** Line `pin` is asserted, or not any more. */
+  /** Line `pin` is asserted, or not any more: one that a single device drives. */
   setLine(pin: number, asserted: boolean): void {
     if (asserted) this.#carry(this.chip.assert(pin));
     else this.chip.deassert(pin);
   }
 
-  /** A local APIC broadcasts the end of level-triggered `vector`. */
+  /** A device's wire to line `pin`, which is asserted as long as one of its wires is. */
+  wire(pin: number): (asserted: boolean) => void {
+    let high = false;
+    return (asserted) => {
+      if (asserted === high) return;
+      high = asserted;
+      const others = this.#asserted[pin]! - (asserted ? 0 : 1);
+      this.#asserted[pin] = others + (asserted ? 1 : 0);
+      if (others === 0) this.setLine(pin, asserted);
+    };
+  }
+
+  /** A local APIC broadcasts the end of level-triggered `vector`, or software writes it into the EOI register. */
   endOfInterrupt(vector: number): void {
     for (const pin of this.chip.pinsOf(vector)) {
       if (this.chip.endOfInterrupt(pin)) this.#carry(this.chip.service(pin));

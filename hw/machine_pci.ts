@@ -7,6 +7,7 @@
 import { Nic82599, type Nic82599Record } from "./nic_82599.ts";
 import type { NicTimes } from "./nic_82599_switch.ts";
 import { INTEL } from "./nic_82599_function.ts";
+import type { MachineIoApic } from "./machine_ioapic.ts";
 import { PciBus, placeOf, RootPort } from "./pci.ts";
 
 /** Root ports and cards of one computer. */
@@ -87,4 +88,12 @@ export function buildPciBus(topology: PciTopology, times?: NicTimes): { bus: Pci
   const nics = topology.nics.map((record) => new Nic82599(record, times));
   for (const nic of nics) bus.plug(nic);
   return { bus, nics };
+}
+
+/** Wires INTx of the functions on `bus` to the inputs that firmware has found for them; several may share one. */
+export function wireInterrupts(bus: PciBus, ioApic: MachineIoApic): void {
+  for (const each of bus.functions()) {
+    const { interruptPin = 0, interruptLine = 0 } = each.spec;
+    if (interruptPin !== 0) each.interruptWire = ioApic.wire(interruptLine);
+  }
 }

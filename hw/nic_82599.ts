@@ -7,16 +7,18 @@
  *
  * *Modelled*: configuration space of both functions, the virtual functions that appear with VF Enable; EICR, EICS,
  * EIMS, EIMC, EIAC, EIAM and their extensions, GPIE, EITR, IVAR and the virtual functions' VT forms of them; MSI-X
- * with 64 vectors (physical) and 3 (virtual); throttling; device reset.
+ * with 64 vectors (physical) and 3 (virtual); INTA# of the physical function while its MSI-X is off; throttling; device
+ * reset.
  *
- * *Not modelled*: contents of packets, queues beyond the first, mailbox contents, link; INTx and MSI signalling; the
- * low-latency and TCP-timer interrupts; throttling of the causes in EICR bits 31:16; the counter field of EITR (a write
+ * *Not modelled*: contents of packets, queues beyond the first, mailbox contents, link; MSI signalling; the low-latency and TCP-timer interrupts; throttling of the causes in EICR bits 31:16; the counter field of EITR (a write
  * without CNT_WDIS lets the next interrupt go at once). Other registers read 0; a write to one says so.
  *
  * Interrupts, of queue q to a message:
  *
  *     queue q --IVAR--> vector v --EICR & EIMS--> EITR[v] elapsed? --MSI-X masks--> message
  *                          EIAC clears, EIAM disables on the way out
+ *                                                                  --MSI-X off----> INTA#, until EICR has been read
+ *                                                                                   (then EIAM disables)
  *
  * @module
  */
@@ -50,7 +52,8 @@ import {
   type PciEffect,
   SriovCapability,
 } from "./pci_configuration.ts";
-import { field, register, reserved, u32 } from "./registers.ts";
+import { GPIE, Pf, throttleVector } from "./nic_82599_registers.ts";
+import { u32 } from "./registers.ts";
 import type { StateHash } from "./sim/state_hash.ts";
 
 export { Nic82599Vf } from "./nic_82599_vf.ts";
@@ -93,41 +96,6 @@ const UNTIMED: NicTimes = { transmit: 0, receive: 0, switchFrame: 1, wireFrame: 
 const PF_BAR0_SIZE = 0x8_0000;
 const MSIX_BAR_SIZE = 0x4000;
 const VF_BAR_SIZE = 0x4000;
-
-/** Registers of the physical function, byte offsets in BAR 0. */
-const Pf = {
-  ctrl: 0x0_0000,
-  status: 0x0_0008,
-  eicr: 0x0_0800,
-  eics: 0x0_0808,
-  eiac: 0x0_0810,
-  eitrLow: 0x0_0820,
-  eims: 0x0_0880,
-  eimc: 0x0_0888,
-  eiam: 0x0_0890,
-  gpie: 0x0_0898,
-  ivar: 0x0_0900,
-  ivarMisc: 0x0_0a00,
-  eicsEx: 0x0_0a90,
-  eimsEx: 0x0_0aa0,
-  eimcEx: 0x0_0ab0,
-  eiamEx: 0x0_0ad0,
-  eitrHigh: 0x1_2300,
-} as const;
-
-const GPIE = register("GPIE", Pf.gpie, 0, 32, [
-  field("sdpEnable", 4, "unmodelled"),
-  field("multipleMsiX", 1),
-  field("otherClearDisable", 1),
-  field("immediate", 1),
-  reserved(4),
-  field("rscDelay", 3, "unmodelled"),
-  field("virtualizationMode", 2, "unmodelled"),
-  field("lowLatencyInterval", 4, "unmodelled"),
-  reserved(10),
-  field("autoMask", 1),
-  field("pendingBitSupport", 1),
-]);
 
 const AUTO_MASK = GPIE.field("autoMask").mask;
 const MULTIPLE_MSIX = GPIE.field("multipleMsiX").mask;
@@ -226,7 +194,20 @@ export class Nic82599 extends Nic82599Function {
       routingId(bdf),
       () => this.#resetVfs(),
     );
-    this.interrupts = new VectorInterrupts(this, PF_VECTORS, () => this.autoMaskEnabled);
+    this.interrupts = new VectorInterrupts(
+      this,
+      PF_VECTORS,
+      () => this.autoMaskEnabled,
+      () => this.#lineChanged(),
+    );
+    // Behind the capability's own register: with MSI-X the line is not used.
+    configuration.addLive(0x72, 16, {
+      read: () => this.msiX!.table.readControl(),
+      write: () => {
+        this.#lineChanged();
+        return NO_EFFECTS;
+      },
+    });
     this.switch = new Nic82599Switch(times, (mac) => this.#functionOf(mac));
   }
 
@@ -312,6 +293,7 @@ export class Nic82599 extends Nic82599Function {
         const cleared = GPIE.get(this.#gpie, "otherClearDisable") === 1 ? 0x3fff_0000 : 0xffff_ffff;
         this.#otherCauses &= ~cleared;
         interrupts.clear(0, cleared & 0xffff);
+        this.#maskAfterAccess();
         return causes;
       }
       case Pf.eics:
@@ -360,6 +342,7 @@ export class Nic82599 extends Nic82599Function {
       case Pf.eicr:
         this.#otherCauses &= ~value;
         interrupts.clear(0, value & 0xffff);
+        this.#maskAfterAccess();
         return NO_EFFECTS;
       case Pf.eics:
         this.#otherCauses |= others;
@@ -372,7 +355,7 @@ export class Nic82599 extends Nic82599Function {
         ];
       case Pf.eimc:
         this.#otherEnabled &= ~value;
-        interrupts.disable(0, value & 0xffff);
+        interrupts.disable(0, value & 0xffff); // the line is looked at there
         return NO_EFFECTS;
       case Pf.eiac:
         interrupts.setAutoClear(0, value & 0xffff);
@@ -424,7 +407,22 @@ export class Nic82599 extends Nic82599Function {
     return u32(this.interrupts.causes(0) & 0xffff | other | (other === 0 ? 0 : 1 << 31));
   }
 
+  /** EIAM without EIAME: an access to EICR disables causes, for whoever tells by line or MSI. */
+  #maskAfterAccess(): void {
+    if (!this.autoMaskEnabled) this.interrupts.disable(0, this.interrupts.autoMask(0));
+  }
+
+  /** INTA# says that a cause is set and enabled, queue's or other, as long as MSI-X is off. */
+  #lineChanged(): void {
+    const others = (this.#otherCauses & this.#otherEnabled) !== 0;
+    this.setInterrupt(!this.msiX!.table.enabled && (others || this.interrupts.line));
+  }
+
   #signalOther(causes: number, _nowNs: number): readonly PciEffect[] {
+    if (!this.msiX!.table.enabled) {
+      this.#lineChanged();
+      return NO_EFFECTS;
+    }
     // Bits 1 of IVAR_MISC (the second byte) route the causes that are not the TCP timer.
     const vector = allocated(this.#ivarMisc[1]!);
     if ((causes & this.#otherEnabled) === 0 || vector === undefined || !this.busMaster) return NO_EFFECTS;
@@ -440,6 +438,7 @@ export class Nic82599 extends Nic82599Function {
     this.#gpie = GPIE.reset;
     this.#otherCauses = 0;
     this.#otherEnabled = 0;
+    this.#lineChanged();
   }
 
   /** Virtual functions come up as after power-up. */
@@ -466,15 +465,6 @@ export class Nic82599 extends Nic82599Function {
       })),
     });
   }
-}
-
-/** EITR of vectors 0 to 23 and 24 to 63 lie apart. */
-function throttleVector(offset: number): number | undefined {
-  if (offset >= Pf.eitrLow && offset < Pf.eitrLow + 4 * 24) return (offset - Pf.eitrLow) >>> 2;
-  if (offset >= Pf.eitrHigh && offset < Pf.eitrHigh + 4 * (PF_VECTORS - 24)) {
-    return 24 + ((offset - Pf.eitrHigh) >>> 2);
-  }
-  return undefined;
 }
 
 function vfPlace(physical: Bdf, record: Nic82599Record, index: number): Bdf {

@@ -8,6 +8,9 @@
  * and the interval in EITR has passed since the last one. Enabling a cause that is set counts as an event: software
  * that enables after its last poll does not miss what came in between.
  *
+ * A function with an interrupt pin and MSI-X switched off tells by its line: that is asserted while a cause that has been
+ * told of is set and enabled, and a message's auto-clear and auto-mask do not apply.
+ *
  * @module
  */
 
@@ -37,12 +40,15 @@ export class VectorInterrupts {
   declare readonly owner: PciFunction;
   declare readonly vectors: number;
   declare readonly autoMaskEnabled: () => boolean;
+  declare readonly lineChanged: (() => void) | null;
   readonly #cause = new Uint32Array(2);
   readonly #enabled = new Uint32Array(2);
   readonly #autoClear = new Uint32Array(2);
   readonly #autoMask = new Uint32Array(2);
   /** An event has happened of which no message has told. */
   readonly #untold = new Uint32Array(2);
+  /** Causes of which the line tells, unless they are cleared or disabled meanwhile. */
+  readonly #told = new Uint32Array(2);
   /** EITR as written. */
   readonly #throttle: Uint32Array;
   /** When the next message of a vector may leave, ns. */
@@ -60,11 +66,18 @@ export class VectorInterrupts {
    * @param owner whose MSI-X table the vectors index
    * @param vectors how many
    * @param autoMaskEnabled whether auto-masking applies now
+   * @param lineChanged {@linkcode line} may have changed; null: the function has no interrupt pin
    */
-  constructor(owner: PciFunction, vectors: number, autoMaskEnabled: () => boolean) {
+  constructor(
+    owner: PciFunction,
+    vectors: number,
+    autoMaskEnabled: () => boolean,
+    lineChanged: (() => void) | null = null,
+  ) {
     this.owner = owner;
     this.vectors = vectors;
     this.autoMaskEnabled = autoMaskEnabled;
+    this.lineChanged = lineChanged;
     this.#throttle = new Uint32Array(vectors);
     this.#notBeforeNs = new Float64Array(vectors);
     this.#toldNs = new Float64Array(vectors).fill(-1);
@@ -77,9 +90,19 @@ export class VectorInterrupts {
     ) {
       bits.fill(0);
     }
+    this.#told.fill(0);
     this.#throttle.fill(0);
     this.#notBeforeNs.fill(0);
     this.#toldNs.fill(-1);
+    this.lineChanged?.();
+  }
+
+  /** Whether the line says that there is something, with MSI-X off. */
+  get line(): boolean {
+    for (let bank = 0; bank < 2; bank++) {
+      if ((this.#told[bank]! & this.#cause[bank]! & this.#enabled[bank]!) !== 0) return true;
+    }
+    return false;
   }
 
   /** Whether an event on a vector could lead to a message: its cause is enabled, and no alarm is under way. */
@@ -133,6 +156,8 @@ export class VectorInterrupts {
   clear(bank: number, bits: number): void {
     this.#cause[bank]! &= ~bits;
     this.#untold[bank]! &= ~bits;
+    this.#told[bank]! &= ~bits;
+    this.lineChanged?.();
   }
 
   /** Enabled causes of a bank. */
@@ -157,6 +182,8 @@ export class VectorInterrupts {
   /** Disables causes. */
   disable(bank: number, bits: number): void {
     this.#enabled[bank]! &= ~bits;
+    this.#told[bank]! &= ~bits;
+    this.lineChanged?.();
   }
 
   /** Causes that a message clears. */
@@ -201,6 +228,7 @@ export class VectorInterrupts {
       this.#untold,
     );
     hash.words(this.#waiting).words(this.#throttle);
+    if (this.lineChanged !== null) hash.words(this.#told);
     for (const time of this.#notBeforeNs) hash.number(time);
     for (const time of this.#toldNs) hash.number(time);
   }
@@ -210,7 +238,8 @@ export class VectorInterrupts {
     const bit = 1 << (vector & 31);
     if ((this.#untold[bank]! & this.#cause[bank]! & this.#enabled[bank]! & bit) === 0) return NO_EFFECTS;
     const table = this.owner.msiX!.table;
-    if (!table.enabled || !this.owner.busMaster) return NO_EFFECTS;
+    const byLine = !table.enabled && this.lineChanged !== null;
+    if (!byLine && (!table.enabled || !this.owner.busMaster)) return NO_EFFECTS;
     const notBeforeNs = this.#notBeforeNs[vector]!;
     if (nowNs < notBeforeNs) {
       if ((this.#waiting[bank]! & bit) !== 0) return NO_EFFECTS;
@@ -218,10 +247,15 @@ export class VectorInterrupts {
       return this.owner.wakeAt(vector, notBeforeNs);
     }
     this.#untold[bank]! &= ~bit;
-    this.#cause[bank]! &= ~(bit & this.#autoClear[bank]!);
-    if (this.autoMaskEnabled()) this.#enabled[bank]! &= ~(bit & this.#autoMask[bank]!);
     this.#notBeforeNs[vector] = nowNs + this.intervalNs(vector);
     this.#toldNs[vector] = nowNs;
+    if (byLine) {
+      this.#told[bank]! |= bit;
+      this.lineChanged!();
+      return NO_EFFECTS;
+    }
+    this.#cause[bank]! &= ~(bit & this.#autoClear[bank]!);
+    if (this.autoMaskEnabled()) this.#enabled[bank]! &= ~(bit & this.#autoMask[bank]!);
     // A masked entry holds the message in its pending bit: for this function it has left.
     const message = table.signal(vector);
     if (message === undefined) return NO_EFFECTS;

@@ -5,10 +5,13 @@
  * 1.2, "Bus numbers"; PCI Express Base Specification 2.1.
  *
  * *Modelled*: type 0 and type 1 headers, base address registers with the sizing protocol, Memory Space and Bus Master
- * Enable, routing of configuration accesses by bus number, decoding of memory accesses.
+ * Enable, routing of configuration accesses by bus number, decoding of memory accesses, INTx with Interrupt Status and
+ * Interrupt Disable.
  *
- * *Not modelled*: I/O space accesses, expansion ROMs, INTx wires, bridge windows (a memory access reaches the function
- * that claims the address), hot plug.
+ * *Not modelled*: I/O space accesses, expansion ROMs, bridge windows (a memory access reaches the function that claims the
+ * address), hot plug.
+ *
+ * *Deviations*: INTx is a wire to the interrupt controller, as on PCI, where PCI Express has a pair of messages for it.
  *
  * @module
  */
@@ -132,6 +135,7 @@ const COMMAND = register("Command", 0x04, 0, 16, [
   reserved(5),
 ]);
 const BUS_MASTER = COMMAND.field("busMaster").mask;
+const INTERRUPT_DISABLE = COMMAND.field("interruptDisable").mask;
 const STATUS = register("Status", 0x06, 0x0010, 16, [
   reserved(3),
   field("interruptStatus", 1, "ro"),
@@ -145,6 +149,7 @@ const STATUS = register("Status", 0x06, 0x0010, 16, [
   field("signaledSystemError", 1, "rw1c"),
   field("detectedParityError", 1, "rw1c"),
 ]);
+const INTERRUPT_STATUS = STATUS.field("interruptStatus").mask;
 const INTERRUPT_LINE = register("Interrupt Line", 0x3c, 0, 8, [field("line", 8)]);
 
 function constant(name: string, offset: number, value: number, width: 8 | 16 | 32): Register<"value"> {
@@ -176,6 +181,8 @@ export class PciFunction {
   readonly configuration = new ConfigurationSpace();
   /** The MSI-X capability, if the function has one. */
   msiX: MsiXCapability | undefined;
+  /** Where INTx# leads; null: nowhere. */
+  interruptWire: ((asserted: boolean) => void) | null = null;
   readonly #wakes: { kind: "alarm"; function: number; source: number; atNs: number }[][] = [];
 
   /** Makes the function with the header that its specification describes. */
@@ -186,7 +193,7 @@ export class PciFunction {
     const all = spec.virtual ? 0xffff : 0;
     configuration.add(constant("Vendor ID", 0x00, spec.vendorId | all, 16));
     configuration.add(constant("Device ID", 0x02, spec.deviceId | all, 16));
-    configuration.add(COMMAND);
+    configuration.add(COMMAND, 0, () => this.#driveInterrupt());
     configuration.add(STATUS);
     configuration.add(
       constant("Revision ID and Class Code", 0x08, u32(spec.classCode << 8 | spec.revision), 32),
@@ -220,6 +227,23 @@ export class PciFunction {
   reset(): void {
     this.configuration.reset();
     this.msiX?.table.reset();
+    this.#driveInterrupt();
+  }
+
+  /** The device wants to interrupt by its line, or no more: Interrupt Status says so, and INTx# unless software forbids it. */
+  protected setInterrupt(asserted: boolean): void {
+    const before = this.configuration.word(STATUS.offset);
+    const status = asserted ? before | INTERRUPT_STATUS : before & ~INTERRUPT_STATUS;
+    if (status === before) return;
+    this.configuration.set(STATUS, status);
+    this.#driveInterrupt();
+  }
+
+  #driveInterrupt(): readonly PciEffect[] {
+    const { configuration } = this;
+    const wanted = (configuration.word(STATUS.offset) & INTERRUPT_STATUS) !== 0;
+    this.interruptWire?.(wanted && (configuration.word(COMMAND.offset) & INTERRUPT_DISABLE) === 0);
+    return NO_EFFECTS;
   }
 
   /** Reads 32 bits of memory behind `bar`, `offset` bytes from its base. Some registers change when they are read. */

@@ -3,7 +3,7 @@
  *
  * Expected: Intel VT-d specification, "Programming I/OxAPIC for Remapping" (bit 48: remappable format; bits 63:49 and 11: the
  * handle), "Fault Reason Encodings" (25h: a message in compatibility format is blocked); Linux 3.5 `io_apic.c`: names with
- * `IR-`, ISA line n at vector 0x30 + n.
+ * `IR-`, ISA line n at vector 0x30 + n; `intel_irq_remapping.c`: the vector field of an entry has the pin's number.
  */
 import { assertEquals } from "@std/assert";
 import { Engine } from "../hw/sim/engine.ts";
@@ -19,7 +19,7 @@ const MASKED = 0x1_0000;
 Deno.test("the host's keyboard line: an entry in remappable format, whose handle leads to vector and CPU", () => {
   const rig = new SessionRig({ system: "kvm" });
   const { ioApic, remapping } = rig.lab.machine;
-  assertEquals(ioApic.chip.entry(1), { low: 0x31, high: 0x1_0000 }, "vector 0x31, format bit 48, handle 0");
+  assertEquals(ioApic.chip.entry(1), { low: 1, high: 0x1_0000 }, "pin 1, format bit 48, handle 0");
   const [low, destination] = remapping.entry(0)!;
   assertEquals([(low >>> 16) & 0xff, destination], [0x31, 0]);
   const others = Array.from({ length: 24 }, (_, pin) => ioApic.chip.entry(pin).low).filter((_, pin) =>

@@ -88,6 +88,8 @@ function boot(
       },
       handle: () => {},
       free: (irq) => void irqs.delete(irq),
+      requestLine: () => EBUSY,
+      freeLine: () => {},
     },
   };
   const core = new PciCore(bus, ports, pciSteps(COSTS, 1), PCI_QUIRKS[version]);

@@ -32,7 +32,6 @@ export function plugDevices(
     const plugged = new CustomFunction(device, MEMORY_BASE + i * SPACING, {
       nowNs: () => engine.nowNs,
       ports: machine.ports,
-      setLine: (pin, asserted) => machine.ioApic.setLine(pin, asserted),
       apply: (effects) => apply(effects),
     });
     bus.plug(plugged);

@@ -6,6 +6,7 @@
 
 import { Engine } from "../../hw/sim/engine.ts";
 import { Machine } from "../../hw/machine.ts";
+import { wireInterrupts } from "../../hw/machine_pci.ts";
 import { KERNELS } from "../guest/kernels.ts";
 import { KvmCalls } from "../kvm/calls.ts";
 import { kvmDebugfs } from "../kvm/debugfs.ts";
@@ -208,6 +209,7 @@ export class Lab {
     this.engine.register("nic", nic);
     this.machine.busMasters.push(nic);
     plugDevices(devices, this.machine, bus, (effects) => this.software.effects.apply(effects));
+    wireInterrupts(bus, this.machine.ioApic);
     this.subnet = labSubnet(nic, system.vm0 === "host");
     this.software = new Software(this.host, this.machine, bus, {
       slaveAffinity: capabilities.slaveCpu,

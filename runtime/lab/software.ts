@@ -175,6 +175,7 @@ export class Software {
       {
         log: (text) => kernel.log(text),
         interrupts: pciInterrupts(this.irqs),
+        noMessages: boot.noMessages,
         apply: (effects) => this.effects.apply(effects),
         nowNs: () => kernel.engine.nowNs, // a device's time: a guest's own may have stood still
         onlineCpuCount: () => kernel.cpus.filter(({ state }) => state === "online").length,

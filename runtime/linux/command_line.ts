@@ -4,7 +4,8 @@
  * *Document*: Linux 3.5 and 6.18 `Documentation/kernel-parameters.txt`, `kernel/sched/core.c` (`isolated_cpu_setup`),
  * `kernel/irq/irqdesc.c` (`irq_affinity_setup`), `drivers/iommu/intel/iommu.c` (`intel_iommu_setup`).
  *
- * *Modelled*: `isolcpus`, `irqaffinity`, `intel_iommu=on|off`, `pci-stub.ids`, `vfio-pci.ids`, `ixgbe.max_vfs`.
+ * *Modelled*: `isolcpus`, `irqaffinity`, `intel_iommu=on|off`, `pci-stub.ids`, `vfio-pci.ids`, `ixgbe.max_vfs`,
+ * `pci=nomsi`.
  *
  * *Not modelled*: parameters that would change what the model does and are not in this list: they are refused by name.
  * What a kernel only shows or hands to init (`root`, `console`, `quiet`, …) is taken.
@@ -30,6 +31,8 @@ export interface BootParameters {
   readonly vfioIds: string;
   /** `ixgbe.max_vfs`; undefined where absent. */
   readonly maxVfs: number | undefined;
+  /** PCI devices interrupt by their lines: `pci=nomsi`. */
+  readonly noMessages: boolean;
 }
 
 /** Parameters that a kernel shows and that change nothing in the model. */
@@ -71,6 +74,7 @@ export const MODELLED_PARAMETERS: readonly string[] = [
   "pci-stub.ids",
   "vfio-pci.ids",
   "ixgbe.max_vfs",
+  "pci",
 ];
 
 /** Words of `isolcpus=` in front of the list, since Linux 4.15. */
@@ -102,7 +106,7 @@ function cpuList(name: string, text: string, cpus: number): CpuMask | string {
  */
 export function parseCommandLine(text: string, cpus: number): BootParameters | string {
   let isolated = 0, irqAffinity = 0, iommu = false, stubIds = "", vfioIds = "";
-  let maxVfs: number | undefined;
+  let maxVfs: number | undefined, noMessages = false;
   for (const word of text.split(/\s+/).filter((word) => word !== "")) {
     const at = word.indexOf("=");
     const name = at < 0 ? word : word.slice(0, at), value = at < 0 ? "" : word.slice(at + 1);
@@ -136,10 +140,16 @@ export function parseCommandLine(text: string, cpus: number): BootParameters | s
         if (!/^\d+$/.test(value) || Number(value) > 63) return `${word}: expected a number from 0 to 63`;
         maxVfs = Number(value);
         break;
+      case "pci":
+        for (const flag of value.split(",")) {
+          if (flag !== "nomsi") return `${word}: not modelled: of pci= the model has nomsi`;
+        }
+        noMessages = true;
+        break;
       default:
         if (Object.hasOwn(REFUSED, name)) return `${word}: not modelled: ${REFUSED[name]}`;
         if (!WITHOUT_EFFECT.has(name)) return `${word}: the model does not know this parameter`;
     }
   }
-  return { isolated, irqAffinity, iommu, stubIds, vfioIds, maxVfs };
+  return { isolated, irqAffinity, iommu, stubIds, vfioIds, maxVfs, noMessages };
 }

@@ -318,6 +318,7 @@ class DeviceInterrupt extends InterruptHandler {
 
   /** ack_apic_level() */
   protected override ended(): void {
+    this.#action?.ended?.();
     if (this.#action?.movePending) this.#action.move?.();
   }
 

@@ -5,9 +5,9 @@
  * and 13 of the series for slave CPUs.
  *
  * *Modelled*: allocation of numbers and vectors, one destination CPU per interrupt, affinity, the move away from a CPU
- * that goes offline with its retriggered requests.
+ * that goes offline with its retriggered requests, lines that devices share (`irq_lines.ts`).
  *
- * *Not modelled*: shared lines, managed affinity, interrupt threads, polarity and masks of IO-APIC pins.
+ * *Not modelled*: managed affinity, polarity of IO-APIC pins.
  *
  * With interrupt remapping a device's message names an entry of the remapping table, and never changes; the entry carries
  * vector and destination (`intel_irq_remapping.c`, then `intr_remapping.c`).
@@ -26,6 +26,7 @@ import { encodeMsi, encodeRemappable } from "../../hw/msi.ts";
 import { firstCpu } from "./cpu_mask.ts";
 import { EBUSY, EINVAL, EIO, ENOSPC, Errno } from "./errno.ts";
 import type { IoApicPins } from "./io_apic.ts";
+import { IrqLine, type LineAction } from "./irq_lines.ts";
 import type { Kernel } from "./kernel.ts";
 import type { IrqAction, KernelCpu, TopHalf } from "./kernel_cpu.ts";
 import type { InterruptPort } from "./pci_device.ts";
@@ -96,11 +97,13 @@ export class IrqDescriptor implements IrqAction {
   pendingMove: (() => void) | null = null;
   /** Runs in place of `action`, where one step is all. */
   topHalf: TopHalf | null = null;
+  /** Ends its level at the chip, where an EOI broadcast does not; null: that does, or there is no level. */
+  endLevel: (() => void) | null = null;
 
   /** Made by {@linkcode Irqs.request}. */
   constructor(
     readonly irq: number,
-    readonly name: string,
+    public name: string,
     readonly chip: IrqChip,
     readonly program: ((message: IrqMessage) => void) | null,
     /** Runs when it comes; whoever serves the interrupt may replace it. */
@@ -122,6 +125,11 @@ export class IrqDescriptor implements IrqAction {
   /** @inheritdoc */
   move(): void {
     this.pendingMove?.();
+  }
+
+  /** @inheritdoc */
+  ended(): void {
+    this.endLevel?.();
   }
 
   /** @inheritdoc */
@@ -168,6 +176,8 @@ export class Irqs implements Hashed {
   /** Entries of the remapping table in use. */
   readonly #remapIndices = new Set<number>();
   readonly #descriptors = new Map<number, IrqDescriptor>();
+  /** Lines that may be shared, by number. */
+  readonly #lines = new Map<number, IrqLine>();
   /** By slave CPU: the vector that an interrupt has to have there, because it is its guest's. */
   readonly #slaveVectors = new Map<number, Map<number, SlaveVector>>();
   // __assign_irq_vector(): the search goes on where the last one ended. The first candidates are ISA's.
@@ -215,6 +225,9 @@ export class Irqs implements Hashed {
     kernel.clearInterruptCounts(number);
     const reachesUnit = program !== undefined || (chip.name === "IO-APIC" && this.ioApic !== null);
     if (this.remapping !== null && reachesUnit) descriptor.remapIndex = this.#allocateEntry();
+    if (descriptor.remapIndex >= 0 && descriptor.eoiLast) {
+      descriptor.endLevel = () => this.ioApic?.endOfInterrupt(number);
+    }
     const failed = this.#route(descriptor, firstCpu(descriptor.affinity));
     if (failed) {
       this.#freeEntry(descriptor);
@@ -225,6 +238,36 @@ export class Irqs implements Hashed {
     }
     this.#descriptors.set(number, descriptor);
     return descriptor;
+  }
+
+  /**
+   * `request_irq()` of a level-triggered line, which may have handlers already.
+   *
+   * @returns EBUSY: it is not to be shared, or as {@linkcode request}
+   */
+  requestLine(irq: number, action: LineAction): IrqLine | Errno {
+    const known = this.#lines.get(irq);
+    if (known !== undefined) return known.add(action) ?? known;
+    const descriptor = this.request({ irq, name: action.name, chip: IO_APIC_FASTEOI });
+    if (descriptor instanceof Errno) return descriptor;
+    const line = new IrqLine(this.kernel, descriptor, this.ioApic);
+    line.add(action);
+    this.#lines.set(irq, line);
+    return line;
+  }
+
+  /** `free_irq()` of a handler that {@linkcode requestLine} has taken; the last one gives the line back. */
+  freeLine(irq: number, action: LineAction): void {
+    const line = this.#lines.get(irq);
+    line?.remove(action);
+    if (line === undefined || line.inUse) return;
+    this.#lines.delete(irq);
+    this.free(irq);
+  }
+
+  /** A line that {@linkcode requestLine} has given. */
+  line(irq: number): IrqLine | undefined {
+    return this.#lines.get(irq);
   }
 
   /** Gives an interrupt back. */
@@ -420,6 +463,7 @@ export class Irqs implements Hashed {
     for (const { irq, name, cpu, vector, affinity, movePending } of this.list()) {
       hash.word(irq).text(name).word(cpu).word(vector).word(affinity).flag(movePending);
     }
+    for (const line of this.#lines.values()) line.hashInto(hash);
   }
 }
 
@@ -445,5 +489,7 @@ export function pciInterrupts(irqs: Irqs): InterruptPort {
       if (descriptor !== undefined) descriptor.topHalf = topHalf;
     },
     free: (irq) => irqs.free(irq),
+    requestLine: (irq, action) => irqs.requestLine(irq, action),
+    freeLine: (irq, action) => irqs.freeLine(irq, action),
   };
 }

@@ -57,6 +57,8 @@ export interface IrqAction {
   readonly movePending?: boolean;
   /** Moves. */
   move?(): void;
+  /** A level has been ended at the local APIC: whatever else has to hear of it is told. */
+  ended?(): void;
   /** The handler's own work otherwise. */
   handler(cpu: KernelCpu): Activity<unknown>;
 }

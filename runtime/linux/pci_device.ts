@@ -1,11 +1,14 @@
 /**
- * A PCI device as Linux knows it (`struct pci_dev`): who it is, who drives it, its MSI-X vectors and their IRQs.
+ * A PCI device as Linux knows it (`struct pci_dev`): who it is, who drives it, its MSI-X vectors and their IRQs, its line.
  *
  * *Document*: Linux 3.5 `include/linux/pci.h`, `drivers/pci/msi.c`, `drivers/pci/pci.c`.
  *
- * *Modelled*: enable count, bus mastering, MSI-X with one IRQ per vector, function-level reset.
+ * *Modelled*: enable count, bus mastering, MSI-X with one IRQ per vector, INTx and its mask in the device, function-level
+ * reset.
  *
- * *Not modelled*: MSI, INTx routing, power states, resources requested by drivers.
+ * *Not modelled*: MSI, power states, resources requested by drivers.
+ *
+ * *Deviations*: Interrupt Line has the number of the I/O APIC's input, which Linux looks up in ACPI's tables.
  *
  * @module
  */
@@ -14,6 +17,7 @@ import type { Activity } from "../../hw/sim/activity.ts";
 import { withVector } from "../../hw/msi.ts";
 import { type Bdf, formatBdf, type PciEffect, type PciFunction } from "../../hw/pci.ts";
 import { EINVAL, Errno } from "./errno.ts";
+import type { IrqLine, LineAction } from "./irq_lines.ts";
 import type { TopHalf } from "./kernel_cpu.ts";
 import type { PciSteps } from "./pci_costs.ts";
 
@@ -29,12 +33,18 @@ export interface InterruptPort {
   handle(irq: number, topHalf: TopHalf): void;
   /** Frees an IRQ that `allocate` gave; the entry is masked already. */
   free(irq: number): void;
+  /** Requests a line, which others may have too; EBUSY: somebody does not want that. */
+  requestLine(irq: number, action: LineAction): IrqLine | Errno;
+  /** Frees it. */
+  freeLine(irq: number, action: LineAction): void;
 }
 
 /** What the PCI core needs from the kernel and machine it runs on. */
 export interface PciPorts {
   /** Appends a line to the kernel log, without time stamp and newline. */
   log(text: string): void;
+  /** Messages are not used: `pci=nomsi`. */
+  readonly noMessages?: boolean;
   /** The interrupt subsystem. */
   readonly interrupts: InterruptPort;
   /** Carries out what follows from an access to a device: sends a held-back message, arms a device's alarm, … */
@@ -49,8 +59,12 @@ export interface PciPorts {
   localCpuMask(): string;
 }
 
+const COMMAND = 0x04, STATUS = 0x06;
 const MEMORY_SPACE = 1 << 1;
 const BUS_MASTER = 1 << 2;
+const INTX_DISABLE = 1 << 10;
+/** In Status. */
+const INTERRUPT = 1 << 3;
 const MSIX_FUNCTION_MASK = 1 << 14;
 const MSIX_ENABLE = 1 << 15;
 
@@ -136,6 +150,11 @@ export class PciDevice {
     return this.fn.msiX?.table.size ?? 0;
   }
 
+  /** Whether its interrupts can be messages (`pci_msi_check_device()`). */
+  get hasMessages(): boolean {
+    return this.msiXVectorCount > 0 && this.ports.noMessages !== true;
+  }
+
   /** Offset of the extended capability of that identifier (`pci_find_ext_capability`); 0 if there is none. */
   extendedCapability(id: number): number {
     const { configuration } = this.fn;
@@ -198,7 +217,8 @@ export class PciDevice {
    */
   *enableMsiX(names: readonly string[]): Activity<Errno | void> {
     const { msiX } = this.fn;
-    if (msiX === undefined || msiX.table.enabled || names.length > msiX.table.size) return EINVAL;
+    if (!this.hasMessages || msiX === undefined || msiX.table.enabled) return EINVAL;
+    if (names.length > msiX.table.size) return EINVAL;
     // All entries are masked until each has its message.
     this.#msiXControl(MSIX_ENABLE | MSIX_FUNCTION_MASK, 0);
     for (const [entry, name] of names.entries()) {
@@ -212,6 +232,40 @@ export class PciDevice {
       this.setMask(entry, false);
     }
     this.#msiXControl(0, MSIX_FUNCTION_MASK);
+  }
+
+  // ---- INTx ----
+
+  /** `pci_intx()`: whether the device may assert its line. */
+  setIntx(on: boolean): void {
+    this.#command(INTX_DISABLE, !on);
+  }
+
+  /** `pci_intx_mask_supported()`: Interrupt Disable can be written, as PCI 2.3 has it. */
+  get masksIntx(): boolean {
+    const before = this.fn.configuration.read(COMMAND, 2);
+    this.writeConfiguration(COMMAND, 2, before ^ INTX_DISABLE);
+    const after = this.fn.configuration.read(COMMAND, 2);
+    this.writeConfiguration(COMMAND, 2, before);
+    return ((before ^ after) & INTX_DISABLE) !== 0;
+  }
+
+  /** `pci_check_and_mask_intx()`. @returns false: it does not interrupt, and nothing is changed */
+  checkAndMaskIntx(): boolean {
+    if (!this.#interrupts()) return false;
+    this.#command(INTX_DISABLE, true);
+    return true;
+  }
+
+  /** `pci_check_and_unmask_intx()`. @returns false: it interrupts still, and stays masked */
+  checkAndUnmaskIntx(): boolean {
+    if (this.#interrupts()) return false;
+    this.#command(INTX_DISABLE, false);
+    return true;
+  }
+
+  #interrupts(): boolean {
+    return (this.fn.configuration.word(STATUS) & INTERRUPT) !== 0;
   }
 
   /** Masks all entries, frees their IRQs and switches MSI-X off. */

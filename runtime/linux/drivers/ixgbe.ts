@@ -4,20 +4,23 @@
  * *Document*: Linux 3.5 `drivers/net/ethernet/intel/ixgbe/` (`ixgbe_main.c`, `ixgbe_lib.c`, `ixgbe_sriov.c`); Intel
  * 82599 10 GbE Controller Datasheet, "Interrupt Registers".
  *
- * *Modelled*: parameter `max_vfs`, MSI-X with a vector per queue pair and one for everything else, the interrupt
- * registers, the poll of receive queue 0, throttling by classes of traffic, refusal of virtual functions, virtual
+ * *Modelled*: parameter `max_vfs`, MSI-X with a vector per queue pair and one for everything else, the line in its place
+ * where there are no messages (`ixgbe_intr()`), the interrupt registers, the poll of receive queue 0, throttling by classes of traffic, refusal of virtual functions, virtual
  * functions that stay because they are assigned.
  *
  * *Not modelled*: link, the mailbox's messages, receive-side scaling beyond the number of queues; the clean-up of sent
  * frames costs nothing.
  *
  * *Deviations*: the interface is up as soon as it is registered, so probing requests the IRQs that `ifconfig up` would.
+ * Without messages there are no virtual functions from the beginning; Linux makes them and takes them away again.
  *
  * @module
  */
 
 import type { Activity } from "../../../hw/sim/activity.ts";
 import { EINVAL, EPERM, Errno } from "../errno.ts";
+import type { LineAction } from "../irq_lines.ts";
+import type { TopHalf } from "../kernel_cpu.ts";
 import type { PciCore, PciDriver } from "../pci_bus.ts";
 import type { PciDevice } from "../pci_device.ts";
 import { pciId } from "../pci_ids.ts";
@@ -27,6 +30,7 @@ import type { NetDevicePort } from "./net_device_names.ts";
 
 /** Registers in BAR 0. */
 const CTRL = 0x0_0000;
+const EICR = 0x0_0800;
 const EIAC = 0x0_0810;
 const EITR_LOW = 0x0_0820;
 const EITR_HIGH = 0x1_2300;
@@ -38,6 +42,7 @@ const IVAR_MISC = 0x0_0a00;
 const EIMS_EX = 0x0_0aa0;
 const EIMC_EX = 0x0_0ab0;
 const EIAM_EX = 0x0_0ad0;
+const EIAM = 0x0_0890;
 
 const CTRL_RST = 1 << 26;
 /** MSI-X mode, other causes not cleared by reads, auto-mask, pending-bit array. */
@@ -46,6 +51,8 @@ const IVAR_VALID = 0x80;
 const EITR_CNT_WDIS = 0x8000_0000;
 /** Link status change and mailbox, in EICR and EIMS. */
 const OTHER_CAUSES = 1 << 20 | 1 << 19;
+/** The causes of the queues, in EICR, EIMS and EIAM. */
+const QUEUE_CAUSES = 0xffff;
 /** Throttling of the vector for everything else. */
 const OTHER_ITR = 1950;
 
@@ -63,6 +70,8 @@ export interface IxgbeAdapter {
   readonly queueCount: number;
   /** The vector of the other causes. */
   readonly otherVector: number;
+  /** The handler of its line; null: it has messages. */
+  readonly line: LineAction | null;
 }
 
 /** The driver. */
@@ -97,36 +106,39 @@ export class Ixgbe implements PciDriver {
     device.setMaster(true);
     device.writeRegister(0, CTRL, CTRL_RST);
     yield this.core.steps.ixgbeProbe;
-    yield* this.#enableSriov(device);
+    if (device.hasMessages) yield* this.#enableSriov(device);
     const vfs = this.core.virtualFunctionCount(device);
     // SR-IOV takes the queues of the other pools: the physical function is left with one pair, and no RSS.
-    const queueCount = vfs > 0 ? 1 : Math.min(device.ports.onlineCpuCount(), device.msiXVectorCount - 1);
+    const queueCount = vfs > 0 || !device.hasMessages
+      ? 1
+      : Math.min(device.ports.onlineCpuCount(), device.msiXVectorCount - 1);
     const plural = queueCount > 1 ? "Enabled" : "Disabled";
     device.log(`Multiqueue ${plural}: Rx Queue count = ${queueCount}, Tx Queue count = ${queueCount}`);
     const interfaceName = this.network.register(device);
     const names = Array.from({ length: queueCount }, (_, queue) => `${interfaceName}-TxRx-${queue}`);
-    const failed = yield* device.enableMsiX([...names, interfaceName]);
+    const failed = device.hasMessages
+      ? yield* device.enableMsiX([...names, interfaceName])
+      : this.#requestLine(device, interfaceName);
     if (failed) {
       this.network.unregister(interfaceName);
       yield* this.core.disableSriov(device);
       device.disable();
       return failed;
     }
-    const adapter: IxgbeAdapter = { interfaceName, queueCount, otherVector: queueCount };
-    device.driverData = adapter;
-    configureInterrupts(device, adapter);
-    const itr = new DynamicItr((value) => writePfItr(device, 0, value), true);
-    this.network.open(interfaceName, device, device.msiXIrqs.get(0)!, (frames) => {
-      itr.update(frames * SEGMENT_BYTES);
-      device.writeRegister(0, EIMS_EX, 1);
-    });
+    if (device.hasMessages) {
+      const adapter: IxgbeAdapter = { interfaceName, queueCount, otherVector: queueCount, line: null };
+      device.driverData = adapter;
+      configureInterrupts(device, adapter);
+      const irq = device.msiXIrqs.get(0)!;
+      device.ports.interrupts.handle(irq, this.#open(device, interfaceName, irq));
+    } else configureLine(device);
     if (vfs > 0) device.log(`${interfaceName}: IOV is enabled with ${vfs} VFs`);
     device.log("Intel(R) 10 Gigabit Network Connection");
   }
 
   /** Takes the virtual functions away, unless one is assigned. */
   *remove(device: PciDevice): Activity<void> {
-    const { interfaceName } = device.driverData as IxgbeAdapter;
+    const { interfaceName, line } = device.driverData as IxgbeAdapter;
     device.writeRegister(0, EIMC, 0xffff_ffff);
     device.writeRegister(0, EIMC_EX, 0xffff_ffff);
     device.writeRegister(0, EIMC_EX + 4, 0xffff_ffff);
@@ -137,7 +149,8 @@ export class Ixgbe implements PciDriver {
     } else {
       yield* this.core.disableSriov(device);
     }
-    device.disableMsiX();
+    if (line === null) device.disableMsiX();
+    else device.ports.interrupts.freeLine(device.irq, line);
     device.log("complete");
     device.disable();
   }
@@ -151,6 +164,29 @@ export class Ixgbe implements PciDriver {
       return yield* this.core.disableSriov(device);
     }
     return yield* this.core.enableSriov(device, count);
+  }
+
+  /** Brings the interface up. @returns the handler of its queue's interrupt */
+  #open(device: PciDevice, interfaceName: string, irq: number): TopHalf {
+    const itr = new DynamicItr((value) => writePfItr(device, 0, value), true);
+    return this.network.open(interfaceName, device, irq, (frames) => {
+      itr.update(frames * SEGMENT_BYTES);
+      device.writeRegister(0, EIMS_EX, 1);
+    });
+  }
+
+  /** `request_irq(pdev->irq, ixgbe_intr, IRQF_SHARED)`. */
+  #requestLine(device: PciDevice, interfaceName: string): Errno | void {
+    const queue = this.#open(device, interfaceName, device.irq);
+    const line: LineAction = {
+      name: interfaceName,
+      shared: true,
+      ...(queue.step && { step: queue.step }),
+      act: (cpu) => claims(device, () => queue.act(cpu)),
+    };
+    device.driverData = { interfaceName, queueCount: 1, otherVector: 0, line } satisfies IxgbeAdapter;
+    const requested = device.ports.interrupts.requestLine(device.irq, line);
+    if (requested instanceof Errno) return requested;
   }
 
   *#enableSriov(device: PciDevice): Activity<void> {
@@ -189,6 +225,31 @@ function configureInterrupts(device: PciDevice, { queueCount, otherVector }: Ixg
   device.writeRegister(0, EIMS_EX, low);
   device.writeRegister(0, EIMS_EX + 4, queueCount > 32 ? 2 ** (queueCount - 32) - 1 : 0);
   device.writeRegister(0, EIMS, OTHER_CAUSES);
+}
+
+/** The registers for a single interrupt: reading EICR ends it, and disables the queue's cause until the poll is over. */
+function configureLine(device: PciDevice): void {
+  device.writeRegister(0, GPIE, 0);
+  device.writeRegister(0, EIAM, QUEUE_CAUSES);
+  device.writeRegister(0, IVAR, IVAR_VALID | IVAR_VALID << 8);
+  device.writeRegister(0, IVAR_MISC, IVAR_VALID << 8);
+  writePfItr(device, 0, ITR_20K);
+  enableLine(device, true);
+}
+
+/** `ixgbe_irq_enable()`. */
+function enableLine(device: PciDevice, queues: boolean): void {
+  device.writeRegister(0, EIMS, OTHER_CAUSES);
+  if (queues) device.writeRegister(0, EIMS_EX, 1);
+}
+
+/** `ixgbe_intr()`. @returns whether the card has interrupted */
+function claims(device: PciDevice, schedulePoll: () => void): boolean {
+  device.writeRegister(0, EIMC, 0xffff_ffff);
+  const causes = device.readRegister(0, EICR);
+  if (causes !== 0) schedulePoll(); // for other causes too: it is the poll that enables the queue's again
+  enableLine(device, causes === 0);
+  return causes !== 0;
 }
 
 /** Sets a vector's throttling to a driver value, see {@linkcode ITR_20K}. */

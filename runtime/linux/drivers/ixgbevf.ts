@@ -86,10 +86,12 @@ export class Ixgbevf implements PciDriver {
     device.writeRegister(0, VTIVAR_MISC, IVAR_VALID | VF_MAILBOX_VECTOR);
     writeVfItr(device, VF_QUEUE_VECTOR, ITR_20K);
     const itr = new DynamicItr((value) => writeVfItr(device, VF_QUEUE_VECTOR, value), false);
-    this.network.open(interfaceName, device, device.msiXIrqs.get(VF_QUEUE_VECTOR)!, (frames) => {
+    const irq = device.msiXIrqs.get(VF_QUEUE_VECTOR)!;
+    const handler = this.network.open(interfaceName, device, irq, (frames) => {
       itr.update(frames * SEGMENT_BYTES);
       device.writeRegister(0, VTEIMS, 1 << VF_QUEUE_VECTOR);
     });
+    device.ports.interrupts.handle(irq, handler);
     const vectors = 1 << VF_QUEUE_VECTOR | 1 << VF_MAILBOX_VECTOR;
     device.writeRegister(0, VTEIAM, vectors);
     device.writeRegister(0, VTEIAC, vectors);

@@ -5,6 +5,7 @@
  * @module
  */
 
+import type { TopHalf } from "../kernel_cpu.ts";
 import { Napi } from "../net/napi.ts";
 import { NapiThread } from "../net/napi_thread.ts";
 import type { NetStack } from "../net/stack.ts";
@@ -15,11 +16,13 @@ export interface NetDevicePort {
   /** Registers the interface of `device` (`register_netdev`) and returns its name. */
   register(device: PciDevice): string;
   /**
-   * Brings the interface up: `irq` schedules the poll of its queue.
+   * Brings the interface up.
    *
+   * @param irq the interrupt of its queue, which is the driver's to request
    * @param completed the poll has emptied the ring: enables the interrupt again; told how many frames it has brought
+   * @returns the interrupt's handler: it schedules the poll
    */
-  open(name: string, device: PciDevice, irq: number, completed: (frames: number) => void): void;
+  open(name: string, device: PciDevice, irq: number, completed: (frames: number) => void): TopHalf;
   /** Unregisters it; the name is free again. */
   unregister(name: string): void;
 }
@@ -52,22 +55,20 @@ export class NetDeviceNames implements NetDevicePort {
     this.#indices.set(name, this.#nextIndex++);
   }
 
-  open(name: string, device: PciDevice, irq: number, completed: (frames: number) => void): void {
+  open(name: string, device: PciDevice, irq: number, completed: (frames: number) => void): TopHalf {
     const { stack } = this;
     const port = device.fn.ethernet;
     const napi = stack === null || port === undefined ? null : new Napi(stack, port, completed);
     const thread = napi === null || !napi.stack.kernel.release.realTime
       ? null
       : new NapiThread(napi, irq, name);
-    device.ports.interrupts.handle(
-      irq,
-      thread !== null
-        ? { step: thread.napi.stack.kernel.steps.wakeUp, act: (cpu) => thread.wake(cpu) }
-        : { act: napi === null ? () => completed(0) : (cpu) => napi.schedule(cpu) },
-    );
     const address = port === undefined ? undefined : stack?.subnet.leases.get(port.mac);
-    if (stack === null || port === undefined || address === undefined) return;
-    stack.up({ name, address, port, hasRing: true, apply: (effects) => device.ports.apply(effects) });
+    if (stack !== null && port !== undefined && address !== undefined) {
+      stack.up({ name, address, port, hasRing: true, apply: (effects) => device.ports.apply(effects) });
+    }
+    return thread !== null
+      ? { step: thread.napi.stack.kernel.steps.wakeUp, act: (cpu) => thread.wake(cpu) }
+      : { act: napi === null ? () => completed(0) : (cpu) => napi.schedule(cpu) };
   }
 
   unregister(name: string): void {
