@@ -24,8 +24,10 @@ export function interruptSources(software: Software, nic: Nic82599): Map<string,
 function source(software: Software, fn: Nic82599Function): InterruptSource {
   return (queue) => {
     if (fn.queueVector(queue, "rx") === undefined) return `queue ${queue} has no vector: no driver uses it`;
+    const { line: before } = fn.interrupts;
     const effects = fn.raiseQueue(queue, "rx", software.machine.engine.nowNs);
     software.effects.apply(effects);
-    return effects.length === 0 ? `queue ${queue}: nothing sent: masked, or pending already` : undefined;
+    const told = effects.length > 0 || (fn.interrupts.line && !before); // a message, or the line
+    return told ? undefined : `queue ${queue}: nothing sent: masked, or pending already`;
   };
 }
