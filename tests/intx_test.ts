@@ -85,7 +85,7 @@ Deno.test("throttling holds the line back as it does messages; with MSI-X on the
 Deno.test("a host without messages: the driver takes the card's line, ended by the I/O APIC's EOI register", () => {
   const rig = new SessionRig({ system: "bare-metal" });
   rig.ok("boot kvm --append pci=nomsi");
-  assertMatch(rig.ok("grep eth1 /proc/interrupts"), /^ 16: .* IR-IO-APIC-fasteoi   eth1\n$/);
+  assertMatch(rig.ok("grep eth1 /proc/interrupts"), /^ 16: .* IR-IO-APIC-fasteoi {3}eth1\n$/);
   assertEquals(
     rig.ok("lspci | grep -c Virtual || true"),
     "0\n",
