@@ -279,7 +279,7 @@ export class LogicalCpu {
       frame.step = step;
       frame.address = registers.address;
       frame.value = registers.value;
-      return this.#exitGuest(reason, 0, instructionQualification(reason, step.op, registers));
+      return this.#exitGuest(reason, 0, instructionQualification(reason, step, registers));
     }
     switch (step.op) {
       case Op.Hlt:

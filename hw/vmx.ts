@@ -21,7 +21,7 @@
  * @module
  */
 
-import { Op } from "./sim/activity.ts";
+import { accessBytes, Op, type Step } from "./sim/activity.ts";
 import type { StateHash } from "./sim/state_hash.ts";
 import type { RegisterFile } from "./register_file.ts";
 
@@ -113,18 +113,16 @@ export function decodeInterruptionInfo(info: number): { valid: boolean; type: nu
  */
 export function instructionQualification(
   reason: number,
-  op: number,
-  { address, value }: RegisterFile,
+  step: Step,
+  { address }: RegisterFile,
 ): number {
   switch (reason) {
-    case ExitReason.IoInstruction: {
-      const bytes = op === Op.In || value <= 0xff ? 1 : value <= 0xffff ? 2 : 4;
-      return ((address << 16) | (op === Op.In ? 8 : 0) | (bytes - 1)) >>> 0;
-    }
+    case ExitReason.IoInstruction:
+      return ((address << 16) | (step.op === Op.In ? 8 : 0) | (accessBytes(step) - 1)) >>> 0;
     case ExitReason.CrAccess: // bits 3:0 the register, 5:4 "MOV to", 11:8 RAX
       return address & 0xf;
     case ExitReason.ApicAccess:
-      return (address & 0xfff) | (op === Op.Store ? 1 << 12 : 0);
+      return (address & 0xfff) | (step.op === Op.Store ? 1 << 12 : 0);
     default:
       return 0;
   }

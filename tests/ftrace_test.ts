@@ -155,3 +155,19 @@ Deno.test("tracing changes nothing: the same run with and without it has the sam
   traced.ok("ssh vm0 'while :; do :; done' &\nrun 20ms; diagram 2ms; step 5");
   assert(Number(traced.ok("grep -c . trace")) > Number(before));
 });
+
+Deno.test("kvm_pio has direction, port, size and count, as trace.h of 3.5 prints them", () => {
+  const rig = new SessionRig({ system: "kvm" });
+  rig.ok(`qemu-kvm -m 1024 -cpu qemu64,+x2apic -enable-kvm -no-kvm-pit -nographic
+ssh vm0 'echo first > /dev/ttyS0'; run 5ms
+echo 1 > /sys/kernel/debug/tracing/events/kvm/kvm_pio/enable
+ssh vm0 'echo A > /dev/ttyS0'; run 5ms`);
+  const lines = rig.ok("grep kvm_pio: /sys/kernel/debug/tracing/trace").trimEnd().split("\n");
+  assertEquals(lines.map((line) => line.replace(/^.*kvm_pio: /, "")).slice(0, 5), [
+    "pio_write at 0x3f9 size 1 count 1", // IER: tell me when you are empty
+    "pio_read at 0x3fa size 1 count 1",
+    "pio_read at 0x3fd size 1 count 1",
+    "pio_read at 0x3fe size 1 count 1",
+    "pio_write at 0x3f8 size 1 count 1",
+  ]);
+});

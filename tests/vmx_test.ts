@@ -7,7 +7,7 @@
  */
 
 import { assertEquals } from "@std/assert";
-import { type Activity, CPUID, endless, HLT, IN, LOAD, OUT, STORE } from "../hw/sim/activity.ts";
+import { type Activity, CPUID, endless, HLT, IN, LOAD, OUT, OUT_WORD, STORE } from "../hw/sim/activity.ts";
 import { MsrBitmap } from "../hw/vmx.ts";
 import { COST, msr } from "./cpu_rig.ts";
 import {
@@ -309,7 +309,7 @@ Deno.test("OUT, IN, CPUID, HLT and accesses to registers in memory exit with the
       const [step, address, value] of [
         [OUT, 0x70, 0x0f],
         [IN, 0x71, 0],
-        [OUT, 0xb004, 0x2000],
+        [OUT_WORD, 0xb004, 0x2000],
         [CPUID, 0, 0],
         [STORE, 0xfebf_0000, 1],
         [LOAD, 0xfee0_0020, 0],
@@ -338,7 +338,7 @@ Deno.test("OUT, IN, CPUID, HLT and accesses to registers in memory exit with the
     "exit 30",
     "in 3",
     "exit 30",
-    "out 5",
+    "outw 5",
     "exit 10",
     "cpuid 7",
     "exit 49",

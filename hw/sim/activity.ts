@@ -137,16 +137,44 @@ export const WRMSR = new Step(Op.Wrmsr, "wrmsr", HARDWARE, 0, false);
 export const RDMSR = new Step(Op.Rdmsr, "rdmsr", HARDWARE, 0, false);
 /** HLT. */
 export const HLT = new Step(Op.Hlt, "hlt", HARDWARE, 0, false);
-/** OUT. */
+/** OUT of a byte. */
 export const OUT = new Step(Op.Out, "out", HARDWARE, 0, false);
-/** IN. */
+/** OUT of 16 bits. */
+export const OUT_WORD = new Step(Op.Out, "outw", HARDWARE, 0, false);
+/** OUT of 32 bits. */
+export const OUT_DWORD = new Step(Op.Out, "outl", HARDWARE, 0, false);
+/** IN of a byte. */
 export const IN = new Step(Op.In, "in", HARDWARE, 0, false);
+/** IN of 16 bits. */
+export const IN_WORD = new Step(Op.In, "inw", HARDWARE, 0, false);
+/** IN of 32 bits. */
+export const IN_DWORD = new Step(Op.In, "inl", HARDWARE, 0, false);
 /** VMLAUNCH or VMRESUME. */
 export const VM_ENTRY = new Step(Op.VmEntry, "vmentry", HARDWARE, 0, false);
-/** A store to memory-mapped registers. */
+/** A store of 32 bits to memory-mapped registers. */
 export const STORE = new Step(Op.Store, "store", HARDWARE, 0, false);
-/** A load from memory-mapped registers. */
+/** A store of 16 bits to memory-mapped registers. */
+export const STORE_WORD = new Step(Op.Store, "storew", HARDWARE, 0, false);
+/** A load of 32 bits from memory-mapped registers. */
 export const LOAD = new Step(Op.Load, "load", HARDWARE, 0, false);
+/** A load of 16 bits from memory-mapped registers. */
+export const LOAD_WORD = new Step(Op.Load, "loadw", HARDWARE, 0, false);
+/** How many bytes an access to a port, or to memory-mapped registers, has. */
+export function accessBytes(step: Step): 1 | 2 | 4 {
+  switch (step) {
+    case OUT:
+    case IN:
+      return 1;
+    case OUT_WORD:
+    case IN_WORD:
+    case STORE_WORD:
+    case LOAD_WORD:
+      return 2;
+    default:
+      return 4;
+  }
+}
+
 /** CPUID. */
 export const CPUID = new Step(Op.Cpuid, "cpuid", HARDWARE, 0, false);
 /** MOV to CRn. */

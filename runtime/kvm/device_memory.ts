@@ -39,7 +39,7 @@ export function writeMemory(
   }
   const ioapic = vm.chips?.ioapic;
   const place = ioapic?.memoryOffset(address) ?? -1;
-  if (place < 0) return vm.ioeventfds?.written(false, address, value, cpu) ? null : undefined;
+  if (place < 0) return vm.ioeventfds?.written(false, address, size, value, cpu) ? null : undefined;
   ioapic!.write(place, (value & accessMask(size)) >>> 0, cpu);
   return null;
 }

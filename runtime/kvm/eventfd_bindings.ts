@@ -6,8 +6,6 @@
  *
  * *Modelled*: both, with their collisions; an irqfd raises its line as a pulse.
  *
- * *Deviations*: the guests' accesses have no length, so an ioeventfd of any length takes them.
- *
  * *Not modelled*: KVM_IRQFD_FLAG_RESAMPLE's notice at the end of a level-triggered interrupt: EINVAL, as before 3.8.
  *
  * @module
@@ -119,9 +117,10 @@ export class Eventfds implements IoeventfdBus {
   }
 
   /** @inheritdoc */
-  written(pio: boolean, address: number, value: number, from: KernelCpu): boolean {
+  written(pio: boolean, address: number, bytes: number, value: number, from: KernelCpu): boolean {
     const found = this.#accesses.find((each) =>
-      each.pio === pio && each.address === BigInt(address) && (each.value ?? BigInt(value)) === BigInt(value)
+      each.pio === pio && each.address === BigInt(address) && (each.length === 0 || each.length === bytes) &&
+      (each.value ?? BigInt(value)) === BigInt(value)
     );
     found?.file.signal(from);
     return found !== undefined;

@@ -4,11 +4,12 @@
  * @module
  */
 
-import { OUT, type Step, STORE } from "../../hw/sim/activity.ts";
+import { accessBytes, Op, type Step } from "../../hw/sim/activity.ts";
 import { Apic, apicRegisterName, EOI_MSR, x2apicMsr, x2apicOffset } from "../../hw/lapic.ts";
 import { EventType, ExitReason, interruptionInfo } from "../../hw/vmx.ts";
 import type { KernelCpu } from "../linux/kernel_cpu.ts";
 import { Vector } from "../linux/vectors.ts";
+import { traceAccess, traceAnswer } from "./access_trace.ts";
 import { ownsTimer, setDirectMode } from "./direct.ts";
 import { readMemory, writeMemory } from "./device_memory.ts";
 import { readMsr, writeMsr } from "./msrs.ts";
@@ -60,6 +61,7 @@ export function exitCost(vcpu: Vcpu, reason: number): Step {
  */
 export function completeExit(vcpu: Vcpu, cpu: KernelCpu, reason: number): Step | null {
   const { registers, vmcs } = vcpu;
+  const traced = vcpu.vm.kvm.host.engine.trace !== null;
   switch (reason) {
     case ExitReason.MsrWrite: {
       const { address: msr, value } = registers;
@@ -88,6 +90,7 @@ export function completeExit(vcpu: Vcpu, cpu: KernelCpu, reason: number): Step |
       return null;
     case ExitReason.ApicAccess:
     case ExitReason.EptMisconfig:
+      if (traced) traceAccess(vcpu);
       return memoryMapped(vcpu, cpu);
     case ExitReason.Cpuid:
       vmcs.skipInstruction();
@@ -109,6 +112,7 @@ export function completeExit(vcpu: Vcpu, cpu: KernelCpu, reason: number): Step |
       vmcs.skipInstruction();
       return null;
     case ExitReason.IoInstruction:
+      if (traced) traceAccess(vcpu);
       return portAccess(vcpu, cpu);
     default:
       vcpu.left = "KVM_EXIT_FAIL_ENTRY";
@@ -120,15 +124,19 @@ export function completeExit(vcpu: Vcpu, cpu: KernelCpu, reason: number): Step |
 function memoryMapped(vcpu: Vcpu, cpu: KernelCpu): Step | null {
   const { lapic, vmcs } = vcpu;
   const { address, value, context } = vcpu.registers;
-  const store = context.top.step === STORE;
+  const step = context.top.step!;
+  const store = step.op === Op.Store;
+  const bytes = accessBytes(step);
   const offset = lapic.pageOffset(address);
   if (offset >= 0 && store && lapic.core.hardwareEnabled && !lapic.core.x2apic) {
     return writeApic(vcpu, cpu, offset, value);
   }
-  const rest = store ? writeMemory(vcpu, address, 4, value, cpu) : readMemory(vcpu, address, 4);
+  const rest = store ? writeMemory(vcpu, address, bytes, value, cpu) : readMemory(vcpu, address, bytes);
   if (rest === undefined) vcpu.left = "KVM_EXIT_MMIO";
-  else if (typeof rest === "number") vmcs.skipInstruction(rest);
-  else {
+  else if (typeof rest === "number") {
+    traceAnswer(vcpu, rest);
+    vmcs.skipInstruction(rest);
+  } else {
     vmcs.skipInstruction();
     return rest;
   }
@@ -138,22 +146,27 @@ function memoryMapped(vcpu: Vcpu, cpu: KernelCpu): Step | null {
 /** An IN or OUT: an eventfd takes the guest's write, the ports of the 8259s and of the PIT are emulated. */
 function portAccess(vcpu: Vcpu, cpu: KernelCpu): Step | null {
   const { vmcs, vm: { chips, ioeventfds, pit }, registers: { address: port, value, context } } = vcpu;
-  const out = context.top.step === OUT;
-  if (out && ioeventfds?.written(true, port, value, cpu)) {
+  const step = context.top.step!;
+  const out = step.op === Op.Out;
+  if (out && ioeventfds?.written(true, port, accessBytes(step), value, cpu)) {
     vmcs.skipInstruction();
     return null;
   }
-  if (chips?.pic.hasPort(port)) {
-    if (out) chips.pic.write(port, value, cpu);
-    vmcs.skipInstruction(out ? 0 : chips.pic.core.read(port));
-    return null;
-  }
-  if (!pit?.hasPort(port)) {
+  const inPic = chips?.pic.hasPort(port) === true;
+  if (!inPic && !pit?.hasPort(port)) {
     vcpu.left = "KVM_EXIT_IO";
     return null;
   }
-  vmcs.skipInstruction(out ? 0 : pit.read(port));
-  return out ? pit.write(port, value, cpu) : null;
+  if (!out) {
+    const read = inPic ? chips!.pic.core.read(port) : pit!.read(port);
+    traceAnswer(vcpu, read);
+    vmcs.skipInstruction(read);
+    return null;
+  }
+  vmcs.skipInstruction();
+  if (!inPic) return pit!.write(port, value, cpu);
+  chips!.pic.write(port, value, cpu);
+  return null;
 }
 
 /** Emulates a write to a local APIC register, carries out what follows from it, and skips the instruction. */

@@ -4,7 +4,7 @@
  * *Document*: Linux 3.5 and 6.18 `arch/x86/kvm/trace.h`, `include/trace/events/kvm.h`; patch 15 of the series for slave
  * CPUs.
  *
- * *Not modelled*: events of what does not happen here: `kvm_mmio`, `kvm_pio`, `kvm_cr`, nested ones. They are absent.
+ * *Not modelled*: events of what does not happen here: `kvm_cr`, nested ones. They are absent.
  *
  * @module
  */
@@ -89,6 +89,14 @@ export function kvmTraceEvents(kvm: Kvm, modern: boolean): readonly TraceEvent[]
       "kvm_msr",
       ({ rw, index, data, fault }) =>
         `msr_${rw} ${hex(index)} = 0x${hex(data)}${fault === true ? " (#GP)" : ""}`,
+    ),
+    event("kvm_pio", ({ rw, port, size, count, val }) => {
+      const text = `pio_${rw} at 0x${hex(port)} size ${size} count ${count}`;
+      return modern ? `${text} val 0x${hex(val)} ` : text; // a string of several would end in "(...)"
+    }),
+    event(
+      "kvm_mmio",
+      ({ type, len, gpa, val }) => `mmio ${type} len ${len} gpa 0x${hex(gpa)} val 0x${hex(val)}`,
     ),
     ...(kvm.capabilities.slaveCpu
       ? [event("kvm_set_direct_interrupt", ({ enabled }) => `rip 0x0 enabled ${Number(enabled)}`)]

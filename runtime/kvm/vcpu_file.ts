@@ -14,6 +14,7 @@ import { Context, type InterruptTable, RegisterFile } from "../../hw/register_fi
 import { EFAULT, EINTR, EINVAL } from "../linux/errno.ts";
 import type { KernelCpu } from "../linux/kernel_cpu.ts";
 import type { Task } from "../linux/task.ts";
+import { traceAnswer } from "./access_trace.ts";
 import { KernelFile } from "./descriptors.ts";
 import { dispatch, type Handlers, type IoctlCall, type Outcome, unmodelledRequest } from "./ioctl_call.ts";
 import type { RunExitName } from "./ioctls.ts";
@@ -118,6 +119,7 @@ export class VcpuFile extends KernelFile {
 
   /** Leaves the answer to an access in the shared area: the next `KVM_RUN` completes the instruction with it. */
   answer(value: number): void {
+    traceAnswer(this.vcpu, value);
     this.vcpu.vmcs.skipInstruction(value);
   }
 

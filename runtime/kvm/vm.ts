@@ -21,7 +21,7 @@ import { Vcpu } from "./vcpu.ts";
 /** Eventfds that writes of the guest signal. */
 export interface IoeventfdBus {
   /** @param pio a port, not memory @param from the CPU that serves the exit @returns whether an eventfd has taken it */
-  written(pio: boolean, address: number, value: number, from: KernelCpu): boolean;
+  written(pio: boolean, address: number, bytes: number, value: number, from: KernelCpu): boolean;
 }
 
 /** A virtual machine. */

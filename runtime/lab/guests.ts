@@ -4,7 +4,16 @@
  * @module
  */
 
-import { type Activity, IN, OUT, type Step, work } from "../../hw/sim/activity.ts";
+import {
+  type Activity,
+  IN,
+  IN_DWORD,
+  IN_WORD,
+  OUT,
+  OUT_WORD,
+  type Step,
+  work,
+} from "../../hw/sim/activity.ts";
 import { PciBus } from "../../hw/pci.ts";
 import { KERNELS } from "../guest/kernels.ts";
 import type { CpuIdentity } from "../linux/cpu_identity.ts";
@@ -219,32 +228,32 @@ function* acpiInterrupt(software: Software, ports: NonNullable<GuestRequest["acp
   const cpu = kernel.cpus[0]!;
   yield kernel.steps.deviceHandler;
   cpu.registers.address = ports.event;
-  const fixed = yield IN;
+  const fixed = yield IN_WORD;
   if ((fixed & BUTTON_STATUS) !== 0) {
-    yield* clear(cpu, ports.event, BUTTON_STATUS);
+    yield* clear(cpu, ports.event, BUTTON_STATUS, OUT_WORD);
     shutDown(kernel, ports.control, cpu);
   }
   cpu.registers.address = ports.general;
   const general = yield IN;
   if ((general & PCI_STATUS) === 0) return;
-  yield* clear(cpu, ports.general, PCI_STATUS);
+  yield* clear(cpu, ports.general, PCI_STATUS, OUT);
   // acpiphp: the event's method is work of kacpi_hotplug.
   const task = kernel.createTask("kacpi_hotplug", 1, () => pluggedIn(software, ports.slots));
   kernel.wake(task, cpu);
 }
 
 /** acpi_clear_event(): the line falls with the last bit. */
-function* clear({ registers }: KernelCpu, port: number, bits: number): Activity {
+function* clear({ registers }: KernelCpu, port: number, bits: number, write: Step): Activity {
   registers.address = port;
   registers.value = bits;
-  yield OUT;
+  yield write;
 }
 
 /** Asks which slots have been filled, looks at the bus, and lets drivers have what is new there. */
 function* pluggedIn({ kernel, pci }: Software, slots: number): Activity<number> {
   const { registers } = kernel.cpus[0]!;
   registers.address = slots;
-  const filled = yield IN;
+  const filled = yield IN_DWORD;
   if (filled !== 0) yield* pci.scan();
   return 0;
 }
@@ -259,7 +268,7 @@ function shutDown(kernel: Kernel, control: number, cpu: KernelCpu): void {
     yield* here.sendPendingIpis();
     here.registers.address = control;
     here.registers.value = SLEEP_ENABLE;
-    yield OUT;
+    yield OUT_WORD;
     return 0;
   });
   kernel.wake(shutdown, cpu);

@@ -394,7 +394,7 @@ export class QemuMachine implements VcpuThreadOwner {
   }
 
   /** @inheritdoc */
-  *portWritten(port: number, value: number, thread: Task): Activity {
+  *portWritten(port: number, _bytes: 1 | 2 | 4, value: number, thread: Task): Activity {
     const { options } = this;
     const here = this.process.cpuOf(thread);
     if (this.serial?.write(port, value, here)) return yield* here.sendPendingIpis();
@@ -409,7 +409,7 @@ export class QemuMachine implements VcpuThreadOwner {
   }
 
   /** @inheritdoc */
-  portRead(port: number, thread: Task): number {
+  portRead(port: number, _bytes: 1 | 2 | 4, thread: Task): number {
     return this.serial?.read(port, this.process.cpuOf(thread)) ?? this.acpi?.read(port) ?? 0xffff_ffff;
   }
 

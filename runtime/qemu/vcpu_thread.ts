@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type Activity, OUT, type Step } from "../../hw/sim/activity.ts";
+import { accessBytes, type Activity, Op, type Step } from "../../hw/sim/activity.ts";
 import { KernelFile } from "../kvm/descriptors.ts";
 import type { IoctlCall } from "../kvm/ioctl_call.ts";
 import { Ioctl } from "../kvm/ioctls.ts";
@@ -31,9 +31,9 @@ export interface VcpuThreadOwner {
   /** The CPU that vCPU `index` shall have for itself; `undefined`: none. Asked once. */
   slaveCpuFor(index: number): number | undefined;
   /** The guest has written to an I/O port. @param thread the vCPU's */
-  portWritten(port: number, value: number, thread: Task): Activity;
+  portWritten(port: number, bytes: 1 | 2 | 4, value: number, thread: Task): Activity;
   /** What the guest reads from an I/O port; all ones where nobody answers. */
-  portRead(port: number, thread: Task): number;
+  portRead(port: number, bytes: 1 | 2 | 4, thread: Task): number;
   /** Something went wrong: a line for the terminal. */
   warn(message: string): void;
   /** Something went wrong, and the vCPUs stop. */
@@ -198,8 +198,9 @@ export class VcpuThread {
         yield this.serve;
         if (file.exitReason === "KVM_EXIT_IO") {
           const { address, value, context } = file.vcpu.registers;
-          if (context.top.step !== OUT) return file.answer(this.owner.portRead(address, task));
-          yield* this.owner.portWritten(address, value, task);
+          const step = context.top.step!, bytes = accessBytes(step);
+          if (step.op !== Op.Out) return file.answer(this.owner.portRead(address, bytes, task));
+          yield* this.owner.portWritten(address, bytes, value, task);
         }
         return file.answer(0xffff_ffff);
       case "KVM_EXIT_FAIL_ENTRY":

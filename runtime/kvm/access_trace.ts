@@ -1,0 +1,65 @@
+/**
+ * The tracepoints of accesses that KVM emulates: `kvm_pio` and `kvm_mmio`.
+ *
+ * *Document*: Linux 3.5 and 6.18 `arch/x86/kvm/x86.c` (`emulator_pio_in_out()`, later `emulator_pio_in()` and
+ * `emulator_pio_out()`; `write_mmio()`, `read_exit_mmio()`, `read_prepare()`), `arch/x86/kvm/trace.h`,
+ * `include/trace/events/kvm.h`.
+ *
+ * An IN is traced when it exits, and since 3.16 when its value is known. A load that only user space can answer is traced
+ * when it exits, and again with its value.
+ *
+ * @module
+ */
+
+import { accessBytes, Op, type Step } from "../../hw/sim/activity.ts";
+import type { Vcpu } from "./vcpu.ts";
+import { has } from "./versions.ts";
+
+/** The instruction that has exited; null: it is done. */
+function instruction({ registers: { context } }: Vcpu): Step | null {
+  return context.top.step;
+}
+
+/** An access exits: what is written, or that something is read. */
+export function traceAccess(vcpu: Vcpu): void {
+  const step = instruction(vcpu)!;
+  const { value } = vcpu.registers;
+  switch (step.op) {
+    case Op.Out:
+      return tracePort(vcpu, step, "write", value);
+    case Op.In:
+      if (!has(vcpu.vm.kvm.version, "3.16")) tracePort(vcpu, step, "read", 0);
+      return;
+    case Op.Store:
+      return traceMemory(vcpu, step, "write", value);
+    case Op.Load:
+      return traceMemory(vcpu, step, "unsatisfied-read", 0);
+  }
+}
+
+/** What was read is known. */
+export function traceAnswer(vcpu: Vcpu, value: number): void {
+  const step = instruction(vcpu);
+  if (step?.op === Op.In && has(vcpu.vm.kvm.version, "3.16")) tracePort(vcpu, step, "read", value);
+  if (step?.op === Op.Load) traceMemory(vcpu, step, "read", value);
+}
+
+function tracePort(vcpu: Vcpu, step: Step, rw: string, value: number): void {
+  const size = accessBytes(step);
+  vcpu.tracepoint("kvm_pio", {
+    rw,
+    port: vcpu.registers.address,
+    size,
+    count: 1,
+    val: truncated(value, size),
+  });
+}
+
+function traceMemory(vcpu: Vcpu, step: Step, type: string, value: number): void {
+  const len = accessBytes(step);
+  vcpu.tracepoint("kvm_mmio", { type, len, gpa: vcpu.registers.address, val: truncated(value, len) });
+}
+
+function truncated(value: number, bytes: number): number {
+  return bytes === 4 ? value >>> 0 : value & ((1 << (8 * bytes)) - 1);
+}
