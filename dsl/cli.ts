@@ -337,8 +337,11 @@ export async function start(args: readonly string[]): Promise<number> {
   });
 }
 
-/** How long slices go on before signals and keys are looked for, ms of the computer's time. */
-const PATIENCE_MS = 50;
+/**
+ * How long slices go on before signals and keys are looked for, ms of the computer's time. What ends before that never
+ * waits: the first `setTimeout` of a process loads a good part of Node's library.
+ */
+const PATIENCE_MS = 100;
 
 async function interruptible<T>(slices: Generator<void, T, void>, interrupt: () => void): Promise<T> {
   Deno.addSignalListener("SIGINT", interrupt);

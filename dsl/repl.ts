@@ -1,8 +1,8 @@
 /**
  * The prompt.
  *
- * {@linkcode PromptLines} knows what to do with lines; {@linkcode repl} brings them from `node:readline`: editing,
- * completion and history on a terminal, plain lines from a pipe. It starts with no permission at all: history is kept in a file only
+ * {@linkcode PromptLines} knows what to do with lines; {@linkcode repl} brings them: from a terminal by `node:readline`, with
+ * editing, completion and history, from a pipe as they are. It starts with no permission at all: history is kept in a file only
  * where reading and writing that file have been granted beforehand.
  *
  * @module
@@ -146,30 +146,22 @@ function historyFile(): string | undefined {
 /** Lines kept from one run to the next. */
 const HISTORY_SIZE = 1000;
 
+/** What the prompt reaches the computer by. */
+type PromptPort = Pick<HostPort, "read" | "write" | "out" | "err" | "interruptible">;
+
 /** Runs the prompt until its user leaves it; answers the exit status: that of the last input, or what `exit` said. */
-export async function repl(
-  options: RunOptions,
-  { read, write, out, err, interruptible }: Pick<
-    HostPort,
-    "read" | "write" | "out" | "err" | "interruptible"
-  >,
-): Promise<number> {
-  const [{ createInterface }, { stdin, stdout }] = await Promise.all([
-    import("node:readline"),
-    import("node:process"),
-  ]);
-  const isTerminal = Deno.stdin.isTerminal() && Deno.stdout.isTerminal();
-  const progress = new ProgressLine(Deno.stderr.isTerminal() ? err : undefined);
+export async function repl(options: RunOptions, port: PromptPort): Promise<number> {
+  const progress = new ProgressLine(Deno.stderr.isTerminal() ? port.err : undefined);
   const cleared = (write: (text: string) => void) => (text: string) => {
     progress.clear();
     write(text);
   };
   const session = new Session({
     ...options,
-    io: { out: cleared(out), err: cleared(err) },
+    io: { out: cleared(port.out), err: cleared(port.err) },
     interactive: true,
     folder: EXAMPLES,
-    files: { read, write },
+    files: { read: port.read, write: port.write },
     words: laboratoryWords,
   });
   session.onProgress = (name, fraction) => {
@@ -177,11 +169,54 @@ export async function repl(
     progress.show(progressText(name, fraction, `${system.name}, ${kernel}`));
   };
   const lines = new PromptLines(session);
-  const file = isTerminal ? historyFile() : undefined;
+  const run = async (text: string) => {
+    const slices = lines.slices(text);
+    if (port.interruptible === undefined) atOnce(slices);
+    else await port.interruptible(slices, () => session.interrupt());
+    progress.clear();
+  };
+  const isTerminal = Deno.stdin.isTerminal() && Deno.stdout.isTerminal();
+  return await (isTerminal ? readTerminal(lines, run, port.out) : readPipe(lines, run));
+}
+
+/** Runs what a pipe or a file brings. There is nobody to be asked, and `node:readline` is not loaded. */
+async function readPipe(lines: PromptLines, run: (text: string) => Promise<void>): Promise<number> {
+  const decoder = new TextDecoder(), bytes = new Uint8Array(65_536);
+  let rest = "";
+  const runAll = async (typed: string[]) => {
+    for (let text = lines.next(typed); text !== undefined; text = lines.next(typed)) {
+      if (lines.exitStatus === undefined) await run(text); // a pipe may bring more lines than are wanted
+    }
+  };
+  while (lines.exitStatus === undefined) {
+    const count = await Deno.stdin.read(bytes);
+    if (count === null) {
+      rest += decoder.decode();
+      await runAll(rest === "" ? [] : [rest]);
+      break;
+    }
+    const typed = (rest + decoder.decode(bytes.subarray(0, count), { stream: true })).split(/\r?\n/);
+    rest = typed.pop()!;
+    await runAll(typed);
+  }
+  return lines.end();
+}
+
+/** Runs what is typed on a terminal. */
+async function readTerminal(
+  lines: PromptLines,
+  run: (text: string) => Promise<void>,
+  out: (text: string) => void,
+): Promise<number> {
+  const [{ createInterface }, { stdin, stdout }] = await Promise.all([
+    import("node:readline"),
+    import("node:process"),
+  ]);
+  const file = historyFile();
   const reader = createInterface({
     input: stdin,
-    output: isTerminal ? stdout : undefined,
-    terminal: isTerminal,
+    output: stdout,
+    terminal: true,
     historySize: HISTORY_SIZE,
     removeHistoryDuplicates: true,
     history: file === undefined ? [] : readHistory(file),
@@ -190,23 +225,20 @@ export async function repl(
   if (file !== undefined) {
     reader.on("history", (history: string[]) => Deno.writeTextFileSync(file, `${history.join("\n")}\n`));
   }
-  const bold = (text: string) => isTerminal && !Deno.noColor ? `\x1b[1m${text}\x1b[0m` : text;
+  const bold = (text: string) => Deno.noColor ? text : `\x1b[1m${text}\x1b[0m`;
   const ask = () => {
-    if (!isTerminal) return;
     reader.setPrompt(bold(lines.prompt));
     reader.prompt();
   };
-  if (isTerminal) searchHistory(reader as unknown as LineEditor, () => bold(lines.prompt));
-  if (isTerminal) {
-    out(
-      "rtkvm: real-time KVM on a deterministic model. help lists the words, ls the examples, Ctrl-D leaves.\n",
-    );
-  }
+  searchHistory(reader as unknown as LineEditor, () => bold(lines.prompt));
+  out(
+    "rtkvm: real-time KVM on a deterministic model. help lists the words, ls the examples, Ctrl-D leaves.\n",
+  );
   const { promise, resolve, reject } = Promise.withResolvers<number>();
   const typed: string[] = []; // ahead, while a command runs
   let isBusy = false, isClosed = false;
   const end = () => {
-    if (isTerminal && lines.exitStatus === undefined) out("\n");
+    if (lines.exitStatus === undefined) out("\n");
     resolve(lines.end());
   };
   const runTyped = async () => {
@@ -216,14 +248,11 @@ export async function repl(
       await new Promise((resume) => setTimeout(resume));
       let isFirst = true;
       for (let text = lines.next(typed); text !== undefined; text = lines.next(typed)) {
-        if (lines.exitStatus !== undefined) continue; // a pipe may bring more lines than are wanted
+        if (lines.exitStatus !== undefined) continue; // more lines were pasted than are wanted
         // What was typed ahead stands above, before the output of what came before it.
-        if (isTerminal && !isFirst) out(`${text}\n`);
+        if (!isFirst) out(`${text}\n`);
         isFirst = false;
-        const slices = lines.slices(text);
-        if (interruptible === undefined) atOnce(slices);
-        else await interruptible(slices, () => session.interrupt());
-        progress.clear();
+        await run(text);
         if (lines.exitStatus !== undefined) reader.close();
         else if (!isClosed) ask();
       }
@@ -243,7 +272,7 @@ export async function repl(
     out("^C\n");
     if (isBusy) {
       typed.length = 0;
-      session.interrupt();
+      lines.session.interrupt();
       return;
     }
     lines.clear();
