@@ -9,18 +9,14 @@ import { KERNEL_NAMES } from "../runtime/lab/kernels.ts";
 import { SYSTEMS as ROWS } from "../runtime/lab/systems.ts";
 import type { EventFilter, EventKind, LabEvent } from "./embedding/events.ts";
 import { EVENT_KINDS, EventRecorder, kindsOf } from "./embedding/events.ts";
-import { quote, ShellFailure, type ShellResult, ShellRun } from "./embedding/shell_run.ts";
-import { type LabCommand, nameProblem, ownWord } from "./embedding/commands.ts";
+import { quote, ShellRun } from "./embedding/shell_run.ts";
+import type { LabCommand } from "./embedding/commands.ts";
+import type { Laboratory } from "./embedding/laboratory.ts";
 import type { FilePort } from "./host_port.ts";
 import type { DeviceModel } from "../runtime/lab/devices.ts";
-import { type BootWords, Transcript } from "./embedding/transcript.ts";
+import type { BootWords } from "./embedding/transcript.ts";
 import { LabView } from "./embedding/view.ts";
-import { Waits } from "./embedding/waits.ts";
-import type { Script } from "./ast.ts";
-import { parseScript } from "./parse.ts";
-import { Session, type SessionOptions } from "./session.ts";
 import { unknownName } from "./unknown_name.ts";
-import { laboratoryWords } from "./words/index.ts";
 
 /** A system that can be booted. */
 export interface SystemInfo {
@@ -88,19 +84,10 @@ export interface LabOptions {
   readonly files?: FilePort;
 }
 
-/** What the library's other modules need of a laboratory. */
-export interface LabParts {
-  readonly session: Session;
-  readonly transcript: Transcript;
-  readonly words: SessionOptions["words"];
-  /** Whether a command of the program's own has been run. */
-  usesOwnCommands(): boolean;
-}
+const PARTS = new WeakMap<Lab, Laboratory>();
 
-const PARTS = new WeakMap<Lab, LabParts>();
-
-/** The parts of a laboratory. */
-export function partsOf(lab: Lab): LabParts {
+/** What a laboratory consists of. */
+export function partsOf(lab: Lab): Laboratory {
   return PARTS.get(lab)!;
 }
 
@@ -116,60 +103,32 @@ export function partsOf(lab: Lab): LabParts {
  * ```
  */
 export class Lab extends LabView {
-  readonly #parts: LabParts;
-  readonly #session: Session;
-  readonly #waits: Waits;
-  readonly #written: Written;
+  readonly #laboratory: Laboratory;
   #recorder: EventRecorder | undefined;
 
-  private constructor(options: LabOptions) {
-    const written = new Written(),
-      waits = new Waits(),
-      boot = bootWords(options),
-      own = options.commands ?? {};
-    let usesOwnCommands = false;
-    const ownWords = (session: Session) =>
-      Object.entries(own).map(([name, command]) => {
-        const word = ownWord(name, command, session);
-        return {
-          ...word,
-          run(context: Parameters<typeof word.run>[0]) {
-            usesOwnCommands = true;
-            return word.run(context);
-          },
-        };
-      });
-    const words = (session: Session) => [...laboratoryWords(session, ownWords(session)), waits.word(session)];
-    const transcript = new Transcript(boot);
-    const io = {
-      out: (text: string) => written.out(text, transcript),
-      err: (text: string) => written.err(text, transcript),
-    };
-    const session = new Session({ ...boot, io, words });
+  private constructor(laboratory: Laboratory, record: readonly EventKind[] | undefined) {
+    const { session } = laboratory;
     super(session);
-    for (const name of Object.keys(own)) {
-      const problem = nameProblem(name, laboratoryWords(session));
-      if (problem !== undefined) throw new RangeError(`Cannot add a command: ${problem}`);
-    }
-    [this.#session, this.#waits, this.#written] = [session, waits, written];
-    this.#parts = { session, transcript, words, usesOwnCommands: () => usesOwnCommands };
-    PARTS.set(this, this.#parts);
+    this.#laboratory = laboratory;
+    PARTS.set(this, laboratory);
     session.onLab = (how) => {
       if (this.#recorder === undefined) return;
       if (how === "boot") this.#recorder = new EventRecorder(this.#recorder.kinds);
       else this.#recorder.travelled(this.event);
       session.clock.watch(this.#recorder);
     };
-    if (options.record !== undefined) this.record(...options.record);
+    if (record !== undefined) this.record(...record);
   }
 
   /**
-   * Boots a machine. Takes 100 ms of its time.
+   * Boots a machine. Takes 100 ms of its time. The first laboratory of a program loads the model.
    *
    * @throws RangeError for an unknown system or kernel, a seed that is none, or a profile that does not fit
    */
-  static boot(options: LabOptions = {}): Promise<Lab> {
-    return new Promise((resolve) => resolve(new Lab(options)));
+  static async boot(options: LabOptions = {}): Promise<Lab> {
+    const words = bootWords(options);
+    const { Laboratory } = await import("./embedding/laboratory.ts");
+    return new Lab(new Laboratory(words, options.commands ?? {}), options.record);
   }
 
   /**
@@ -186,26 +145,7 @@ export class Lab extends LabView {
 
   /** Runs a script given as text. `name` is what messages call it. */
   run(text: string, name = "lab"): ShellRun {
-    return new ShellRun(new Promise((resolve) => resolve(this.#perform(text, name))));
-  }
-
-  #perform(text: string, name: string): ShellResult {
-    const { transcript } = this.#parts;
-    const script = parseScript(text, name);
-    transcript.script(text);
-    return this.#enter(script, transcript);
-  }
-
-  /** Runs what is no script of the user's, and leaves no trace in the transcript. */
-  #demand(text: string): void {
-    const result = this.#enter(parseScript(text, "lab"));
-    if (result.status !== 0) throw new ShellFailure(result);
-  }
-
-  #enter(script: Script, watcher?: Transcript): ShellResult {
-    this.#written.begin();
-    const status = this.#session.run(script, watcher);
-    return { status, ...this.#written };
+    return new ShellRun(new Promise((resolve) => resolve(this.#laboratory.perform(text, name))));
   }
 
   /**
@@ -215,13 +155,13 @@ export class Lab extends LabView {
    * @throws ShellFailure where nothing is pending, or `count` is no number of steps
    */
   step(count = 1, grain: "event" | "phase" | "interrupt" = "event"): readonly LabEvent[] {
-    const { clock } = this.#session;
+    const { session: { clock }, transcript } = this.#laboratory;
     const recorder = new EventRecorder(new Set(EVENT_KINDS));
     clock.watch(recorder);
     try {
       const command = `step ${quote(String(count))} ${quote(grain)}`;
-      this.#demand(command);
-      this.#parts.transcript.script(`${command} > /dev/null`);
+      this.#laboratory.demand(command);
+      transcript.script(`${command} > /dev/null`);
     } finally {
       clock.unwatch(recorder);
     }
@@ -244,11 +184,12 @@ export class Lab extends LabView {
    * @throws ShellFailure where it has not come true by then, or nothing is pending any more
    */
   until(isSo: (lab: Lab) => boolean, { withinNs = 100e9 }: { readonly withinNs?: number } = {}): number {
+    const { waits, transcript } = this.#laboratory;
     try {
-      this.#demand(this.#waits.command(() => isSo(this), withinNs));
+      this.#laboratory.demand(waits.command(() => isSo(this), withinNs));
     } finally {
       const { event } = this;
-      this.#parts.transcript.script(`run until event >= ${event} > /dev/null`);
+      transcript.script(`run until event >= ${event} > /dev/null`);
     }
     return this.event;
   }
@@ -262,7 +203,7 @@ export class Lab extends LabView {
   record(...kinds: readonly EventKind[]): void {
     const unknown = kinds.find((kind) => !EVENT_KINDS.includes(kind));
     if (unknown !== undefined) throw new RangeError(unknownName("kind", unknown, EVENT_KINDS));
-    const { clock } = this.#session;
+    const { clock } = this.#laboratory.session;
     const before = this.#recorder;
     if (before !== undefined) clock.unwatch(before);
     const wanted = kinds.length === 0 ? EVENT_KINDS : kinds;
@@ -300,26 +241,6 @@ export class Lab extends LabView {
   /** For `await using`; there is nothing to release. */
   [Symbol.asyncDispose](): Promise<void> {
     return Promise.resolve();
-  }
-}
-
-/** What a script writes. */
-class Written {
-  stdout = "";
-  stderr = "";
-
-  begin(): void {
-    this.stdout = this.stderr = "";
-  }
-
-  out(text: string, transcript: Transcript): void {
-    this.stdout += text;
-    transcript.write(text);
-  }
-
-  err(text: string, transcript: Transcript): void {
-    this.stderr += text;
-    transcript.write(text);
   }
 }
 

@@ -131,9 +131,9 @@ function withoutBlankEnds(lines: readonly string[]): readonly string[] {
 
 /** Fails, with a document that ends with the command `last` which fails as well. */
 function fail(lab: Lab, problem: string, last?: string): never {
-  const { transcript, usesOwnCommands, words } = partsOf(lab);
+  const laboratory = partsOf(lab), { transcript, words } = laboratory;
   const { devices = [] } = transcript.boot;
-  const own = devices.length > 0 ? "devices" : usesOwnCommands() ? "commands" : "";
+  const own = devices.length > 0 ? "devices" : laboratory.usesOwnCommands() ? "commands" : "";
   if (own !== "") {
     throw new ExpectationFailure(
       problem,
