@@ -143,7 +143,10 @@ Deno.test("the power button: a level that falls when the guest has cleared the s
   rig.ok("monitor vm0 system_powerdown; sleep 1");
   const { chips } = machine.file.vm;
   assertEquals([machine.runState, chips!.routing.raised.get(9)], ["shutdown", 1]);
-  assertEquals([chips!.ioapic.core.lines & (1 << 9), machine.portRead(0xb000, machine.loop.task!)], [0, 0]);
+  assertEquals([chips!.ioapic.core.lines & (1 << 9), machine.portRead(0xb000, 2, machine.loop.task!)], [
+    0,
+    0,
+  ]);
 });
 
 Deno.test("without interrupt remapping an affinity waits for the next interrupt, and moves with its end", () => {
