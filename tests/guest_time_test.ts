@@ -9,12 +9,17 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
+import { Invariants } from "../runtime/lab/invariants.ts";
+import { Layers } from "../runtime/linux/layers.ts";
 import { SessionRig } from "./session_rig.ts";
 
 const USER = 0, SYSTEM = 2, IDLE = 3, STEAL = 7, GUEST = 8;
 /** A guest without slave CPU; its vCPUs are threads of the host. */
 const STOCK = "qemu-kvm -m 1024 -cpu qemu64,+x2apic -enable-kvm -no-kvm-pit -nographic";
 const PATCHED = "qemu-kvm.patched -m 1024 -cpu qemu64,+x2apic -enable-kvm -no-kvm-pit -nographic";
+
+/** A guest that keeps reading IA32_APIC_BASE: each of these exits. */
+const READS = "ssh vm0 'while :; do rdmsr 0x1b; done > /dev/null'";
 
 /** Columns of a row of /proc/stat, 1/100 s. @param on `ssh vm0 ` for a guest's */
 function columns(rig: SessionRig, cpu: number, on = ""): number[] {
@@ -74,7 +79,7 @@ Deno.test("a guest of two vCPUs counts each of them: a loop on cpu1 is cpu1's", 
 Deno.test("what a guest's CPU was away for, handling its exits, is its system time; waiting for a CPU is steal", () => {
   const rig = new SessionRig({ system: "kvm" });
   rig.ok(`${STOCK}; ssh vm0 true`);
-  rig.start("ssh vm0 'while :; do wrmsr 0x832 0x41; done' 2> /dev/null"); // each of these exits
+  rig.start(READS);
   rig.start("taskset -c 3 stress -c 1");
   rig.ok("run 10ms");
   const before = columns(rig, 0, "ssh vm0 ");
@@ -137,4 +142,33 @@ Deno.test("a guest that is reset counts from zero again", () => {
   rig.ok("run 1s; monitor vm0 system_reset; run 300ms; ssh vm0 true");
   const spent = columns(rig, 0, "ssh vm0 ");
   assert(spent[USER]! + spent[SYSTEM]! < 20, `${spent}`);
+});
+
+Deno.test("M14, the stamp behind the handler: the host's time becomes the guest's, and the invariant says how much", () => {
+  const spent = (mutant: string) => {
+    const rig = new SessionRig({ system: "kvm" });
+    rig.ok(`boot kvm ${mutant}`);
+    const watch = new Invariants(rig.lab);
+    rig.lab.engine.trace = watch;
+    rig.ok(`${STOCK}; ssh vm0 true`);
+    rig.start(READS);
+    rig.ok("run 50ms");
+    const { kvm, engine } = rig.lab;
+    const { thread } = kvm.vms[0]!.vcpus[0]!;
+    return {
+      guestNs: thread!.guestNs,
+      row: columns(rig, 3),
+      layers: rig.lab.timeByLayer(3),
+      nowNs: engine.nowNs,
+      kinds: [...new Set(watch.violations.map(({ kind }) => kind))],
+    };
+  };
+  const right = spent(""), wrong = spent("--mutant M14");
+  assertEquals([right.layers, right.nowNs], [wrong.layers, wrong.nowNs], "the hardware's record is the same");
+  assertEquals([right.kinds, wrong.kinds], [[], ["sum of layers"]]);
+  const kvmNs = right.layers[Layers.Kvm]!, hostNs = kvmNs + right.layers[Layers.HostKernel]!;
+  const surplusNs = wrong.guestNs - right.guestNs; // of KVM's, and of handlers that came in between
+  assert(surplusNs > kvmNs / 2 && surplusNs <= hostNs, `${surplusNs} ns of KVM's ${kvmNs}`);
+  near(wrong.row[GUEST]! - right.row[GUEST]!, surplusNs / 1e7, "the guest column", 1);
+  near(right.row[SYSTEM]! - wrong.row[SYSTEM]!, surplusNs / 1e7, "which the system column lacks", 1);
 });

@@ -95,6 +95,7 @@ export const EXPOSURES: Readonly<Record<string, Exposure>> = {
     kinds: ["wrong time"],
   },
   M13: { system: "talk", kinds: ["wrong owner", "lost interrupt"] },
+  M14: { system: "talk", kinds: ["sum of layers"] },
 };
 
 /** Mean distance of two interrupts, ns: often enough that they meet each other's handlers. */

@@ -56,7 +56,7 @@ Deno.test("boot of an unknown name says which one was meant, and leaves the mach
   assertStringIncludes(prompt.type("boot --sed 2"), "did you mean --seed?");
   assertStringIncludes(prompt.type("boot --seed 1.5"), "expected an integer");
   assertStringIncludes(prompt.type("boot --mutant M"), "did you mean M1?");
-  assertStringIncludes(prompt.type("boot --mutant M14"), "not modelled: time is booked by the processor");
+  assertStringIncludes(prompt.type("boot --mutant M15"), "did you mean M1?");
   assert(prompt.session.lab === lab);
 });
 

@@ -7,6 +7,7 @@
  * @module
  */
 
+import type { LogicalCpu } from "../../hw/cpu.ts";
 import { type Activity, VM_ENTRY } from "../../hw/sim/activity.ts";
 import type { StateHash } from "../../hw/sim/state_hash.ts";
 import { APIC_BASE_X2APIC } from "../../hw/lapic_base.ts";
@@ -224,7 +225,7 @@ export class Vcpu {
    */
   *loop(cpu: KernelCpu): Activity {
     const { times } = this;
-    const { steps } = this.vm.kvm;
+    const { steps, protocol: { stampsAtExit } } = this.vm.kvm;
     const { registers, guestTime, kernel: { engine } } = cpu;
     const physical = this.vm.kvm.physical(cpu);
     const slave = cpu.state === "slave";
@@ -273,7 +274,9 @@ export class Vcpu {
       times.entered(engine.nowNs);
       guestTime.enter(this.thread!, engine.nowNs, physical.layerNs);
       const reason = yield VM_ENTRY;
-      times.left(engine.nowNs, guestTime.exit(engine.nowNs, physical.layerNs, !slave));
+      // A HLT and a preemption timer have no handler that could come first.
+      const late = !stampsAtExit && reason !== ExitReason.Hlt && reason !== ExitReason.PreemptionTimer;
+      if (!late) this.#guestExit(cpu, physical);
       this.mode = "outside";
       this.exits[reason]!++;
       const vmcs = this.vmcs;
@@ -283,6 +286,7 @@ export class Vcpu {
         decodeInterruptionInfo(vmcs.exitInterruptionInfo).type === EventType.Nmi
       ) {
         yield steps.nmiHandle; // the handler, with interrupts off; its IRET unblocks NMIs
+        if (late) this.#guestExit(cpu, physical);
         physical.nmiBlocked = false;
         registers.interruptFlag = true;
         continue;
@@ -300,10 +304,16 @@ export class Vcpu {
       }
       yield exitCost(this, reason);
       const write = completeExit(this, cpu, reason);
+      if (late) this.#guestExit(cpu, physical);
       if (write !== null) yield write;
       if ((cpu.rescheduleMask | cpu.nmiMask) !== 0) yield* cpu.sendPendingIpis();
       if (this.left !== null) return this.#leave(this.left);
     }
+  }
+
+  /** `kvm_guest_exit()`: the stamp from which on time is the host's again. */
+  #guestExit({ guestTime, state, kernel: { engine: { nowNs } } }: KernelCpu, { layerNs }: LogicalCpu): void {
+    this.times.left(nowNs, guestTime.exit(nowNs, layerNs, state !== "slave"));
   }
 
   /**

@@ -15,6 +15,7 @@
  * | `stuck ISR`             | a vector is in service and no handler runs that could end it                          |
  * | `entry field overwritten` | an event that waited for the VM entry has been replaced by another one              |
  * | `wrong time`            | a guest's own timer fires elsewhen than its time-stamp counter says                   |
+ * | `sum of layers`         | host time is booked as a guest's, or a guest's as the host's                          |
  * | `time`                  | the times of a processor's layers and its idle time do not add up                     |
  *
  * The watch reads trace records and the state behind them, and changes nothing. A violation is reported once for each
@@ -27,11 +28,12 @@ import type { LogicalCpu } from "../../hw/cpu.ts";
 import { Apic, EOI_MSR, type LocalApic, MSR_TSC_DEADLINE, x2apicMsr } from "../../hw/lapic.ts";
 import { FrameKind, type RegisterFile } from "../../hw/register_file.ts";
 import type { TraceRecord, TraceSink } from "../../hw/sim/trace.ts";
-import { Primary } from "../../hw/vmx.ts";
+import { Primary, type Vmcs } from "../../hw/vmx.ts";
 import type { Vcpu } from "../kvm/vcpu.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import { Vector } from "../linux/vectors.ts";
 import type { Lab } from "./lab.ts";
+import { LayerSums } from "./layer_sums.ts";
 
 /** Kinds of violations. */
 export type ViolationKind =
@@ -44,6 +46,7 @@ export type ViolationKind =
   | "stuck ISR"
   | "entry field overwritten"
   | "wrong time"
+  | "sum of layers"
   | "time";
 
 /** An invariant that does not hold. */
@@ -92,6 +95,7 @@ export class Invariants implements TraceSink {
   readonly #deadlines = new Map<Vcpu, number>();
   /** The event that waits in a vCPU's entry field, as its tracepoint named it. */
   readonly #toEnter = new Map<string, string>();
+  readonly #sums: LayerSums;
   #dropped = 0;
   readonly #spurious = new Map<Kernel, number>();
   #at: TraceRecord | null = null;
@@ -99,6 +103,8 @@ export class Invariants implements TraceSink {
   /** @param lab what it looks at, from now on */
   constructor(readonly lab: Lab) {
     const { machine } = lab;
+    const { vmEntry, vmExit } = lab.options.profile.values.hw.processor;
+    this.#sums = new LayerSums(vmEntry + vmExit);
     this.#requested = machine.cpus.map(() => new Set());
     this.#dropped = machine.droppedMessages;
     this.#forKernels((kernel) => this.#spurious.set(kernel, kernel.spuriousVectors));
@@ -113,6 +119,10 @@ export class Invariants implements TraceSink {
         break;
       case "interrupt":
         this.#interrupt(record);
+        break;
+      case "entry":
+      case "exit":
+        this.#transition(record);
         break;
       case "injection":
         this.#toEnter.delete(this.#running(this.#cpuOf(record))?.name ?? "");
@@ -184,6 +194,7 @@ export class Invariants implements TraceSink {
       this.#pendingRequest = null;
     }
     this.#requested[cpu.id]!.delete(vector);
+    if (name === "NMI" && fields.mode === "root") this.#sums.nmi(cpu.id, this.#at!.timeNs);
     if (fields.mode !== "guest") return;
     const vcpu = this.#running(cpu);
     if (vcpu === undefined) return;
@@ -274,9 +285,20 @@ export class Invariants implements TraceSink {
     }
   }
 
+  // ---- layers ----
+
+  #transition({ kind, timeNs }: TraceRecord): void {
+    const vcpu = this.#current(this.#cpuOf(this.#at!));
+    if (vcpu === undefined) return;
+    if (kind === "exit") return this.#sums.left(vcpu, timeNs);
+    const wrong = this.#sums.entered(vcpu, timeNs);
+    if (wrong !== undefined) this.#report("sum of layers", vcpu.name, wrong);
+  }
+
   /** A handler has returned: what is in service has to be somebody's. */
   #returned(cpu: LogicalCpu | undefined): void {
     if (cpu === undefined || cpu.root === null) return;
+    this.#sums.returned(cpu.id, this.#current(cpu), this.#at!.timeNs);
     const { currentVmcs } = cpu;
     const guest = currentVmcs?.guest;
     if (cpu.apic.inService && !handles(cpu.root) && (guest === undefined || !handles(guest))) {
@@ -372,7 +394,15 @@ export class Invariants implements TraceSink {
 
   /** The vCPU that `cpu` executes in guest mode. */
   #running(cpu: LogicalCpu | undefined): Vcpu | undefined {
-    const vmcs = cpu?.vmcs;
+    return this.#executing(cpu?.vmcs);
+  }
+
+  /** The vCPU that `cpu` enters next, or executes. */
+  #current(cpu: LogicalCpu | undefined): Vcpu | undefined {
+    return this.#executing(cpu?.currentVmcs);
+  }
+
+  #executing(vmcs: Vmcs | null | undefined): Vcpu | undefined {
     if (vmcs === null || vmcs === undefined) return undefined;
     for (const { vcpus } of this.lab.kvm.vms) for (const vcpu of vcpus) if (vcpu.vmcs === vmcs) return vcpu;
   }
