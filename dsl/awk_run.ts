@@ -4,7 +4,7 @@
  * @module
  */
 import type { AwkExpression, AwkPlace, AwkRule, AwkStatement } from "./awk_program.ts";
-import { formatText } from "./commands/printf.ts";
+import { formatText, general } from "./commands/printf.ts";
 import { decodeEscapes } from "./escapes.ts";
 import { MAX_AWK_PASSES } from "./limits.ts";
 import { type Matcher, replaceSpans } from "./patterns/matcher.ts";
@@ -407,5 +407,5 @@ function textOf(value: Value): string {
 /** CONVFMT and OFMT are `%.6g`; whole numbers are written whole. */
 function numberText(value: number): string {
   if (Number.isInteger(value)) return String(value);
-  return String(Number(value.toPrecision(6)));
+  return general(value, 6);
 }

@@ -15,7 +15,7 @@ import { evaluateExpression, expandQuoted } from "./expand.ts";
 import type { Coroutine, Job, Request } from "./jobs.ts";
 import { parseExpression } from "./parse.ts";
 import type { CallHandler, CallValue, Initializer, Integer, Process, VariableArgument } from "./ports.ts";
-import { knownNames } from "./simple.ts";
+import { knownNames } from "./known_names.ts";
 import { builtinTask } from "./tasks.ts";
 import { type Shell, ShellError } from "./state.ts";
 import { trace } from "./xtrace.ts";

@@ -112,9 +112,9 @@ export function checkpointText(session: Session): string {
 }
 
 function shellJson(shell: Shell, sources: Sources): unknown {
-  const { positional, zero, cwd, umask, status, pid, getoptsOffset, lastBackground } = shell;
+  const { positional, zero, cwd, umask, status, pid, getoptsOffset, lastBackground, secondsFromNs } = shell;
   return {
-    ...{ zero, cwd, umask, status, pid, getoptsOffset, positional },
+    ...{ zero, cwd, umask, status, pid, getoptsOffset, secondsFromNs, positional },
     lastBackground: lastBackground?.pid ?? null,
     options: Object.entries(shell.options).filter(([, isOn]) => isOn).map(([name]) => name),
     variables: Object.fromEntries(
@@ -276,7 +276,9 @@ function readShell(part: JsonPart, like: Shell, texts: Texts): Shell {
   shell.positional = part.get("positional").list().map((each) => each.text());
   shell.zero = part.get("zero").text();
   shell.cwd = part.get("cwd").text();
-  for (const key of ["umask", "status", "pid", "getoptsOffset"] as const) shell[key] = part.get(key).whole();
+  for (const key of ["umask", "status", "pid", "getoptsOffset", "secondsFromNs"] as const) {
+    shell[key] = part.get(key).whole();
+  }
   const pid = part.get("lastBackground").orNull((each) => each.whole());
   shell.lastBackground = pid === null ? undefined : { pid };
   return shell;

@@ -26,6 +26,12 @@ import {
 export const brokenPipe: Errno = { name: "EPIPE", number: 32, message: "Broken pipe" };
 const badDescriptor: Errno = { name: "EBADF", number: 9, message: "Bad file descriptor" };
 
+/** What a command that reads all of its input is told of one that has no end. */
+export const endless: Errno = { ...noMemory, message: "endless: take a part of it with head -c" };
+
+/** How much is read of an endless file at a time. */
+const CHUNK = 4096;
+
 /** A time of waiting has passed: what a read answers then. */
 export const timedOut: Errno = { name: "ETIMEDOUT", number: 110, message: "Connection timed out" };
 
@@ -104,8 +110,14 @@ export abstract class Description {
     return this.writeNow(text);
   }
 
+  /** Whether there is no end to what can be read. */
+  get isEndless(): boolean {
+    return false;
+  }
+
   /** The rest of the text. */
   *readAll(reader: Reader): Generator<Request, string | Errno, unknown> {
+    if (this.isEndless) return endless;
     let text = this.#take(this.#buffer.length);
     for (;;) {
       const more = yield* this.more(reader);
@@ -127,7 +139,20 @@ export abstract class Description {
       }
       this.#buffer = this.#buffer.slice(this.#position) + more;
       this.#position = 0;
+      if (this.isEndless && this.#buffer.length > MAX_TEXT) return noMemory;
     }
+  }
+
+  /** At most so many characters; fewer only at the end. */
+  *readPart(reader: Reader, length: number): Generator<Request, string | Errno, unknown> {
+    while (this.#buffer.length - this.#position < length) {
+      const more = yield* this.more(reader);
+      if (more === undefined) break;
+      if (isErrno(more)) return more;
+      this.#buffer = this.#buffer.slice(this.#position) + more;
+      this.#position = 0;
+    }
+    return this.#take(Math.min(this.#position + length, this.#buffer.length));
   }
 
   /** One character; undefined after the end. */
@@ -319,9 +344,13 @@ export class FileDescription extends Description {
     this.immediate = file.writeNow !== undefined;
   }
 
+  override get isEndless(): boolean {
+    return this.file.endless === true;
+  }
+
   protected override *more(reader: Reader): Generator<Request, string | Errno | undefined, unknown> {
     if (this.#ended) return undefined;
-    const { file } = this;
+    const { file, isEndless } = this;
     let answer: string | Errno = "";
     yield {
       kind: "task",
@@ -329,11 +358,11 @@ export class FileDescription extends Description {
       name: reader.name,
       launch: reader.launch,
       body: function* () {
-        answer = yield* file.read();
+        answer = yield* file.read(isEndless ? CHUNK : undefined);
         return 0;
       },
     };
-    this.#ended = true;
+    this.#ended = !isEndless;
     return answer;
   }
 
@@ -350,7 +379,7 @@ export class FileDescription extends Description {
         const ahead = left();
         if (ahead !== undefined || hasEnded()) return ahead;
         const text = yield* file.read();
-        return isErrno(text) ? undefined : text;
+        return isErrno(text) ? undefined : text; // a program that reads all of an endless file gets nothing of it
       },
       whenMore() {},
     };

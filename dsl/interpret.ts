@@ -147,6 +147,7 @@ function* runPipeline(shell: Shell, pipeline: Pipeline, guarded: boolean): Corou
   } finally {
     if (lenient) shell.errexitIgnored--;
   }
+  if (pipeline.commands.length === 1) shell.pipeStatus = [status];
   seeToInterrupt(shell, status);
   if (pipeline.negated) return status === 0 ? 1 : 0;
   if (status !== 0 && !guarded && shell.errexitIgnored === 0) {
@@ -188,10 +189,13 @@ function* runPiped(shell: Shell, commands: readonly Command[]): Coroutine {
   }
   let status = 0;
   let failed = 0;
+  const statuses: number[] = [];
   for (const job of jobs) {
     status = (yield { kind: "wait", job }) as number;
+    statuses.push(status);
     if (status !== 0) failed = status;
   }
+  shell.pipeStatus = statuses;
   return shell.options.pipefail ? failed : status;
 }
 
@@ -407,8 +411,8 @@ function* runCase(shell: Shell, command: Case): Coroutine {
 }
 
 /** Calls a function with its own positional parameters and locals. */
-export function* callFunction(shell: Shell, body: Command, args: readonly string[]): Coroutine {
-  const { positional, loopDepth, linesBefore } = shell;
+export function* callFunction(shell: Shell, name: string, body: Command, args: readonly string[]): Coroutine {
+  const { positional, loopDepth, linesBefore, functionNames } = shell;
   const hidden = new Map();
   const onError = shell.options.errtrace ? undefined : shell.traps.get("ERR");
   if (onError !== undefined) shell.traps.delete("ERR");
@@ -416,6 +420,7 @@ export function* callFunction(shell: Shell, body: Command, args: readonly string
   shell.loopDepth = 0;
   shell.linesBefore = 0; // its lines are those of the text that it stands in
   shell.functionDepth++;
+  shell.functionNames = [...functionNames, name];
   shell.locals.push(hidden);
   try {
     return yield* runCommand(shell, body);
@@ -427,6 +432,7 @@ export function* callFunction(shell: Shell, body: Command, args: readonly string
     shell.loopDepth = loopDepth;
     shell.linesBefore = linesBefore;
     shell.functionDepth--;
+    shell.functionNames = functionNames;
     shell.locals.pop();
     // One that the function has set stays.
     if (onError !== undefined && !shell.traps.has("ERR")) shell.traps.set("ERR", onError);

@@ -20,7 +20,7 @@ export interface Interpreter {
   /** Finds what the first field names and runs it. */
   runNamed(shell: Shell, fields: readonly string[], search?: Search): Coroutine;
   /** Runs a function. */
-  callFunction(shell: Shell, body: ast.Command, args: readonly string[]): Coroutine;
+  callFunction(shell: Shell, name: string, body: ast.Command, args: readonly string[]): Coroutine;
 }
 
 /** How a command's name searches. */

@@ -40,5 +40,8 @@ export const MAX_WORDS = 100_000;
 /** How often the loops of one awk program may turn. */
 export const MAX_AWK_PASSES = 1_000_000;
 
+/** How many commands one run of sed may carry out. */
+export const MAX_SED_STEPS = 1_000_000;
+
 /** What the kernel answers where there is no memory left. */
 export const noMemory = { name: "ENOMEM", number: 12, message: "Cannot allocate memory" } as const;

@@ -10,6 +10,7 @@ import { globMatcher } from "./glob.ts";
 import type { Request } from "./jobs.ts";
 import { replaceSpans, type Span } from "./patterns/matcher.ts";
 import { type Shell, ShellError, ShellExit } from "./state.ts";
+import { computedArray } from "./special_variables.ts";
 
 /** A subscript counts back to before the first element. */
 export class SubscriptError extends ShellError {}
@@ -31,10 +32,14 @@ export interface Surroundings {
   expandQuoted(shell: Shell, parts: readonly WordPart[]): Expansion<string>;
 }
 
-/** Variables that bash computes and this shell does not: a run must not depend on chance or on the real time. */
-const uncomputed: ReadonlySet<string> = new Set(
-  ["BASHPID", "DIRSTACK", "EPOCHREALTIME", "EPOCHSECONDS", "FUNCNAME", "RANDOM", "SECONDS", "SRANDOM"],
-);
+/** Variables that bash computes and this shell does not. */
+const uncomputed: ReadonlySet<string> = new Set([
+  "BASH_LINENO",
+  "BASH_SOURCE",
+  "BASH_VERSINFO",
+  "DIRSTACK",
+  "GROUPS",
+]);
 
 /** Expands one parameter to pieces. */
 export function* expandParameter(
@@ -146,7 +151,7 @@ function checked(shell: Shell, part: ParameterPart, value: string | undefined): 
 
 function listOf(shell: Shell, part: ParameterPart): string[] {
   if (part.name === "@" || part.name === "*") return [...shell.positional];
-  const value = shell.variables.get(part.name)?.value;
+  const value = shell.variables.get(part.name)?.value ?? computedArray(shell, part.name);
   if (value instanceof Map) return sortedKeys(value).map((key) => value.get(key) ?? "");
   return value === undefined ? [] : [value];
 }
@@ -173,8 +178,6 @@ function* valueOf(around: Surroundings, shell: Shell, part: ParameterPart): Expa
       return optionLetters(shell);
     case "LINENO":
       return String(shell.line);
-    case "PPID":
-      return "1";
   }
   if (subscript === undefined || typeof subscript === "string") {
     const value = shell.get(name);
@@ -182,7 +185,7 @@ function* valueOf(around: Surroundings, shell: Shell, part: ParameterPart): Expa
     if (value === undefined && uncomputed.has(name)) throw new ShellError(`$${name}: not in this language`);
     return value;
   }
-  const value = shell.variables.get(name)?.value;
+  const value = shell.variables.get(name)?.value ?? computedArray(shell, name);
   let key: string;
   try {
     key = yield* around.elementKey(shell, name, subscript);

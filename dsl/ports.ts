@@ -56,8 +56,10 @@ export interface OpenFlags {
 
 /** An open file. Reading and writing happen inside simulated time. */
 export interface OpenFile {
-  /** Everything from the file's position to its end. */
-  read(): Activity<string | Errno>;
+  /** What stands from the file's position to its end, or at most `length` characters of it. */
+  read(length?: number): Activity<string | Errno>;
+  /** It has no end: a read needs a length. */
+  readonly endless?: true;
   /** Answers how much was written. */
   write(text: string): Activity<number | Errno>;
   /** The same at once, outside simulated time: files that are nothing but memory. */
@@ -230,6 +232,10 @@ export interface Machine {
   ): number;
   /** Whether it has been switched off: nothing can be started there any more. */
   readonly ended?: boolean;
+  /** What its clock says: nanoseconds since it booted, and when that was, seconds since 1970. */
+  clock(): { readonly uptimeNs: number; readonly bootTime: number };
+  /** A number of 32 bits from the stream of random numbers that its shells share. */
+  draw(): number;
   /** A pid for a shell or a subshell, which is no simulated task. */
   newPid(): number;
   /**

@@ -11,6 +11,7 @@ import { type ArrayArgument, type Command, CommandContext } from "./commands/com
 import { elementKey, evaluateText, expandText, expandWords } from "./expand.ts";
 import { hintOnName, hintOnPath } from "./hints.ts";
 import type { Search } from "./interpreter.ts";
+import { knownNames } from "./known_names.ts";
 import { type Coroutine, Interrupted, type Request } from "./jobs.ts";
 import { INTERRUPTED } from "./signals.ts";
 import { isErrno } from "./ports.ts";
@@ -198,7 +199,7 @@ export function* runNamed(shell: Shell, fields: readonly string[], search: Searc
   const command = interpreter.commands.get(name) ?? shell.environment.words.get(name);
   if (command?.kind === "special") return yield* runCommandObject(shell, command, name, args, search);
   const body = search.skipFunctions ? undefined : shell.functions.get(name);
-  if (body !== undefined) return yield* interpreter.callFunction(shell, body, args);
+  if (body !== undefined) return yield* interpreter.callFunction(shell, name, body, args);
   if (command !== undefined) return yield* runCommandObject(shell, command, name, args, search);
   if (name.includes("/")) return yield* runPath(shell, fields);
   const program = shell.machine.programs.get(name);
@@ -207,17 +208,6 @@ export function* runNamed(shell: Shell, fields: readonly string[], search: Searc
   shell.note(hintOnName(fields, knownNames(shell), search.assignments));
   yield* builtinTask(shell, "bash");
   return 127;
-}
-
-/** Every name that a command line may start with. */
-export function knownNames(shell: Shell): string[] {
-  const { words, interpreter } = shell.environment;
-  return [
-    ...interpreter.commands.keys(),
-    ...words.keys(),
-    ...shell.machine.programs.keys(),
-    ...shell.functions.keys(),
-  ];
 }
 
 const programFolders = /^\/(?:usr\/local\/|usr\/)?s?bin\/([^/]+)$/;

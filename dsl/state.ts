@@ -10,6 +10,7 @@ import type { Job, JobScheduler } from "./jobs.ts";
 import type { Environment, Launch, Machine } from "./ports.ts";
 import { MAX_TEXT, MAX_VARIABLES, noMemory } from "./limits.ts";
 import { resolvePath } from "./paths.ts";
+import { assignComputed, computedText } from "./special_variables.ts";
 
 /** A variable: a text, or an array by index or by key. */
 export interface Variable {
@@ -147,6 +148,12 @@ export class Shell {
   loopDepth = 0;
   /** Functions that run. */
   functionDepth = 0;
+  /** Their names. */
+  functionNames: readonly string[] = [];
+  /** Statuses of the commands of the last pipeline. */
+  pipeStatus: readonly number[] = [0];
+  /** What SECONDS counts from, on the clock of the machine. */
+  secondsFromNs = 0;
   /** Sourced files that run. */
   sourceDepth = 0;
   /** Above 0 while a failing command does not end the shell under `set -e`. */
@@ -265,6 +272,8 @@ export class Shell {
       status: 0,
       pid: machine.newPid(),
       functionDepth: 0,
+      functionNames: [],
+      secondsFromNs: machine.clock().uptimeNs,
       sourceDepth: 0,
       errexitIgnored: 0,
       locals: [],
@@ -274,6 +283,7 @@ export class Shell {
     });
     const inherited = new Map(copy.variables);
     copy.setDefaults();
+    for (const name of keepEnvironment ? ["HOME", "USER"] : []) copy.variables.delete(name); // a login sets them
     if (keepEnvironment) { for (const [name, variable] of inherited) copy.variables.set(name, variable); }
     copy.set("PWD", copy.cwd);
     return copy;
@@ -291,8 +301,9 @@ export class Shell {
     this.traps.clear();
     for (const [name, action] of other.traps) this.traps.set(name, action);
     Object.assign(this.options, other.options);
-    const { zero, cwd, umask, status, pid, lastBackground, getoptsOffset } = other;
+    const { zero, cwd, umask, status, pid, lastBackground, getoptsOffset, pipeStatus, secondsFromNs } = other;
     Object.assign(this, { zero, cwd, umask, status, pid, lastBackground, getoptsOffset });
+    Object.assign(this, { pipeStatus, secondsFromNs });
     this.positional = [...other.positional];
   }
 
@@ -311,19 +322,27 @@ export class Shell {
     next.descriptors.set(2, new Terminal(io, "err"));
     const { interactive, announcesJobs, children, job } = this;
     Object.assign(next, { interactive, announcesJobs, children: [...children], job, isSubshell: false });
-    Object.assign(next, { functionDepth: 0, sourceDepth: 0, errexitIgnored: 0, locals: [] });
+    Object.assign(next, {
+      functionDepth: 0,
+      functionNames: [],
+      sourceDepth: 0,
+      errexitIgnored: 0,
+      locals: [],
+    });
     return next;
   }
 
   /** The text of a variable; element 0 of an array; undefined if unset. */
   get(name: string): string | undefined {
-    const value = this.variables.get(name)?.value;
+    const variable = this.variables.get(name);
+    if (variable === undefined) return computedText(this, name);
+    const { value } = variable;
     return value instanceof Map ? value.get("0") : value;
   }
 
   /** Sets a variable, or element 0 of an array. @throws {ShellError} if it is read-only */
   set(name: string, value: string): Variable {
-    const variable = this.writable(name);
+    const variable = this.writable(name, value);
     if (value.length > MAX_TEXT) throw new ShellError(`${name}: ${noMemory.message}`);
     if (variable.value instanceof Map) variable.value.set("0", value);
     else variable.value = value;
@@ -332,9 +351,14 @@ export class Shell {
   }
 
   /** The variable, made if there is none. @throws {ShellError} if it is read-only */
-  writable(name: string): Variable {
+  writable(name: string, value = ""): Variable {
     if (--this.untilCount < 0) this.countHeld(name);
     let variable = this.variables.get(name);
+    if (variable === undefined) {
+      const done = assignComputed(this, name, value);
+      if (typeof done === "string") throw new ShellError(done);
+      if (done) return { value, associative: false, exported: false, readonly: false }; // kept nowhere
+    }
     if (variable === undefined) {
       variable = { value: undefined, associative: false, exported: this.options.allexport, readonly: false };
       this.variables.set(name, variable);

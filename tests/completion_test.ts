@@ -71,7 +71,7 @@ Deno.test("options are those that a command's manual lists, QEMU's those of its 
   assertEquals(completed("explain max --al"), "explain max --alone ");
   assertEquals(completed("qemu-kvm -enable"), "qemu-kvm -enable-kvm ");
   assertEquals(completed("qemu-kvm -m 1024 -no-kvm-pit-"), "qemu-kvm -m 1024 -no-kvm-pit-reinjection ");
-  assertEquals(offers("seq -"), ["-s", "-w"]);
+  assertEquals(offers("seq -"), ["-f", "-s", "-w"]);
 });
 
 Deno.test("a path is one of the virtual tree, a folder ends with a slash, and other text keeps its form", () => {

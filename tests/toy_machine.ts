@@ -3,6 +3,7 @@
  * of their times. Its file system is the real one.
  */
 import { type Activity, type Step, work } from "../hw/sim/activity.ts";
+import { RandomStream } from "../hw/sim/random.ts";
 import { drive, type Job, JobScheduler } from "../dsl/jobs.ts";
 import { interpreter, runList } from "../dsl/interpret.ts";
 import { startInteractive, startScript } from "../dsl/start.ts";
@@ -74,6 +75,7 @@ export class ToyMachine implements Machine {
   readonly programs = new Map<string, Program>();
   readonly builtinCost: Step = work("builtin", 1, 1000);
   calls?: CallHandler;
+  readonly #draws = new RandomStream(1, "toy");
   readonly #spin: Step = work("spin", 1, 1_000_000);
 
   constructor(readonly world: ToyWorld, readonly name = "host") {
@@ -104,6 +106,14 @@ export class ToyMachine implements Machine {
 
   newPid(): number {
     return this.world.nextPid();
+  }
+
+  clock(): { uptimeNs: number; bootTime: number } {
+    return { uptimeNs: this.world.nowNs, bootTime: 1_346_889_600 };
+  }
+
+  draw(): number {
+    return this.#draws.uint32();
   }
 
   kill(pid: number, signal: number): boolean {

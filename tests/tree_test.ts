@@ -7,7 +7,7 @@
  * @module
  */
 
-import { assertEquals, assertMatch } from "@std/assert";
+import { assertEquals, assertMatch, assertNotEquals } from "@std/assert";
 import { SessionRig } from "./session_rig.ts";
 
 const ERAS = ["2012", "today"] as const;
@@ -318,8 +318,30 @@ Deno.test("/dev has the devices that there are: null, and kvm on a host, with th
   assertEquals(rig.ok("cat /dev/kvm; echo $?"), "1\n");
   assertEquals(
     rig.ok("qemu-kvm.patched -m 1024 -enable-kvm -nographic & sleep 1; ssh vm0 ls /dev"),
-    "null\nttyS0\n",
+    "full\nnull\nrandom\nttyS0\nurandom\nzero\n",
   );
+});
+
+Deno.test("/dev/zero and /dev/urandom give as much as is asked for, /dev/full takes nothing: zero(4), random(4), full(4)", () => {
+  const rig = new SessionRig();
+  assertEquals(rig.ok("head -c 4 /dev/zero | wc -c; head -c 4 < /dev/zero | tr '\\0' x"), "4\nxxxx");
+  assertEquals(rig.run("echo x > /dev/full"), {
+    status: 1,
+    out: "",
+    err: "x.rtk: line 1: echo: write error: No space left on device\n",
+  });
+  assertEquals(rig.run("cat /dev/zero").err, "cat: /dev/zero: endless: take a part of it with head -c\n");
+  const drawn = (seed: number) => new SessionRig({ seed }).ok("head -c 40 /dev/urandom");
+  assertEquals([...drawn(1)].length, 40);
+  assertEquals(drawn(1), drawn(1));
+  assertNotEquals(drawn(1), drawn(2));
+});
+
+Deno.test("date is the time of boot and what has passed since: 6 September 2012 in the model", () => {
+  const rig = new SessionRig();
+  assertEquals(rig.ok("date"), "Thu Sep  6 00:00:00 UTC 2012\n");
+  assertEquals(rig.ok("sleep 61; date '+%F %T'"), "2012-09-06 00:01:01\n");
+  assertEquals(rig.ok("SECONDS=0; sleep 2; echo $SECONDS; [ $(date +%s) -eq $EPOCHSECONDS ]"), "2\n");
 });
 
 Deno.test("what a program writes to a file of memory is there when it has been written, not at its end", () => {

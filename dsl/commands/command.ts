@@ -3,12 +3,12 @@
  *
  * @module
  */
-import type { Description } from "../descriptors.ts";
+import { type Description, endless } from "../descriptors.ts";
 import { openTarget } from "../redirect.ts";
 import { hintOnPath } from "../hints.ts";
 import type { Coroutine, Request } from "../jobs.ts";
 import { type Errno, isErrno } from "../ports.ts";
-import type { Shell } from "../state.ts";
+import { type Shell, ShellError } from "../state.ts";
 
 /** A command that the shell itself carries out. */
 export interface Command {
@@ -108,6 +108,13 @@ export class CommandContext {
     return status;
   }
 
+  /** Complains about arguments as GNU's filters do, with a line on where help is; answers `status`. */
+  misuse(message: string, status = 1): number {
+    this.complain(message, status);
+    this.err(`Try '${this.name} --help' for more information.\n`);
+    return status;
+  }
+
   /** Prints `NAME: PATH: STRERROR`, and which path was probably meant; answers 1. */
   complainOf(path: string, error: Errno): number {
     this.complain(`${path}: ${error.message}`);
@@ -120,26 +127,28 @@ export class CommandContext {
     if (text !== undefined) this.err(`note: ${text}\n`);
   }
 
-  /** Everything on standard input; waits for a pipe's end. */
+  /** Everything on standard input; waits for a pipe's end. @throws {ShellError} if it cannot be read */
   *readInput(): Generator<Request, string, unknown> {
     const text = yield* this.readDescription(this.shell.descriptors.get(0));
-    return isErrno(text) ? "" : text;
+    if (isErrno(text)) throw new ShellError(`read error: ${text.message}`, 1);
+    return text;
   }
 
-  /** The whole of a file; `-` is standard input. */
-  *readFile(path: string): Generator<Request, string | Errno, unknown> {
-    if (path === "-") return yield* this.readDescription(this.shell.descriptors.get(0));
+  /** The whole of a file, or its first `length` characters; `-` is standard input. */
+  *readFile(path: string, length?: number): Generator<Request, string | Errno, unknown> {
+    if (path === "-") return yield* this.readDescription(this.shell.descriptors.get(0), length);
     const { vfs } = this.shell.machine;
     const absolute = this.shell.resolve(path);
     if (/^\/dev\/(null|fd\/\d+|std(in|out|err))$/.test(absolute)) {
       const opened = openTarget(this.shell, path, "<");
-      return typeof opened === "string" ? "" : yield* this.readDescription(opened);
+      return typeof opened === "string" ? "" : yield* this.readDescription(opened, length);
     }
     const stat = vfs.stat(absolute);
     if (isErrno(stat)) return stat;
     if (stat.kind === "directory") return { name: "EISDIR", number: 21, message: "Is a directory" };
     const file = vfs.open(absolute, { read: true });
     if (isErrno(file)) return file;
+    if (file.endless && length === undefined) return endless;
     let answer: string | Errno = "";
     const { shell } = this;
     yield {
@@ -148,7 +157,7 @@ export class CommandContext {
       name: this.name,
       launch: shell.launch([this.name, ...this.args], this.env),
       body: function* () {
-        answer = yield* file.read();
+        answer = yield* file.read(length);
         return 0;
       },
     };
@@ -156,15 +165,15 @@ export class CommandContext {
     return answer;
   }
 
-  /** The rest of an open description. */
-  *readDescription(description: Description | undefined): Generator<Request, string | Errno, unknown> {
+  /** The rest of an open description, or the first `length` characters of it. */
+  *readDescription(
+    description: Description | undefined,
+    length?: number,
+  ): Generator<Request, string | Errno, unknown> {
     if (description === undefined) return "";
     const { shell, name } = this;
-    return yield* description.readAll({
-      machine: shell.machine,
-      name,
-      launch: shell.launch([name], this.env),
-    });
+    const reader = { machine: shell.machine, name, launch: shell.launch([name], this.env) };
+    return yield* length === undefined ? description.readAll(reader) : description.readPart(reader, length);
   }
 
   /**

@@ -14,7 +14,7 @@ export const dirname: Command = {
   kind: "filter",
   doc,
   run(context) {
-    if (context.args.length === 0) return context.complain("missing operand");
+    if (context.args.length === 0) return context.misuse("missing operand");
     for (const path of context.args) {
       const stripped = path.replace(/\/+$/, "");
       const slash = stripped.lastIndexOf("/");

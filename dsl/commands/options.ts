@@ -2,7 +2,8 @@
  * Options of commands, as getopt reads them: `-ab`, `-n 3`, `-n3`, `--`.
  *
  * The programs of the simulated computer have a reader of their own (`runtime/programs/getopt.ts`), with long names and
- * the complaints of GNU's `getopt_long`; it lies on another floor. Built-ins and filters take letters alone.
+ * the complaints of GNU's `getopt_long`; it lies on another floor. Built-ins take letters alone, some filters the long names
+ * of their letters too.
  *
  * @module
  */
@@ -28,12 +29,14 @@ export type OptionOrder = "first" | "anywhere" | "number";
 
 /**
  * Reads options. `specification` lists the letters that are taken, each followed by `:` if it has a value.
- * An option that is not taken is an error, never ignored: the answer is then the complaint.
+ * An option that is not taken is an error, never ignored: the answer is then the complaint. `long` are the letters that
+ * long names stand for; an empty letter is `--color`, which changes nothing as long as it is not `always`.
  */
 export function parseOptions(
   args: readonly string[],
   specification: string,
   order: OptionOrder = "first",
+  long: Readonly<Record<string, string>> = {},
 ): ParsedOptions | string {
   const given: [letter: string, value: string][] = [];
   const operands: string[] = [];
@@ -50,7 +53,20 @@ export function parseOptions(
       continue;
     }
     if (order === "number" && /^-[\d.]/.test(argument)) break;
-    if (argument.startsWith("--")) return `unrecognized option '${argument}'`;
+    if (argument.startsWith("--")) {
+      const { 1: name = "", 2: own } = /^--([^=]*)(?:=([^]*))?$/.exec(argument)!;
+      const letter = Object.hasOwn(long, name) ? long[name]! : undefined;
+      if (letter === undefined || (letter === "" && own === "always")) {
+        return `unrecognized option '${argument}'`;
+      }
+      if (letter === "") continue;
+      const takesValue = specification[specification.indexOf(letter) + 1] === ":";
+      if (!takesValue && own !== undefined) return `option '--${name}' doesn't allow an argument`;
+      const value = takesValue ? own ?? args[++i] : "";
+      if (value === undefined) return `option '--${name}' requires an argument`;
+      given.push([letter, value]);
+      continue;
+    }
     for (let at = 1; at < argument.length; at++) {
       const letter = argument[at]!;
       const known = specification.indexOf(letter);

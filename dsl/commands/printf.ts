@@ -1,15 +1,18 @@
 import { decodeEscapes } from "../escapes.ts";
 import { limitedLength } from "../limited.ts";
+import { epoch } from "../special_variables.ts";
+import type { Shell } from "../state.ts";
+import { strftime } from "../strftime.ts";
 import type { Command } from "./command.ts";
 
 /** `printf`. */
 const doc = `printf - writes by a format
 Usage: printf [-v NAME] FORMAT [ARGUMENT]…
-Effects: writes the arguments by FORMAT: %s %b %q %c, %d %i %u %o %x %X, %e %f %g, with flags, width and precision; the
-  format is used again while arguments are left
+Effects: writes the arguments by FORMAT: %s %b %q %c, %d %i %u %o %x %X, %e %f %g, with flags, width and precision, %(FORMAT)T a
+  time; the format is used again while arguments are left
 Exit status: 0, or 1 if an argument is no number
 Errors: TEXT: invalid number; \`C': invalid format character
-Differs from the real one: no %n, %(…)T, %a
+Differs from the real one: no %n, %a
 Examples: printf '%s 0x%02x\\n' irq 41`;
 
 export const printf: Command = {
@@ -31,7 +34,7 @@ export const printf: Command = {
     do {
       limitedLength(text.length);
       const before = args.length;
-      const pass = formatOnce(format, args, complain);
+      const pass = formatOnce(format, args, complain, context.shell);
       text += pass.text;
       if (pass.stopped || args.length === before) break;
     } while (args.length > 0);
@@ -42,7 +45,7 @@ export const printf: Command = {
 };
 
 const directive =
-  /%(?:%|([-+ #0]*)(\*|\d+)?(?:\.(\*|\d*))?([A-Za-z]))|\\(?:x[0-9a-fA-F]{1,2}|[0-7]{1,3}|[\s\S])|[^%\\]+|[%\\]/g;
+  /%(?:%|([-+ #0]*)(\*|\d+)?(?:\.(\*|\d*))?(?:([A-Za-z])|\(([^)]*)\)T))|\\(?:x[0-9a-fA-F]{1,2}|[0-7]{1,3}|[\s\S])|[^%\\]+|[%\\]/g;
 
 /** The text of a format with its arguments, each used once: awk's `printf`. */
 export function formatText(format: string, args: readonly string[]): string {
@@ -54,13 +57,14 @@ function formatOnce(
   format: string,
   args: string[],
   complain: (message: string) => void,
+  shell?: Shell,
 ): { text: string; stopped: boolean } {
   let text = "";
   for (const match of format.matchAll(directive)) {
-    const [whole, flags = "", widthText, precisionText, conversion] = match;
+    const [whole, flags = "", widthText, precisionText, conversion, timeFormat] = match;
     if (whole === "%%") text += "%";
     else if (whole.startsWith("\\")) text += decodeEscapes(whole).text;
-    else if (conversion === undefined) text += whole;
+    else if (conversion === undefined && timeFormat === undefined) text += whole;
     else {
       const star = () => Number(args.shift() ?? 0);
       let width = widthText === "*" ? star() : Number(widthText ?? 0);
@@ -76,6 +80,10 @@ function formatOnce(
         const { text: decoded, stopped } = decodeEscapes(args.shift() ?? "", true);
         text += pad(decoded, width, left);
         if (stopped) return { text, stopped };
+        continue;
+      }
+      if (conversion === undefined) {
+        text += pad(time(timeFormat ?? "", args.shift(), shell, complain), width, left);
         continue;
       }
       const value = convert(conversion, args.shift(), flags, precision, complain);
@@ -137,9 +145,10 @@ function convert(
       );
       return sign(conversion === "E" ? text.toUpperCase() : text);
     }
-    case "g": {
-      const value = real(argument, complain);
-      return sign(String(Number(value.toPrecision(precision === 0 ? 1 : Math.min(precision ?? 6, 100)))));
+    case "g":
+    case "G": {
+      const text = general(real(argument, complain), Math.min(precision ?? 6, 100) || 1, flags.includes("#"));
+      return sign(conversion === "G" ? text.toUpperCase() : text);
     }
   }
   return undefined;
@@ -169,4 +178,34 @@ function real(argument: string | undefined, complain: (message: string) => void)
   const value = Number(text);
   if (Number.isNaN(value)) complain(`${text}: invalid number`);
   return Number.isNaN(value) ? 0 : value;
+}
+
+/** `%g`: with an exponent below -4 and from the precision on; zeros at the end are left out unless `keeps` them. */
+export function general(value: number, precision: number, keeps = false): string {
+  if (value === 0) return keeps ? (0).toFixed(precision - 1) : "0";
+  const [mantissa = "", exponentText = "0"] = value.toExponential(precision - 1).split("e");
+  const exponent = Number(exponentText);
+  const trimmed = (text: string) => keeps || !text.includes(".") ? text : text.replace(/\.?0+$/, "");
+  if (exponent >= -4 && exponent < precision) return trimmed(value.toFixed(precision - 1 - exponent));
+  const digits = String(Math.abs(exponent)).padStart(2, "0");
+  return `${trimmed(mantissa)}e${exponent < 0 ? "-" : "+"}${digits}`;
+}
+
+/** `%(FORMAT)T`: -1 or nothing is now, -2 when the shell began. */
+function time(
+  format: string,
+  argument: string | undefined,
+  shell: Shell | undefined,
+  complain: (message: string) => void,
+): string {
+  const seconds = Number(integer(argument ?? "-1", complain));
+  const now = shell === undefined ? { seconds: 0, nanoseconds: 0 } : epoch(shell);
+  const started = shell === undefined
+    ? 0
+    : shell.machine.clock().bootTime + Math.floor(shell.secondsFromNs / 1e9);
+  const instant = seconds === -1 ? now : { seconds: seconds === -2 ? started : seconds, nanoseconds: 0 };
+  const answer = strftime(format === "" ? "%H:%M:%S" : format, instant);
+  if ("text" in answer) return answer.text;
+  complain(`${answer.refused}: not taken`);
+  return "";
 }

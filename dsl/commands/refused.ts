@@ -21,8 +21,6 @@ const reasons: Readonly<Record<string, string>> = {
   jobs: "job control is left out",
   select: "use case",
   shopt: "there are no shell options beyond those of set",
-  mapfile: "use while read",
-  readarray: "use while read",
   time: "durations are those of the simulation: see help show",
   suspend: "job control is left out",
   unalias: "use a function",

@@ -1,245 +1,184 @@
-import type { Coroutine } from "../jobs.ts";
-import { regularExpression } from "../regular_expression.ts";
-import { type Matcher, replaceSpans } from "../patterns/matcher.ts";
+import type { Coroutine, Request } from "../jobs.ts";
+import { isErrno } from "../ports.ts";
+import { openTarget } from "../redirect.ts";
+import { parseSed, type SedCommand } from "../sed_program.ts";
+import { type SedLine, SedRun } from "../sed_run.ts";
 import { ShellError } from "../state.ts";
-import { type Command, linesOf } from "./command.ts";
+import type { Command, CommandContext } from "./command.ts";
 import { linesOfOption, parseOptions } from "./options.ts";
 
 /** `sed`. */
 const doc = `sed - edits lines
-Usage: sed [-nEr] [-e SCRIPT] SCRIPT [FILE]…
-Effects: edits each line: s/PATTERN/TEXT/[gpiN], d, p, q, y/SET/SET/, =; each with an address N, $, /PATTERN/, or two
-  with a comma, and !; commands are separated by ; or newlines
-Exit status: 0, 1 for a script that is not taken, 2 if a file cannot be read
-Errors: -e expression #1, char N: unknown command; can't read PATH: No such file or directory
-Differs from the real one: no -i, no a, i, c, no hold space, no labels, no { }
+Usage: sed [-nErs] [-i[SUFFIX]] [-e SCRIPT] [-f FILE] SCRIPT [FILE]…
+Effects: edits each line: s/PATTERN/TEXT/[gpIN], d D, p P, a i c TEXT, n N, g G h H x, y/SET/SET/, =, q Q, r FILE, z, { },
+  labels with : b t T; addresses N, $, /PATTERN/I, N~STEP, two with a comma (also +N, ~N), and !; -i writes each file
+  back, with SUFFIX a copy of it stays; -s takes files one by one
+Exit status: 0, that of q or Q; 1 for a script that is not taken, 2 if a file cannot be read, 4 if one cannot be written
+Errors: -e expression #1, char N: unknown command; can't read PATH: No such file or directory; couldn't open temporary
+  file PATH: Permission denied, as in sysfs
+Differs from the real one: no commands e, F, l, R, v, w, W; no options m, e, w of s; no -z, -l
 Examples: sed -n 1,3p /proc/cpuinfo
-  echo 05:00.0 | sed 's/^/0000:/'`;
+  echo 05:00.0 | sed 's/^/0000:/'
+  echo 'GRUB="quiet"' > /tmp/grub; sed -i 's/quiet/quiet isolcpus=3/' /tmp/grub; cat /tmp/grub`;
 
-type Address = { readonly line: number } | { readonly last: true } | { readonly pattern: Matcher };
-
-interface Edit {
-  readonly from: Address | undefined;
-  readonly to: Address | undefined;
-  readonly negated: boolean;
-  readonly name: string;
-  readonly pattern?: Matcher;
-  readonly replacement?: string;
-  /** Which match `s` replaces; 0 for all. */
-  readonly nth?: number;
-  readonly print?: boolean;
-  readonly sets?: readonly [string, string];
-  /** Whether the range of its two addresses is open. */
-  active: boolean;
-}
+const LONG = {
+  "quiet": "n",
+  "silent": "n",
+  "regexp-extended": "E",
+  "expression": "e",
+  "file": "f",
+  "separate": "s",
+};
 
 export const sed: Command = {
   name: "sed",
   kind: "filter",
   doc,
   *run(context): Coroutine {
-    const options = parseOptions(context.args, "nEre:", "anywhere");
-    if (typeof options === "string") return context.complain(options);
-    const { flags } = options;
+    let suffix: string | undefined; // -i takes its value only from the same word
+    const args = context.args.filter((argument) => {
+      const value = /^(?:-i|--in-place=?)([^]*)$/.exec(argument)?.[1];
+      suffix = value ?? suffix;
+      return value === undefined;
+    }).map((argument) => argument.replace(/^-([nErs]+)i$/, (_, letters) => (suffix ??= "", `-${letters}`)));
+    const options = parseOptions(args, "nErse:f:", "anywhere", LONG);
+    if (typeof options === "string") return context.complain(`${options}\n${USAGE}`);
+    const { flags, values } = options;
     const operands = [...options.operands];
-    const script = linesOfOption(options, "e") ?? operands.shift();
+    let script = linesOfOption(options, "e");
+    const path = values.get("f");
+    if (path !== undefined) {
+      const text = yield* context.readFile(path);
+      if (isErrno(text)) return context.complain(`couldn't open file ${path}: ${text.message}`);
+      script = (script === undefined ? "" : `${script}\n`) + text.replace(/\n$/, "");
+    }
+    script ??= operands.shift();
     if (script === undefined) {
-      context.err("Usage: sed [OPTION]... {script-only-if-no-other-script} [input-file]...\n");
+      context.err(`${USAGE}\n`);
       return 1;
     }
-    let edits: Edit[];
+    let commands: SedCommand[];
     try {
-      edits = new SedParser(script, flags.has("E") || flags.has("r")).parse();
+      commands = parseSed(script, flags.has("E") || flags.has("r"));
     } catch (error) {
       if (!(error instanceof ShellError)) throw error;
       return context.complain(error.message);
     }
-    const { texts, failed } = yield* context.readFiles(operands);
-    const all = texts.map(({ text }) => text).join("");
-    const lines = linesOf(all);
-    const ended = all === "" || all.endsWith("\n");
-    const result: string[] = [];
-    for (const [i, line] of lines.entries()) {
-      const edited = editLine(edits, line, i + 1, i === lines.length - 1, (text) => result.push(text));
-      if (edited.text !== undefined && !flags.has("n")) result.push(edited.text);
-      if (edited.quit) break;
+    const run = new SedRun(commands, flags.has("n"), yield* filesOf(context, commands));
+    if (suffix === undefined && !flags.has("s")) {
+      const { texts, failed } = yield* readAll(context, operands);
+      const { text, quit } = run.over(linesOf(texts));
+      context.out(text);
+      return quit ?? (failed ? 2 : 0);
     }
-    context.out(result.join("\n") + (result.length > 0 && ended ? "\n" : ""));
-    return failed ? 2 : 0;
+    let status = 0;
+    for (const each of operands) {
+      if (suffix !== undefined) {
+        const refused = temporary(context, each);
+        if (refused !== undefined) return context.complain(refused, 4);
+      }
+      const { texts: [one], failed } = yield* readAll(context, [each]);
+      if (failed) status = 2;
+      if (one === undefined) continue;
+      const { text, quit } = run.over(linesOf([one]));
+      if (suffix === undefined) context.out(text);
+      else yield* writeBack(context, each, one, text, suffix);
+      if (quit !== undefined) return quit;
+    }
+    return status;
   },
 };
 
-function editLine(
-  edits: readonly Edit[],
-  line: string,
-  number: number,
-  last: boolean,
-  print: (text: string) => void,
-): { text: string | undefined; quit: boolean } {
-  let text = line;
-  for (const edit of edits) {
-    if (applies(edit, text, number, last) === edit.negated) continue;
-    switch (edit.name) {
-      case "d":
-        return { text: undefined, quit: false };
-      case "p":
-        print(text);
-        break;
-      case "q":
-        return { text, quit: true };
-      case "=":
-        print(String(number));
-        break;
-      case "y":
-        text = Array.from(text, (c) => edit.sets?.[1][edit.sets[0].indexOf(c)] ?? c).join("");
-        break;
-      case "s": {
-        const before = text;
-        text = substitute(edit, text);
-        if (edit.print && text !== before) print(text);
-      }
-    }
+const USAGE = "Usage: sed [OPTION]... {script-only-if-no-other-script} [input-file]...";
+
+/** What stands in the files that `r` names; one that is not there is empty. */
+function* filesOf(
+  context: CommandContext,
+  commands: readonly SedCommand[],
+): Generator<Request, Map<string, string>, unknown> {
+  const files = new Map<string, string>();
+  for (const { name, text } of commands) {
+    if (name !== "r" || text === undefined || files.has(text)) continue;
+    const read = yield* context.readFile(text);
+    files.set(text, isErrno(read) ? "" : read);
   }
-  return { text, quit: false };
+  return files;
 }
 
-function applies(edit: Edit, text: string, number: number, last: boolean): boolean {
-  const matches = (address: Address) =>
-    "line" in address ? address.line === number : "last" in address ? last : address.pattern.test(text);
-  if (edit.from === undefined) return true;
-  if (edit.to === undefined) return matches(edit.from);
-  if (!edit.active) {
-    if (!matches(edit.from)) return false;
-    edit.active = !("line" in edit.to && edit.to.line <= number);
-    return true;
+/** The texts of files, with the complaints of sed. */
+function* readAll(
+  context: CommandContext,
+  paths: readonly string[],
+): Generator<Request, { texts: string[]; failed: boolean }, unknown> {
+  const texts: string[] = [];
+  let failed = false;
+  for (const path of paths.length > 0 ? paths : ["-"]) {
+    const text = yield* context.readFile(path);
+    if (!isErrno(text)) texts.push(text);
+    else {
+      failed = true;
+      if (text.name === "EISDIR") context.complain(`couldn't edit ${path}: not a regular file`);
+      else context.complain(`can't read ${path}: ${text.message}`);
+    }
   }
-  if (matches(edit.to) || ("line" in edit.to && edit.to.line < number)) edit.active = false;
-  return true;
+  return { texts, failed };
 }
 
-function substitute(edit: Edit, text: string): string {
-  const { pattern, replacement = "", nth = 1 } = edit;
-  if (pattern === undefined) return text;
-  const found = pattern.all(text, nth === 0 ? Infinity : nth);
-  return replaceSpans(text, nth === 0 ? found : found.slice(nth - 1), (matched, span) => {
-    const groups = /\\\d/.test(replacement) ? pattern.groups(text, span) : [matched];
-    return replacement.replace(/\\([\s\S])|&/g, (token, escaped: string | undefined) => {
-      if (token === "&") return matched;
-      if (/\d/.test(escaped ?? "")) return groups[Number(escaped)] ?? "";
-      return escaped === "n" ? "\n" : escaped === "t" ? "\t" : escaped ?? "";
-    });
-  });
+/** Only the last line of all may have no newline: where a file ends without one, the next begins a new line. */
+function linesOf(texts: readonly string[]): SedLine[] {
+  const lines: SedLine[] = [];
+  const last = texts.findLastIndex((text) => text !== "");
+  for (const [i, text] of texts.entries()) {
+    if (text === "") continue;
+    const parts = text.split("\n");
+    const ended = parts[parts.length - 1] === "";
+    if (ended) parts.pop();
+    for (const [at, part] of parts.entries()) {
+      lines.push({ text: part, ended: ended || i < last || at < parts.length - 1 });
+    }
+  }
+  return lines;
 }
 
-class SedParser {
-  #at = 0;
+/** sed -i makes a file beside the one that it edits: what sysfs and procfs say to that. */
+function temporary(context: CommandContext, path: string): string | undefined {
+  const { shell } = context;
+  const { vfs } = shell.machine;
+  const stat = vfs.stat(shell.resolve(path));
+  if (isErrno(stat) || stat.kind !== "file") return undefined; // reading it says so
+  const folder = path.includes("/") ? path.replace(/\/[^/]*$/, "") || "/" : ".";
+  const name = `${folder === "/" ? "" : folder}/sedXXXXXX`;
+  const made = vfs.open(shell.resolve(name), { write: true, create: true });
+  if (isErrno(made)) return `couldn't open temporary file ${name}: ${made.message}`;
+  made.close();
+  vfs.remove(shell.resolve(name));
+  return undefined;
+}
 
-  constructor(readonly text: string, readonly extended: boolean) {}
-
-  parse(): Edit[] {
-    const edits: Edit[] = [];
-    for (;;) {
-      while (/[\s;]/.test(this.text[this.#at] ?? "")) this.#at++;
-      if (this.#at >= this.text.length) return edits;
-      edits.push(this.#edit());
-      while (/[ \t]/.test(this.text[this.#at] ?? "")) this.#at++;
-      if (this.#at < this.text.length && !/[;\n]/.test(this.text[this.#at] ?? "")) {
-        this.#fail("extra characters after command");
-      }
-    }
-  }
-
-  #fail(problem: string): never {
-    throw new ShellError(`-e expression #1, char ${this.#at + 1}: ${problem}`);
-  }
-
-  #edit(): Edit {
-    const from = this.#address();
-    let to: Address | undefined;
-    if (from !== undefined && this.text[this.#at] === ",") {
-      this.#at++;
-      to = this.#address() ?? this.#fail("unexpected `,'");
-    }
-    while (this.text[this.#at] === " ") this.#at++;
-    const negated = this.text[this.#at] === "!";
-    if (negated) this.#at++;
-    const name = this.text[this.#at++] ?? "";
-    const base = { from, to, negated, name, active: false };
-    if ("dpq=".includes(name) && name !== "") return base;
-    const mark = this.text[this.#at] ?? "";
-    if (name === "s") {
-      this.#at++;
-      const pattern = this.#until(mark, true);
-      const replacement = this.#until(mark, false);
-      let nth = 1;
-      let print = false;
-      let ignoreCase = false;
-      for (; /[gpiI0-9]/.test(this.text[this.#at] ?? ""); this.#at++) {
-        const flag = this.text[this.#at] ?? "";
-        if (flag === "g") nth = 0;
-        else if (flag === "p") print = true;
-        else if (/\d/.test(flag)) nth = Number(flag);
-        else ignoreCase = true;
-      }
-      const matcher = this.#expression(pattern, ignoreCase);
-      const group = Math.max(0, ...[...replacement.matchAll(/\\(.)/gs)].map(([, c]) => Number(c) || 0));
-      if (group > matcher.groupCount) this.#fail(`invalid reference \\${group} on \`s' command's RHS`);
-      return {
-        ...base,
-        pattern: matcher,
-        replacement,
-        nth,
-        print,
-      };
-    }
-    if (name === "y") {
-      this.#at++;
-      const sets: [string, string] = [this.#until(mark, false), this.#until(mark, false)];
-      if (sets[0].length !== sets[1].length) this.#fail("strings for `y' command are different lengths");
-      return { ...base, sets };
-    }
-    this.#at--;
-    return this.#fail(name === "" ? "missing command" : `unknown command: \`${name}'`);
-  }
-
-  #address(): Address | undefined {
-    const number = /\d+/y;
-    number.lastIndex = this.#at;
-    const found = number.exec(this.text)?.[0];
-    if (found !== undefined) {
-      this.#at += found.length;
-      return { line: Number(found) };
-    }
-    if (this.text[this.#at] === "$") {
-      this.#at++;
-      return { last: true };
-    }
-    if (this.text[this.#at] !== "/") return undefined;
-    this.#at++;
-    return { pattern: this.#expression(this.#until("/", true), false) };
-  }
-
-  /** The text up to an unescaped mark; in a pattern, marks inside brackets do not count. */
-  #until(mark: string, pattern: boolean): string {
-    let text = "";
-    for (let bracket = false;; this.#at++) {
-      const c = this.text[this.#at];
-      if (c === undefined) this.#fail("unterminated `s' command");
-      if (c === "\\") {
-        const next = this.text[++this.#at] ?? "";
-        text += next === mark ? next : c + next;
-      } else if (c === mark && !bracket) {
-        this.#at++;
-        return text;
-      } else {
-        if (pattern && c === "[") bracket = true;
-        else if (c === "]" && !/\[\^?$/.test(text)) bracket = false;
-        text += c;
-      }
-    }
-  }
-
-  #expression(pattern: string, ignoresCase: boolean): Matcher {
-    return regularExpression(pattern, this.extended ? "sed -E" : "sed", ignoresCase);
+function* writeBack(
+  context: CommandContext,
+  path: string,
+  before: string,
+  after: string,
+  suffix: string,
+): Generator<Request, void, unknown> {
+  const { shell, name } = context;
+  const copy = suffix.includes("*") ? suffix.replaceAll("*", path.replace(/^.*\//, "")) : `${path}${suffix}`;
+  const files = suffix === "" ? [[path, after]] : [[copy, before], [path, after]];
+  for (const [to, text] of files as [string, string][]) {
+    const description = openTarget(shell, to, ">");
+    if (typeof description === "string") throw new ShellError(`cannot rename: ${description}`, 4);
+    description.retain();
+    yield {
+      kind: "task",
+      machine: shell.machine,
+      name,
+      launch: shell.launch([name, ...context.args], context.env),
+      body: function* () {
+        yield* description.write(text);
+        return 0;
+      },
+    };
+    description.release();
   }
 }

@@ -4,11 +4,12 @@ import { readPart, writeParts } from "./head.ts";
 
 /** `tail`. */
 const doc = `tail - the last lines
-Usage: tail [-n [+]N | -N | -c BYTES] [FILE]…
-Effects: writes the last N lines, 10 without a number; with + from line N on
+Usage: tail [-qv] [-n [+]N | -N | -c BYTES] [FILE]…
+Effects: writes the last N lines, 10 without a number; with + from line N on; -q without the names of several
+  files, -v with that of one
 Exit status: 0, or 1 if a file cannot be read
 Errors: cannot open 'PATH' for reading: STRERROR; invalid number of lines: 'TEXT'
-Differs from the real one: no -f, -q, -v
+Differs from the real one: no -f
 Examples: dmesg | tail -n 1`;
 
 export const tail: Command = {

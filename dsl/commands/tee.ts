@@ -18,7 +18,7 @@ export const tee: Command = {
   kind: "filter",
   doc,
   *run(context): Coroutine {
-    const options = parseOptions(context.args, "a", "anywhere");
+    const options = parseOptions(context.args, "a", "anywhere", { "append": "a" });
     if (typeof options === "string") return context.complain(options);
     const { shell, name } = context;
     const text = yield* context.readInput();

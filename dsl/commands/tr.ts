@@ -29,15 +29,21 @@ export const tr: Command = {
   kind: "filter",
   doc,
   *run(context): Coroutine {
-    const options = parseOptions(context.args, "cCds");
+    const options = parseOptions(context.args, "cCds", "first", {
+      "complement": "c",
+      "delete": "d",
+      "squeeze-repeats": "s",
+    });
     if (typeof options === "string") return context.complain(options);
     const { flags, operands } = options;
     const [one, two] = operands;
     const needsTwo = !flags.has("d") && !flags.has("s");
-    if (one === undefined) return context.complain("missing operand");
-    if (needsTwo && two === undefined) return context.complain(`missing operand after '${one}'`);
+    if (one === undefined) return context.misuse("missing operand");
+    if (needsTwo && two === undefined) {
+      return context.misuse(`missing operand after '${one}'\nTwo strings must be given when translating.`);
+    }
     const extra = operands[flags.has("d") && !flags.has("s") ? 1 : 2];
-    if (extra !== undefined) return context.complain(`extra operand '${extra}'`);
+    if (extra !== undefined) return context.misuse(`extra operand '${extra}'`);
     const from = charactersOf(one);
     const to = two === undefined ? undefined : charactersOf(two);
     if (typeof from === "string") return context.complain(from);

@@ -89,6 +89,16 @@ export class Computer {
     yield* kernel.sleepUntil(process.task, kernel.sleepTimer(process.task), kernel.nowNs + ns);
   }
 
+  /** What its clock says: nanoseconds since it booted, and when that was, seconds since 1970. */
+  clock(): { uptimeNs: number; bootTime: number } {
+    return { uptimeNs: this.kernel.nowNs, bootTime: this.software.bootTime };
+  }
+
+  /** A number of 32 bits, of the stream that its shells share. */
+  draw(): number {
+    return this.lab.engine.random.stream(`${this.name}.shell`).uint32();
+  }
+
   /** Starts a task. See the shell's `Machine`. */
   spawn(
     name: string,

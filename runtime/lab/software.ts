@@ -13,7 +13,7 @@ import type { Nic82599 } from "../../hw/nic_82599.ts";
 import type { NicTimes } from "../../hw/nic_82599_switch.ts";
 import type { PciBus } from "../../hw/pci.ts";
 import { type Board, computerBoard, setUpLegacyPic } from "../linux/board.ts";
-import { miscDevice, nullDevice } from "../linux/character_devices.ts";
+import { fullDevice, miscDevice, nullDevice, randomDevice, zeroDevice } from "../linux/character_devices.ts";
 import { CORE_I7_3770, type CpuIdentity } from "../linux/cpu_identity.ts";
 import { cpuList, cpuMask } from "../linux/cpu_mask.ts";
 import { Ixgbe } from "../linux/drivers/ixgbe.ts";
@@ -285,6 +285,11 @@ export class Software {
     for (const folder of ["/tmp", "/root", "/var", "/etc"]) vfs.mkdir(folder);
     vfs.mount("/dev", this.devices, ROOTFS);
     this.devices.set("null", nullDevice);
+    this.devices.set("zero", zeroDevice);
+    this.devices.set("full", fullDevice);
+    const draws = () => kernel.engine.random.stream(`${kernel.name}.urandom`);
+    this.devices.set("random", randomDevice(8, draws));
+    this.devices.set("urandom", randomDevice(9, draws));
     if (debug.kvm !== undefined) this.devices.set("kvm", miscDevice(KVM_MINOR));
     if (this.vfio !== null) vfs.mount("/dev/vfio", this.vfio.directory(), ROOTFS);
   }

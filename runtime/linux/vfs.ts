@@ -19,8 +19,7 @@
  * if (refused instanceof Errno) console.log(refused.message); // Permission denied
  * ```
  *
- * *Document*: `path_resolution(7)`, `open(2)`, `mkdir(2)`, `unlink(2)`, `rename(2)`; `fs/namei.c`, `fs/sysfs/`,
- * `fs/proc/generic.c`.
+ * *Document*: `path_resolution(7)`, `open(2)`, `mkdir(2)`, `unlink(2)`, `rename(2)`; `fs/{namei.c,sysfs/,proc/}`.
  *
  * *Modelled*: directories, regular files, symbolic links, devices, mounts; every caller is root.
  *
@@ -90,6 +89,8 @@ export interface OpenFile {
    * Fails with EBADF if the file was not opened for reading, EISDIR for a directory, or as the attribute says.
    */
   read(length?: number): Activity<string | Errno>;
+  /** It has no end: a read needs a length. */
+  readonly endless?: true;
   /**
    * Writes at the position. For an attribute one call is one store, trailing newline included; an empty text does
    * nothing. Returns the number of characters taken, EBADF if not opened for writing, or as the attribute says.
@@ -168,7 +169,6 @@ export type Node = DirectoryNode | AttributeNode | LinkNode | MemoryFile | Devic
 
 /** Symbolic links followed in one resolution before ELOOP (`MAXSYMLINKS`). */
 const LINKS_MAX = 40;
-
 /** Bytes of one file name (`NAME_MAX`). */
 const NAME_MAX = 255;
 
