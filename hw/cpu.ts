@@ -23,7 +23,9 @@ import { EOI_MSR, type LocalApic } from "./lapic.ts";
 import {
   Action,
   GENERAL_PROTECTION,
+  instructionNs,
   interception,
+  missingPage,
   nmiExits,
   openWindow,
   OwnSteps,
@@ -35,7 +37,7 @@ import { access, type ProcessorBus, type ProcessorCosts } from "./cpu_bus.ts";
 import { type Context, type Frame, FrameKind, type RegisterFile } from "./register_file.ts";
 import { hashCpu, traceCpu, traceExit, traceInterrupt, traceStep } from "./cpu_trace.ts";
 import { BLOCKING_BY_NMI, decodeInterruptionInfo, EptAccess, EventType, ExitReason } from "./vmx.ts";
-import { instructionQualification, interruptionInfo, Pin, type Vmcs } from "./vmx.ts";
+import { instructionQualification, interruptionInfo, PAGE_FAULT_INFO, Pin, type Vmcs } from "./vmx.ts";
 
 /** One logical processor. */
 export class LogicalCpu {
@@ -279,7 +281,8 @@ export class LogicalCpu {
       frame.step = step;
       frame.address = registers.address;
       frame.value = registers.value;
-      return this.#exitGuest(reason, 0, instructionQualification(reason, step, registers));
+      const info = reason === ExitReason.ExceptionOrNmi ? PAGE_FAULT_INFO : 0;
+      return this.#exitGuest(reason, info, instructionQualification(reason, step, registers));
     }
     switch (step.op) {
       case Op.Hlt:
@@ -295,16 +298,13 @@ export class LogicalCpu {
         return this.#begin(step, costs.msrAccess);
       case Op.VmEntry:
         return this.#begin(step, costs.vmEntry);
-      case Op.Cpuid:
-        return this.#begin(step, costs.cpuid);
-      case Op.Rdtsc:
-        return this.#begin(step, costs.rdtsc);
-      case Op.MovToCr:
-        return this.#begin(step, costs.crAccess);
-      case Op.Pause:
-        return this.#begin(step, costs.pause);
       default:
-        return this.#begin(step, costs.deviceAccess);
+        if (step.op !== Op.MovToCr || registers.address !== 3) {
+          return this.#begin(step, instructionNs(step.op, costs));
+        }
+        // What it costs is what the TLB then lacks: time of the switch of address spaces that it belongs to.
+        if (this.engine.trace !== null) traceStep(this, step, 0);
+        return this.#perform(step);
     }
   }
 
@@ -442,7 +442,7 @@ export class LogicalCpu {
       if (type === EventType.Nmi && (vmcs.pinBased & Pin.VirtualNmis) !== 0) {
         vmcs.interruptibility |= BLOCKING_BY_NMI;
       }
-      if (!vmcs.ept.mapped) return this.#exitGuest(ExitReason.EptViolation, 0, EptAccess.Read, info);
+      if (!vmcs.ept.mapped) return this.#exitGuest(...missingPage(vmcs, EptAccess.Read), info);
       let entry: Step | null = null;
       if (external) {
         entry = this.#pushHandler(guest.idt.interrupt(vector), FrameKind.Interrupt).routine?.entry ?? null;
@@ -460,7 +460,7 @@ export class LogicalCpu {
       }
     }
     if (preempted) return this.#exitGuest(ExitReason.PreemptionTimer); // before the first instruction
-    if (!vmcs.ept.mapped) return this.#exitGuest(ExitReason.EptViolation, 0, EptAccess.Fetch);
+    if (!vmcs.ept.mapped) return this.#exitGuest(...missingPage(vmcs, EptAccess.Fetch));
     this.#attention = pending(this);
     if (this.#attention && recognisable(this)) return this.#recognise();
     return guest.halted ? Action.Wait : Action.Resume; // activity state HLT or active

@@ -6,6 +6,7 @@
 
 import { Op, type OpCode } from "./sim/activity.ts";
 import type { LogicalCpu } from "./cpu.ts";
+import { accessControl, setTaskPriority } from "./cpu_control_registers.ts";
 import { Apic } from "./lapic_registers.ts";
 import { ns, parameters, type Values } from "./parameters.ts";
 
@@ -23,7 +24,7 @@ export const processorCosts = parameters({
   deviceAccess: ns("IN, OUT, or a load or store to device registers that does not exit"),
   cpuid: ns("CPUID that does not exit"),
   rdtsc: ns("RDTSC"),
-  crAccess: ns("MOV to CR8 that does not exit"),
+  crAccess: ns("MOV to or from a control register, CLTS, LMSW, or INVLPG that does not exit"),
   pause: ns("PAUSE that does not exit"),
 });
 
@@ -67,8 +68,11 @@ export function access(cpu: LogicalCpu, op: OpCode): number | undefined {
     case Op.In:
       return bus.readPort(cpu, address);
     case Op.MovToCr:
-      setTaskPriority(cpu, (value & 0xf) << 4);
-      return 0;
+    case Op.MovFromCr:
+    case Op.Clts:
+    case Op.Lmsw:
+      return accessControl(cpu, op);
+    case Op.Invlpg: // what a TLB holds is not modelled
     case Op.Pause:
       return 0;
     case Op.Store:
@@ -82,11 +86,4 @@ export function access(cpu: LogicalCpu, op: OpCode): number | undefined {
     default:
       throw new Error(`Operation ${op} is no access`);
   }
-}
-
-/** The task priority as software on `cpu` sees it: its own, or that of the virtual-APIC page. */
-function setTaskPriority(cpu: LogicalCpu, priority: number): void {
-  const { vmcs } = cpu;
-  (vmcs?.shadowsTpr ? vmcs.virtualApic! : cpu.apic).setRegister(Apic.TPR, priority);
-  cpu.signal();
 }

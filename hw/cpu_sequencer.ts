@@ -7,7 +7,7 @@
 import type { LogicalCpu } from "./cpu.ts";
 import type { ProcessorCosts } from "./cpu_bus.ts";
 import { HARDWARE, Op, type OpCode, Step } from "./sim/activity.ts";
-import { BLOCKING_BY_NMI, ExitReason, Pin, Primary, type Vmcs } from "./vmx.ts";
+import { BLOCKING_BY_NMI, ExitReason, PAGE_FAULT_INFO, Pin, Primary, type Vmcs } from "./vmx.ts";
 
 /** Controls that ask for an exit as soon as an event could be taken, or a threshold is fallen short of. */
 const WINDOWS = Primary.InterruptWindowExiting | Primary.NmiWindowExiting;
@@ -75,6 +75,36 @@ export function interception(cpu: LogicalCpu, op: OpCode): number {
   if (vmcs === null) return -1;
   if (op === Op.Pause) return vmcs.pauses(cpu.bus.timeStamp(cpu)) ? ExitReason.Pause : -1;
   return vmcs.interceptReason(op, cpu.registers.address);
+}
+
+/** What an instruction costs that reads or writes a register and does not exit; WRMSR and RDMSR apart. */
+export function instructionNs(op: OpCode, costs: ProcessorCosts): number {
+  switch (op) {
+    case Op.Cpuid:
+      return costs.cpuid;
+    case Op.Rdtsc:
+      return costs.rdtsc;
+    case Op.Pause:
+      return costs.pause;
+    case Op.MovToCr:
+    case Op.MovFromCr:
+    case Op.Clts:
+    case Op.Lmsw:
+    case Op.Invlpg:
+      return costs.crAccess;
+    default:
+      return costs.deviceAccess;
+  }
+}
+
+/** The exit because the page that the guest touches next has no entry; without EPT it is a page fault. */
+export function missingPage(
+  vmcs: Vmcs,
+  access: number,
+): [reason: number, info: number, qualification: number] {
+  return vmcs.usesEpt
+    ? [ExitReason.EptViolation, 0, access]
+    : [ExitReason.ExceptionOrNmi, PAGE_FAULT_INFO, 0];
 }
 
 /** The reason of the exit that an open window asks for, of several that which goes first. -1: none is open. */

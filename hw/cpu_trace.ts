@@ -89,7 +89,7 @@ export function hashCpu(cpu: LogicalCpu, hash: StateHash): void {
   }
   cpu.apic.hashInto(hash);
   if (root !== null) {
-    hash.flag(root.interruptFlag).flag(root.halted);
+    hash.flag(root.interruptFlag).flag(root.halted).word(root.cr0).number(root.cr3).word(root.cr4);
     root.context.hashInto(hash);
   }
   if (currentVmcs !== null) {

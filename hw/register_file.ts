@@ -10,7 +10,7 @@
  */
 
 import type { Activity, Step } from "./sim/activity.ts";
-import { CALL, LOAD, Op, RDMSR, Routine, STORE, WRMSR } from "./sim/activity.ts";
+import { CALL, LOAD, MOV_TO_CR, Op, RDMSR, Routine, STORE, WRMSR } from "./sim/activity.ts";
 import type { StateHash } from "./sim/state_hash.ts";
 
 /** What made a frame: a plain call, an external interrupt, an NMI, an exception. */
@@ -158,6 +158,12 @@ export class RegisterFile {
   interruptFlag = true;
   /** Activity state HLT. */
   halted = false;
+  /** CR0, as a processor has it after a reset: CD, NW, ET. */
+  cr0 = 0x6000_0010;
+  /** CR3. */
+  cr3 = 0;
+  /** CR4. */
+  cr4 = 0;
   /** Address operand of the instruction being yielded: ECX, port, physical address. */
   address = 0;
   /** Value operand of the instruction being yielded. */
@@ -184,6 +190,13 @@ export class RegisterFile {
   rdmsr(msr: number): Step {
     this.address = msr;
     return RDMSR;
+  }
+
+  /** `yield registers.movToCr(number, value)`. */
+  movToCr(number: number, value: number): Step {
+    this.address = number;
+    this.value = value;
+    return MOV_TO_CR;
   }
 
   /** `yield registers.store(address, value)`: 32 bits of memory that is no RAM. */

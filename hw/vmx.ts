@@ -11,9 +11,10 @@
  * The TPR shadow: CR8, and TPR in the APIC's page, are those of the virtual-APIC page, and a value below the threshold
  * exits. PAUSE-loop exiting.
  *
- * *Not modelled*: EPT structures (an access to memory-mapped APIC registers exits by its address), control registers
- * other than CR8,
- * VM-entry checks beyond those on event injection. An IRET never faults, so that "NMI unblocking due to IRET" is clear
+ * Control registers: see `vmx_control_registers.ts`. INVLPG exiting, the exception bitmap as far as page faults go.
+ *
+ * *Not modelled*: EPT structures (an access to memory-mapped APIC registers exits by its address), page tables, linear
+ * addresses (the qualification of a page fault is 0), VM-entry checks beyond those on event injection. An IRET never faults, so that "NMI unblocking due to IRET" is clear
  * in every exit.
  *
  * *Deviations*: an access to an I/O port has no width of its own: it is as wide as its value needs.
@@ -21,6 +22,7 @@
  * @module
  */
 
+import { controlAccessExits, controlQualification, CrExiting } from "./vmx_control_registers.ts";
 import { accessBytes, Op, type Step } from "./sim/activity.ts";
 import type { StateHash } from "./sim/state_hash.ts";
 import type { RegisterFile } from "./register_file.ts";
@@ -45,8 +47,13 @@ export const Primary = {
   UseTscOffsetting: 1 << 3,
   /** Bit 7: HLT causes a VM exit. */
   HltExiting: 1 << 7,
-  /** Bit 19: MOV to CR8 causes a VM exit. */
-  Cr8LoadExiting: 1 << 19,
+  /** Bit 9: INVLPG causes a VM exit. */
+  InvlpgExiting: 1 << 9,
+  /** Bits 15, 16, 19 and 20. */
+  Cr3LoadExiting: CrExiting.Cr3Load,
+  Cr3StoreExiting: CrExiting.Cr3Store,
+  Cr8LoadExiting: CrExiting.Cr8Load,
+  Cr8StoreExiting: CrExiting.Cr8Store,
   /** Bit 21: TPR is that of the virtual-APIC page. */
   UseTprShadow: 1 << 21,
   /** Bit 22: exit as soon as there is no virtual-NMI blocking. */
@@ -55,6 +62,8 @@ export const Primary = {
   UseMsrBitmaps: 1 << 28,
 } as const;
 
+/** Secondary processor-based controls: bit 1, the EPT pointer is in use. */
+export const ENABLE_EPT = 1 << 1;
 /** Secondary processor-based controls: bit 10, exits from a loop of PAUSE that is longer than the window. */
 export const PAUSE_LOOP_EXITING = 1 << 10;
 
@@ -66,6 +75,7 @@ export const ExitReason = {
   NmiWindow: 8,
   Cpuid: 10,
   Hlt: 12,
+  Invlpg: 14,
   CrAccess: 28,
   IoInstruction: 30,
   MsrRead: 31,
@@ -83,7 +93,6 @@ export const ExitReason = {
 const APIC_PAGE = 0xfee0_0000;
 /** TPR in that page. */
 const TPR = 0x080, TPR_ADDRESS = APIC_PAGE + TPR;
-const CR8 = 8;
 
 /** Event types of interruption-information fields, bits 10:8. */
 export const EventType = { ExternalInterrupt: 0, Nmi: 2, HardwareException: 3 } as const;
@@ -102,6 +111,14 @@ export function interruptionInfo(type: number, vector: number): number {
   return (VALID | (type << 8) | vector) >>> 0;
 }
 
+/** The vector of page faults. */
+export const PAGE_FAULT = 14;
+/** Bit 11: an error code comes with the event. */
+const WITH_ERROR_CODE = 1 << 11;
+/** The interruption information of a page fault that exits. */
+export const PAGE_FAULT_INFO =
+  (interruptionInfo(EventType.HardwareException, PAGE_FAULT) | WITH_ERROR_CODE) >>> 0;
+
 /** Takes an interruption-information field apart. */
 export function decodeInterruptionInfo(info: number): { valid: boolean; type: number; vector: number } {
   return { valid: info >>> 31 === 1, type: (info >>> 8) & 7, vector: info & 0xff };
@@ -114,13 +131,16 @@ export function decodeInterruptionInfo(info: number): { valid: boolean; type: nu
 export function instructionQualification(
   reason: number,
   step: Step,
-  { address }: RegisterFile,
+  registers: RegisterFile,
 ): number {
+  const { address } = registers;
   switch (reason) {
     case ExitReason.IoInstruction:
       return ((address << 16) | (step.op === Op.In ? 8 : 0) | (accessBytes(step) - 1)) >>> 0;
-    case ExitReason.CrAccess: // bits 3:0 the register, 5:4 "MOV to", 11:8 RAX
-      return address & 0xf;
+    case ExitReason.CrAccess:
+      return controlQualification(step.op, registers);
+    case ExitReason.Invlpg:
+      return address;
     case ExitReason.ApicAccess:
       return (address & 0xfff) | (step.op === Op.Store ? 1 << 12 : 0);
     default:
@@ -195,8 +215,18 @@ export class Vmcs {
   primary: number = Primary.HltExiting | Primary.UseMsrBitmaps;
   /** What the MSR-bitmap address points to. */
   msrBitmap: MsrBitmap;
-  /** Secondary processor-based controls: {@linkcode PAUSE_LOOP_EXITING}. */
-  secondary = 0;
+  /** Secondary processor-based controls: {@linkcode ENABLE_EPT}, {@linkcode PAUSE_LOOP_EXITING}. */
+  secondary = ENABLE_EPT;
+  /** Exceptions that exit, a bit for each vector; of those that happen here the page fault. */
+  exceptionBitmap = 0;
+  /** Bits of CR0 that the guest does not own: a write that wants another value than the shadow's exits. */
+  cr0Mask = 0;
+  /** What the guest reads of these. */
+  cr0Shadow = 0;
+  /** The same of CR4. */
+  cr4Mask = 0;
+  /** See `cr4Mask`. */
+  cr4Shadow = 0;
   /** Virtual-APIC address: whose task priority the TPR shadow is; null: none. */
   virtualApic: VirtualApicPage | null = null;
   /** TPR threshold: a class of task priority below it exits. */
@@ -270,12 +300,17 @@ export class Vmcs {
       case Op.Load:
         // "Virtualize APIC accesses" is on wherever the processor has it; other device memory has no EPT entry.
         if (address === TPR_ADDRESS && this.shadowsTpr) return -1;
-        return address >>> 12 === APIC_PAGE >>> 12 ? ExitReason.ApicAccess : ExitReason.EptMisconfig;
+        if (address >>> 12 === APIC_PAGE >>> 12) return ExitReason.ApicAccess;
+        return this.usesEpt ? ExitReason.EptMisconfig : ExitReason.ExceptionOrNmi;
       case Op.Cpuid:
         return ExitReason.Cpuid;
       case Op.MovToCr:
-        if (address !== CR8) throw new Error(`MOV to CR${address} is not modelled in guest mode`);
-        return (this.primary & Primary.Cr8LoadExiting) !== 0 ? ExitReason.CrAccess : -1;
+      case Op.MovFromCr:
+      case Op.Clts:
+      case Op.Lmsw:
+        return controlAccessExits(this, op) ? ExitReason.CrAccess : -1;
+      case Op.Invlpg:
+        return (this.primary & Primary.InvlpgExiting) !== 0 ? ExitReason.Invlpg : -1;
       case Op.Pause: // decided when the time is known: see pauses()
         return -1;
       case Op.Rdtsc: // "RDTSC exiting" is clear: nobody here sets it
@@ -283,6 +318,18 @@ export class Vmcs {
       default:
         throw new Error(`Operation ${op} is not modelled in guest mode`);
     }
+  }
+
+  /**
+   * Whether the guest's memory is behind EPT; else its page tables are the software's below, and what is missing there is
+   * a page fault.
+   */
+  get usesEpt(): boolean {
+    if ((this.secondary & ENABLE_EPT) !== 0) return true;
+    if ((this.exceptionBitmap & (1 << PAGE_FAULT)) === 0) {
+      throw new Error("Page faults that a guest takes itself are not modelled");
+    }
+    return false;
   }
 
   /** Whether the guest's TPR is the virtual-APIC page's. */
@@ -340,6 +387,10 @@ export class Vmcs {
   hashInto(hash: StateHash): void {
     hash.word(this.pinBased).word(this.primary).text(this.msrBitmap.name).word(this.entryInterruptionInfo);
     hash.number(this.entryPathFactor).number(this.preemptionTimerValue).word(this.interruptibility);
+    hash.word(this.exceptionBitmap).word(this.cr0Mask).word(this.cr0Shadow).word(this.cr4Mask).word(
+      this.cr4Shadow,
+    );
+    hash.word(this.guest.cr0).number(this.guest.cr3).word(this.guest.cr4);
     hash.word(this.secondary).word(this.tprThreshold).number(this.#loopTsc).number(this.#pauseTsc);
     hash.text(String(this.tscOffset)).flag(this.ept.mapped).word(this.exitReason).number(
       this.exitQualification,

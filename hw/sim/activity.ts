@@ -42,6 +42,14 @@ export const Op = {
   MovToCr: 14,
   /** PAUSE: a turn of a loop that waits. */
   Pause: 15,
+  /** MOV from a control register: the register of number `operands.address` is the step's result. */
+  MovFromCr: 16,
+  /** CLTS: clears CR0.TS. */
+  Clts: 17,
+  /** LMSW: bits 3:0 of `operands.value` to CR0; PE is never cleared. */
+  Lmsw: 18,
+  /** INVLPG: what the TLB holds of linear address `operands.address` is gone. */
+  Invlpg: 19,
 } as const;
 
 /** One of the values of {@linkcode Op}. */
@@ -179,6 +187,14 @@ export function accessBytes(step: Step): 1 | 2 | 4 {
 export const CPUID = new Step(Op.Cpuid, "cpuid", HARDWARE, 0, false);
 /** MOV to CRn. */
 export const MOV_TO_CR = new Step(Op.MovToCr, "mov to cr", HARDWARE, 0, false);
+/** MOV from CRn. */
+export const MOV_FROM_CR = new Step(Op.MovFromCr, "mov from cr", HARDWARE, 0, false);
+/** CLTS. */
+export const CLTS = new Step(Op.Clts, "clts", HARDWARE, 0, false);
+/** LMSW. */
+export const LMSW = new Step(Op.Lmsw, "lmsw", HARDWARE, 0, false);
+/** INVLPG. */
+export const INVLPG = new Step(Op.Invlpg, "invlpg", HARDWARE, 0, false);
 /** PAUSE. */
 export const PAUSE = new Step(Op.Pause, "pause", HARDWARE, 0, false);
 /** RDTSC. */
