@@ -358,6 +358,9 @@ async function interruptible<T>(slices: Generator<void, T, void>, interrupt: () 
   }
 }
 
+/** Whether the bundle runs that `deno task install` makes, not mod.ts. */
+const IS_INSTALLED = !Deno.mainModule.endsWith(".ts");
+
 /** Whether a file may be used already: nobody is asked. */
 function isGranted(name: "read" | "write", path: string): boolean {
   return Deno.permissions.querySync({ name, path }).state === "granted";
@@ -387,7 +390,9 @@ function writeFile(path: string, text: string): string | undefined {
     Deno.writeTextFileSync(path, text);
   } catch (error) {
     if (error instanceof Deno.errors.NotCapable) {
-      return `no permission to write: deno run --allow-read=. --allow-write=${folder || "."} mod.ts …`;
+      return IS_INSTALLED
+        ? "no permission to write: rtkvm writes below the folder that it is started in"
+        : `no permission to write: deno run --allow-read=. --allow-write=${folder || "."} mod.ts …`;
     }
     if (error instanceof Deno.errors.PermissionDenied) return "Permission denied";
     if (error instanceof Deno.errors.NotFound) return "No such file or directory";

@@ -12,13 +12,19 @@
  */
 import { type Cell, type Column, tableLines } from "../runtime/measure/table.ts";
 import { ENGINE_BENCHES, type EngineBench } from "./bench_engine.ts";
+import { BUNDLE, bundle } from "./install.ts";
 import { cpuMs, STEPPING_BENCHES, type SteppingBench } from "./bench_stepping.ts";
+
+/** Where the bundle that `deno task install` makes stands for the bench. */
+const INSTALLED = `${BUNDLE}/bench`;
 
 /** A whole `deno run --allow-read=. mod.ts …`. */
 interface WholeRun {
   readonly name: string;
   /** Another module than mod.ts. */
   readonly module?: string;
+  /** It ends as soon as it has begun. */
+  readonly isStart?: true;
   readonly args: readonly string[];
   /** Most CPU time, s. */
   readonly limitCpuS?: number;
@@ -43,9 +49,18 @@ const underIperf = (system: string, seconds: number) => [
   ...["--", String(1000 * seconds)],
 ];
 
+/** The program's start, from its source or as it is installed. */
+const starts = (from: string, module: string): WholeRun[] =>
+  [
+    { name: "version", args: ["version"] },
+    { name: "first prompt", args: [], limitCpuS: 0.2 },
+    { name: "script of one line", args: ["run", "tests/one_line.rtk"], limitCpuS: 0.12 },
+  ].map((run) => ({ ...run, name: `start, ${from}: ${run.name}`, module, isStart: true }));
+
 const WHOLE_RUNS: readonly WholeRun[] = [
-  { name: "start to first prompt", args: [], limitCpuS: 0.25 },
-  { name: "script of one line", args: ["run", "tests/one_line.rtk"], limitCpuS: 0.12 },
+  { name: "start, Deno alone", module: "tests/bench_nothing.ts", args: [], isStart: true },
+  ...starts("source", "mod.ts"),
+  ...starts("installed", `${INSTALLED}/mod.js`),
   // 2,500 lines a second.
   {
     name: "10,000 lines parsed",
@@ -79,15 +94,21 @@ const WHOLE_RUNS: readonly WholeRun[] = [
 /** What one run used. */
 interface Usage {
   readonly cpuS: number;
-  readonly rssMiB: number;
+  readonly rssMiB?: number;
 }
 
-/** Runs a command with empty standard input: what the probe says, or why the run failed. */
+/**
+ * Runs a command with empty standard input: what the probe says, or why the run failed. The probe takes half as long as
+ * Deno's own start, so what only starts is timed by bash, which does not know its memory.
+ */
 async function measure(run: WholeRun): Promise<Usage | string> {
-  const command = new Deno.Command(Deno.execPath(), {
-    args: ["run", "--preload=tests/bench_probe.ts", "--allow-read=.", run.module ?? "mod.ts", ...run.args],
+  const options = ["--allow-read=.", ...run.isStart ? [] : ["--preload=tests/bench_probe.ts"]];
+  const line = [Deno.execPath(), "run", ...options, run.module ?? "mod.ts", ...run.args];
+  const [program, ...args] = run.isStart ? ["bash", "-c", 'time "$@"', "bash", ...line] : line;
+  const command = new Deno.Command(program!, {
+    args,
     cwd: new URL("..", import.meta.url),
-    env: { NO_COLOR: "1" },
+    env: { NO_COLOR: "1", TIMEFORMAT: '@bench {"userS":%3U,"systemS":%3S}' },
     stdin: "null",
     stdout: "null",
     stderr: "piped",
@@ -96,8 +117,9 @@ async function measure(run: WholeRun): Promise<Usage | string> {
   const text = new TextDecoder().decode(stderr);
   const report = text.match(/^@bench (\{.*\})$/m)?.[1];
   if (code !== 0 || report === undefined) return `status ${code}: ${text.split("\n")[0]}`;
-  const { userUs, systemUs, maxRssKiB }: Record<string, number> = JSON.parse(report);
-  return { cpuS: ((userUs ?? NaN) + (systemUs ?? NaN)) / 1e6, rssMiB: (maxRssKiB ?? NaN) / 1024 };
+  const { userS, systemS, maxRssKiB }: Record<string, number> = JSON.parse(report);
+  const cpuS = (userS ?? NaN) + (systemS ?? NaN);
+  return maxRssKiB === undefined ? { cpuS } : { cpuS, rssMiB: maxRssKiB / 1024 };
 }
 
 function median(values: readonly number[]): number | undefined {
@@ -136,7 +158,7 @@ async function wholeRuns(runs: readonly WholeRun[], rounds: number): Promise<boo
     { title: "limit" },
     { title: "verdict", align: "left" },
   ];
-  const memory = (at: number) => median(usages[at]?.map((usage) => usage.rssMiB) ?? []);
+  const memory = (at: number) => median(usages[at]?.flatMap(({ rssMiB }) => rssMiB ?? []) ?? []);
   const rows = runs.map((run, i): Cell[] => {
     const cpuS = median(usages[i]?.map((usage) => usage.cpuS) ?? []);
     const rssMiB = memory(i);
@@ -235,6 +257,9 @@ const table = (isFine: boolean) => {
   console.log("");
   areFine = isFine && areFine;
 };
+if (runs.some(({ module }) => module?.startsWith(INSTALLED))) {
+  await bundle(new URL(`../${INSTALLED}`, import.meta.url).pathname);
+}
 // First what this process is not to have grown for: a child's peak of memory begins with its parent's.
 if (runs.length > 0) table(await wholeRuns(runs, rounds));
 if (benches.length > 0) table(engineCosts(benches, rounds));

@@ -7,6 +7,6 @@ import process from "node:process";
 globalThis.addEventListener("unload", () => {
   const { userCPUTime, systemCPUTime, maxRSS } = process.resourceUsage();
   console.error(
-    `@bench ${JSON.stringify({ userUs: userCPUTime, systemUs: systemCPUTime, maxRssKiB: maxRSS })}`,
+    `@bench ${JSON.stringify({ userS: userCPUTime / 1e6, systemS: systemCPUTime / 1e6, maxRssKiB: maxRSS })}`,
   );
 });

@@ -1,0 +1,2 @@
+/** A program that does nothing: what Deno itself takes to start. */
+export {};
