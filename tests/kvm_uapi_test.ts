@@ -166,7 +166,6 @@ Deno.test("what Linux 3.5 takes and the model does not is this, and no more", ()
     "KVM_SET_MEMORY_REGION",
     "KVM_REGISTER_COALESCED_MMIO",
     "KVM_UNREGISTER_COALESCED_MMIO",
-    "KVM_ASSIGN_SET_INTX_MASK",
     "KVM_TRANSLATE",
     "KVM_SET_GUEST_DEBUG",
   ]);

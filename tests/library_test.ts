@@ -80,6 +80,7 @@ const FIELDS: Readonly<Record<EventKind, string>> = {
   kvm_ioapic_set_irq: "pin low high coalesced",
   kvm_pic_set_irq: "chip pin elcr imr coalesced",
   kvm_msi_set_irq: "addressLow addressHigh data",
+  kvm_ack_irq: "irqchip pin",
   kvm_eoi: "apicid vector",
   kvm_msr: "rw index data fault",
   kvm_set_direct_interrupt: "vcpu enabled",

@@ -53,6 +53,7 @@ Deno.test("slide 30's command line describes the talk's guest", () => {
       properties: new Map([["host", "0000:05:00.0"]]),
       words: "-device pci-assign,host=05:00.0",
     }],
+    append: undefined,
     stopped: false,
     acpi: true,
     noReboot: false,

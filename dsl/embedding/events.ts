@@ -96,6 +96,7 @@ export interface EventFields {
     readonly data: number;
   };
   /** The emulated APIC has seen an EOI; vector -1: nothing was in service. */
+  readonly kvm_ack_irq: { readonly irqchip: number; readonly pin: number };
   readonly kvm_eoi: { readonly apicid: number; readonly vector: number };
   /** The guest has accessed an MSR that it may not. */
   readonly kvm_msr: {
@@ -152,7 +153,7 @@ export const EVENT_KINDS: readonly EventKind[] = [
   ...["alarm", "work", "transition", "instruction", "request", "interrupt", "injection"] as const,
   ...["vm_entry", "kvm_exit", "fault", "iret", "syscall", "kvm_entry", "kvm_inj_virq"] as const,
   ...["kvm_inj_exception", "kvm_apic", "kvm_apic_accept_irq", "kvm_eoi", "kvm_msr"] as const,
-  ...["kvm_set_irq", "kvm_ioapic_set_irq", "kvm_pic_set_irq", "kvm_msi_set_irq"] as const,
+  ...["kvm_set_irq", "kvm_ioapic_set_irq", "kvm_pic_set_irq", "kvm_msi_set_irq", "kvm_ack_irq"] as const,
   ...["kvm_set_direct_interrupt", "sched_wakeup", "sched_switch"] as const,
 ];
 

@@ -3,9 +3,10 @@
  *
  * *Document*: Linux 3.5 `virt/kvm/assigned-dev.c`; patches 13 and 18 of the series.
  *
- * *Modelled*: which devices can be assigned; MSI-X, each entry with a host interrupt and its thread.
+ * *Modelled*: which devices can be assigned; MSI-X, each entry with a host interrupt and its thread; INTx
+ * (`assigned_line.ts`).
  *
- * *Not modelled*: MSI and INTx of an assigned device; the machine's pages in its domain, as no device here says which
+ * *Not modelled*: MSI of an assigned device; the machine's pages in its domain, as no device here says which
  * page it reaches.
  *
  * *Deviations*: `KVM_ASSIGN_DEV_IRQ` takes effect at one instant; what it costs is booked by the caller.
@@ -33,6 +34,7 @@ import type { KernelCpu } from "../linux/kernel_cpu.ts";
 import { settle } from "../linux/pci_bus.ts";
 import type { PciDevice } from "../linux/pci_device.ts";
 import type { Task } from "../linux/task.ts";
+import { AssignedLine } from "./assigned_line.ts";
 import { LineSource } from "./irq_routing.ts";
 import type { Vm } from "./vm.ts";
 
@@ -53,10 +55,15 @@ const NO_VECTOR = 0xff;
 /**
  * `KVM_ASSIGN_PCI_DEVICE`: gives the device at `place` to `vm`.
  *
+ * @param masksIntx its line is to be masked in the device, where that can be done (`KVM_DEV_ASSIGN_PCI_2_3`)
  * @returns EINVAL (no such device), EPERM (a bridge), EEXIST (the machine has it), EBUSY (a driver, or another machine,
  * holds its memory), ENODEV (a host without devices, or without IOMMU)
  */
-export function* assignDevice(vm: Vm, place: string): Activity<AssignedDevice | Errno> {
+export function* assignDevice(
+  vm: Vm,
+  place: string,
+  masksIntx = false,
+): Activity<AssignedDevice | Errno> {
   const { kvm } = vm;
   if (kvm.devices === null) return ENODEV;
   const device = kvm.devices.pci.find(place);
@@ -70,7 +77,7 @@ export function* assignDevice(vm: Vm, place: string): Activity<AssignedDevice | 
   device.enable();
   device.reset();
   device.assigned = true;
-  const assigned = new AssignedDevice(vm, device);
+  const assigned = new AssignedDevice(vm, device, "thread", masksIntx);
   vm.assigned.push(assigned);
   return assigned;
 }
@@ -97,14 +104,22 @@ export class AssignedDevice {
   declare readonly way: InterruptWay;
   readonly #lines = new Map<number, MsiXLine>();
   readonly #entries = new Map<number, Entry>();
-  /** Interrupts that went through the host. */
+  /** What the host has left in the device (`pci_save_state()`): it may assert its line. */
+  readonly #savedIntx: boolean;
+  /** Its line is masked in the device. */
+  readonly #masksIntx: boolean;
+  /** INTx; null: not in use. */
+  line: AssignedLine | null = null;
+  /** Interrupts that went through the host as messages. */
   forwarded = 0;
 
   /** Made by {@linkcode assignDevice}. */
-  constructor(vm: Vm, device: PciDevice, way: InterruptWay = "thread") {
+  constructor(vm: Vm, device: PciDevice, way: InterruptWay = "thread", masksIntx = true) {
     this.vm = vm;
     this.device = device;
     this.way = way;
+    this.#savedIntx = device.intx;
+    this.#masksIntx = masksIntx && device.masksIntx;
     // Its memory accesses are the machine's from now on.
     vm.kvm.machine.remapping.attach(routingId(device.bdf), vm.domain);
   }
@@ -115,9 +130,46 @@ export class AssignedDevice {
     return this.way === "thread" ? `kvm:${name}` : `vfio-msix[${entry}](${name})`;
   }
 
-  /** Whether its interrupts are set up. */
+  /** The host's name of its line. */
+  get lineName(): string {
+    const { name } = this.device;
+    return this.way === "thread" ? `kvm:${name}` : `vfio-intx(${name})`;
+  }
+
+  /** Whether its messages are set up. */
   get irqsAssigned(): boolean {
     return this.#entries.size > 0;
+  }
+
+  /**
+   * `KVM_ASSIGN_DEV_IRQ` with host and guest INTx, or the eventfds of VFIO with their irqfd: the host's line raises line
+   * `gsi` of the guest.
+   *
+   * @param by the CPU whose software asks
+   * @returns EEXIST (its interrupts are assigned already), EINVAL (it has no pin), EIO (others have the host's line)
+   */
+  assignLine(gsi: number, by: KernelCpu): Errno | void {
+    const { vm, device, way } = this;
+    if (this.line !== null || this.irqsAssigned) return EEXIST;
+    if (device.irq === 0) return EINVAL;
+    const line = new AssignedLine(vm, device, {
+      gsi,
+      way,
+      name: this.lineName,
+      shares: this.#masksIntx,
+      source: way === "irqfd" ? LineSource.Irqfd : freeSource(vm),
+    });
+    const failed = line.open(by);
+    if (failed) return failed;
+    this.line = line;
+  }
+
+  /** Frees the host's line. @returns whether there was one */
+  deassignLine(by: KernelCpu): boolean {
+    this.line?.close(by);
+    const had = this.line !== null;
+    this.line = null;
+    return had;
   }
 
   /** Host interrupt, guest vector and present destination of each MSI-X entry in use, in order of the entries. */
@@ -160,6 +212,7 @@ export class AssignedDevice {
   assignIrqs(by: KernelCpu): Errno | void {
     const { device, vm } = this;
     const { irqs } = vm.kvm.devices!;
+    if (this.line !== null) return EEXIST;
     if (this.irqsAssigned || this.#lines.size === 0) return EINVAL;
     const lines = [...this.#lines.values()].sort((a, b) => a.entry - b.entry);
     if (lines.some(({ entry }, index) => entry !== index)) return EINVAL;
@@ -202,6 +255,7 @@ export class AssignedDevice {
   /** Adds lines, host interrupts and what is pending to `hash`. */
   hashInto(hash: StateHash): void {
     hash.text(this.device.name).number(this.forwarded);
+    this.line?.hashInto(hash);
     for (const { descriptor, line, pending } of this.#entries.values()) {
       hash.word(descriptor.irq).word(line.entry).word(line.gsi).word(this.#guestVector(line)).flag(pending);
     }
@@ -211,10 +265,12 @@ export class AssignedDevice {
   *deassign(caller: Task): Activity {
     const { kvm, assigned } = this.vm;
     this.deassignIrqs(kvm.host.cpus[caller.cpu]!);
+    this.deassignLine(kvm.host.cpus[caller.cpu]!);
     yield kvm.steps.createVm;
     yield* kvm.host.cpus[caller.cpu]!.sendPendingIpis();
     kvm.machine.remapping.detach(routingId(this.device.bdf));
     this.device.reset();
+    this.device.setIntx(this.#savedIntx);
     this.device.assigned = false;
     this.device.disable();
     assigned.splice(assigned.indexOf(this), 1);
@@ -278,4 +334,12 @@ export class AssignedDevice {
     this.#setIrq(entry.line, LineSource.Assigned, here);
     if ((here.rescheduleMask | here.nmiMask) !== 0) yield* here.sendPendingIpis();
   }
+}
+
+/** `kvm_request_irq_source_id()`: the first that no other line of the machine has. */
+function freeSource({ assigned }: Vm): number {
+  const taken = new Set(assigned.map(({ line }) => line?.to.source));
+  let source: number = LineSource.Assigned;
+  while (taken.has(source)) source++;
+  return source;
 }

@@ -4,8 +4,8 @@
  *
  * *Document*: qemu-kvm 1.1, device `pci-assign`; PCI Local Bus Specification 3.0, "MSI-X Capability and Table Structures".
  *
- * *Modelled*: identifiers, memory base addresses, Bus Master Enable (passed on), the MSI-X capability with a table that
- * the device never sees.
+ * *Modelled*: identifiers, memory base addresses, the interrupt pin, Bus Master Enable (passed on), Interrupt Disable (KVM is
+ * told), the MSI-X capability with a table that the device never sees.
  *
  * *Not modelled*: the device's other capabilities, its ROM and I/O ports.
  *
@@ -25,6 +25,7 @@ import type { PciDevice } from "../linux/pci_device.ts";
 const COMMAND = 0x04;
 const COMMAND_WRITABLE = 0x0407;
 const BUS_MASTER = 0x0004;
+const INTX_DISABLE = 0x0400;
 /** Where the MSI-X capability stands. */
 const MSIX = 0x70;
 
@@ -39,6 +40,8 @@ export interface MsiXMessage {
 export interface FunctionOwner {
   /** Message Control was written: MSI-X is on with these entries in use, or off (empty). */
   msiXChanged(messages: readonly MsiXMessage[]): void;
+  /** Interrupt Disable was set, or cleared. */
+  lineMasked(masked: boolean): void;
 }
 
 /** The function. */
@@ -47,9 +50,9 @@ export class AssignedFunction extends PciFunction {
   declare readonly owner: FunctionOwner;
   /**
    * @param device the host's device @param place where the guest finds it @param memoryBase guest-physical address of its
-   * first base address register; a multiple of the largest one's size
+   * first base address register; a multiple of the largest one's size @param line the guest's line that its INTA# leads to
    */
-  constructor(device: PciDevice, place: Bdf, memoryBase: number, owner: FunctionOwner) {
+  constructor(device: PciDevice, place: Bdf, memoryBase: number, line: number, owner: FunctionOwner) {
     super({
       bdf: place,
       vendorId: device.vendor,
@@ -59,6 +62,7 @@ export class AssignedFunction extends PciFunction {
       subsystemVendorId: device.subsystemVendor,
       subsystemId: device.subsystemDevice,
       headerType: 0,
+      ...(device.irq === 0 ? {} : { interruptPin: 1, interruptLine: line }),
       bars: guestBars(device.fn.spec.bars, memoryBase),
     });
     this.device = device;
@@ -67,6 +71,8 @@ export class AssignedFunction extends PciFunction {
     this.configuration.addLive(COMMAND, 16, {
       read: () => command,
       write: (value) => {
+        const masked = (value & INTX_DISABLE) !== 0;
+        if (masked !== ((command & INTX_DISABLE) !== 0)) owner.lineMasked(masked);
         command = value & COMMAND_WRITABLE;
         const real = device.fn.configuration;
         return real.write(COMMAND, 2, real.read(COMMAND, 2) & ~BUS_MASTER | command & BUS_MASTER);

@@ -258,10 +258,12 @@ function written(structure: Structure, args: readonly CallValue[]): readonly Cal
   const { domain, bus, device, function: fn } = place;
   const devfn = (device << 3) | fn;
   const id = (domain * 0x1_0000) + (bus << 8) + devfn; // calc_assigned_dev_id() of qemu-kvm
-  return structure.fields.has("devfn") ? [id, bus, devfn, ENABLE_IOMMU, domain, ...more] : [id, ...more];
+  if (!structure.fields.has("devfn")) return [id, ...more];
+  const [flags = ENABLE_IOMMU, ...rest] = more;
+  return [id, bus, devfn, flags, domain, ...rest];
 }
 
-/** KVM_DEV_ASSIGN_ENABLE_IOMMU, without which no device is assigned. */
+/** KVM_DEV_ASSIGN_ENABLE_IOMMU, without which no device is assigned: the flags where none are written. */
 const ENABLE_IOMMU = 1;
 
 /** Argument `index` of a call as an integer. */

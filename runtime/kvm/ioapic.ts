@@ -5,10 +5,10 @@
  * *Document*: Linux 3.5 `virt/kvm/ioapic.c`; Linux 6.18 `arch/x86/kvm/ioapic.c`, `irq.c` (`kvm_scan_ioapic_irq()`), by
  * the functions that each method names.
  *
- * *Modelled*: lines with several sources, coalescing, the vectors whose EOI each vCPU forwards, the real-time clock's
+ * *Modelled*: lines with several sources, coalescing, acknowledgement notifiers, the vectors whose EOI each vCPU forwards, the real-time clock's
  * line, state saved and restored.
  *
- * *Not modelled*: acknowledgement and mask notifiers; that the 10,000th interrupt in a row is held back for 10 ms.
+ * *Not modelled*: mask notifiers; that the 10,000th interrupt in a row is held back for 10 ms.
  *
  * @module
  */
@@ -26,6 +26,7 @@ import {
 import type { StateHash } from "../../hw/sim/state_hash.ts";
 import type { KernelCpu } from "../linux/kernel_cpu.ts";
 import { deliver, type LapicIrq, matches, targetsOf } from "./irq_delivery.ts";
+import { Irqchip } from "./irq_routing.ts";
 import type { IoapicVersion } from "./lapic_rules.ts";
 import type { Vcpu } from "./vcpu.ts";
 import type { Vm } from "./vm.ts";
@@ -157,6 +158,8 @@ export class KvmIoapic {
     if (this.#rtc.get(vcpu) === vector) this.#rtc.delete(vcpu);
     if (!level || suppressed) return;
     for (const pin of this.core.pinsOf(vector)) {
+      // Before remote IRR is cleared: a level that a notifier raises anew waits for that.
+      this.vm.chips!.routing.notifyAcked(Irqchip.Ioapic, pin, from);
       if (this.core.endOfInterrupt(pin)) this.#carry(this.core.service(pin), from);
     }
   }

@@ -26,6 +26,13 @@ export const LineSource = { UserSpace: 0, Irqfd: 1, Pit: 2, Assigned: 3 } as con
 
 const NOWHERE: readonly Route[] = [];
 
+/** Who wants to know that the guest has ended the interrupt of a line (`struct kvm_irq_ack_notifier`). */
+export interface AckNotifier {
+  readonly gsi: number;
+  /** @param from the CPU whose software serves the guest's EOI */
+  acked(from: KernelCpu): void;
+}
+
 /** Where a line leads. */
 export type Route =
   /** To a pin of an emulated chip. */
@@ -43,6 +50,8 @@ export type Route =
 export class IrqRouting {
   /** Times that each line has risen. */
   readonly raised = new Map<number, number>();
+  /** Told of the ends of interrupts. */
+  readonly ackNotifiers = new Set<AckNotifier>();
   /** Who holds a line high, a bit for each source. */
   readonly #high = new Map<number, number>();
   #routes = new Map<number, Route[]>();
@@ -132,6 +141,17 @@ export class IrqRouting {
     }
     if (route.chip === Irqchip.Ioapic) return chips.ioapic.setLine(route.pin, high, source, status, from);
     return chips.pic.setLine(route.chip * PIC_PINS + route.pin, high, source, from);
+  }
+
+  /** `kvm_notify_acked_irq()`: the guest has ended the interrupt of a chip's pin. */
+  notifyAcked(chip: number, pin: number, from: KernelCpu): void {
+    if (from.kernel.engine.trace !== null) this.vm.tracepoint("kvm_ack_irq", { irqchip: chip, pin }, from);
+    for (const notifier of [...this.ackNotifiers]) {
+      const leadsThere = this.routesOf(notifier.gsi).some((route) =>
+        route.type === "irqchip" && route.chip === chip && route.pin === pin
+      );
+      if (leadsThere) notifier.acked(from);
+    }
   }
 
   /** The vCPUs that the message of a line may reach. */

@@ -17,6 +17,9 @@ import type { Kvm } from "./kvm.ts";
 /** Short names of the exceptions that are injected. */
 const EXCEPTIONS: Readonly<Record<number, string>> = { 13: "#GP" };
 
+/** Chips by their numbers (`kvm_irqchips`). */
+const IRQCHIPS = ["PIC master", "PIC slave", "IOAPIC"];
+
 /** Delivery modes by their numbers. */
 const DELIVERY_MODES = ["Fixed", "LowPrio", "SMI", "Res3", "NMI", "INIT", "SIPI", "ExtINT"];
 
@@ -84,6 +87,7 @@ export function kvmTraceEvents(kvm: Kvm, modern: boolean): readonly TraceEvent[]
         : `dst ${destination} vec ${hex(vector)}`;
       return `${place} (${messageText(Number(data), 2, low)}${hint})`;
     }),
+    event("kvm_ack_irq", ({ irqchip, pin }) => `irqchip ${IRQCHIPS[Number(irqchip)]} pin ${pin}`),
     event("kvm_eoi", ({ apicid, vector }) => `apicid ${hex(apicid)} vector ${vector}`),
     event(
       "kvm_msr",

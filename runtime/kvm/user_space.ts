@@ -170,6 +170,11 @@ export class KvmProcess {
     return (this.calls.descriptors.get(fd) as VfioDeviceFile).setIrqs(lines, by)?.message;
   }
 
+  /** The same for its line: raised by an irqfd that is lowered, and asked again, at the guest's EOI; -1: not any more. */
+  setVfioLine(fd: number, gsi: number, by: Task): string | undefined {
+    return (this.calls.descriptors.get(fd) as VfioDeviceFile).setLine(gsi, by)?.message;
+  }
+
   /** The board of a machine, as its kernel's first instructions reach it. @param by in whose name that is served */
   guestBoard(vm: number, by: () => Task): Board {
     return guestBoard((this.calls.descriptors.get(vm) as VmFile).vm, () => this.cpuOf(by()));
@@ -178,15 +183,16 @@ export class KvmProcess {
   /**
    * The function that shows a guest an assigned device, at device number `slot` of the guest's bus 0.
    *
-   * @param memoryBase guest-physical address of its memory
+   * @param memoryBase guest-physical address of its memory @param line the guest's line that its INTA# leads to
    */
   guestFunction(
     place: string,
     slot: number,
     memoryBase: number,
+    line: number,
     owner: FunctionOwner,
   ): AssignedFunction | undefined {
     const device = this.kvm.devices?.pci.find(place);
-    return device && new AssignedFunction(device, bdfOf(slot << 3), memoryBase, owner);
+    return device && new AssignedFunction(device, bdfOf(slot << 3), memoryBase, line, owner);
   }
 }

@@ -5,11 +5,12 @@
  * *Document*: Linux 6.x `drivers/vfio/group.c`, `drivers/vfio/pci/vfio_pci_intrs.c`, `virt/kvm/eventfd.c`;
  * `include/uapi/linux/vfio.h` for the numbers.
  *
- * *Modelled*: opening a group that is viable and nobody else has; MSI-X whose vectors are irqfds of a machine; reset.
+ * *Modelled*: opening a group that is viable and nobody else has; MSI-X whose vectors are irqfds of a machine, INTx whose
+ * irqfd has a resampler; reset.
  *
  * *Not modelled*: containers and DMA mappings (a device reaches the memory that its guest tells it), regions (an access
- * reaches the device at once), MSI and INTx, posted interrupts. The descriptors of
- * `KVM_IRQFD` are given with `VFIO_DEVICE_SET_IRQS` in one.
+ * reaches the device at once), MSI, posted interrupts. The descriptors of `KVM_IRQFD`, with that of
+ * KVM_IRQFD_FLAG_RESAMPLE, are given with `VFIO_DEVICE_SET_IRQS` in one.
  *
  * @module
  */
@@ -97,6 +98,14 @@ export class VfioDeviceFile extends KernelFile {
     if (lines.length === 0) return;
     for (const line of lines) assigned.setLine(line);
     return assigned.assignIrqs(here) ?? (assigned.irqsAssigned ? undefined : EINVAL);
+  }
+
+  /** The same for INTx. @param gsi the machine's line; -1: none any more */
+  setLine(gsi: number, by: Task): Errno | void {
+    const { assigned } = this;
+    const here = assigned.vm.kvm.host.cpus[by.cpu]!;
+    assigned.deassignLine(here);
+    return gsi < 0 ? undefined : assigned.assignLine(gsi, here);
   }
 
   override *release(caller: Task): Activity {

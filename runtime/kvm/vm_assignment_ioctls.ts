@@ -6,6 +6,9 @@
  * A device is known to its machine by an id of user space's choice, and the line of an MSI-X entry leads where
  * `KVM_SET_GSI_ROUTING` says.
  *
+ * *Not modelled*: interrupts of different kinds on the two sides, as a message of the host's for a line of the guest's; MSI:
+ * EINVAL.
+ *
  * @module
  */
 
@@ -19,8 +22,10 @@ import { AssignedIrq, AssignedMsixEntry, AssignedMsixNr, AssignedPciDev } from "
 import type { Vm } from "./vm.ts";
 import type { VmFile } from "./vm_file.ts";
 
-/** KVM_DEV_ASSIGN_ENABLE_IOMMU: without it no device is assigned. */
-const ENABLE_IOMMU = 1;
+/** Flags of `struct kvm_assigned_pci_dev`: without the first no device is assigned. */
+const Assign = { EnableIommu: 1, Pci23: 2, MaskIntx: 4 } as const;
+/** Kinds of interrupts in `struct kvm_assigned_irq`, on the host's side and on the guest's. */
+const INTX = 0x0001 | 0x0100, MSIX = 0x0004 | 0x0400;
 
 /** The devices that a machine has, by the ids under which it has them. */
 export class AssignedDevices {
@@ -40,9 +45,9 @@ export class AssignedDevices {
   }
 
   /** Takes the device at `place` from the host. */
-  *assign(id: number, place: string): Activity<Outcome> {
+  *assign(id: number, place: string, masksIntx: boolean): Activity<Outcome> {
     if (this.get(id) !== undefined) return EEXIST;
-    const device = yield* assignDevice(this.vm, place);
+    const device = yield* assignDevice(this.vm, place, masksIntx);
     if (device instanceof Errno) return device;
     this.#ids.set(id, device);
     return 0;
@@ -87,7 +92,8 @@ export const assignmentHandlers: Handlers<VmFile> = {
   *KVM_ASSIGN_PCI_DEVICE({ devices }, call): Activity<Outcome> {
     const request = call.copyIn(AssignedPciDev);
     if (request === null) return EFAULT;
-    if ((request.get("flags") & ENABLE_IOMMU) === 0) return EINVAL;
+    const flags = request.get("flags");
+    if ((flags & Assign.EnableIommu) === 0) return EINVAL;
     const devfn = request.get("devfn") & 0xff;
     const place = formatBdf({
       domain: request.get("segnr"),
@@ -95,7 +101,7 @@ export const assignmentHandlers: Handlers<VmFile> = {
       device: devfn >> 3,
       function: devfn & 7,
     });
-    return yield* devices.assign(request.get("assigned_dev_id"), place);
+    return yield* devices.assign(request.get("assigned_dev_id"), place, (flags & Assign.Pci23) !== 0);
   },
 
   *KVM_DEASSIGN_PCI_DEVICE({ devices }, call): Activity<Outcome> {
@@ -126,7 +132,15 @@ export const assignmentHandlers: Handlers<VmFile> = {
     const request = call.copyIn(AssignedIrq);
     if (request === null) return EFAULT;
     const device = file.devices.get(request.get("assigned_dev_id"));
+    if (!file.vm.irqchip) return EINVAL;
     if (device === undefined) return ENODEV;
+    const kind = request.get("flags");
+    if (kind !== INTX && kind !== MSIX) return EINVAL;
+    if (kind === INTX) {
+      const failed = device.assignLine(request.get("guest_irq"), call.cpu);
+      yield file.vm.kvm.steps.createVm;
+      return failed ?? 0;
+    }
     for (const [entry, gsi] of file.devices.lines(device)) device.setLine({ entry, gsi });
     const failed = device.assignIrqs(call.cpu);
     yield file.vm.kvm.steps.createVm;
@@ -138,7 +152,17 @@ export const assignmentHandlers: Handlers<VmFile> = {
     if (request === null) return EFAULT;
     const device = devices.get(request.get("assigned_dev_id"));
     if (device === undefined) return ENODEV;
+    if (request.get("flags") === INTX) return device.deassignLine(call.cpu) ? 0 : ENXIO;
     devices.forgetEntries(device);
     return device.deassignIrqs(call.cpu) ? 0 : ENXIO;
+  },
+
+  KVM_ASSIGN_SET_INTX_MASK({ devices }, call) {
+    const request = call.copyIn(AssignedPciDev);
+    if (request === null) return EFAULT;
+    const device = devices.get(request.get("assigned_dev_id"));
+    if (device === undefined) return ENODEV;
+    device.line?.setGuestMask((request.get("flags") & Assign.MaskIntx) !== 0, call.cpu);
+    return 0;
   },
 };

@@ -18,6 +18,7 @@ import { PciBus } from "../../hw/pci.ts";
 import { KERNELS } from "../guest/kernels.ts";
 import type { CpuIdentity } from "../linux/cpu_identity.ts";
 import { EINTR, ENOENT, ENOMEM, Errno, errnoOf } from "../linux/errno.ts";
+import { parseCommandLine } from "../linux/command_line.ts";
 import { INTERFACES } from "../linux/interfaces.ts";
 import { IO_APIC_EDGE, IO_APIC_FASTEOI } from "../linux/irq.ts";
 import { Kernel } from "../linux/kernel.ts";
@@ -47,8 +48,9 @@ const SLEEP_ENABLE = 0x2000;
 const BUTTON_STATUS = 0x100;
 /** Of the general-purpose events that of PCI. */
 const PCI_STATUS = 1 << 1;
-/** Disk images that exist. */
-const IMAGES: ReadonlySet<string> = new Set(["kvm/test.img", "test.img"]);
+/** Disk images that exist, and the guest's kernel beside them, for `-kernel`. */
+const DISKS: ReadonlySet<string> = new Set(["kvm/test.img", "test.img"]);
+const KERNELS_OF_GUESTS: ReadonlySet<string> = new Set(["kvm/bzImage", "bzImage"]);
 
 /** What QEMU is called by: the fork and the patched one are gone today, and RHEL has kept the fork's name. */
 const PROGRAMS = {
@@ -75,7 +77,12 @@ function qemuProgram(lab: Lab, name: string): Program {
     costs: options.profile.values.qemu,
     kvm: lab.kvm,
     era: options.era.name,
-    openImage: (file) => IMAGES.has(file) ? undefined : ENOENT.message,
+    openImage: (file) => DISKS.has(file) || KERNELS_OF_GUESTS.has(file) ? undefined : ENOENT.message,
+    kernelProblem(file, append, cpus) {
+      if (!KERNELS_OF_GUESTS.has(file)) return "a guest with a kernel image of its own is not modelled";
+      const parsed = parseCommandLine(append, cpus);
+      return typeof parsed === "string" ? parsed : undefined;
+    },
     openMemory: (path) => openMemory(lab, path),
     reserve: (mib) => mib > lab.host.memory.mib ? ENOMEM.message : undefined,
     timeOfDayNs: () => lab.software.bootTime * 1e9 + lab.host.nowNs,
@@ -164,7 +171,7 @@ function makeGuest(lab: Lab, request: GuestRequest): Software {
     subnet: lab.subnet,
     cpuTimes: (cpu) => guestCpuTimes(lab, cpu),
     effects: lab.software.effects, // behind an assigned function are the host's devices
-    commandLine: "root=/dev/vda1 ro console=ttyS0",
+    commandLine: request.commandLine ?? "root=/dev/vda1 ro console=ttyS0",
     interfaces: INTERFACES[interfaces],
     identity,
   }, true);
@@ -250,11 +257,13 @@ function* clear({ registers }: KernelCpu, port: number, bits: number, write: Ste
 }
 
 /** Asks which slots have been filled, looks at the bus, and lets drivers have what is new there. */
-function* pluggedIn({ kernel, pci }: Software, slots: number): Activity<number> {
-  const { registers } = kernel.cpus[0]!;
+function* pluggedIn(software: Software, slots: number): Activity<number> {
+  const { registers } = software.kernel.cpus[0]!;
   registers.address = slots;
   const filled = yield IN_DWORD;
-  if (filled !== 0) yield* pci.scan();
+  if (filled === 0) return 0;
+  yield* software.pci.scan();
+  yield* software.loadByAlias();
   return 0;
 }
 

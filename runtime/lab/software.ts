@@ -27,7 +27,8 @@ import { CPUSET, DEBUGFS, PROCFS, ROOTFS, SYSCTL, SYSFS, TRACEFS } from "../linu
 import { Ftrace, type TraceEvent } from "../linux/ftrace.ts";
 import { CpuHotplug } from "../linux/hotplug.ts";
 import { IoApicPins, pinOf } from "../linux/io_apic.ts";
-import { IO_APIC_EDGE, IO_APIC_FASTEOI, type IrqDescriptor, Irqs, pciInterrupts } from "../linux/irq.ts";
+import { IO_APIC_EDGE, type IrqDescriptor, Irqs, pciInterrupts } from "../linux/irq.ts";
+import { IrqLine } from "../linux/irq_lines.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import type { KernelCpu } from "../linux/kernel_cpu.ts";
 import { KernelThreads } from "../linux/kthreads.ts";
@@ -36,6 +37,7 @@ import { IommuGroups } from "../linux/iommu_groups.ts";
 import type { KernelInterfaces } from "../linux/interfaces.ts";
 import { procInterrupts } from "../linux/proc_interrupts.ts";
 import { PciCore, settle } from "../linux/pci_bus.ts";
+import { matchesDevice } from "../linux/pci_ids.ts";
 import { type PciCosts, pciSteps } from "../linux/pci_costs.ts";
 import { type CpuTimes, physicalCpuTimes, procfs } from "../linux/procfs.ts";
 import { debugSched } from "../linux/proc_sys.ts";
@@ -162,10 +164,11 @@ export class Software {
     if (this.hotplug !== null) this.hotplug.onOffline = (cpu) => this.cpusets.cpuGone(cpu);
     const { irq, name, handler } = kernel.consoleAction;
     // A keyboard has an ISA line; the emulated network card a PCI line, which is level-triggered.
-    const chip = isGuest ? IO_APIC_FASTEOI : IO_APIC_EDGE;
-    const console = this.irqs.request({ irq, name, chip, handler });
+    const console = isGuest
+      ? this.irqs.requestLine(irq, { name, shared: true, run: handler })
+      : this.irqs.request({ irq, name, chip: IO_APIC_EDGE, handler });
     if (console instanceof Errno) throw new Error(`The console's interrupt ${irq}: ${console.message}`);
-    this.console = console;
+    this.console = console instanceof IrqLine ? console.descriptor : console;
     this.net = new NetStack(kernel, options.net, options.subnet, (cpu, poll) => {
       this.threads.ksoftirqd(cpu, poll);
     });
@@ -220,10 +223,22 @@ export class Software {
       yield* pci.registerDriver(vfio);
       yield* addVfioIds(pci, boot.vfioIds);
     }
-    if (!this.isGuest) {
-      yield* pci.registerDriver(new Ixgbe(pci, network, boot.maxVfs ?? VIRTUAL_FUNCTIONS));
-    }
+    if (!this.isGuest) yield* pci.registerDriver(this.#ixgbe());
     yield* pci.registerDriver(new Ixgbevf(pci.steps, network));
+    if (this.isGuest) yield* this.loadByAlias();
+  }
+
+  #ixgbe(): Ixgbe {
+    return new Ixgbe(this.pci, this.network, this.boot.maxVfs ?? (this.isGuest ? 0 : VIRTUAL_FUNCTIONS));
+  }
+
+  /** udev loads what a guest's devices need beside that: ixgbe, where it has a physical function. */
+  *loadByAlias(): Activity {
+    const driver = this.#ixgbe();
+    const { pci } = this;
+    if (pci.driver(driver.name) !== undefined) return;
+    const wanted = [...pci.devices].some((device) => driver.ids.some((id) => matchesDevice(id, device)));
+    if (wanted) yield* pci.registerDriver(driver);
   }
 
   /** The same at the host's boot, which takes no simulated time. */

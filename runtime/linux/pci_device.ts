@@ -236,7 +236,12 @@ export class PciDevice {
 
   // ---- INTx ----
 
-  /** `pci_intx()`: whether the device may assert its line. */
+  /** Whether the device may assert its line. */
+  get intx(): boolean {
+    return (this.fn.configuration.read(COMMAND, 2) & INTX_DISABLE) === 0;
+  }
+
+  /** `pci_intx()`. */
   setIntx(on: boolean): void {
     this.#command(INTX_DISABLE, !on);
   }

@@ -26,17 +26,17 @@ export function describeMachine(machine: QemuMachine): string[] {
       `  direct timer ${featureText(directTimer)}`,
     );
   }
-  for (
-    const { device, interrupts } of vm.assigned.map((each) => ({
-      device: each,
-      interrupts: each.interrupts(),
-    }))
-  ) {
+  for (const device of vm.assigned) {
+    const interrupts = device.interrupts();
+    const { line } = device;
     lines.push(
       `${device.device.name}: ${
-        interrupts.length === 0 ? "assigned, its interrupts are not in use" : "assigned"
+        interrupts.length === 0 && line === null ? "assigned, its interrupts are not in use" : "assigned"
       }`,
     );
+    if (line !== null) {
+      lines.push(`  INTx: irq ${line.irq} on cpu${line.cpu}, guest's line ${line.to.gsi}, through the host`);
+    }
     for (const { entry, irq, guestVector, cpu, hostVector } of interrupts) {
       const direct = hostVector === guestVector && vm.slaves().includes(cpu);
       lines.push(

@@ -18,7 +18,16 @@ export interface GuestPlace {
   readonly slot: number;
   /** Guest-physical address of its memory. */
   readonly memoryBase: number;
+  /** The machine's line that INTA# of this slot leads to. */
+  readonly line: number;
 }
+
+/** The line of INTA# by slot: SeaBIOS leads the four PIRQs of a PIIX to these; those of a q35 come to pins of their own. */
+export function slotLine(slot: number, q35: boolean): number {
+  return q35 ? 20 + (slot & 3) : PIIX_LINES[(slot - 1) & 3]!;
+}
+
+const PIIX_LINES = [10, 10, 11, 11] as const;
 
 /** One assigned device. */
 export abstract class HostDevice implements FunctionOwner {
@@ -31,17 +40,22 @@ export abstract class HostDevice implements FunctionOwner {
 
   /**
    * @param vm the machine's descriptor @param host the device's full name, `0000:05:00.0`
-   * @param id the `id=` of the option, if any @param routes where the machine's lines lead
+   * @param properties those of the option @param routes where the machine's lines lead
    * @param thread the task in whose name the guest's accesses are served
    */
   constructor(
     readonly process: KvmProcess,
     readonly vm: number,
     readonly host: string,
-    readonly id: string | undefined,
+    readonly properties: ReadonlyMap<string, string>,
     readonly routes: IrqRoutes,
     readonly thread: () => Task,
   ) {}
+
+  /** The `id=` of the option, if any. */
+  get id(): string | undefined {
+    return this.properties.get("id");
+  }
 
   /**
    * Takes the device from the host.
@@ -57,12 +71,23 @@ export abstract class HostDevice implements FunctionOwner {
   /** Takes it away again. */
   protected abstract disconnect(): void;
 
+  /** INTx raises the machine's line from now on. */
+  protected abstract connectLine(): void;
+
+  /** Not any more. */
+  protected abstract disconnectLine(): void;
+
+  /** @inheritdoc */
+  abstract lineMasked(masked: boolean): void;
+
   /** The guest has written MSI-X Message Control. */
   msiXChanged(messages: readonly MsiXMessage[]): void {
     const wanted = messages.length === 0 ? "" : JSON.stringify(messages);
     if (wanted === this.#routed) return;
     if (this.#routed !== "") this.disconnect();
+    else if (wanted !== "") this.disconnectLine();
     this.#routed = wanted !== "" && this.connect(messages) ? wanted : "";
+    if (wanted === "") this.connectLine();
   }
 
   /** `ioctl` on the machine, at the instant of the guest's access; a failure is kept as a message. */

@@ -16,6 +16,7 @@ import type { Activity } from "../../hw/sim/activity.ts";
 import type { Task } from "../kvm/user_space.ts";
 import { ASSIGNMENT } from "./device_models.ts";
 import type { QemuDevice } from "./device_options.ts";
+import { slotLine } from "./host_device.ts";
 import type { QemuMachine } from "./machine.ts";
 import type { QemuOptions } from "./options.ts";
 import { PciAssign } from "./pci_assign.ts";
@@ -31,6 +32,10 @@ const DEVICE_MEMORY_STEP = 0x0010_0000;
  */
 function firstFreeSlot({ vga, drives }: QemuOptions): number {
   return 2 + (vga === "none" ? 0 : 1) + 1 + drives.filter(({ bus }) => bus === "virtio").length;
+}
+
+function isQ35({ machine }: QemuOptions): boolean {
+  return machine.startsWith("pc-q35");
 }
 
 /**
@@ -49,13 +54,15 @@ export function* assign(
     process,
     vm,
     properties.get("host")!,
-    properties.get("id"),
+    properties,
     routes,
     () => threads[0]!.task!,
   );
+  const slot = firstFreeSlot(machine.options) + assigned.length;
   const failed = yield* device.realize(task, option, {
-    slot: firstFreeSlot(machine.options) + assigned.length,
+    slot,
     memoryBase: DEVICE_MEMORY + assigned.length * DEVICE_MEMORY_STEP,
+    line: slotLine(slot, isQ35(machine.options)),
   });
   if (failed.length === 0) assigned.push(device);
   return failed;
@@ -63,7 +70,7 @@ export function* assign(
 
 /** Adds `device`, by QEMU's first thread. @returns the lines that are said where it fails; none: done */
 export function* addDevice(machine: QemuMachine, device: QemuDevice, main: Task): Activity<string[]> {
-  const { era, machine: board } = machine.options;
+  const { era } = machine.options;
   const { model, properties } = device;
   if (model !== ASSIGNMENT[era]) {
     return [`Error: a device '${model}' that comes while the guest runs is not modelled`];
@@ -72,7 +79,7 @@ export function* addDevice(machine: QemuMachine, device: QemuDevice, main: Task)
   if (id !== undefined && machine.assigned.some((other) => other.id === id)) {
     return [era === "2012" ? `Duplicate ID '${id}' for device` : `Error: Duplicate device ID '${id}'`];
   }
-  if (board.startsWith("pc-q35")) return ["Error: Bus 'pcie.0' does not support hotplugging"];
+  if (isQ35(machine.options)) return ["Error: Bus 'pcie.0' does not support hotplugging"];
   yield machine.steps.assignDevice;
   const failed = yield* assign(machine, main, device, "Error");
   if (failed.length > 0) return failed;

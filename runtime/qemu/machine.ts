@@ -45,6 +45,8 @@ export interface GuestRequest {
   readonly features: ReadonlySet<string>;
   /** RAM, MiB. */
   readonly memoryMiB: number;
+  /** Its command line; undefined: that of its disk. */
+  readonly commandLine: string | undefined;
   /** Functions on its PCI bus 0, beside those of the board. */
   readonly functions: () => readonly PciFunction[];
   /** Its interrupt controllers. */
@@ -278,6 +280,7 @@ export class QemuMachine implements VcpuThreadOwner {
       cpuModel: options.cpuModel,
       features: options.cpuFeatures.on,
       memoryMiB: options.memoryMiB,
+      commandLine: options.append,
       functions: () => this.assigned.map((device) => device.function!),
       board,
       readNetworkCause: () => this.networkLine.lower(process.cpuOf(main())),

@@ -7,7 +7,7 @@
  * order stops it: unknown options and malformed arguments while parsing, left to right; then machine, CPUs, accelerator,
  * CPU model, drives, character devices, networks, memory, display and devices.
  *
- * *Not modelled*, and refused by name: emulation without KVM, USB, sound, guest images with a `-kernel` of their own,
+ * *Not modelled*, and refused by name: emulation without KVM, USB, sound, a `-kernel` that is none of the laboratory's,
  * migration; of the device models only `pci-assign`, `vfio-pci` and one network card.
  *
  * *Deviations*: the texts of the release of 2012 are those captured from QEMU 7.2, which name the option in the same
@@ -85,6 +85,8 @@ export interface QemuOptions {
   /** Ids of the network back-ends. */
   readonly netdevs: ReadonlySet<string>;
   readonly devices: readonly QemuDevice[];
+  /** `-append`, behind a `-kernel`; undefined: the guest boots from its disk. */
+  readonly append: string | undefined;
   /** `-S`: the vCPUs are created but do not run yet. */
   readonly stopped: boolean;
   /** The machine has ACPI: a power button, and a register that switches it off. */
@@ -115,6 +117,8 @@ export interface QemuHost {
   openKvm?(): string | undefined;
   /** Opens a disk image, or another file that has to be there. */
   openImage?(file: string): string | undefined;
+  /** What is in the way of a guest with that kernel and command line; undefined: nothing. */
+  kernelProblem?(file: string, append: string, cpus: number): string | undefined;
   /** Opens, or makes, what `-mem-path` names. */
   openMemory?(path: string): string | undefined;
   /** Reserves address space for the guest's memory. */
@@ -203,7 +207,7 @@ function describe(line: CommandLine, host: QemuHost): QemuOptions {
   const network = networks(line);
   const machineProtocolOnStdio = machineProtocol(line);
   const mib = memory(line, machine.memoryBackend, backends, host);
-  kernelImage(line, host);
+  const append = kernelImage(line, host, cpus);
   const adapter = vga(line);
   const models = devices(line, network.netdevs);
   const nic = networkCard(line, models, network);
@@ -233,6 +237,7 @@ function describe(line: CommandLine, host: QemuHost): QemuOptions {
     netdevType: network.netdevs.find(({ id }) => id === nic?.netdev)?.type ?? "user",
     netdevs: new Set(network.netdevs.map(({ id }) => id)),
     devices: models.filter(({ model }) => model === "pci-assign" || model === "vfio-pci"),
+    append,
     stopped: line.has("S"),
     acpi: machine.acpi && !line.has("no-acpi"),
     noReboot: line.has("no-reboot"),
@@ -294,11 +299,14 @@ function memory(
   return mib;
 }
 
-/** `-kernel`: QEMU opens it when it makes the board. */
-function kernelImage(line: CommandLine, host: QemuHost): void {
+/** `-kernel`: QEMU opens it when it makes the board. @returns its command line; undefined: there is no `-kernel` */
+function kernelImage(line: CommandLine, host: QemuHost, cpus: number): string | undefined {
   const kernel = line.last("kernel");
-  if (kernel === undefined) return;
+  if (kernel === undefined) return undefined;
   const error = host.openImage?.(kernel.argument);
   if (error !== undefined) line.failWith(`qemu: could not open kernel file '${kernel.argument}': ${error}`);
-  line.fail("a guest with a kernel image of its own is not modelled", kernel);
+  const append = line.last("append");
+  const problem = host.kernelProblem?.(kernel.argument, append?.argument ?? "", cpus);
+  if (problem !== undefined) line.fail(problem, append ?? kernel);
+  return append?.argument ?? "";
 }

@@ -1,7 +1,12 @@
 /**
  * The device `pci-assign`: a PCI function of the host in the guest.
  *
- * *Document*: qemu-kvm 1.1, `hw/device-assignment.c`: the messages, and the order of the ioctls.
+ * *Document*: qemu-kvm 1.1, `hw/device-assignment.c`: the messages, and the order of the ioctls (`assign_irq()`,
+ * `assigned_dev_update_msix()`).
+ *
+ * *Modelled*: `share_intx`.
+ *
+ * *Not modelled*: `prefer_msi`, and the retry with a message of the host's where the line cannot be had.
  *
  * @module
  */
@@ -13,11 +18,22 @@ import { type GuestPlace, HostDevice } from "./host_device.ts";
 
 /** EBUSY, as a system call returns it. */
 const BUSY = -16;
+/** Flags of `KVM_ASSIGN_PCI_DEVICE`. */
+const ENABLE_IOMMU = 1, PCI_2_3 = 2, MASK_INTX = 4;
+/** Kinds of interrupts for `KVM_ASSIGN_DEV_IRQ`, the host's and the guest's. */
+const INTX = 0x0101, MSIX = 0x0404;
 
 /** One assigned device. */
 export class PciAssign extends HostDevice {
   /** Lines of its MSI-X entries. */
   #lines: number[] = [];
+  /** The machine's line that INTA# leads to; -1: it has no pin, or the line is not assigned. */
+  #line = -1;
+
+  /** Its line is masked in the device, and may be shared. */
+  get #sharesLine(): number {
+    return this.properties.get("share_intx") === "off" ? 0 : PCI_2_3;
+  }
 
   override *realize(task: Task, option: string, place: GuestPlace): Activity<string[]> {
     const { process, host } = this;
@@ -31,14 +47,36 @@ export class PciAssign extends HostDevice {
         failed,
       ];
     }
-    const result = yield* process.ioctl(task, this.vm, "KVM_ASSIGN_PCI_DEVICE", host);
+    const flags = ENABLE_IOMMU | this.#sharesLine;
+    const result = yield* process.ioctl(task, this.vm, "KVM_ASSIGN_PCI_DEVICE", host, flags);
     if (result < 0) {
       const lines = [`Failed to assign device "${name}" : ${process.strerror(-result)}`];
       if (result === BUSY) lines.push(...whoHasIt(host, device));
       return [...lines, failed];
     }
-    this.function = process.guestFunction(host, place.slot, place.memoryBase, this);
-    return [];
+    const { slot, memoryBase, line } = place;
+    this.function = process.guestFunction(host, slot, memoryBase, line, this);
+    if (this.function?.spec.interruptPin === undefined) return [];
+    this.#line = line;
+    const refused = yield* process.ioctl(task, this.vm, "KVM_ASSIGN_DEV_IRQ", host, 0, line, INTX);
+    if (refused >= 0) return [];
+    this.function = undefined;
+    yield* process.ioctl(task, this.vm, "KVM_DEASSIGN_PCI_DEVICE", host);
+    return [...lineRefused(name, process.strerror(-refused)), failed];
+  }
+
+  protected override connectLine(): void {
+    if (this.#line >= 0) this.ioctl("KVM_ASSIGN_DEV_IRQ", this.host, 0, this.#line, INTX);
+  }
+
+  protected override disconnectLine(): void {
+    if (this.#line >= 0) this.ioctl("KVM_DEASSIGN_DEV_IRQ", this.host, 0, this.#line, INTX);
+  }
+
+  /** The guest has written Interrupt Disable. */
+  override lineMasked(masked: boolean): void {
+    const flags = this.#sharesLine | (masked ? MASK_INTX : 0);
+    this.ioctl("KVM_ASSIGN_SET_INTX_MASK", this.host, flags);
   }
 
   /** KVM gets the lines and where they lead, and what they say gets a host interrupt. */
@@ -49,13 +87,21 @@ export class PciAssign extends HostDevice {
       this.ioctl("KVM_ASSIGN_SET_MSIX_ENTRY", this.host, this.#lines[index]!, entry);
     }
     this.ioctl("KVM_SET_GSI_ROUTING", this.routes.table());
-    return this.ioctl("KVM_ASSIGN_DEV_IRQ", this.host) >= 0;
+    return this.ioctl("KVM_ASSIGN_DEV_IRQ", this.host, 0, 0, MSIX) >= 0;
   }
 
   protected override disconnect(): void {
-    this.ioctl("KVM_DEASSIGN_DEV_IRQ", this.host);
+    this.ioctl("KVM_DEASSIGN_DEV_IRQ", this.host, 0, 0, MSIX);
     this.routes.release(this.#lines.splice(0));
   }
+}
+
+/** What QEMU says where the host's line cannot be had. */
+function lineRefused(name: string, error: string): string[] {
+  return [
+    `Failed to assign irq for "${name}": ${error}`,
+    "Perhaps you are assigning a device that shares an IRQ with another device?",
+  ];
 }
 
 /** What QEMU finds out in sysfs about a device that is busy, and what it suggests. */

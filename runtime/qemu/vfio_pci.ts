@@ -16,8 +16,10 @@ export class VfioPci extends HostDevice {
   #fd = -1;
   /** The lines of its irqfds. */
   #lines: number[] = [];
+  /** The machine's line that INTA# leads to; -1: it has no pin. */
+  #line = -1;
 
-  override *realize(_task: Task, option: string, place: GuestPlace): Activity<string[]> {
+  override *realize(task: Task, option: string, place: GuestPlace): Activity<string[]> {
     const { process, host } = this;
     const failed = (message: string, name = host, ...hints: string[]) => [
       `${option}: vfio ${name}: ${message}`,
@@ -30,8 +32,12 @@ export class VfioPci extends HostDevice {
     const opened = yield* process.openVfioDevice(this.vm, host);
     if (typeof opened === "number") {
       this.#fd = opened;
-      this.function = process.guestFunction(host, place.slot, place.memoryBase, this);
-      return [];
+      const { slot, memoryBase, line } = place;
+      this.function = process.guestFunction(host, slot, memoryBase, line, this);
+      if (this.function?.spec.interruptPin === undefined) return [];
+      this.#line = line;
+      const error = process.setVfioLine(this.#fd, line, task);
+      return error === undefined ? [] : failed(`failed to setup INTx fd: ${error}`);
     }
     switch (opened?.at) {
       case undefined:
@@ -62,6 +68,19 @@ export class VfioPci extends HostDevice {
     if (error !== undefined) this.messages.push(`vfio: Error: Failed to setup MSIX fds: ${error}`);
     return error === undefined;
   }
+
+  protected override connectLine(): void {
+    if (this.#line < 0) return;
+    const error = this.process.setVfioLine(this.#fd, this.#line, this.thread());
+    if (error !== undefined) this.messages.push(`vfio: Error: Failed to setup INTx fd: ${error}`);
+  }
+
+  protected override disconnectLine(): void {
+    if (this.#line >= 0) this.process.setVfioLine(this.#fd, -1, this.thread());
+  }
+
+  /** The guest has written Interrupt Disable, which is the device's own here (`vfio_basic_config_write()`). */
+  override lineMasked(): void {}
 
   protected override disconnect(): void {
     this.process.setVfioIrqs(this.#fd, [], this.thread());

@@ -101,7 +101,7 @@ export const REQUESTS = {
   KVM_GET_CLOCK: request(0x8030_ae7c, vm("2.6.33"), s.ClockData),
   KVM_GET_PIT2: request(0x8070_ae9f, vm("2.6.33"), s.PitState2),
   KVM_SET_PIT2: request(0x4070_aea0, vm("2.6.33"), s.PitState2),
-  KVM_ASSIGN_SET_INTX_MASK: { ...unmodelled(0x4040_aea4, vm("3.4")), until: "4.12" },
+  KVM_ASSIGN_SET_INTX_MASK: { ...request(0x4040_aea4, vm("3.4"), s.AssignedPciDev), until: "4.12" },
   KVM_SIGNAL_MSI: request(0x4020_aea5, vm("3.5"), s.Msi),
   KVM_MEMORY_ENCRYPT_OP: unmodelled(0xc008_aeba, vm("4.16")),
   KVM_MEMORY_ENCRYPT_REG_REGION: unmodelled(0x8010_aebb, vm("4.16")),
