@@ -95,8 +95,9 @@ export interface EventFields {
     readonly addressHigh: number;
     readonly data: number;
   };
-  /** The emulated APIC has seen an EOI; vector -1: nothing was in service. */
+  /** The guest has ended the interrupt of a chip's pin: 0 and 1 are the 8259s, 2 the I/O APIC. */
   readonly kvm_ack_irq: { readonly irqchip: number; readonly pin: number };
+  /** The emulated APIC has seen an EOI; vector -1: nothing was in service. */
   readonly kvm_eoi: { readonly apicid: number; readonly vector: number };
   /** The guest has accessed an MSR that it may not. */
   readonly kvm_msr: {
