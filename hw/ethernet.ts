@@ -45,13 +45,22 @@ export interface EthernetPort {
 }
 
 /** A train that arrives in a ring. */
-interface Arrival {
-  payload: unknown;
-  frames: number;
-  bytes: number;
-  firstNs: number;
-  spacingNs: number;
-  taken: number;
+class Arrival {
+  payload: unknown = null;
+  frames = 0;
+  bytes = 0;
+  firstNs = NaN;
+  spacingNs = NaN;
+  /** When its last frame arrives. */
+  lastNs = NaN;
+  taken = 0;
+  /** The one behind it. */
+  next: Arrival | null = null;
+
+  /** How many of its frames are there, once the first one is. */
+  arrived(nowNs: number): number {
+    return nowNs >= this.lastNs ? this.frames : Math.floor((nowNs - this.firstNs) / this.spacingNs) + 1;
+  }
 }
 
 /** The ring of a receive queue. */
@@ -61,10 +70,11 @@ export class ReceiveRing {
   missed = 0;
   /** Frames that software has taken. */
   received = 0;
-  /** Those on their way or waiting lie from #head to #tail; the others are free, and are written again. */
-  readonly #arrivals: Arrival[] = [];
-  #head = 0;
-  #tail = 0;
+  /** Those on their way or waiting, by time. */
+  #first: Arrival | null = null;
+  #last: Arrival | null = null;
+  /** Those that have been taken: they are written again. */
+  #free: Arrival | null = null;
   /** Descriptors that are spoken for. */
   #expected = 0;
   /** Bytes of trains that have been taken whole. */
@@ -80,7 +90,8 @@ export class ReceiveRing {
 
   /** Nothing has arrived; nothing will. */
   reset(): void {
-    this.#head = this.#tail = this.#expected = 0;
+    this.#first = this.#last = null;
+    this.#expected = 0;
     this.missed = this.received = 0;
     this.#lastTakenNs = -1;
   }
@@ -91,45 +102,35 @@ export class ReceiveRing {
     this.missed += frames - fit;
     if (fit === 0) return;
     this.#expected += fit;
-    const last = this.#tail > this.#head ? this.#arrivals[this.#tail - 1]! : null;
+    const last = this.#last;
     if (
       last !== null && last.payload === payload && last.spacingNs === spacingNs &&
-      last.firstNs + last.frames * spacingNs === firstNs
+      last.lastNs + spacingNs === firstNs
     ) {
       last.frames += fit; // one train goes on with the other
+      last.lastNs += fit * spacingNs;
       return;
     }
-    const arrival = this.#free();
+    const arrival = this.#free ?? new Arrival();
+    this.#free = arrival.next;
     arrival.payload = payload;
     arrival.frames = fit;
     arrival.bytes = bytes;
     arrival.firstNs = firstNs;
     arrival.spacingNs = spacingNs;
+    arrival.lastNs = firstNs + (fit - 1) * spacingNs;
     arrival.taken = 0;
-  }
-
-  /** The place behind the last arrival. */
-  #free(): Arrival {
-    const arrivals = this.#arrivals;
-    if (this.#tail === arrivals.length) {
-      if (this.#head > 0) { // those that have been taken come behind the others
-        arrivals.push(...arrivals.splice(0, this.#head));
-        this.#tail -= this.#head;
-        this.#head = 0;
-      } else {
-        arrivals.push({ payload: null, frames: 0, bytes: 0, firstNs: NaN, spacingNs: NaN, taken: 0 });
-      }
-    }
-    return arrivals[this.#tail++]!;
+    arrival.next = null;
+    if (last === null) this.#first = arrival;
+    else last.next = arrival;
+    this.#last = arrival;
   }
 
   /** Frames that have arrived by `nowNs` and have not been taken. */
   waiting(nowNs: number): number {
     let sum = 0;
-    for (let i = this.#head; i < this.#tail; i++) {
-      const arrival = this.#arrivals[i]!;
-      if (arrival.firstNs > nowNs) break;
-      sum += arrivedOf(arrival, nowNs) - arrival.taken;
+    for (let train = this.#first; train !== null && train.firstNs <= nowNs; train = train.next) {
+      sum += train.arrived(nowNs) - train.taken;
     }
     return sum;
   }
@@ -137,21 +138,17 @@ export class ReceiveRing {
   /** When the last frame arrived that has by `nowNs`; -1: none has. */
   lastArrivalNs(nowNs: number): number {
     let last = this.#lastTakenNs;
-    for (let i = this.#head; i < this.#tail; i++) {
-      const arrival = this.#arrivals[i]!;
-      if (arrival.firstNs > nowNs) break;
-      last = arrival.firstNs + (arrivedOf(arrival, nowNs) - 1) * arrival.spacingNs;
+    for (let train = this.#first; train !== null && train.firstNs <= nowNs; train = train.next) {
+      last = train.firstNs + (train.arrived(nowNs) - 1) * train.spacingNs;
     }
     return last;
   }
 
   /** When the next frame arrives after `nowNs`; Infinity: none is on its way. */
   nextArrivalNs(nowNs: number): number {
-    for (let i = this.#head; i < this.#tail; i++) {
-      const arrival = this.#arrivals[i]!;
-      if (arrival.firstNs > nowNs) return arrival.firstNs;
-      const arrived = arrivedOf(arrival, nowNs);
-      if (arrived < arrival.frames) return arrival.firstNs + arrived * arrival.spacingNs;
+    for (let train = this.#first; train !== null; train = train.next) {
+      if (train.firstNs > nowNs) return train.firstNs;
+      if (train.lastNs > nowNs) return train.firstNs + train.arrived(nowNs) * train.spacingNs;
     }
     return Infinity;
   }
@@ -159,11 +156,8 @@ export class ReceiveRing {
   /** Bytes that have been written to memory by `nowNs`, since power-up. */
   writtenBytes(nowNs: number): number {
     let sum = this.#takenBytes;
-    if (this.#head === this.#tail) return sum;
-    for (let i = this.#head; i < this.#tail; i++) {
-      const arrival = this.#arrivals[i]!;
-      if (arrival.firstNs > nowNs) break;
-      sum += arrivedOf(arrival, nowNs) * arrival.bytes;
+    for (let train = this.#first; train !== null && train.firstNs <= nowNs; train = train.next) {
+      sum += train.arrived(nowNs) * train.bytes;
     }
     return sum;
   }
@@ -173,32 +167,30 @@ export class ReceiveRing {
     this.received += count;
     this.#expected -= count;
     while (count > 0) {
-      const arrival = this.#arrivals[this.#head]!;
-      const part = Math.min(count, arrival.frames - arrival.taken);
-      arrival.taken += part;
+      const train = this.#first!;
+      const part = Math.min(count, train.frames - train.taken);
+      train.taken += part;
       count -= part;
-      this.#lastTakenNs = arrival.firstNs + (arrival.taken - 1) * arrival.spacingNs;
-      const { payload } = arrival;
-      if (arrival.taken === arrival.frames) {
-        this.#takenBytes += arrival.frames * arrival.bytes;
-        if (++this.#head === this.#tail) this.#head = this.#tail = 0; // as it is most often
-      }
-      deliver(payload, part);
+      this.#lastTakenNs = train.firstNs + (train.taken - 1) * train.spacingNs;
+      if (train.taken === train.frames) this.#passed(train);
+      deliver(train.payload, part);
     }
+  }
+
+  /** The first train has been taken whole. */
+  #passed(train: Arrival): void {
+    this.#takenBytes += train.frames * train.bytes;
+    this.#first = train.next;
+    if (this.#first === null) this.#last = null;
+    train.next = this.#free;
+    this.#free = train;
   }
 
   /** Adds what is on its way and what waits to `hash`. */
   hashInto(hash: StateHash): void {
     hash.number(this.received).number(this.missed);
-    for (let i = this.#head; i < this.#tail; i++) {
-      const { frames, taken, firstNs, spacingNs } = this.#arrivals[i]!;
-      hash.word(frames).word(taken).number(firstNs).number(spacingNs);
+    for (let train = this.#first; train !== null; train = train.next) {
+      hash.word(train.frames).word(train.taken).number(train.firstNs).number(train.spacingNs);
     }
   }
-}
-
-/** How many frames of a train that has begun to arrive are there. */
-function arrivedOf({ frames, firstNs, spacingNs }: Arrival, nowNs: number): number {
-  const sinceNs = nowNs - firstNs;
-  return sinceNs >= (frames - 1) * spacingNs ? frames : Math.floor(sinceNs / spacingNs) + 1;
 }
