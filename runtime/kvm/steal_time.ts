@@ -23,48 +23,67 @@ const ENABLED = 1n, RESERVED = 0x3en;
 
 /** Steal time of one vCPU. */
 export class StealTime {
-  /** The register. */
-  value = 0n;
-  /** What the guest's kernel has at the address that it gives; null: it has nothing there. */
-  record: StealRecord | null = null;
+  #record: StealRecord | null = null;
+  #value = 0n;
+  /** The register is enabled. */
+  #enabled = false;
+  /** The record, while the register means it. */
+  #told: StealRecord | null = null;
   /** All that it has told any record, ns. */
   toldNs = 0;
   #seenNs = 0;
 
+  /** The register. */
+  get value(): bigint {
+    return this.#value;
+  }
+
+  /** What the guest's kernel has at the address that it gives; null: it has nothing there. */
+  get record(): StealRecord | null {
+    return this.#record;
+  }
+
   /** Writes the register. @param thread the vCPU's, where it has one @returns false: reserved bits */
   write(value: bigint, thread: Task | null): boolean {
     if ((value & RESERVED) !== 0n) return false;
-    this.value = value;
+    this.#set(value, this.#record);
     this.#seenNs = thread?.runDelayNs ?? 0;
     return true;
   }
 
   /** The guest's kernel has a record, and gives its address. */
   enable(record: StealRecord): void {
-    this.record = record;
-    this.value = BigInt(record.address) | ENABLED;
+    this.#set(BigInt(record.address) | ENABLED, record);
     this.#seenNs = 0;
+  }
+
+  /** Here, and not at each update, where numbers of 64 bits would take longer than all the rest. */
+  #set(value: bigint, record: StealRecord | null): void {
+    this.#value = value;
+    this.#record = record;
+    this.#enabled = (value & ENABLED) !== 0n;
+    this.#told = this.#enabled && record !== null && BigInt(record.address) === (value & ~ENABLED)
+      ? record
+      : null;
   }
 
   /** The vCPU is loaded on a CPU of `thread`'s. */
   update(thread: Task): void {
     const delta = thread.runDelayNs - this.#seenNs;
-    if (delta === 0 || (this.value & ENABLED) === 0n) return;
+    if (delta === 0 || !this.#enabled) return;
     this.#seenNs = thread.runDelayNs;
-    const { record } = this;
-    if (record === null || BigInt(record.address) !== (this.value & ~ENABLED)) return;
-    record.stealNs += delta;
+    if (this.#told === null) return;
+    this.#told.stealNs += delta;
     this.toldNs += delta;
   }
 
   /** Off, as after a reset. */
   reset(): void {
-    this.value = 0n;
-    this.record = null;
+    this.#set(0n, null);
   }
 
   /** Adds the state to `hash`. */
   hashInto(hash: StateHash): void {
-    hash.text(String(this.value)).number(this.#seenNs).number(this.record?.stealNs ?? 0);
+    hash.text(String(this.#value)).number(this.#seenNs).number(this.#record?.stealNs ?? 0);
   }
 }
