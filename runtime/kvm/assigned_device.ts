@@ -23,7 +23,7 @@
  * @module
  */
 
-import type { Activity } from "../../hw/sim/activity.ts";
+import { type Activity, Routine, type Step } from "../../hw/sim/activity.ts";
 import { Nic82599Function } from "../../hw/nic_82599_function.ts";
 import { type PciEffect, routingId } from "../../hw/pci.ts";
 import type { StateHash } from "../../hw/sim/state_hash.ts";
@@ -95,6 +95,55 @@ interface Entry {
   readonly line: MsiXLine;
   /** The hard handler has run and the thread has not yet. */
   pending: boolean;
+  /** What the thread did last: when that is over it serves the next interrupt. */
+  work: Forwarding | null;
+}
+
+/** Work of thread `irq/NN-kvm:0000`: makes a virtual interrupt of the device's. */
+class Forwarding extends Routine {
+  declare readonly served: Entry;
+  declare readonly thread: IrqThread;
+  declare readonly step: Step;
+  declare readonly setIrq: (cpu: KernelCpu) => void;
+  #at: "begin" | "wake" | "send" | "over" = "over";
+
+  /** @param step its cost @param setIrq what follows when that has passed */
+  constructor(served: Entry, thread: IrqThread, step: Step, setIrq: (cpu: KernelCpu) => void) {
+    super();
+    this.served = served;
+    this.thread = thread;
+    this.step = step;
+    this.setIrq = setIrq;
+  }
+
+  /** Whether it can begin. */
+  get over(): boolean {
+    return this.#at === "over";
+  }
+
+  /** An interrupt has come. */
+  begin(): this {
+    this.#at = "begin";
+    return this;
+  }
+
+  next(): Step | null {
+    const { kernel, task } = this.thread;
+    const here = kernel.cpus[task.cpu]!;
+    switch (this.#at) {
+      case "begin":
+        this.served.pending = false;
+        this.#at = "wake";
+        return this.step;
+      case "wake":
+        this.setIrq(here);
+        this.#at = "send";
+        break;
+    }
+    const send = here.nextIpi();
+    if (send === null) this.#at = "over";
+    return send;
+  }
 }
 
 /** A device of the host that a virtual machine has. */
@@ -224,7 +273,7 @@ export class AssignedDevice {
         ? new IrqThread(vm.kvm.host, descriptor.irq, this.irqName(line.entry))
         : null;
       if (thread !== null) thread.task.cpu = by.id;
-      const entry: Entry = { descriptor, line, pending: false, thread };
+      const entry: Entry = { descriptor, line, pending: false, thread, work: null };
       this.#entries.set(line.entry, entry);
       descriptor.topHalf = thread === null
         ? { step: vm.kvm.steps.assignedInterrupt, act: (cpu) => this.#signalAtOnce(entry, cpu) }
@@ -311,7 +360,11 @@ export class AssignedDevice {
   #hardHandler(entry: Entry, thread: IrqThread, cpu: KernelCpu): void {
     if (entry.pending) return;
     entry.pending = true;
-    thread.wake(this.#forward(entry, thread), cpu);
+    if (entry.work?.over !== true) {
+      const setIrq = (here: KernelCpu) => this.#setIrq(entry.line, LineSource.Assigned, here);
+      entry.work = new Forwarding(entry, thread, this.vm.kvm.steps.assignedInterrupt, setIrq);
+    }
+    thread.wake(entry.work.begin(), cpu);
   }
 
   /** `vfio_msihandler()`: the eventfd is an irqfd, and that is served where it is signalled. */
@@ -323,16 +376,6 @@ export class AssignedDevice {
   #setIrq({ gsi }: MsiXLine, source: number, cpu: KernelCpu): void {
     this.forwarded++;
     this.vm.chips?.routing.setLine(gsi, true, source, false, cpu);
-  }
-
-  /** Work of thread `irq/NN-kvm:0000`: makes a virtual interrupt of the device's. */
-  *#forward(entry: Entry, thread: IrqThread): Activity {
-    const { host, steps } = this.vm.kvm;
-    entry.pending = false;
-    yield steps.assignedInterrupt;
-    const here = host.cpus[thread.task.cpu]!;
-    this.#setIrq(entry.line, LineSource.Assigned, here);
-    if ((here.rescheduleMask | here.nmiMask) !== 0) yield* here.sendPendingIpis();
   }
 }
 

@@ -64,37 +64,40 @@ export function deliver(
   const { version } = vm.kvm;
   if (version.apic.destinationMap) {
     const targets = fastTargets(vm, source, irq);
-    if (targets !== null) return giveAll(targets, irq, from, recipient);
+    if (targets !== null) return targets.reduce((sum, vcpu) => sum + give(vcpu, irq, from, recipient), 0);
     if (!irq.logical && irq.destination === BROADCAST && isLowestPriority(vm, irq)) {
       irq = { ...irq, mode: DeliveryMode.Fixed }; // "phys broadcast and lowest prio"
     }
   }
-  const meant: Vcpu[] = [];
-  for (const vcpu of vm.vcpus) {
-    if (vcpu.lapic.core.hardwareEnabled && matches(vcpu, source, irq)) meant.push(vcpu);
+  if (!isLowestPriority(vm, irq)) {
+    let taken = -1;
+    for (const vcpu of vm.vcpus) {
+      if (isMeant(vcpu, source, irq)) taken = Math.max(taken, 0) + give(vcpu, irq, from, recipient);
+    }
+    return taken;
   }
-  if (!isLowestPriority(vm, irq)) return meant.length === 0 ? -1 : giveAll(meant, irq, from, recipient);
-  const eligible = meant.filter((vcpu) => vcpu.lapic.core.enabled);
+  const eligible = vm.vcpus.filter((vcpu) => isMeant(vcpu, source, irq) && vcpu.lapic.core.enabled);
   if (eligible.length === 0) return -1;
   const chosen = version.vectorHashing ? eligible[irq.vector % eligible.length]! : leastInterrupted(eligible);
-  return giveAll([chosen], irq, from, recipient);
+  return give(chosen, irq, from, recipient);
 }
 
-/** Gives the message to each of `vcpus`. @returns how many have taken it */
-function giveAll(vcpus: readonly Vcpu[], irq: LapicIrq, from: KernelCpu, recipient?: Recipient): number {
-  let taken = 0;
-  for (const vcpu of vcpus) {
-    if (!vcpu.lapic.accept(irq, from)) continue;
-    recipient?.(vcpu, irq.vector);
-    taken++;
-  }
-  return taken;
+/** Whether the slow way finds that `vcpu` is meant. */
+function isMeant(vcpu: Vcpu, source: Vcpu | null, irq: LapicIrq): boolean {
+  return vcpu.lapic.core.hardwareEnabled && matches(vcpu, source, irq);
+}
+
+/** Gives the message to `vcpu`. @returns 1: it has taken it; 0 */
+function give(vcpu: Vcpu, irq: LapicIrq, from: KernelCpu, recipient?: Recipient): number {
+  if (!vcpu.lapic.accept(irq, from)) return 0;
+  recipient?.(vcpu, irq.vector);
+  return 1;
 }
 
 /** Vcpus that a message of a device's may reach, for the I/O APIC (`kvm_bitmap_or_dest_vcpus()`). */
 export function targetsOf(vm: Vm, irq: LapicIrq): readonly Vcpu[] {
   const fast = vm.kvm.version.apic.destinationMap ? fastTargets(vm, null, irq) : null;
-  return fast ?? vm.vcpus.filter((vcpu) => vcpu.lapic.core.hardwareEnabled && matches(vcpu, null, irq));
+  return fast ?? vm.vcpus.filter((vcpu) => isMeant(vcpu, null, irq));
 }
 
 function isLowestPriority(vm: Vm, irq: LapicIrq): boolean {

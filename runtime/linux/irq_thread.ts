@@ -7,7 +7,7 @@
  * @module
  */
 
-import type { Activity } from "../../hw/sim/activity.ts";
+import type { Activity, Routine } from "../../hw/sim/activity.ts";
 import type { Kernel } from "./kernel.ts";
 import type { KernelCpu } from "./kernel_cpu.ts";
 import { KernelThread } from "./kthreads.ts";
@@ -37,7 +37,7 @@ export class IrqThread {
   }
 
   /** The interrupt has come in on `cpu`: the thread does `work` there; a slave CPU runs no threads. */
-  wake(work: Activity, cpu: KernelCpu): void {
+  wake(work: Activity | Routine, cpu: KernelCpu): void {
     const { task } = this;
     if (!task.runnable && cpu.state === "online" && task.cpu !== cpu.id) this.kernel.migrate(task, cpu, cpu);
     this.#thread.run(work, cpu);

@@ -12,7 +12,7 @@
  * @module
  */
 
-import { type Activity, type Step, work } from "../../hw/sim/activity.ts";
+import { type Activity, type Routine, type Step, work } from "../../hw/sim/activity.ts";
 import type { Kernel } from "./kernel.ts";
 import type { KernelCpu } from "./kernel_cpu.ts";
 import type { Softirq } from "./softirqs.ts";
@@ -24,7 +24,7 @@ export class KernelThread {
   declare readonly home: KernelCpu | null;
   /** Its task. */
   readonly task: Task;
-  readonly #works: Activity<unknown>[] = [];
+  readonly #works: (Activity<unknown> | Routine)[] = [];
 
   /** @param home the CPU it is bound to; `null`: any */
   constructor(kernel: Kernel, name: string, home: KernelCpu | null) {
@@ -43,7 +43,7 @@ export class KernelThread {
   }
 
   /** Gives it work and wakes it. @param from the CPU whose software does */
-  run(work: Activity<unknown>, from: KernelCpu): void {
+  run(work: Activity<unknown> | Routine, from: KernelCpu): void {
     this.#works.push(work);
     this.kernel.wake(this.task, from);
   }
@@ -51,7 +51,9 @@ export class KernelThread {
   *#life(task: Task): Activity<number> {
     const { cpus } = this.kernel;
     for (;;) {
-      for (let work = this.#works.shift(); work !== undefined; work = this.#works.shift()) {
+      while (this.#works.length > 0) {
+        // Most often there is one: taken so, the list keeps its memory.
+        const work = this.#works.length === 1 ? this.#works.pop()! : this.#works.shift()!;
         yield cpus[task.cpu]!.registers.call(work);
       }
       const cpu = cpus[task.cpu]!; // sleep(), spelled out: an interrupt's thread sleeps a thousand times a second
