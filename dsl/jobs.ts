@@ -153,6 +153,14 @@ export class JobScheduler {
     return this.#add({ name, machine, start, background: false }, undefined).job;
   }
 
+  /** Starts a coroutine as a child of a job, in its foreground; `ended` is told its status. It runs at the next pump. */
+  startChild(parent: Job | undefined, options: JobOptions, ended: (status: number) => void): Job {
+    const entry = this.#add(options, parent);
+    entry.ended.add(() => ended(entry.job.status ?? 0));
+    if (entry.job.pid === 0) entry.job.pid = options.machine.newPid();
+    return entry.job;
+  }
+
   /** Resumes coroutines until none is runnable. Takes no simulated time. */
   pump(): void {
     for (;;) {

@@ -108,6 +108,25 @@ export interface Launch {
   stderr(text: string): void;
   /** Descriptor 0 where it leads to a pipe, a file or a here-document; undefined for the terminal and `/dev/null`. */
   readonly stdin: Input | undefined;
+  /** The process id of its shell. */
+  readonly shellPid: number;
+  /** Where its tasks run, and how, as a program around it has been told: the machine's own affair. */
+  readonly placement?: object | undefined;
+  /**
+   * Starts a command of the shell, a built-in as well as a program, as a child of this one; undefined: there is none of
+   * that name.
+   */
+  start?(argv: readonly string[], placement?: object): Child | undefined;
+}
+
+/** A command that a program has started by way of its shell. */
+export interface Child {
+  /** Its exit status, once it has ended. */
+  readonly status: number | undefined;
+  /** Calls when it has ended. */
+  whenEnded(wake: () => void): void;
+  /** Sends it a signal. */
+  signal(signal: number): void;
 }
 
 /** Text that a program reads inside simulated time. */
@@ -236,8 +255,8 @@ export interface Machine {
   clock(): { readonly uptimeNs: number; readonly bootTime: number };
   /** A number of 32 bits from the stream of random numbers that its shells share. */
   draw(): number;
-  /** A pid for a shell or a subshell, which is no simulated task. */
-  newPid(): number;
+  /** A pid for a shell or a subshell, which is no simulated task; `parent` is the shell that has started it. */
+  newPid(parent?: number): number;
   /**
    * Sends a signal by number; false if there is no such process. Signal 0 only asks. A negative pid is a program with
    * the processes that it has made.

@@ -20,7 +20,8 @@ import { SubscriptError } from "./parameter.ts";
 import { redirect } from "./redirect.ts";
 import { runScriptFile } from "./script_file.ts";
 import { type Shell, ShellError, ShellExit, type Variable } from "./state.ts";
-import { builtinTask, runProgram } from "./tasks.ts";
+import { runProgram } from "./run_program.ts";
+import { builtinTask } from "./tasks.ts";
 import { trace, traceFields, traceQuote } from "./xtrace.ts";
 
 /** Commands whose arguments `NAME=VALUE` are assignments: not split, no globs. */

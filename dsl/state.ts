@@ -124,6 +124,8 @@ export class Shell {
   cwd = "/";
   /** The mask of `umask`. */
   umask = 0o022;
+  /** Where its commands run, and how, as a program that has started it was told. */
+  placement: object | undefined;
   /** `$?`. */
   status = 0;
   /** `$$`. */
@@ -270,7 +272,8 @@ export class Shell {
       zero,
       positional: [],
       status: 0,
-      pid: machine.newPid(),
+      pid: machine.newPid(keepEnvironment ? this.pid : undefined),
+      placement: keepEnvironment ? this.placement : undefined,
       functionDepth: 0,
       functionNames: [],
       secondsFromNs: machine.clock().uptimeNs,
@@ -450,6 +453,8 @@ export class Shell {
       stdout: (text) => void descriptors.get(1)?.writeNow(text),
       stderr: (text) => void descriptors.get(2)?.writeNow(text),
       stdin: descriptors.get(0)?.input(),
+      shellPid: this.pid,
+      placement: this.placement,
     };
   }
 

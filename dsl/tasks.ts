@@ -1,14 +1,14 @@
 /**
- * What commands become in the simulation: tasks of built-ins, programs, other coroutines.
+ * What commands become in the simulation: tasks of built-ins, other coroutines.
  *
  * @module
  */
 import type { Activity } from "../hw/sim/activity.ts";
 import type { CommandContext, Output } from "./commands/command.ts";
-import { brokenPipe, type Description, FileDescription } from "./descriptors.ts";
+import { brokenPipe, FileDescription } from "./descriptors.ts";
 import { hintOnDevice } from "./hints.ts";
 import type { Coroutine, Job, JobOptions, Request } from "./jobs.ts";
-import type { Errno, Launch, Process, Program } from "./ports.ts";
+
 import { type Shell, ShellError, ShellExit } from "./state.ts";
 
 /** Starts another coroutine. @throws {ShellError} if there are as many as there may be */
@@ -63,61 +63,5 @@ function* writePending(shell: Shell): Activity {
   for (const { description, text } of shell.unwritten.splice(0)) {
     yield* description.write(text);
     description.release();
-  }
-}
-
-/** Runs a program of the machine as a task. */
-export function* runProgram(shell: Shell, program: Program, argv: readonly string[]): Coroutine {
-  const { machine } = shell;
-  const stdio = new ProgramOutput(shell);
-  return (yield {
-    kind: "task",
-    machine,
-    name: program.name,
-    main: true,
-    launch: stdio.launch(argv),
-    body: function* (process: Process): Activity<number> {
-      stdio.pid = process.pid;
-      const status = yield* program.main(process);
-      const error = yield* stdio.flush();
-      if (error === undefined) return status;
-      shell.err(`${program.name}: write error: ${error.message}\n`);
-      return 1;
-    },
-  }) as number;
-}
-
-/** Standard output and error of a program. What goes to the kernel's own files waits until the program ends. */
-class ProgramOutput {
-  pid = 0;
-  readonly #waiting: { readonly description: Description; readonly text: string }[] = [];
-
-  constructor(readonly shell: Shell) {}
-
-  launch(argv: readonly string[]): Launch {
-    const [input, out, err] = [0, 1, 2].map((fd) => this.shell.descriptors.get(fd));
-    return {
-      ...this.shell.launch(argv),
-      stdout: (text) => this.#write(out, text),
-      stderr: (text) => this.#write(err, text),
-      stdin: input?.input(),
-    };
-  }
-
-  #write(description: Description | undefined, text: string): void {
-    if (description === undefined) return;
-    if (!description.immediate) this.#waiting.push({ description, text });
-    else if (description.writeNow(text) === brokenPipe) {
-      const { scheduler, machine } = this.shell;
-      scheduler.later(() => machine.kill(this.pid, 13)); // SIGPIPE
-    }
-  }
-
-  *flush(): Activity<Errno | undefined> {
-    let failed: Errno | undefined;
-    for (const { description, text } of this.#waiting.splice(0)) {
-      failed = (yield* description.write(text)) ?? failed;
-    }
-    return failed;
   }
 }

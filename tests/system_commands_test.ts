@@ -263,7 +263,6 @@ Deno.test("taskset fails as the real one does", () => {
       ["taskset -p x", "taskset: invalid PID argument: 'x'\n"],
       ["taskset 1", "taskset: bad usage\nTry 'taskset --help' for more information.\n"],
       ["taskset -Z", "taskset: invalid option -- 'Z'\nTry 'taskset --help' for more information.\n"],
-      ["taskset -ap 2", "taskset: option -a is not modelled\n"],
     ] as const
   ) assertEquals(said(line), { status: 1, text }, line);
   const { err, status } = new SessionRig().run("taskset -pc 99 2");
@@ -276,7 +275,30 @@ Deno.test("taskset fails as the real one does", () => {
     "taskset: failed to execute nosuch: No such file or directory",
     127,
   ]);
-  assertStringIncludes(said("taskset -p $$").text, "note: shells ($$, ");
+});
+
+Deno.test("taskset and chrt run what the shell does itself where they are told, and a signal reaches it", () => {
+  const rig = new SessionRig();
+  const loop = "taskset -c 2 sh -c 'while :; do :; done' & sleep 0.1; ";
+  assertEquals(rig.ok(`${loop} ps -C bash -o psr=`), "  2\n");
+  assertEquals(rig.ok("kill $!; wait $! || echo $?; ps -C bash -o psr= || echo none"), "143\nnone\n");
+  assertEquals(rig.ok("chrt -f 50 sh -c 'ps -C ps -o cls=,rtprio='"), " FF     50\n");
+  assertEquals(rig.ok("echo a b | taskset 4 tr a x"), "x b\n");
+  assertEquals(rig.ok("sh -c 'taskset -c 1 sh -c \"exit 7\"' || echo $?"), "7\n");
+});
+
+Deno.test("taskset -p and chrt -p take the pid of a shell: what it starts from then on inherits it", () => {
+  const rig = new SessionRig();
+  const started = "ps -C ps -o psr=,cls=,rtprio=";
+  assertEquals(
+    rig.ok(`taskset -pc 1 $$; chrt -r -p 20 $$; ${started}; sh -c '${started}'; chrt -p $$`).replaceAll(
+      /pid \d+/g,
+      "pid N",
+    ),
+    "pid N's current affinity list: 0-3\npid N's new affinity list: 1\n  1  RR     20\n  1  RR     20\n" +
+      "pid N's current scheduling policy: SCHED_RR\npid N's current scheduling priority: 20\n",
+  );
+  assertMatch(said("taskset -pc 9 $$").text, /failed to set pid \d+'s affinity: Invalid argument\n$/);
 });
 
 Deno.test("only offline CPUs, and bound kernel threads, are refused with EINVAL", () => {

@@ -165,6 +165,28 @@ export class CommandContext {
     return answer;
   }
 
+  /** Writes a text to a file, which is made or emptied first; answers what went wrong. */
+  *writeFile(path: string, text: string): Generator<Request, Errno | undefined, unknown> {
+    const { shell, name } = this;
+    const absolute = shell.resolve(path);
+    const file = shell.machine.vfs.open(absolute, { write: true, create: true, truncate: true });
+    if (isErrno(file)) return file;
+    let error: Errno | undefined;
+    yield {
+      kind: "task",
+      machine: shell.machine,
+      name,
+      launch: shell.launch([name, ...this.args], this.env),
+      body: function* () {
+        const written = yield* file.write(text);
+        if (isErrno(written)) error = written;
+        return 0;
+      },
+    };
+    file.close();
+    return error;
+  }
+
   /** The rest of an open description, or the first `length` characters of it. */
   *readDescription(
     description: Description | undefined,

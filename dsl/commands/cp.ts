@@ -102,23 +102,8 @@ export function* copyFile(
   from: string,
   to: string,
 ): Generator<Request, { readonly error: Errno; readonly reading: boolean } | undefined, unknown> {
-  const { shell, name } = context;
   const text = yield* context.readFile(from);
   if (isErrno(text)) return { error: text, reading: true };
-  const file = shell.machine.vfs.open(to, { write: true, create: true, truncate: true });
-  if (isErrno(file)) return { error: file, reading: false };
-  let error: Errno | undefined;
-  yield {
-    kind: "task",
-    machine: shell.machine,
-    name,
-    launch: shell.launch([name, ...context.args], context.env),
-    body: function* () {
-      const written = yield* file.write(text);
-      if (isErrno(written)) error = written;
-      return 0;
-    },
-  };
-  file.close();
+  const error = yield* context.writeFile(to, text);
   return error && { error, reading: false };
 }

@@ -1,6 +1,5 @@
 import type { Coroutine, Request } from "../jobs.ts";
 import { isErrno } from "../ports.ts";
-import { openTarget } from "../redirect.ts";
 import { parseSed, type SedCommand } from "../sed_program.ts";
 import { type SedLine, SedRun } from "../sed_run.ts";
 import { ShellError } from "../state.ts";
@@ -162,23 +161,12 @@ function* writeBack(
   after: string,
   suffix: string,
 ): Generator<Request, void, unknown> {
-  const { shell, name } = context;
   const copy = suffix.includes("*") ? suffix.replaceAll("*", path.replace(/^.*\//, "")) : `${path}${suffix}`;
-  const files = suffix === "" ? [[path, after]] : [[copy, before], [path, after]];
-  for (const [to, text] of files as [string, string][]) {
-    const description = openTarget(shell, to, ">");
-    if (typeof description === "string") throw new ShellError(`cannot rename: ${description}`, 4);
-    description.retain();
-    yield {
-      kind: "task",
-      machine: shell.machine,
-      name,
-      launch: shell.launch([name, ...context.args], context.env),
-      body: function* () {
-        yield* description.write(text);
-        return 0;
-      },
-    };
-    description.release();
-  }
+  if (suffix !== "") yield* written(context, copy, before);
+  yield* written(context, path, after);
+}
+
+function* written(context: CommandContext, path: string, text: string): Generator<Request, void, unknown> {
+  const error = yield* context.writeFile(path, text);
+  if (error !== undefined) throw new ShellError(`cannot rename ${path}: ${error.message}`, 4);
 }

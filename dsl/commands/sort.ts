@@ -1,6 +1,5 @@
 import type { Coroutine } from "../jobs.ts";
-import { openTarget } from "../redirect.ts";
-import { type Command, type CommandContext, linesOf } from "./command.ts";
+import { type Command, linesOf } from "./command.ts";
 import { parseOptions } from "./options.ts";
 
 /** `sort`. */
@@ -91,7 +90,10 @@ export const sort: Command = {
     const text = sorted.map((line) => line + "\n").join("");
     const output = values.get("o");
     if (output === undefined) context.out(text);
-    else return yield* writeTo(context, output, text);
+    else {
+      const error = yield* context.writeFile(output, text);
+      if (error !== undefined) return context.complain(`open failed: ${output}: ${error.message}`, 2);
+    }
     return 0;
   },
 };
@@ -180,26 +182,4 @@ function versions(x: string, y: string): number {
     if (order !== 0) return order;
   }
   return x < y ? -1 : x > y ? 1 : 0;
-}
-
-/** Writes to a file that may be one of those that were read. */
-function* writeTo(context: CommandContext, path: string, text: string): Coroutine {
-  const { shell, name } = context;
-  const description = openTarget(shell, path, ">");
-  if (typeof description === "string") return context.complain(`open failed: ${description}`, 2);
-  description.retain();
-  let status = 0;
-  yield {
-    kind: "task",
-    machine: shell.machine,
-    name,
-    launch: shell.launch([name, ...context.args], context.env),
-    body: function* () {
-      const error = yield* description.write(text);
-      if (error !== undefined) status = 2;
-      return 0;
-    },
-  };
-  description.release();
-  return status === 0 ? 0 : context.complain(`write failed: ${path}`, status);
 }

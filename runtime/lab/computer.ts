@@ -8,7 +8,13 @@ import type { Activity, Step } from "../../hw/sim/activity.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import type { Sender, Task } from "../linux/task.ts";
 import type { Vfs } from "../linux/vfs.ts";
-import { maskOf, type Program, type ProgramProcess, type SystemPort } from "../programs/program.ts";
+import {
+  maskOf,
+  Placement,
+  type Program,
+  type ProgramProcess,
+  type SystemPort,
+} from "../programs/program.ts";
 import { Histogram } from "../measure/histogram.ts";
 import type { CyclictestResult } from "../programs/cyclictest.ts";
 import type { Lab } from "./lab.ts";
@@ -31,6 +37,16 @@ export interface CommandLaunch {
   stdout(text: string): void;
   stderr(text: string): void;
   readonly stdin: TextInput | undefined;
+  readonly shellPid: number;
+  readonly placement?: object | undefined;
+  start?(argv: readonly string[], placement?: object): StartedCommand | undefined;
+}
+
+/** A command that a program has started by way of its shell. */
+export interface StartedCommand {
+  readonly status: number | undefined;
+  whenEnded(wake: () => void): void;
+  signal(signal: number): void;
 }
 
 /** A command that runs, as its program sees it. */
@@ -48,6 +64,8 @@ export class Computer {
   readonly programs: ReadonlyMap<string, Program>;
   /** Commands that have not ended, by pid. */
   readonly #commands = new Map<number, { launch: CommandLaunch; done(status: number): void }>();
+  /** How the commands of shells are placed, by the pid of the shell. */
+  readonly #placements = new Map<number, Placement>();
   #gone = false;
 
   /**
@@ -115,9 +133,11 @@ export class Computer {
       done(CONNECTION_LOST);
       return kernel.takePid();
     }
+    const placement = placementIn(launch) ?? this.#placements.get(launch.shellPid);
+    const group = inRoot ? anywhere : cpusets.cpusOf(shellGroup);
     const task = kernel.createTask(
       name,
-      inRoot ? anywhere : cpusets.cpusOf(shellGroup),
+      placement?.allowed == null ? group : (placement.allowed & (inRoot ? -1 : group)) || group,
       (created) => body(this.#process(created, launch)),
       (status) => {
         if (!this.#commands.delete(task.pid)) return;
@@ -126,6 +146,10 @@ export class Computer {
       },
     );
     if (!inRoot) task.cpuset = shellGroup;
+    if (placement !== undefined) {
+      task.policy = placement.policy;
+      task.rtPriority = placement.rtPriority;
+    }
     this.#commands.set(task.pid, { launch, done });
     kernel.startUp.whenUp(() => lab.type(kernel, (cpu) => kernel.wake(task, cpu)));
     if (lab.guests.get(this.name)?.machine.running === false) this.#timeOut(task);
@@ -169,10 +193,20 @@ export class Computer {
   }
 
   /** A pid for a shell, which is no simulated task. */
-  newPid(): number {
+  newPid(parent?: number): number {
     const pid = this.kernel.takePid();
     this.software.cpusets.shells.add(pid);
+    const placement = parent === undefined ? undefined : this.#placements.get(parent);
+    if (placement !== undefined) this.#placements.set(pid, Object.assign(new Placement(), placement));
     return pid;
+  }
+
+  /** How the commands of a shell are placed; undefined: there is no such shell. */
+  #placementOf(pid: number): Placement | undefined {
+    if (!this.software.cpusets.shells.has(pid)) return undefined;
+    const placement = this.#placements.get(pid) ?? new Placement();
+    this.#placements.set(pid, placement);
+    return placement;
   }
 
   /** A shell that was here before the computer: it keeps the pid that it had on another. */
@@ -211,8 +245,34 @@ export class Computer {
       tools: this.lab.options.era.tools,
       costs: this.lab.options.profile.values.programs,
       vfs: this.vfs,
+      placementOf: (pid) => this.#placementOf(pid),
       fileSystem: (type, options) => this.software.fileSystem(type, options),
     };
+  }
+
+  /** A program's task waits for a command that its shell starts meanwhile. */
+  *#run(
+    task: Task,
+    launch: CommandLaunch,
+    argv: readonly string[],
+    placement?: Placement,
+  ): Activity<number | undefined> {
+    const { kernel, lab } = this;
+    const child = launch.start?.(argv, placement);
+    if (child === undefined) return undefined;
+    lab.engine.stop(); // the shell is asked what there is to do
+    const { onSignal } = task;
+    task.onSignal = (signal, _from, toGroup) => {
+      if (!toGroup) { // of a group it has had the signal already
+        child.signal(signal);
+        lab.engine.stop();
+      }
+      return true; // it ends as the command does
+    };
+    child.whenEnded(() => lab.type(kernel, (cpu) => kernel.wake(task, cpu)));
+    while (child.status === undefined) yield* kernel.cpus[task.cpu]!.sleep();
+    task.onSignal = onSignal;
+    return child.status;
   }
 
   #process(task: Task, launch: CommandLaunch): CommandProcess {
@@ -234,6 +294,7 @@ export class Computer {
           task,
           () => lab.type(this.kernel, (cpu) => this.kernel.wake(task, cpu)),
         ),
+      run: (argv, placement) => this.#run(task, launch, argv, placement),
       pid: task.pid,
       kernel: this.kernel,
       task,
@@ -289,4 +350,9 @@ export class Computer {
       },
     };
   }
+}
+
+/** How a program around a command has been told to place it. */
+function placementIn({ placement }: CommandLaunch): Placement | undefined {
+  return placement instanceof Placement ? placement : undefined;
 }

@@ -1,29 +1,33 @@
 /**
- * execvp(): a process goes on as another program.
+ * execvp(): a process goes on as another command.
  *
- * The programs are those of the simulated computer. What the shell carries out itself, built-ins and filters, is no
- * program here and cannot be started this way.
+ * A program of the computer goes on in the same task. What the shell carries out itself, built-ins, filters and scripts, is
+ * run by the shell, with the CPUs and the policy that the task has, while the task waits.
  *
  * @module
  */
 
 import type { Activity } from "../../hw/sim/activity.ts";
-import type { ProgramProcess } from "./program.ts";
+import { Placement, type ProgramProcess } from "./program.ts";
 
 /** Status of a command that was not found. */
 const NOT_FOUND = 127;
 
-/** Runs `argv` in the process of `command`, with its pid, policy and CPUs; says so where there is no such program. */
+/** Runs `argv` in the place of the program of `command`; says so where there is no such command. */
 export function* execute(command: ProgramProcess, argv: readonly string[]): Activity<number> {
   const [path = ""] = argv;
   const name = path.replace(/^\/(?:usr\/)?s?bin\//, "");
   const program = command.system.programs.get(name);
-  if (program === undefined) {
-    const [self] = command.argv;
-    command.stderr(`${self}: failed to execute ${path}: No such file or directory\n`);
-    command.stderr(`note: ${self} starts the programs that help lists, not what the shell does itself\n`);
-    return NOT_FOUND;
+  if (program !== undefined) {
+    command.task.name = name;
+    return yield* program.main({ ...command, argv });
   }
-  command.task.name = name;
-  return yield* program.main({ ...command, argv });
+  const { task } = command;
+  const own = task.name;
+  task.name = name.replace(/^.*\//, "");
+  const status = yield* command.run(argv, Placement.of(task));
+  if (status !== undefined) return status;
+  task.name = own;
+  command.stderr(`${command.argv[0]}: failed to execute ${path}: No such file or directory\n`);
+  return NOT_FOUND;
 }

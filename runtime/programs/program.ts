@@ -10,7 +10,7 @@ import type { Kernel } from "../linux/kernel.ts";
 import type { KernelThreads } from "../linux/kthreads.ts";
 import type { NetStack } from "../linux/net/stack.ts";
 import type { PciCore } from "../linux/pci_bus.ts";
-import type { CpuMask, Task } from "../linux/task.ts";
+import type { CpuMask, Policy, Task } from "../linux/task.ts";
 import type { Histogram } from "../measure/histogram.ts";
 import type { FileSystem, Node, Vfs } from "../linux/vfs.ts";
 import type { ProgramCosts } from "./costs.ts";
@@ -25,6 +25,21 @@ export interface ToolVersions {
   readonly iperf: "2.0.5" | "2.1.8";
   /** qemu-kvm of the talk's time, or today's qemu-system-x86_64. */
   readonly qemu: "1.1" | "7.2";
+}
+
+/** Where the commands of a shell run, and how. */
+export class Placement {
+  /** CPUs of the kernel; null: wherever its tasks may be. */
+  allowed: CpuMask | null = null;
+  /** Scheduling policy. */
+  policy: Policy = "SCHED_OTHER";
+  /** Real-time priority 1 … 99; 0 for SCHED_OTHER. */
+  rtPriority = 0;
+
+  /** That of a task: what its children inherit. */
+  static of({ allowed, policy, rtPriority }: Task): Placement {
+    return Object.assign(new Placement(), { allowed, policy, rtPriority });
+  }
 }
 
 /** What a program finds of its computer beside the kernel. */
@@ -51,6 +66,8 @@ export interface SystemPort {
   readonly costs: ProgramCosts;
   /** Its files. */
   readonly vfs: Vfs;
+  /** How the commands of the shell with that pid are placed, to be read and changed; undefined: it is no shell's. */
+  placementOf(pid: number): Placement | undefined;
   /** What can be mounted; `undefined`: the kernel has no file system of that type with these options. */
   fileSystem(type: string, options: readonly string[]): { node: Node; fileSystem: FileSystem } | undefined;
 }
@@ -100,6 +117,11 @@ export interface ProgramProcess {
   readonly system: SystemPort;
   /** Standard input where it is a pipe, a file or a here-document; undefined for the terminal and `/dev/null`. */
   readonly input: LineInput | undefined;
+  /**
+   * Runs another command, of the shell or a program, and waits for its end; answers its status, or undefined where there is
+   * none of that name. `placement`: where its tasks run, and how.
+   */
+  run(argv: readonly string[], placement?: Placement): Activity<number | undefined>;
   /** Writes to descriptor 1. */
   stdout(text: string): void;
   /** Writes to descriptor 2. */

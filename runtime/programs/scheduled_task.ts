@@ -24,7 +24,7 @@ export function noSuchProcess(command: ProgramProcess, what: string, pid: number
   // Pids are given in order: this one was somebody's.
   if (pid < kernel.forks + 2) {
     command.stderr(
-      "note: shells ($$, and jobs of several commands) are no tasks of the model; ps lists what there is\n",
+      "note: jobs of several commands are no tasks of the model; ps lists what there is\n",
     );
   }
   return 1;

@@ -4,34 +4,34 @@
  * Texts are those of util-linux 2.38, captured on Debian 12; those of 2.21 (2012) are not known to differ for what is
  * modelled.
  *
- * *Modelled*: `-p [MASK] PID`, `-c`, `MASK COMMAND`, where COMMAND is a program of the computer.
+ * *Modelled*: `-p [MASK] PID`, `-a`, `-c`, `MASK COMMAND`. PID may be that of a shell (`$$`): the commands that it starts
+ * from then on run there.
  *
- * *Not modelled*: `-a`; built-ins and filters of the shell as COMMAND.
- *
- * *Deviations*: processors are numbered as the process knows them: on bare metal vm0's processor 0 is cpu3. A shell is
- * no task, so `$$` is no pid here.
+ * *Deviations*: processors are numbered as the process knows them: on bare metal vm0's processor 0 is cpu3.
  *
  * @module
  */
 
 import type { Activity } from "../../hw/sim/activity.ts";
-import { Errno } from "../linux/errno.ts";
+import { EINVAL, Errno } from "../linux/errno.ts";
 import { affinity, setAffinity } from "../linux/scheduler_calls.ts";
 import type { CpuMask, Task } from "../linux/task.ts";
 import { execute } from "./execute.ts";
 import { complain, getopt } from "./getopt.ts";
-import { maskOf, processorMask, type Program, type ProgramProcess } from "./program.ts";
+import { maskOf, type Placement, processorMask, type Program, type ProgramProcess } from "./program.ts";
 import { noSuchProcess, parsePid, taskOf } from "./scheduled_task.ts";
 
 const doc = `taskset - shows or sets on which CPUs a task may run
 Usage: taskset [-c] MASK PROGRAM [ARG]...
-  taskset -p [-c] [MASK] PID
-Effects: shows or sets on which CPUs a task may run, or starts a program there; with -c MASK is a list (0,2-3), else hex
+  taskset -p [-a] [-c] [MASK] PID
+Effects: shows or sets on which CPUs a task may run, or starts a program there; with -c MASK is a list (0,2-3), else hex;
+  -a all threads of the process; PID may be a shell's ($$): what it starts from then on runs there
 Exit status: 0; 1 if there is no such task, the mask is none, or no CPU of it is online; 127 if there is no such program
 Errors: Invalid argument: only CPUs that are offline, or a kernel thread that is bound to its CPU
-Differs from the real one: no -a; COMMAND is a program that help lists, not a built-in or filter; shells have no task
+Differs from the real one: COMMAND may be a built-in; a shell has no task of its own, only what it starts
 Examples: taskset -c 3 cyclictest -n -q -l 10
-  sleep 9 & taskset -pc 0-2 $!`;
+  sleep 9 & taskset -pc 0-2 $!
+  taskset -c 2 sh -c 'while :; do :; done' & sleep 1; ps -eo psr,time,comm | grep bash; kill $!`;
 
 /** The program. */
 export const taskset: Program = {
@@ -40,9 +40,8 @@ export const taskset: Program = {
   *main(command: ProgramProcess): Activity<number> {
     yield command.kernel.steps.shellBuiltin;
     const parsed = getopt(command.argv.slice(1), {
-      flags: "pc",
-      long: { pid: "p", "cpu-list": "c" },
-      notModelled: ["a", "all-tasks"],
+      flags: "apc",
+      long: { pid: "p", "cpu-list": "c", "all-tasks": "a" },
       commandFollows: true,
     });
     if (typeof parsed === "string") return complain(command, taskset, parsed);
@@ -62,15 +61,43 @@ export const taskset: Program = {
     }
     const mask = operands.length === 2 ? requested(command, operands[0]!, asList) : null;
     if (mask === undefined) return 1;
-    const task = taskOf(command, pid);
-    if (task === undefined) return noSuchProcess(command, `get pid ${pid}'s affinity`, pid);
-    show(command, task, "current", asList);
-    if (mask === null) return 0;
-    const status = yield* set(command, task, pid, mask);
-    if (status === 0) show(command, task, "new", asList);
-    return status;
+    const shell = command.system.placementOf(pid);
+    if (shell !== undefined) return placeShell(command, shell, pid, mask, asList);
+    const found = taskOf(command, pid);
+    if (found === undefined) return noSuchProcess(command, `get pid ${pid}'s affinity`, pid);
+    const all = [...command.kernel.tasks.values()].filter(({ tgid }) => tgid === found.tgid);
+    for (const task of has("a") ? all : [found]) {
+      show(command, task.pid, affinity(command.kernel, task), "current", asList);
+      if (mask === null) continue;
+      const status = yield* set(command, task, task.pid, mask);
+      if (status !== 0) return status;
+      show(command, task.pid, affinity(command.kernel, task), "new", asList);
+    }
+    return 0;
   },
 };
+
+/** `taskset -p MASK $$`: where what a shell starts will run. */
+function placeShell(
+  command: ProgramProcess,
+  shell: Placement,
+  pid: number,
+  mask: CpuMask | null,
+  asList: boolean,
+): number {
+  const { kernel, processors } = command;
+  const now = () => (shell.allowed ?? kernel.housekeeping(maskOf(processors))) & kernel.onlineMask;
+  show(command, pid, now(), "current", asList);
+  if (mask === null) return 0;
+  const cpus = maskOf(processors.filter((_, i) => (mask & (1 << i)) !== 0)) & kernel.onlineMask;
+  if (cpus === 0) {
+    command.stderr(`taskset: failed to set pid ${pid}'s affinity: ${EINVAL.message}\n`);
+    return 1;
+  }
+  shell.allowed = cpus;
+  show(command, pid, now(), "new", asList);
+  return 0;
+}
 
 /** The mask that was typed, of the process's processors; says so where it is none. */
 function requested(command: ProgramProcess, text: string, asList: boolean): CpuMask | undefined {
@@ -114,10 +141,16 @@ function listOf(mask: CpuMask): string {
   return parts.join(",");
 }
 
-function show(command: ProgramProcess, task: Task, which: "current" | "new", asList: boolean): void {
-  const mask = processorMask(affinity(command.kernel, task), command.processors);
+function show(
+  command: ProgramProcess,
+  pid: number,
+  cpus: CpuMask,
+  which: "current" | "new",
+  asList: boolean,
+): void {
+  const mask = processorMask(cpus, command.processors);
   const text = asList ? listOf(mask) : (mask >>> 0).toString(16);
-  command.stdout(`pid ${task.pid}'s ${which} affinity ${asList ? "list" : "mask"}: ${text}\n`);
+  command.stdout(`pid ${pid}'s ${which} affinity ${asList ? "list" : "mask"}: ${text}\n`);
 }
 
 /** Sets it; says so where the kernel refuses. Returns the exit status. */
