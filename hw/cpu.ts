@@ -21,6 +21,7 @@ import { type Activity, HARDWARE, Op, type OpCode, type Routine, type Step } fro
 import type { StateHash } from "./sim/state_hash.ts";
 import { EOI_MSR, type LocalApic } from "./lapic.ts";
 import {
+  accessesCr3,
   Action,
   GENERAL_PROTECTION,
   instructionNs,
@@ -299,9 +300,7 @@ export class LogicalCpu {
       case Op.VmEntry:
         return this.#begin(step, costs.vmEntry);
       default:
-        if (step.op !== Op.MovToCr || registers.address !== 3) {
-          return this.#begin(step, instructionNs(step.op, costs));
-        }
+        if (!accessesCr3(step.op, registers)) return this.#begin(step, instructionNs(step.op, costs));
         // What it costs is what the TLB then lacks: time of the switch of address spaces that it belongs to.
         if (this.engine.trace !== null) traceStep(this, step, 0);
         return this.#perform(step);

@@ -6,6 +6,7 @@
 
 import type { LogicalCpu } from "./cpu.ts";
 import type { ProcessorCosts } from "./cpu_bus.ts";
+import type { RegisterFile } from "./register_file.ts";
 import { HARDWARE, Op, type OpCode, Step } from "./sim/activity.ts";
 import { BLOCKING_BY_NMI, ExitReason, PAGE_FAULT_INFO, Pin, Primary, type Vmcs } from "./vmx.ts";
 
@@ -95,6 +96,11 @@ export function instructionNs(op: OpCode, costs: ProcessorCosts): number {
     default:
       return costs.deviceAccess;
   }
+}
+
+/** Whether an instruction reads or writes CR3. */
+export function accessesCr3(op: OpCode, { address }: RegisterFile): boolean {
+  return (op === Op.MovToCr || op === Op.MovFromCr) && address === 3;
 }
 
 /** The exit because the page that the guest touches next has no entry; without EPT it is a page fault. */

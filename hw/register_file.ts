@@ -10,7 +10,7 @@
  */
 
 import type { Activity, Step } from "./sim/activity.ts";
-import { CALL, LOAD, MOV_TO_CR, Op, RDMSR, Routine, STORE, WRMSR } from "./sim/activity.ts";
+import { CALL, LOAD, MOV_FROM_CR, MOV_TO_CR, Op, RDMSR, Routine, STORE, WRMSR } from "./sim/activity.ts";
 import type { StateHash } from "./sim/state_hash.ts";
 
 /** What made a frame: a plain call, an external interrupt, an NMI, an exception. */
@@ -197,6 +197,12 @@ export class RegisterFile {
     this.address = number;
     this.value = value;
     return MOV_TO_CR;
+  }
+
+  /** `const value = yield registers.movFromCr(number)`. */
+  movFromCr(number: number): Step {
+    this.address = number;
+    return MOV_FROM_CR;
   }
 
   /** `yield registers.store(address, value)`: 32 bits of memory that is no RAM. */

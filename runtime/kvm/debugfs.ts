@@ -7,7 +7,7 @@
  * *Modelled*: the sums over all machines that there are, of what the vCPUs count: exits and some of their reasons,
  * interrupts injected, wake-ups from HLT, returns for a signal. A direct interrupt is in none of them.
  *
- * *Not modelled*: the shadow MMU and everything else that does not happen here: these counters stay 0. There is no
+ * *Not modelled*: what the shadow MMU keeps, and everything else that does not happen here: these counters stay 0. There is no
  * directory for each machine, and nothing can be reset.
  *
  * @module
@@ -45,14 +45,14 @@ const COUNTERS: readonly Counter[] = [
   { name: "pages_4k", since: "5.14" },
   { name: "pages_2m", since: "5.14" },
   { name: "pages_1g", since: "5.14" },
-  { name: "pf_taken", since: "5.19", of: exits(ExitReason.EptViolation) },
-  { name: "pf_fixed", of: exits(ExitReason.EptViolation) },
+  { name: "pf_taken", since: "5.19", of: ({ mmu }) => mmu.fixed },
+  { name: "pf_fixed", of: ({ mmu }) => mmu.fixed },
   { name: "pf_guest" },
-  { name: "tlb_flush" },
-  { name: "invlpg" },
+  { name: "tlb_flush", of: ({ mmu }) => mmu.flushes },
+  { name: "invlpg", of: exits(ExitReason.Invlpg) },
   { name: "exits", of: ({ totalExits }) => totalExits },
   { name: "io_exits", of: exits(ExitReason.IoInstruction) },
-  { name: "mmio_exits", of: exits(ExitReason.EptMisconfig) },
+  { name: "mmio_exits", of: (vcpu) => exits(ExitReason.EptMisconfig)(vcpu) + vcpu.mmu.mmio },
   { name: "signal_exits", of: ({ signalExits }) => signalExits },
   { name: "irq_window", until: "5.14", of: exits(ExitReason.InterruptWindow) },
   { name: "irq_window_exits", since: "5.14", of: exits(ExitReason.InterruptWindow) },

@@ -17,6 +17,7 @@ export const EXIT_REASON_NAMES: ReadonlyMap<number, string> = new Map<number, st
   [ExitReason.NmiWindow, "NMI_WINDOW"],
   [ExitReason.Cpuid, "CPUID"],
   [ExitReason.Hlt, "HLT"],
+  [ExitReason.Invlpg, "INVLPG"],
   [ExitReason.CrAccess, "CR_ACCESS"],
   [ExitReason.Pause, "PAUSE_INSTRUCTION"],
   [ExitReason.TprBelowThreshold, "TPR_BELOW_THRESHOLD"],

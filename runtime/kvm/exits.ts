@@ -13,10 +13,13 @@ import { traceAccess, traceAnswer } from "./access_trace.ts";
 import { ownsTimer, setDirectMode } from "./direct.ts";
 import { readMemory, writeMemory } from "./device_memory.ts";
 import { readMsr, writeMsr } from "./msrs.ts";
+import { controlAccess } from "./paging.ts";
 import type { Vcpu } from "./vcpu.ts";
 
 /** Beside the EOI what a guest writes with every timer. */
 const TMICT_MSR = x2apicMsr(Apic.TMICT);
+/** The qualification of a MOV to CR3. */
+const MOV_TO_CR3 = 3;
 /** #GP. */
 const GENERAL_PROTECTION = 13;
 
@@ -32,8 +35,9 @@ export function exitCost(vcpu: Vcpu, reason: number): Step {
       return msr === EOI_MSR ? steps.eoiHandle : msr === TMICT_MSR ? steps.timerWriteHandle : steps.msrHandle;
     }
     case ExitReason.MsrRead:
-    case ExitReason.CrAccess:
       return steps.msrHandle;
+    case ExitReason.CrAccess: // a load of CR3 finds, or makes, the shadow of the page table
+      return vcpu.vmcs.exitQualification === MOV_TO_CR3 ? steps.pageFaultHandle : steps.msrHandle;
     case ExitReason.Pause:
       return steps.pauseHandle;
     case ExitReason.ExternalInterrupt:
@@ -44,7 +48,10 @@ export function exitCost(vcpu: Vcpu, reason: number): Step {
     case ExitReason.Cpuid:
       return steps.cpuidHandle;
     case ExitReason.EptViolation:
+    case ExitReason.Invlpg:
       return steps.pageFaultHandle;
+    case ExitReason.ExceptionOrNmi: // without EPT: a page fault
+      return vcpu.vmcs.ept.mapped ? steps.mmioHandle : steps.pageFaultHandle;
     case ExitReason.InterruptWindow:
     case ExitReason.NmiWindow:
     case ExitReason.TprBelowThreshold:
@@ -88,6 +95,14 @@ export function completeExit(vcpu: Vcpu, cpu: KernelCpu, reason: number): Step |
     case ExitReason.ExternalInterrupt: // the host's handler has run when interrupts were switched on
       if (cpu.state === "slave") vcpu.left = "online"; // patch 09: the thread on an online CPU looks
       return null;
+    case ExitReason.ExceptionOrNmi:
+      if (!vmcs.ept.mapped) return missingPage(vcpu);
+      vcpu.mmu.mmio++;
+      if (traced) traceAccess(vcpu);
+      return memoryMapped(vcpu, cpu);
+    case ExitReason.Invlpg: // kvm_mmu_invlpg(): the entry of the shadow goes
+      vmcs.skipInstruction();
+      return null;
     case ExitReason.ApicAccess:
     case ExitReason.EptMisconfig:
       if (traced) traceAccess(vcpu);
@@ -95,19 +110,18 @@ export function completeExit(vcpu: Vcpu, cpu: KernelCpu, reason: number): Step |
     case ExitReason.Cpuid:
       vmcs.skipInstruction();
       return null;
-    case ExitReason.EptViolation: // the thread waits for the page; patch 07: also that of a slave, on its online CPU
-      vcpu.faulted = true;
-      vcpu.left = "online";
-      return null;
+    case ExitReason.EptViolation:
+      return missingPage(vcpu);
     case ExitReason.InterruptWindow: // the guest can take an interrupt, or an NMI, now: the next entry brings it
     case ExitReason.NmiWindow:
     case ExitReason.TprBelowThreshold:
       return null;
-    case ExitReason.CrAccess: // CR8: the only one that exits here
-      vcpu.lapic.cr8 = registers.value;
-      vcpu.tracepoint("kvm_cr", { rw: "write", cr: registers.address, val: registers.value });
-      vmcs.skipInstruction();
+    case ExitReason.CrAccess: {
+      const result = controlAccess(vcpu);
+      if (result === null) injectFault(vcpu);
+      else vmcs.skipInstruction(result);
       return null;
+    }
     case ExitReason.Pause: // kvm_vcpu_on_spin() would give the CPU to another vCPU's thread: not modelled
       vmcs.skipInstruction();
       return null;
@@ -118,6 +132,14 @@ export function completeExit(vcpu: Vcpu, cpu: KernelCpu, reason: number): Step |
       vcpu.left = "KVM_EXIT_FAIL_ENTRY";
       return null;
   }
+}
+
+/** The thread waits for the page; patch 07: also that of a slave, on its online CPU. */
+function missingPage(vcpu: Vcpu): null {
+  vcpu.mmu.fixed++;
+  vcpu.faulted = true;
+  vcpu.left = "online";
+  return null;
 }
 
 /** An access to memory without a page: that of the local APIC and of the I/O APIC is emulated, the rest is user space's. */

@@ -16,6 +16,7 @@ import type { KernelCpu } from "../linux/kernel_cpu.ts";
 import type { PciCore } from "../linux/pci_bus.ts";
 import { type KvmCosts, type KvmSteps, kvmSteps } from "./costs.ts";
 import { contradiction, type DirectCapabilities, normalBitmap, slaveBitmap } from "./direct.ts";
+import { PLE } from "./pause_loop.ts";
 import { PROTOCOL, type Protocol } from "./protocol.ts";
 import type { Vcpu } from "./vcpu.ts";
 import { LoadedVcpu, type VcpuTimes } from "./vcpu_times.ts";
@@ -50,6 +51,8 @@ export class Kvm {
   readonly dying = new Set<number>();
   /** CPUs whose start-up message is on its way, and what they execute from then on. */
   readonly booting = new Map<number, () => RegisterFile>();
+  /** Module parameter `ept` of kvm_intel: the processor walks guests' page tables. */
+  ept = true;
   /** The number of the next machine's domain. */
   nextDomain = 1;
   /** What each processor executes of whom. */
@@ -82,6 +85,16 @@ export class Kvm {
     if (!capabilities.slaveCpu) return;
     host.tlb.slaveMessage = protocol.kick;
     host.nmiHandlers.push((cpu) => host.tlb.nmiArrived(cpu), (cpu) => this.#kickArrived(cpu));
+  }
+
+  /** What `/sys/module/kvm_intel/parameters` shows. */
+  get parameters(): Readonly<Record<string, string>> {
+    return {
+      ept: this.ept ? "Y" : "N",
+      flexpriority: "Y",
+      ple_gap: String(PLE.gap),
+      ple_window: String(PLE.window),
+    };
   }
 
   /** Whether it has the series' patches. */

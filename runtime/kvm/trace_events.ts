@@ -4,7 +4,7 @@
  * *Document*: Linux 3.5 and 6.18 `arch/x86/kvm/trace.h`, `include/trace/events/kvm.h`; patch 15 of the series for slave
  * CPUs.
  *
- * *Not modelled*: events of what does not happen here: `kvm_cr`, nested ones. They are absent.
+ * *Not modelled*: events of what does not happen here: nested ones. They are absent.
  *
  * @module
  */
@@ -57,6 +57,7 @@ export function kvmTraceEvents(kvm: Kvm, modern: boolean): readonly TraceEvent[]
       },
     },
     event("kvm_inj_virq", ({ irq }) => modern ? `IRQ 0x${hex(irq)}` : `irq ${irq}`),
+    event("kvm_cr", ({ rw, cr, val }) => `cr_${rw} ${hex(cr)} = 0x${hex(val)}`),
     event("kvm_inj_exception", ({ vector }) => `${EXCEPTIONS[Number(vector)] ?? vector} (0x0)`),
     event("kvm_apic", ({ rw, reg, val }) => `apic_${rw} ${reg} = 0x${hex(val)}`),
     event(

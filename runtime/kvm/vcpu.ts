@@ -31,6 +31,8 @@ import { type CpuidView, physicalAddressBits, shows } from "./cpuid.ts";
 import { setDirectMode } from "./direct.ts";
 import { completeExit, exitCost } from "./exits.ts";
 import { KvmLapic } from "./lapic.ts";
+import { MmuCounters, setUpPaging, takeControlRegisters } from "./paging.ts";
+import { PLE } from "./pause_loop.ts";
 import { MP_STATES, VcpuEvents } from "./vcpu_events.ts";
 import { StealTime } from "./steal_time.ts";
 import { startTsc, writeTsc } from "./tsc.ts";
@@ -40,8 +42,6 @@ import type { Vm } from "./vm.ts";
 
 /** The vector of an NMI. */
 const NMI_VECTOR = 2;
-/** Module parameters ple_gap and ple_window, ticks. */
-const PLE = { gap: 128, window: 4096 } as const;
 /** What asks for an exit as soon as the guest can take an event. */
 const WINDOWS = Primary.InterruptWindowExiting | Primary.NmiWindowExiting;
 
@@ -116,6 +116,8 @@ export class Vcpu {
   haltWakeups = 0;
   /** How often KVM_RUN has returned because a signal was pending. */
   signalExits = 0;
+  /** What its MMU has done. */
+  readonly mmu = new MmuCounters();
   /** How often direct mode was switched. */
   directSwitches = 0;
 
@@ -143,7 +145,9 @@ export class Vcpu {
     vmcs.pleGap = PLE.gap;
     vmcs.pleWindow = PLE.window;
     vmcs.virtualApic = this.apic;
-    vmcs.primary |= this.vm.irqchip ? Primary.UseTprShadow : Primary.Cr8LoadExiting;
+    vmcs.primary |= this.vm.irqchip ? Primary.UseTprShadow : Primary.Cr8LoadExiting | Primary.Cr8StoreExiting;
+    setUpPaging(this);
+    takeControlRegisters(this);
   }
 
   /** In traces: `vm0.0`. */
@@ -175,6 +179,7 @@ export class Vcpu {
     this.registers = this.vmcs.guest = registers;
     this.vmcs.entryInterruptionInfo = 0;
     this.vmcs.primary &= ~WINDOWS;
+    takeControlRegisters(this);
     this.reset(false);
     this.state.reset();
     this.steal.reset();

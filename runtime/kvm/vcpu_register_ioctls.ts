@@ -14,6 +14,7 @@ import type { Activity, Step } from "../../hw/sim/activity.ts";
 import { E2BIG, EFAULT, EINVAL } from "../linux/errno.ts";
 import type { CpuidView } from "./cpuid.ts";
 import type { Handlers, IoctlCall, Outcome } from "./ioctl_call.ts";
+import { loadCr0, loadCr4, readCr0, readCr4 } from "./paging.ts";
 import { clearException, queuedInterrupt, setInjectedEvent } from "./pending_events.ts";
 import type { Structure, View } from "./uapi/structure.ts";
 import {
@@ -54,6 +55,10 @@ const Cr4 = { PAE: 1n << 5n, known: 0x37_0ffffn | (1n << 11n) } as const;
 /** EFER.LME, EFER.LMA. */
 const Efer = { LME: 1n << 8n, LMA: 1n << 10n } as const;
 const CS_LONG = 1;
+/** Those that the guest writes itself. */
+const CONTROL_REGISTERS = ["cr0", "cr3", "cr4"] as const;
+/** The widest physical address. */
+const PHYSICAL_BITS = 52;
 const HIGHEST_CR8 = 15;
 
 /** The handlers. */
@@ -78,6 +83,10 @@ export const registerHandlers: Handlers<VcpuFile> = {
   KVM_GET_SREGS({ vcpu }, call) {
     const { sregs } = vcpu.state;
     sregs.set("cr8", vcpu.lapic.cr8).set("apic_base", vcpu.lapic.base);
+    const live = { cr0: readCr0(vcpu), cr3: vcpu.registers.cr3, cr4: readCr4(vcpu) };
+    for (const name of CONTROL_REGISTERS) {
+      if (held(sregs, name) !== live[name]) sregs.set(name, live[name]); // else what lies beyond is kept with it
+    }
     const queued = queuedInterrupt(vcpu);
     for (let word = 0; word < 4; word++) {
       const here = queued >= 0 && queued >> 6 === word;
@@ -93,6 +102,9 @@ export const registerHandlers: Handlers<VcpuFile> = {
     if (!vcpu.lapic.setBase(sregs.get("apic_base"), true)) return EINVAL;
     if (sregs.get("cr8") <= HIGHEST_CR8) vcpu.lapic.cr8 = sregs.get("cr8"); // kvm_set_cr8() refuses, nobody looks
     vcpu.state.sregs.bytes.set(sregs.bytes);
+    vcpu.registers.cr3 = held(sregs, "cr3");
+    loadCr0(vcpu, held(sregs, "cr0"));
+    loadCr4(vcpu, held(sregs, "cr4"));
     for (let vector = 0; vector < 256; vector++) {
       if ((sregs.big("interrupt_bitmap", vector >> 6) >> BigInt(vector & 63)) & 1n) {
         setInjectedEvent(vcpu, { kind: "interrupt", vector });
@@ -247,6 +259,11 @@ function keep<Name extends string>(held: View<Name>, structure: Structure<Name>,
   if (given === null) return EFAULT;
   held.bytes.set(given.bytes);
   return 0;
+}
+
+/** A control register, as many bits of it as there are: 3.5 takes others too, and nothing follows from them. */
+function held(sregs: View<typeof CONTROL_REGISTERS[number]>, name: typeof CONTROL_REGISTERS[number]): number {
+  return Number(BigInt.asUintN(name === "cr3" ? PHYSICAL_BITS : 32, sregs.big(name)));
 }
 
 function setCpuid(file: VcpuFile, entries: readonly CpuidView[]): void {

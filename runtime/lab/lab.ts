@@ -15,7 +15,7 @@ import { Kvm } from "../kvm/kvm.ts";
 import { KVM_VERSIONS } from "../kvm/versions.ts";
 import { type Mutant, PROTOCOL } from "../kvm/protocol.ts";
 import { INTERFACES } from "../linux/interfaces.ts";
-import { ROOTFS } from "../linux/file_systems.ts";
+import { ROOTFS, SYSFS } from "../linux/file_systems.ts";
 import { Kernel } from "../linux/kernel.ts";
 import type { KernelCpu } from "../linux/kernel_cpu.ts";
 import { LAYER_NAMES, Layers } from "../linux/layers.ts";
@@ -35,6 +35,7 @@ import { type InterruptSource, interruptSources } from "./interrupt_sources.ts";
 import { qemuPrograms, ShellCalls } from "./guests.ts";
 import { monitorProgram } from "./monitor_program.ts";
 import { userPrograms } from "./programs.ts";
+import { moduleDirectory } from "../linux/sysfs.ts";
 import type { Subnet } from "../linux/net/stack.ts";
 import { labSubnet, outsidePeer } from "./peer.ts";
 import type { SampleWatch } from "./sample_watch.ts";
@@ -223,7 +224,9 @@ export class Lab {
       debug: { kvm: kvmDebugfs(this.kvm) },
       traceEvents: kvmTraceEvents(this.kvm, INTERFACES[interfaces].tracefs),
     }, false);
+    this.kvm.ept = this.software.boot.ept;
     this.software.vfs.mount("/dev/pts", this.terminals.directory(), ROOTFS);
+    this.software.vfs.mount("/sys/module", moduleDirectory({ kvm_intel: this.kvm.parameters }), SYSFS);
     for (const cpu of this.host.cpus) this.machine.cpus[cpu.id]!.start(cpu.prepareStart());
     this.engine.runUntil(BOOT_NS);
     this.machine.memory = this.software.effects;

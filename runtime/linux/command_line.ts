@@ -5,6 +5,7 @@
  * `kernel/irq/irqdesc.c` (`irq_affinity_setup`), `drivers/iommu/intel/iommu.c` (`intel_iommu_setup`).
  *
  * *Modelled*: `isolcpus`, `irqaffinity`, `intel_iommu=on|off`, `pci-stub.ids`, `vfio-pci.ids`, `ixgbe.max_vfs`,
+ * `kvm-intel.ept`,
  * `pci=nomsi`.
  *
  * *Not modelled*: parameters that would change what the model does and are not in this list: they are refused by name.
@@ -33,6 +34,8 @@ export interface BootParameters {
   readonly maxVfs: number | undefined;
   /** PCI devices interrupt by their lines: `pci=nomsi`. */
   readonly noMessages: boolean;
+  /** `kvm-intel.ept`: whether guests' page tables are the processor's to walk. */
+  readonly ept: boolean;
 }
 
 /** Parameters that a kernel shows and that change nothing in the model. */
@@ -74,6 +77,7 @@ export const MODELLED_PARAMETERS: readonly string[] = [
   "pci-stub.ids",
   "vfio-pci.ids",
   "ixgbe.max_vfs",
+  "kvm-intel.ept",
   "pci",
 ];
 
@@ -107,6 +111,7 @@ function cpuList(name: string, text: string, cpus: number): CpuMask | string {
 export function parseCommandLine(text: string, cpus: number): BootParameters | string {
   let isolated = 0, irqAffinity = 0, iommu = false, stubIds = "", vfioIds = "";
   let maxVfs: number | undefined, noMessages = false;
+  let ept = true;
   for (const word of text.split(/\s+/).filter((word) => word !== "")) {
     const at = word.indexOf("=");
     const name = at < 0 ? word : word.slice(0, at), value = at < 0 ? "" : word.slice(at + 1);
@@ -146,10 +151,15 @@ export function parseCommandLine(text: string, cpus: number): BootParameters | s
         }
         noMessages = true;
         break;
+      case "kvm-intel.ept":
+      case "kvm_intel.ept": // param_set_bool()
+        if (!/^([yYnN01].*)?$/.test(value)) return `${word}: expected 0 or 1`;
+        ept = !/^[nN0]/.test(value);
+        break;
       default:
         if (Object.hasOwn(REFUSED, name)) return `${word}: not modelled: ${REFUSED[name]}`;
         if (!WITHOUT_EFFECT.has(name)) return `${word}: the model does not know this parameter`;
     }
   }
-  return { isolated, irqAffinity, iommu, stubIds, vfioIds, maxVfs, noMessages };
+  return { isolated, irqAffinity, iommu, stubIds, vfioIds, maxVfs, noMessages, ept };
 }

@@ -21,6 +21,7 @@ import { RunQueue } from "./runqueue.ts";
 import { startProcessors } from "./smp_boot.ts";
 import { Softirqs } from "./softirqs.ts";
 import { Task } from "./task.ts";
+import { setUpControlRegisters, switchTo } from "./switch_mm.ts";
 import { traceSwitch } from "./tracepoints.ts";
 import { LVT_TSC_DEADLINE, nextDeadline } from "./tsc_deadline.ts";
 import { Vector } from "./vectors.ts";
@@ -185,6 +186,8 @@ export class KernelCpu implements InterruptTable {
     this.registers.context = this.idle.context;
     this.registers.interruptFlag = true;
     this.registers.halted = false;
+    setUpControlRegisters(this);
+    this.addressSpace = 0;
     this.needResched = false;
     this.hrtimers.programmedNs = Infinity;
     return this.registers;
@@ -336,11 +339,11 @@ export class KernelCpu implements InterruptTable {
     if (next === current) return null;
     next.execStartNs = kernel.nowNs;
     this.current = next;
-    if (!next.kernelThread && next !== idle) this.addressSpace = next.tgid;
     if (kernel.engine.trace !== null) traceSwitch(this, current, next);
     this.contextSwitches++;
     this.registers.next = next.context;
-    return kernel.steps.contextSwitch;
+    const keeps = next.kernelThread || next === idle || next.tgid === this.addressSpace;
+    return keeps ? kernel.steps.contextSwitch : switchTo(this, next.tgid);
   }
 
   /**

@@ -22,6 +22,7 @@ import { type Activity, Op, Step } from "../../hw/sim/activity.ts";
 import type { StateHash } from "../../hw/sim/state_hash.ts";
 import type { Kernel } from "./kernel.ts";
 import type { KernelCpu } from "./kernel_cpu.ts";
+import { flushOwn, leaveMm } from "./switch_mm.ts";
 import type { CpuMask, Task } from "./task.ts";
 import { Vector } from "./vectors.ts";
 
@@ -88,8 +89,9 @@ export class TlbShootdowns {
   /** exit_mmap(): with its last thread, `task`, an address space goes; CPUs that idle with it are told. */
   *exitMm(task: Task): Activity {
     const { cpus, tasks } = this.kernel;
-    if (!cpus.some(({ id, addressSpace }) => id !== task.cpu && addressSpace === task.tgid)) return;
+    if (!cpus.some(({ addressSpace }) => addressSpace === task.tgid)) return;
     for (const { tgid } of tasks.values()) if (tgid === task.tgid) return;
+    if (cpus[task.cpu]!.addressSpace === task.tgid) yield* leaveMm(cpus[task.cpu]!);
     yield* this.flush(task, task.tgid);
   }
 
@@ -97,6 +99,7 @@ export class TlbShootdowns {
   *flush(task: Task, addressSpace: number): Activity {
     const { kernel } = this;
     const cpu = kernel.cpus[task.cpu]!;
+    if (cpu.addressSpace === addressSpace) yield* flushOwn(cpu);
     let online = 0, slaves = 0;
     for (const other of kernel.cpus) {
       if (other === cpu || other.addressSpace !== addressSpace) continue;
