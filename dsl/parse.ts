@@ -18,6 +18,7 @@ import type { ActionDict, FailedMatchResult, Grammar, MatchResult, Semantics } f
 import type { Expression, List, ListItem, Script, WordPart } from "./ast.ts";
 import { actions } from "./build.ts";
 import { explainFailure } from "./explain.ts";
+import { compactRecipe, type GrammarMaker, grammarOf } from "./grammar_recipe.ts";
 import { FILLER, maskHereDocuments } from "./heredoc.ts";
 import { engineLimit } from "./limited.ts";
 import { MAX_RULE_DEPTH } from "./limits.ts";
@@ -35,7 +36,20 @@ export interface ParseOptions {
 interface Failure extends FailedMatchResult {
   getRightmostFailures(): readonly { toString(): string }[];
 }
-const { makeRecipe } = ohm as unknown as { makeRecipe(recipe: unknown): Grammar };
+
+/** A grammar, with what Ohm's declarations leave out. */
+interface WholeGrammar extends Grammar {
+  readonly rules: Grammar["rules"] & Readonly<Record<string, { readonly body: Evaluated }>>;
+  readonly superGrammar: WholeGrammar;
+  toRecipe(): string;
+}
+
+/** Ohm's grammar of grammars is a grammar itself, above the built-in rules. */
+const maker = {
+  ...ohm.pexprs,
+  Grammar: ohm.ohmGrammar.constructor,
+  base: ohm.ohmGrammar.superGrammar,
+} as unknown as GrammarMaker;
 
 /** An expression of the grammar as Ohm evaluates it; its declarations leave this out. */
 interface Evaluated {
@@ -57,8 +71,8 @@ const nesting = [
 ];
 
 /** Makes the rules that nest count how deep they are in each other; more than {@linkcode MAX_RULE_DEPTH} throws. */
-function limitDepth(grammar: Grammar): Grammar {
-  const { rules } = grammar as unknown as { rules: Record<string, { body: Evaluated }> };
+function limitDepth(grammar: WholeGrammar): WholeGrammar {
+  const { rules } = grammar;
   for (const name of nesting) {
     const { body } = rules[name]!;
     const evaluate = body.eval;
@@ -91,11 +105,11 @@ function matchRule(text: string, rule: string, source: SourceMap, from: number):
   }
 }
 
-let compiled: { readonly grammar: Grammar; readonly semantics: Semantics } | undefined;
+let compiled: { readonly grammar: WholeGrammar; readonly semantics: Semantics } | undefined;
 
-function shell(): { readonly grammar: Grammar; readonly semantics: Semantics } {
+function shell(): { readonly grammar: WholeGrammar; readonly semantics: Semantics } {
   if (compiled === undefined) {
-    const built = limitDepth(makeRecipe(JSON.parse(recipe)));
+    const built = limitDepth(grammarOf(recipe, maker) as WholeGrammar);
     // Ohm's own node type does not list the operations that are added here; `ParseNode` does.
     const dictionary = actions as unknown as ActionDict<unknown>;
     compiled = { grammar: built, semantics: built.createSemantics().addOperation("build", dictionary) };
@@ -108,9 +122,12 @@ function shell(): { readonly grammar: Grammar; readonly semantics: Semantics } {
  * processor time, reading the recipe 5 ms.
  */
 export function compileGrammar(text: string): string {
-  const compiled = (ohm.grammar(text) as Grammar & { toRecipe(): string }).toRecipe();
-  // Where in the text a rule stands is for errors in the grammar itself; keeping it takes most of the reading.
-  return JSON.stringify(JSON.parse(compiled, (key, value) => /^source/.test(key) ? undefined : value));
+  return compactRecipe((ohm.grammar(text) as WholeGrammar).toRecipe());
+}
+
+/** The recipe of the grammar by which texts are parsed. */
+export function recipeInUse(): string {
+  return compactRecipe(shell().grammar.toRecipe());
 }
 
 /** Texts that have been parsed, the last used ones last: a run that is repeated is given the same ones again. */

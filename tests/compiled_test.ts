@@ -1,5 +1,6 @@
 /** What is compiled beforehand says what its sources say. */
 import { assert, assertEquals } from "@std/assert";
+import { recipeInUse } from "../dsl/parse.ts";
 import { recipe } from "../dsl/shell.recipe.ts";
 import { snapshot } from "../runtime/lab/default_profile.snapshot.ts";
 import { defaultProfile } from "../runtime/lab/defaults.ts";
@@ -7,6 +8,10 @@ import { compileDefaultProfile, compileShellGrammar, readDefaultProfile } from "
 
 Deno.test("the compiled grammar is that of shell.ohm", () => {
   assert(recipe === compileShellGrammar(), "stale: deno task compile");
+});
+
+Deno.test("the grammar that is read from its recipe is the one that was compiled: Ohm gives the same recipe of it", () => {
+  assertEquals(recipeInUse(), recipe);
 });
 
 Deno.test("the compiled default profile is that of the YAML files", () => {
