@@ -149,6 +149,11 @@ export class IoApic {
     return (this.#low[pin]! & REMOTE_IRR) !== 0;
   }
 
+  /** Whether any entry waits for an EOI. */
+  get waiting(): boolean {
+    return this.#low.some((low) => (low & REMOTE_IRR) !== 0);
+  }
+
   /** Whether a line is asserted. */
   asserted(pin: number): boolean {
     return (this.lines & (1 << pin)) !== 0;

@@ -331,3 +331,28 @@ Deno.test("VFIO: an irqfd raises the line, its resampler lowers it at the guest'
   pass(200_000);
   assertEquals([taken() - before, line.forwarded, deviceMasked()], [1, 1, false]);
 });
+
+Deno.test("M11: a line that goes to the guest itself is dead after one interrupt, for its sharers too", () => {
+  const rig = new SessionRig();
+  rig.ok(
+    `boot talk --mutant M11; ${FREE_THE_CARD} ${QEMU} ${WITH_DISK} -device pci-assign,host=04:00.0; ssh vm0 true`,
+  );
+  const { lab, vcpu, line, chip, raise, pass, taken } = running(rig);
+  const usb = shareTheLine(rig);
+  const { apic } = lab.machine.cpus[3]!;
+  assertEquals([line.cpu, line.directVector], [3, 0x3a], "the guest's vector of its line 10");
+  assertStringIncludes(
+    lab.guests.get("vm0")!.machine.describe().join("\n"),
+    "vector 58, straight to the guest",
+  );
+  const before = [taken(), vcpu.totalExits];
+  raise();
+  pass(200_000);
+  assertEquals([taken() - before[0]!, vcpu.totalExits - before[1]!], [1, 0], "the first one: no exit");
+  assertEquals([apic.inService, chip.remoteIrr(HOST_LINE)], [false, true]);
+  raise();
+  usb.drive(true);
+  pass(200_000_000);
+  assertEquals([taken() - before[0]!, usb.taken, chip.asserted(HOST_LINE)], [1, 0, true]);
+  assertEquals(lab.host.interruptCounts(HOST_LINE)[3], 0);
+});

@@ -70,7 +70,9 @@ export function slide14(runs: Runs): Part[] {
       title: "Passed-through devices go to the dedicated core",
       system: SYSTEM,
       items,
-      notes: ["MSI-X only: an assigned device's INTx is not modelled."],
+      notes: [
+        "Messages only: the host forwards an assigned device's line, as the slide says of shared ones.",
+      ],
     }),
   ];
 }

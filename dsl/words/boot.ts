@@ -1,7 +1,7 @@
 import { eraNamed, eraRefusal, ERAS } from "../../runtime/lab/eras.ts";
 import { KERNEL_NAMES } from "../../runtime/lab/kernels.ts";
 import { appendProblem, MODELLED_PARAMETERS } from "../../runtime/lab/boot_parameters.ts";
-import { mutantNamed, MUTANTS, UNMODELLED_MUTANTS } from "../../runtime/lab/mutants.ts";
+import { mutantNamed, MUTANTS } from "../../runtime/lab/mutants.ts";
 import { systemNamed, SYSTEMS } from "../../runtime/lab/systems.ts";
 import type { Command } from "../commands/command.ts";
 import type { BootRequest } from "../boot_request.ts";
@@ -70,8 +70,6 @@ export function parseBoot(args: readonly string[]): BootRequest | string {
       if (!KERNEL_NAMES.includes(value)) return unknownName("kernel", value, KERNEL_NAMES);
       request = { ...request, kernel: value };
     } else if (option === "--mutant") {
-      const missing = UNMODELLED_MUTANTS[value.toUpperCase()];
-      if (missing !== undefined) return `--mutant ${value}: not modelled: ${missing}`;
       const mutant = mutantNamed(value);
       if (mutant === undefined) return unknownName("mutant", value, MUTANTS.map(({ id }) => id));
       request = { ...request, mutant };

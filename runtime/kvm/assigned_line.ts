@@ -17,7 +17,8 @@
  *            <-------- unmasks, or raises anew <-- lowers the guest's line <-- acknowledgement <-------- guest's EOI
  *
  * The patches leave it so: the line's vector is the host's and goes to a CPU of the host, which injects it (slide 14,
- * "shared ISA IRQs are forwarded by the host").
+ * "shared ISA IRQs are forwarded by the host"). A protocol that treats lines as messages leads it to the dedicated CPU, by the
+ * vector that the guest gives its own line, when the guest unmasks that.
  *
  * @module
  */
@@ -30,7 +31,7 @@ import type { LineAction } from "../linux/irq_lines.ts";
 import type { KernelCpu } from "../linux/kernel_cpu.ts";
 import type { PciDevice } from "../linux/pci_device.ts";
 import type { InterruptWay } from "./assigned_device.ts";
-import type { AckNotifier } from "./irq_routing.ts";
+import { type AckNotifier, Irqchip, type MaskNotifier } from "./irq_routing.ts";
 import type { Vm } from "./vm.ts";
 
 /** How a line is assigned. */
@@ -50,6 +51,7 @@ export interface LineAssignment {
 export class AssignedLine {
   readonly #action: LineAction;
   readonly #notifier: AckNotifier;
+  readonly #maskNotifier: MaskNotifier;
   #thread: IrqThread | null = null;
   /** `host_irq_disabled`: the device, or its pin, is masked until the guest's end of interrupt. */
   #hostMasked = false;
@@ -70,12 +72,16 @@ export class AssignedLine {
       act: (cpu) => this.#handle(cpu),
     };
     this.#notifier = { gsi: to.gsi, acked: (from) => this.#acked(from) };
+    this.#maskNotifier = { gsi: to.gsi, masked: (masked) => masked ? undefined : this.#leadToSlaves() };
   }
 
   /** The host's number of the line. */
   get irq(): number {
     return this.device.irq;
   }
+
+  /** The vector by which it goes to the guest itself; -1: it is forwarded. */
+  directVector = -1;
 
   /** The host's CPU that gets it. */
   get cpu(): number {
@@ -95,7 +101,10 @@ export class AssignedLine {
       this.#thread = new IrqThread(vm.kvm.host, this.irq, to.name);
       this.#thread.task.cpu = by.id;
     }
-    vm.chips!.routing.ackNotifiers.add(this.#notifier);
+    const { ackNotifiers, maskNotifiers } = vm.chips!.routing;
+    ackNotifiers.add(this.#notifier);
+    const { capabilities, protocol } = vm.kvm;
+    if (capabilities.delivery && protocol.lines === "direct") maskNotifiers.add(this.#maskNotifier);
     if (to.shares) device.setIntx(true);
   }
 
@@ -103,9 +112,12 @@ export class AssignedLine {
   close(by: KernelCpu): void {
     const { vm, device, to } = this;
     if (to.shares) device.setIntx(false);
+    this.#irqs.revertSlaveVectors(this.irq);
     this.#irqs.freeLine(this.irq, this.#action);
     if (this.#thread !== null) vm.kvm.host.kill(this.#thread.task, 0, by);
-    vm.chips!.routing.ackNotifiers.delete(this.#notifier);
+    const { ackNotifiers, maskNotifiers } = vm.chips!.routing;
+    ackNotifiers.delete(this.#notifier);
+    maskNotifiers.delete(this.#maskNotifier);
     this.#setLine(false, by);
   }
 
@@ -117,6 +129,23 @@ export class AssignedLine {
       this.#hostMasked = false;
       this.#irqs.line(this.irq)?.enable();
     }
+  }
+
+  /** The guest's vector of the line, on the machine's slave CPUs. */
+  #leadToSlaves(): void {
+    const { vm, irq } = this;
+    const slaves = vm.slaves();
+    const route = vm.chips!.routing.routesOf(this.to.gsi).find((each) =>
+      each.type === "irqchip" && each.chip === Irqchip.Ioapic
+    );
+    if (slaves.length === 0 || route?.type !== "irqchip") return;
+    const { vector } = vm.chips!.ioapic.core.message(route.pin);
+    const { host, protocol } = vm.kvm;
+    for (const cpu of slaves) {
+      this.#irqs.remapSlaveVector(irq, vector, host.cpus[cpu]!, protocol.registersGuestVectors);
+    }
+    const failed = this.#irqs.setAffinity(irq, slaves.reduce((mask, cpu) => mask | (1 << cpu), 0));
+    if (!failed) this.directVector = vector;
   }
 
   /** The handler of the host's line. */

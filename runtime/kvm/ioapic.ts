@@ -5,10 +5,10 @@
  * *Document*: Linux 3.5 `virt/kvm/ioapic.c`; Linux 6.18 `arch/x86/kvm/ioapic.c`, `irq.c` (`kvm_scan_ioapic_irq()`), by
  * the functions that each method names.
  *
- * *Modelled*: lines with several sources, coalescing, acknowledgement notifiers, the vectors whose EOI each vCPU forwards, the real-time clock's
+ * *Modelled*: lines with several sources, coalescing, acknowledgement and mask notifiers, the vectors whose EOI each vCPU forwards, the real-time clock's
  * line, state saved and restored.
  *
- * *Not modelled*: mask notifiers; that the 10,000th interrupt in a row is held back for 10 ms.
+ * *Not modelled*: that the 10,000th interrupt in a row is held back for 10 ms.
  *
  * @module
  */
@@ -213,12 +213,15 @@ export class KvmIoapic {
     if (offset !== IOREGSEL && offset !== IOWIN) return;
     const touched = offset === IOWIN ? (core.select - 0x10) >> 1 : -1;
     const before = touched >= 0 && touched < IOAPIC_PINS ? core.message(touched) : undefined;
+    const wasMasked = before !== undefined && core.masked(touched);
     const pin = core.write(offset, value);
     if (pin < 0) return;
     if (this.#version.writeClearsRemoteIrr && (core.select & 1) === 0) {
       const { low, high } = core.entry(pin);
       core.setEntry(pin, low & ~REMOTE_IRR, high);
     }
+    const masked = core.masked(pin);
+    if (masked !== wasMasked) vm.chips!.routing.notifyMasked(Irqchip.Ioapic, pin, masked, from);
     const message = core.message(pin);
     if (message.level && core.asserted(pin)) this.#carry(core.service(pin), from);
     if (message.mode !== DeliveryMode.Fixed) return this.#requestScan(vm.vcpus);

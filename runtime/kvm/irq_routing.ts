@@ -33,6 +33,13 @@ export interface AckNotifier {
   acked(from: KernelCpu): void;
 }
 
+/** Who wants to know that the guest has masked a line at its I/O APIC, or unmasked it (`struct kvm_irq_mask_notifier`). */
+export interface MaskNotifier {
+  readonly gsi: number;
+  /** @param from the CPU whose software serves the guest's write */
+  masked(masked: boolean, from: KernelCpu): void;
+}
+
 /** Where a line leads. */
 export type Route =
   /** To a pin of an emulated chip. */
@@ -52,6 +59,8 @@ export class IrqRouting {
   readonly raised = new Map<number, number>();
   /** Told of the ends of interrupts. */
   readonly ackNotifiers = new Set<AckNotifier>();
+  /** Told of masks. */
+  readonly maskNotifiers = new Set<MaskNotifier>();
   /** Who holds a line high, a bit for each source. */
   readonly #high = new Map<number, number>();
   #routes = new Map<number, Route[]>();
@@ -147,11 +156,21 @@ export class IrqRouting {
   notifyAcked(chip: number, pin: number, from: KernelCpu): void {
     if (from.kernel.engine.trace !== null) this.vm.tracepoint("kvm_ack_irq", { irqchip: chip, pin }, from);
     for (const notifier of [...this.ackNotifiers]) {
-      const leadsThere = this.routesOf(notifier.gsi).some((route) =>
-        route.type === "irqchip" && route.chip === chip && route.pin === pin
-      );
-      if (leadsThere) notifier.acked(from);
+      if (this.#leads(notifier.gsi, chip, pin)) notifier.acked(from);
     }
+  }
+
+  /** `kvm_fire_mask_notifiers()`: the guest has changed the mask of a chip's pin. */
+  notifyMasked(chip: number, pin: number, masked: boolean, from: KernelCpu): void {
+    for (const notifier of this.maskNotifiers) {
+      if (this.#leads(notifier.gsi, chip, pin)) notifier.masked(masked, from);
+    }
+  }
+
+  #leads(gsi: number, chip: number, pin: number): boolean {
+    return this.routesOf(gsi).some((route) =>
+      route.type === "irqchip" && route.chip === chip && route.pin === pin
+    );
   }
 
   /** The vCPUs that the message of a line may reach. */

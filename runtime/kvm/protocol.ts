@@ -27,6 +27,8 @@ export interface Protocol {
   readonly guardsEntryField: boolean;
   /** Whether an EOI that exits with nothing virtual in service is passed on to the physical APIC (patch 18). */
   readonly forwardsEoi: boolean;
+  /** What becomes of an assigned device's line: the host takes it and injects (slide 14), or it goes to the guest itself. */
+  readonly lines: "forwarded" | "direct";
   /** Whether the dedicated CPU's vector table knows the guest's vectors (slide 17, patch 13). */
   readonly registersGuestVectors: boolean;
   /** Whose vector an assigned device sends to a dedicated CPU (slide 16, patch 18). */
@@ -49,6 +51,7 @@ export const PROTOCOL: Protocol = {
   closesEoiAtInjection: true,
   guardsEntryField: true,
   forwardsEoi: true,
+  lines: "forwarded",
   registersGuestVectors: true,
   deviceVector: "guest",
   shutsHostTimer: true,
@@ -137,6 +140,13 @@ export const MUTANTS: readonly Mutant[] = [
     protocol: { shutsHostTimer: false },
   },
   {
+    id: "M11",
+    title:
+      "an assigned device's line goes straight to the guest: its direct EOI does not reach the host's I/O APIC",
+    source: 'slide 14, "shared ISA IRQs are forwarded by the host"',
+    protocol: { lines: "direct" },
+  },
+  {
     id: "M12",
     title: "IA32_TSC_DEADLINE is exposed in spite of the TSC offset: the timer fires by the host's counter",
     source: "slide 21",
@@ -156,11 +166,6 @@ export const MUTANTS: readonly Mutant[] = [
     protocol: { stampsAtExit: false },
   },
 ];
-
-/** Mutants of the list that the model cannot make, and what is missing. */
-export const UNMODELLED_MUTANTS: Readonly<Record<string, string>> = {
-  M11: "an assigned device's INTx line is not modelled",
-};
 
 /** The mutant of that name, in either case. */
 export function mutantNamed(name: string): Mutant | undefined {

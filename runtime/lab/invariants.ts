@@ -13,6 +13,7 @@
  * | `missed shoot-down`     | a slave CPU does not acknowledge a TLB shoot-down, and its sender spins               |
  * | `double EOI`            | an EOI came to a local APIC that had nothing in service                               |
  * | `stuck ISR`             | a vector is in service and no handler runs that could end it                          |
+ * | `stuck line`            | an I/O APIC waits for the end of a level that no local APIC has in service or requested |
  * | `entry field overwritten` | an event that waited for the VM entry has been replaced by another one              |
  * | `wrong time`            | a guest's own timer fires elsewhen than its time-stamp counter says                   |
  * | `sum of layers`         | host time is booked as a guest's, or a guest's as the host's                          |
@@ -26,6 +27,7 @@
 
 import type { LogicalCpu } from "../../hw/cpu.ts";
 import { Apic, EOI_MSR, type LocalApic, MSR_TSC_DEADLINE, x2apicMsr } from "../../hw/lapic.ts";
+import { IOAPIC_PINS } from "../../hw/ioapic.ts";
 import { FrameKind, type RegisterFile } from "../../hw/register_file.ts";
 import type { TraceRecord, TraceSink } from "../../hw/sim/trace.ts";
 import { Primary, type Vmcs } from "../../hw/vmx.ts";
@@ -44,6 +46,7 @@ export type ViolationKind =
   | "missed shoot-down"
   | "double EOI"
   | "stuck ISR"
+  | "stuck line"
   | "entry field overwritten"
   | "wrong time"
   | "sum of layers"
@@ -71,6 +74,8 @@ export function violationText({ kind, where, text, event, timeNs }: Violation): 
 
 /** So long a virtual interrupt may wait for a kick that is on its way, ns. A kick takes some microseconds. */
 const KICK_BOUND_NS = 100_000;
+/** So long an I/O APIC may wait with nothing in service, ns: a message takes some hundreds, and so does the EOI register. */
+const LINE_BOUND_NS = 100_000;
 /** A slave CPU acknowledges with its next exit at the latest, as soon: a fraction of a millisecond. */
 const SHOOTDOWN_BOUND_NS = 1_000_000;
 /** So much may lie between a guest's deadline and its timer, ns: the emulation of the write takes a microsecond or two. */
@@ -96,6 +101,8 @@ export class Invariants implements TraceSink {
   /** The event that waits in a vCPU's entry field, as its tracepoint named it. */
   readonly #toEnter = new Map<string, string>();
   readonly #sums: LayerSums;
+  /** Since when a pin has been waiting for the end of what nobody has, ns. */
+  readonly #waitingPins = new Map<number, number>();
   #dropped = 0;
   readonly #spurious = new Map<Kernel, number>();
   #at: TraceRecord | null = null;
@@ -140,6 +147,7 @@ export class Invariants implements TraceSink {
     this.#losses();
     this.#requests();
     this.#kicks();
+    this.#lines();
     this.#shootdowns();
   }
 
@@ -365,6 +373,31 @@ export class Invariants implements TraceSink {
     }
   }
 
+  // ---- lines ----
+
+  #lines(): void {
+    const { machine: { ioApic: { chip }, cpus }, engine: { nowNs } } = this.lab;
+    if (!chip.waiting) {
+      if (this.#waitingPins.size > 0) this.#waitingPins.clear();
+      return;
+    }
+    const somebodyHas = cpus.some(({ apic: { tmr, isr, irr } }) =>
+      tmr.members().some((vector) => isr.has(vector) || irr.has(vector))
+    );
+    for (let pin = 0; pin < IOAPIC_PINS; pin++) {
+      if (somebodyHas || !chip.remoteIrr(pin)) {
+        this.#waitingPins.delete(pin);
+        continue;
+      }
+      const sinceNs = this.#waitingPins.get(pin);
+      if (sinceNs === undefined) this.#waitingPins.set(pin, nowNs);
+      else if (nowNs - sinceNs > LINE_BOUND_NS) {
+        const text = `pin ${pin} waits for the end of an interrupt that no local APIC has`;
+        this.#report("stuck line", "I/O APIC", text, pin);
+      }
+    }
+  }
+
   // ---- shoot-downs ----
 
   #shootdowns(): void {
@@ -438,7 +471,10 @@ function owns({ vm, apic, vmcs }: Vcpu, cpu: LogicalCpu, vector: number): boolea
     // The timer is whose entry of the local vector table it fires through.
     return !vmcs.msrWriteExits(TMICT_MSR) && sameTimer(apic, cpu.apic);
   }
-  return vm.assigned.some((device) => device.interrupts().some(({ guestVector }) => guestVector === vector));
+  return vm.assigned.some((device) =>
+    device.line?.directVector === vector ||
+    device.interrupts().some(({ guestVector }) => guestVector === vector)
+  );
 }
 
 function sameTimer(virtual: LocalApic, physical: LocalApic): boolean {

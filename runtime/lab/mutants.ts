@@ -4,4 +4,4 @@
  * @module
  */
 
-export { type Mutant, mutantNamed, MUTANTS, UNMODELLED_MUTANTS } from "../kvm/protocol.ts";
+export { type Mutant, mutantNamed, MUTANTS } from "../kvm/protocol.ts";

@@ -35,7 +35,10 @@ export function describeMachine(machine: QemuMachine): string[] {
       }`,
     );
     if (line !== null) {
-      lines.push(`  INTx: irq ${line.irq} on cpu${line.cpu}, guest's line ${line.to.gsi}, through the host`);
+      const way = line.directVector < 0
+        ? "through the host"
+        : `vector ${line.directVector}, straight to the guest`;
+      lines.push(`  INTx: irq ${line.irq} on cpu${line.cpu}, guest's line ${line.to.gsi}, ${way}`);
     }
     for (const { entry, irq, guestVector, cpu, hostVector } of interrupts) {
       const direct = hostVector === guestVector && vm.slaves().includes(cpu);

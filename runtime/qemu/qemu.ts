@@ -173,14 +173,16 @@ function docOf({ name, patched, era }: QemuContext): string {
     ? [
       "qemu-kvm 1.1",
       `${name} [-enable-kvm] [-m MIB] [-smp N] [-cpu MODEL[,+FEATURE]...] [-name NAME] [-S] [-no-kvm-pit] [-realtime mlock=on]
-  [-nographic] [-serial BACKEND] [-monitor BACKEND] [-drive KEY=VALUE,...] [-device pci-assign,host=BUS:DEVICE.FUNCTION]`,
+  [-nographic] [-serial BACKEND] [-monitor BACKEND] [-drive KEY=VALUE,...] [-device pci-assign,host=BUS:DEVICE.FUNCTION]
+  [-kernel kvm/bzImage [-append PARAMETERS]]`,
       `${name} -m 1024 -cpu qemu64,+x2apic -enable-kvm -no-kvm-pit -nographic`,
     ]
     : [
       "QEMU 7.2",
       `${name} -accel kvm[,kernel-irqchip=split] [-machine q35|pc] [-m MIB] [-smp N] [-cpu MODEL[,+FEATURE]...] [-S]
   [-name guest=NAME,debug-threads=on] [-overcommit mem-lock=on] [-object memory-backend-file,...] [-drive KEY=VALUE,...]
-  [-nographic] [-serial BACKEND] [-monitor BACKEND] [-netdev user,id=ID] [-device MODEL,KEY=VALUE,...]`,
+  [-nographic] [-serial BACKEND] [-monitor BACKEND] [-netdev user,id=ID] [-device MODEL,KEY=VALUE,...]
+  [-kernel kvm/bzImage [-append PARAMETERS]]`,
       `${name} -accel kvm -m 1024 -cpu host -nographic`,
     ];
   return `${name} - runs a guest by KVM${patched ? "; its vCPUs get the offline CPUs for themselves" : ""}
@@ -191,7 +193,8 @@ Effects: ${effects}; ssh NAME COMMAND (vm0, vm1, ...) then runs there.
 Exit status: 0 once the guest is started, and in the foreground when it has ended; 1 if it cannot be
 Errors: option table and messages are those of the release, as: Could not open 'FILE': No such file or directory
 Differs from the real one: without input for its monitor the command returns, as with -daemonize: monitor NAME COMMAND
-  reaches the monitor; no device models beside assigned devices
+  reaches the monitor; no device models beside assigned devices. kvm/bzImage is the kernel of the disks: with -kernel and
+  -append its command line can be chosen, as "root=/dev/vda1 ro pci=nomsi" for a guest whose devices have no messages
 Examples: ${example}`;
 }
 
