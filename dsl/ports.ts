@@ -28,6 +28,8 @@ export function isErrno(answer: unknown): answer is Errno {
 export interface FileStat {
   /** What it is; `link` only from `lstat`. */
   readonly kind: "file" | "directory" | "link" | "device";
+  /** A device that is read and written in blocks. */
+  readonly block?: true | undefined;
   /** Permission bits, `0o644`. */
   readonly mode: number;
   /** Bytes. */

@@ -260,6 +260,14 @@ export class PciFunction {
     return inMsiX.table ? this.msiX!.table.write(inMsiX.offset, value) : NO_EFFECTS;
   }
 
+  /** Reads a port, `offset` from the first one of its I/O base address register. */
+  readPort(_offset: number, bytes: 1 | 2 | 4): number {
+    return lowBits(8 * bytes);
+  }
+
+  /** Writes a port. */
+  writePort(_offset: number, _bytes: 1 | 2 | 4, _value: number): void {}
+
   /** Its network port, if it has one. */
   get ethernet(): EthernetPort | undefined {
     return undefined;

@@ -60,6 +60,7 @@ export class HostRig {
       interfaces: INTERFACES["3.5"],
       commandLine: "BOOT_IMAGE=/vmlinuz root=/dev/sda1 ro",
       bootTime: 1_352_246_400,
+      disks: [],
       cpusets: null,
       vfs: this.vfs,
       current: () => here().current,

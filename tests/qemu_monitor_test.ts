@@ -130,23 +130,31 @@ Deno.test("info chardev: with the serial port on a pseudo-terminal the monitor i
   ]);
 });
 
-Deno.test("info pci: an assigned device is on the guest's bus 0, with its own identifiers and the guest's addresses", () => {
+Deno.test("info pci: the disk, and an assigned device which is on the guest's bus 0, with its own identifiers and the guest's addresses", () => {
   const { machine, type } = bound(new Monitored(new Rig(RFC_V2), SLIDE_30));
   const [device] = machine.assigned;
   const { bdf, bars } = device!.function!.spec;
-  assertEquals(type("info pci").slice(0, 3), [
+  const lines = type("info pci");
+  assertEquals(lines.slice(0, 5), [
+    "  Bus  0, device   4, function 0:",
+    "    SCSI controller: PCI device 1af4:1001",
+    "      PCI subsystem 1af4:0002",
+    "      BAR0: I/O at 0xc000 [0xc03f].",
+    "      BAR1: 32 bit memory at 0xfebf0000 [0xfebf0fff].",
+  ]);
+  assertEquals(lines.slice(6, 9), [
     `  Bus  0, device ${String(bdf.device).padStart(3)}, function 0:`,
     "    Ethernet controller: PCI device 8086:10ed",
     "      PCI subsystem 8086:0003",
   ]);
   const at = (address: number) => `0x${address.toString(16).padStart(8, "0")}`;
   assertEquals(
-    type("info pci")[3],
+    lines[9],
     `      BAR0: 64 bit prefetchable memory at ${at(bars[0]!.base)} [${
       at(bars[0]!.base + bars[0]!.size - 1)
     }].`,
   );
-  assertEquals(type("info pci").at(-1), '      id "vf"');
+  assertEquals(lines.at(-1), '      id "vf"');
 });
 
 function bound(vm: Monitored) {

@@ -64,7 +64,8 @@ function show(context: CommandContext, path: string, name: string, flags: Readon
   const bits = [..."rwxrwxrwx"].map((letter, i) => (mode & (1 << (8 - i))) !== 0 ? letter : "-").join("");
   const bytes = kind === "link" && !isErrno(link) ? link.length : isErrno(stat) ? 0 : stat.size;
   const size = kind === "device" && !isErrno(stat) ? stat.number?.join(", ") ?? "" : String(bytes);
-  const letter = { directory: "d", link: "l", file: "-", device: "c" }[kind];
+  const letter =
+    { directory: "d", link: "l", file: "-", device: !isErrno(stat) && stat.block ? "b" : "c" }[kind];
   const target = isErrno(link) ? "" : ` -> ${link}`;
   context.out(`${letter}${bits} ${size.padStart(8)} ${name}${target}\n`);
 }

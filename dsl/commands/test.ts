@@ -174,9 +174,8 @@ export function unaryTest(shell: Shell, operator: string, operand: string): bool
     case "-f":
       return stat.kind === "file";
     case "-c":
-      return stat.kind === "device";
     case "-b":
-      return false;
+      return stat.kind === "device" && (stat.block ?? false) === (operator === "-b");
     case "-s":
       return stat.size > 0;
     case "-x":

@@ -11,7 +11,7 @@ import { type IoApic, IOAPIC_PINS } from "../../hw/ioapic.ts";
 import { timerDivisor } from "../../hw/lapic_timer.ts";
 import type { PciFunction } from "../../hw/pci.ts";
 import type { VectorSet } from "../../hw/vector_set.ts";
-import { bdfOf } from "../../hw/pci.ts";
+import { type Bdf, bdfOf } from "../../hw/pci.ts";
 import type { Board } from "../linux/board.ts";
 import { errnoOf } from "../linux/errno.ts";
 import { Layers } from "../linux/layers.ts";
@@ -44,7 +44,19 @@ export type {
   VectorSet,
 };
 export { Apic, AssignedFunction, DeliveryMode, IOAPIC_PINS, timerDivisor };
-export { Uart16550, UART_PORTS } from "../../hw/uart_16550.ts"; // a chip that user space emulates
+// Chips that user space emulates.
+export { Uart16550, UART_PORTS } from "../../hw/uart_16550.ts";
+export { Ram } from "../../hw/ram.ts";
+export { Virtio } from "../../hw/virtio.ts";
+export { BLOCK_ID_BYTES, blockDevice, BlockRequest, BlockStatus, SECTOR_BYTES } from "../../hw/virtio_blk.ts";
+export { VirtioFunction, type VirtioPlace } from "../../hw/virtio_pci.ts";
+export { type DeviceQueue, type QueueBuffer, type QueueChain, RingFeature } from "../../hw/virtio_queue.ts";
+export type { MsiEffect } from "../../hw/msi.ts";
+
+/** The place with device number `slot` on bus 0. */
+export function placeOnBus0(slot: number): Bdf {
+  return bdfOf(slot << 3);
+}
 
 /** Work of QEMU's own code, made once. */
 export function qemuWork(name: string, ns: number): Step {
@@ -193,6 +205,6 @@ export class KvmProcess {
     owner: FunctionOwner,
   ): AssignedFunction | undefined {
     const device = this.kvm.devices?.pci.find(place);
-    return device && new AssignedFunction(device, bdfOf(slot << 3), memoryBase, line, owner);
+    return device && new AssignedFunction(device, placeOnBus0(slot), memoryBase, line, owner);
   }
 }

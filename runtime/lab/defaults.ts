@@ -11,6 +11,7 @@ import { machineParameters } from "../../hw/machine.ts";
 import { parameters } from "../../hw/parameters.ts";
 import { kvmCosts } from "../kvm/costs.ts";
 import { backgroundParameters } from "../linux/background.ts";
+import { blockCosts } from "../linux/block/costs.ts";
 import { memoryParameters } from "../linux/memory.ts";
 import { netCosts } from "../linux/net/costs.ts";
 import { pciCosts } from "../linux/pci_costs.ts";
@@ -29,6 +30,7 @@ export const labParameters = parameters({
   guestBackground: backgroundParameters,
   net: netCosts,
   memory: memoryParameters,
+  block: blockCosts,
   pci: pciCosts,
   programs: programCosts,
   kvm: kvmCosts,

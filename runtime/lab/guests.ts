@@ -33,6 +33,7 @@ import type { Program, ProgramProcess } from "../programs/program.ts";
 import type { GuestRequest, QemuMachine } from "../qemu/machine.ts";
 import { qemu } from "../qemu/qemu.ts";
 import { CALL_MANUALS, CALL_WORDS, callHelp } from "./call_help.ts";
+import { driveDisks } from "./guest_disks.ts";
 import type { Lab } from "./lab.ts";
 import { GUEST_IDENTITY, Software } from "./software.ts";
 import { DEDICATED_CPU } from "./systems.ts";
@@ -48,8 +49,11 @@ const SLEEP_ENABLE = 0x2000;
 const BUTTON_STATUS = 0x100;
 /** Of the general-purpose events that of PCI. */
 const PCI_STATUS = 1 << 1;
-/** Disk images that exist, and the guest's kernel beside them, for `-kernel`. */
-const DISKS: ReadonlySet<string> = new Set(["kvm/test.img", "test.img"]);
+/** Disk images that exist, and their sizes, bytes. */
+const IMAGES: ReadonlyMap<string, number> = new Map(
+  ["kvm/test.img", "test.img"].map((name) => [name, 64 * 2 ** 20]),
+);
+/** The guest's kernel beside them, for `-kernel`. */
 const KERNELS_OF_GUESTS: ReadonlySet<string> = new Set(["kvm/bzImage", "bzImage"]);
 
 /** What QEMU is called by: the fork and the patched one are gone today, and RHEL has kept the fork's name. */
@@ -77,12 +81,13 @@ function qemuProgram(lab: Lab, name: string): Program {
     costs: options.profile.values.qemu,
     kvm: lab.kvm,
     era: options.era.name,
-    openImage: (file) => DISKS.has(file) || KERNELS_OF_GUESTS.has(file) ? undefined : ENOENT.message,
+    openImage: (file) => IMAGES.has(file) || KERNELS_OF_GUESTS.has(file) ? undefined : ENOENT.message,
     kernelProblem(file, append, cpus) {
       if (!KERNELS_OF_GUESTS.has(file)) return "a guest with a kernel image of its own is not modelled";
       const parsed = parseCommandLine(append, cpus);
       return typeof parsed === "string" ? parsed : undefined;
     },
+    imageBytes: (file) => IMAGES.get(file) ?? 0,
     openMemory: (path) => openMemory(lab, path),
     reserve: (mib) => mib > lab.host.memory.mib ? ENOMEM.message : undefined,
     timeOfDayNs: () => lab.software.bootTime * 1e9 + lab.host.nowNs,
@@ -175,6 +180,7 @@ function makeGuest(lab: Lab, request: GuestRequest): Software {
     interfaces: INTERFACES[interfaces],
     identity,
   }, true);
+  driveDisks(software, request.ram, values.block, INTERFACES[interfaces]);
   const acknowledge = work("timer_interrupt", Layers.GuestKernel, values.linux.deviceHandler);
   // The PIT's line: a kernel whose timer is the local APIC's has nothing to do there.
   software.irqs.request({ irq: 0, name: "timer", chip: IO_APIC_EDGE, handler: () => once(acknowledge) });

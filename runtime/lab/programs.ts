@@ -6,6 +6,7 @@
 
 import { chrt } from "../programs/chrt.ts";
 import { cyclictest } from "../programs/cyclictest.ts";
+import { dd } from "../programs/dd.ts";
 import { dmesg } from "../programs/dmesg.ts";
 import { free } from "../programs/free.ts";
 import { iperf } from "../programs/iperf.ts";
@@ -36,6 +37,7 @@ export function userPrograms(): Program[] {
     ping,
     stress,
     chrt,
+    dd,
     dmesg,
     free,
     lscpu,

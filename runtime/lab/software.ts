@@ -12,6 +12,7 @@ import { buildPciBus, type PciTopology } from "../../hw/machine_pci.ts";
 import type { Nic82599 } from "../../hw/nic_82599.ts";
 import type { NicTimes } from "../../hw/nic_82599_switch.ts";
 import type { PciBus } from "../../hw/pci.ts";
+import type { Disk } from "../linux/block/disk.ts";
 import { type Board, computerBoard, setUpLegacyPic } from "../linux/board.ts";
 import { fullDevice, miscDevice, nullDevice, randomDevice, zeroDevice } from "../linux/character_devices.ts";
 import { CORE_I7_3770, type CpuIdentity } from "../linux/cpu_identity.ts";
@@ -116,6 +117,8 @@ export class Software {
   readonly #interfaces: KernelInterfaces;
   /** Names of its network interfaces. */
   readonly network: NetDeviceNames;
+  /** Its disks. */
+  readonly disks = new Set<Disk>();
   /** `/dev`. */
   readonly devices = new MemoryDirectory();
   /** Its files. */
@@ -257,6 +260,7 @@ export class Software {
       commandLine,
       bootTime: BOOT_TIME,
       cpusets: this.cpusets,
+      disks: this.disks,
       vfs,
       current: () => thisCpu(kernel, machine).current,
       cpuTimes,

@@ -44,6 +44,10 @@ export interface KernelInterfaces {
   readonly memAvailable: boolean;
   /** Width of the first column of `/proc/PID/sched` (wider since 3.19). */
   readonly schedColumn: number;
+  /** The interrupt of a virtio disk's queue has the name `req.0` behind the device's (since 3.18). */
+  readonly numbersVirtioQueues: boolean;
+  /** Numbers in a line of `/proc/diskstats`: those of discards came with 4.18, those of flushes with 5.5. */
+  readonly diskstatsFields: number;
   /** Compiler of the kernel, as `/proc/version` names it. */
   readonly compiler: string;
   /** tracefs has a mount point of its own, `/sys/kernel/tracing` (since 4.1). */
@@ -70,6 +74,8 @@ export const INTERFACES: Readonly<Record<InterfaceVersion, KernelInterfaces>> = 
     hotplugThreads: false,
     memAvailable: false,
     schedColumn: 35,
+    numbersVirtioQueues: false,
+    diskstatsFields: 11,
     compiler: "gcc version 4.6.3 (GCC) ",
     tracefs: false,
   },
@@ -88,6 +94,8 @@ export const INTERFACES: Readonly<Record<InterfaceVersion, KernelInterfaces>> = 
     hotplugThreads: true,
     memAvailable: true,
     schedColumn: 45,
+    numbersVirtioQueues: true,
+    diskstatsFields: 17,
     compiler: "gcc (GCC) 14.2.0, GNU ld (GNU Binutils) 2.44",
     tracefs: true,
   },

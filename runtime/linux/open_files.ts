@@ -54,6 +54,10 @@ export class OpenMemory implements OpenFile {
     return immediately(this.writeNow(text));
   }
 
+  seek(position: number): void {
+    this.#position = position;
+  }
+
   writeNow(text: string): number | Errno {
     if (!this.flags.write && !this.flags.append) return EBADF;
     const { file } = this;

@@ -9,7 +9,8 @@
  *
  * *Not modelled*: deferred probing, device links, unloading drivers.
  *
- * *Deviations*: a task that waits for a device's lock polls it; the waits of SR-IOV are work, not sleep.
+ * *Deviations*: a driver that is loaded later is not held against devices that a driver of the kernel's own has had since
+ * boot. A task that waits for a device's lock polls it; the waits of SR-IOV are work, not sleep.
  *
  * @module
  */
@@ -336,6 +337,13 @@ export class PciCore {
     }
   }
 
+  /** A driver that is built into the kernel: it has its devices before anything of the model runs. */
+  registerBuiltIn(driver: PciDriver): void {
+    settle(this.scan());
+    settle(this.registerDriver(driver));
+    for (const device of this.boundTo(driver.name)) device.drivenFromBoot = true;
+  }
+
   *#addDevice(fn: PciFunction, physfn: PciDevice | undefined): Activity<void> {
     const port = this.bus.portOf(fn.bdf.bus);
     const parent = port && this.#devices.get(formatBdf(port.bdf));
@@ -365,6 +373,7 @@ export class PciCore {
     if (registered === undefined) return;
     // A probe may add devices (virtual functions): they are offered to the drivers when they are added.
     for (const device of [...this.devices]) {
+      if (device.drivenFromBoot) continue;
       yield this.steps.matchDevice;
       if (!this.#devices.has(device.name) || !this.#matches(registered, device)) continue;
       yield* this.#lock(device);
@@ -397,6 +406,7 @@ export class PciCore {
   *#release(device: PciDevice): Activity<void> {
     const registered = device.driver === undefined ? undefined : this.#drivers.get(device.driver);
     if (registered === undefined) return;
+    device.drivenFromBoot = false;
     yield* registered.driver.remove(device);
     device.driver = undefined;
     device.driverData = undefined;

@@ -60,6 +60,7 @@ export interface PciPorts {
 }
 
 const COMMAND = 0x04, STATUS = 0x06;
+const IO_SPACE = 1 << 0;
 const MEMORY_SPACE = 1 << 1;
 const BUS_MASTER = 1 << 2;
 const INTX_DISABLE = 1 << 10;
@@ -88,6 +89,8 @@ export class PciDevice {
   readonly numaNode = -1;
   /** Name of the driver that is bound, or is probing. */
   driver: string | undefined;
+  /** That driver is built into the kernel and has had it since boot. */
+  drivenFromBoot = false;
   /** Only this driver may bind; Linux 3.16 and later. */
   driverOverride: string | undefined;
   /** Of a physical function: drivers are offered the virtual functions that it makes (`sriov_drivers_autoprobe`). */
@@ -187,9 +190,24 @@ export class PciDevice {
     if (effects.length > 0) this.ports.apply(effects);
   }
 
-  /** `pci_enable_device`: the first call opens the device's memory. */
-  enable(): void {
-    if (this.enableCount++ === 0) this.#command(MEMORY_SPACE, true);
+  /** Reads `bytes` bytes of a port of the device, at the instant of the access. */
+  readPort(offset: number, bytes: 1 | 2 | 4): number {
+    return this.fn.readPort(offset, bytes);
+  }
+
+  /** Writes them. */
+  writePort(offset: number, bytes: 1 | 2 | 4, value: number): void {
+    this.fn.writePort(offset, bytes, value);
+  }
+
+  /** Its first port; undefined: it has none. */
+  get firstPort(): number | undefined {
+    return this.fn.spec.bars.find(({ space }) => space === "io")?.base;
+  }
+
+  /** `pci_enable_device_mem`: the first call opens the device's memory; `pci_enable_device` opens its `ports` too. */
+  enable(ports = false): void {
+    if (this.enableCount++ === 0) this.#command(ports ? MEMORY_SPACE | IO_SPACE : MEMORY_SPACE, true);
   }
 
   /** `pci_disable_device`: the last call stops bus mastering; the memory stays open, as on Linux. */

@@ -3,8 +3,8 @@
  *
  * *Document*: Linux 3.5 `fs/proc/`; `Documentation/filesystems/proc.txt`.
  *
- * *Modelled*: `cmdline`, `cpuinfo`, `filesystems`, `interrupts`, `irq`, `loadavg`, `meminfo`, `modules`, `mounts`,
- * `softirqs`, `stat`, `sys`, `uptime`, `version`; directories of processes.
+ * *Modelled*: `cmdline`, `cpuinfo`, `diskstats`, `filesystems`, `interrupts`, `irq`, `loadavg`, `meminfo`, `modules`,
+ * `mounts`, `partitions`, `softirqs`, `stat`, `sys`, `uptime`, `version`; directories of processes.
  *
  * *Not modelled*: everything else; it is absent.
  *
@@ -21,6 +21,8 @@
  */
 
 import type { Machine } from "../../hw/machine.ts";
+import type { Disk } from "./block/disk.ts";
+import { procDiskstats, procPartitions } from "./block/proc_disks.ts";
 import type { CpuIdentity } from "./cpu_identity.ts";
 import type { Cpusets } from "./cpuset.ts";
 import type { KernelInterfaces } from "./interfaces.ts";
@@ -61,6 +63,8 @@ export interface ProcPorts {
   cpuTimes(cpu: KernelCpu): CpuTimes;
   /** Groups of tasks; `null`: the kernel is built without. */
   readonly cpusets: Cpusets | null;
+  /** Its disks. */
+  readonly disks: Iterable<Disk>;
   /** What is mounted. */
   readonly vfs: Pick<Vfs, "mounts">;
   /** The task that executes now. */
@@ -93,11 +97,13 @@ export function procfs(kernel: Kernel, ports: ProcPorts): { root: DirectoryNode;
     ["cpuinfo", file(() => procCpuinfo(kernel, identity))],
     ["interrupts", file(() => procInterrupts(kernel, irqs, interfaces))],
     ["irq", procIrq(irqs, interfaces)],
+    ["diskstats", file(() => procDiskstats(ports.disks, interfaces.diskstatsFields))],
     ["filesystems", file(() => FILE_SYSTEMS.map((name) => `nodev\t${name}\n`).join(""))],
     ["loadavg", file(() => loadavg(kernel))],
     ["meminfo", file(() => procMeminfo(kernel.memory, interfaces))],
     ["modules", file(() => "")], // all are built in
     ["mounts", file(() => mounts(ports.vfs))],
+    ["partitions", file(() => procPartitions(ports.disks))],
     ["softirqs", file(() => procSoftirqs(kernel, interfaces))],
     ["stat", file(() => stat(kernel, ports))],
     ["sys", sys],

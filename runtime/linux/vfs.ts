@@ -45,10 +45,12 @@ import {
   Errno,
   EXDEV,
 } from "./errno.ts";
+import type { DeviceNode } from "./device_node.ts";
 import { type FileSystem, ROOTFS, TMPFS } from "./file_systems.ts";
 import { OpenAttribute, OpenDirectory, OpenMemory } from "./open_files.ts";
 import { MemoryDirectory, type MemoryFile, MemoryLink } from "./tmpfs.ts";
 
+export type { DeviceNode } from "./device_node.ts";
 export { type FileSystem, PROCFS, SYSCTL, SYSFS, SYSFS_3_5, TMPFS } from "./file_systems.ts";
 export { immediately } from "./open_files.ts";
 
@@ -62,6 +64,8 @@ export interface FileStat {
   size: number;
   /** Of a device: its major and its minor number. */
   number?: readonly [major: number, minor: number];
+  /** A device that is read and written in blocks. */
+  block?: true | undefined;
 }
 
 /** How `open` shall open. */
@@ -78,6 +82,8 @@ export interface OpenFlags {
   truncate?: boolean;
   /** With `create`: fail with EEXIST if the file is there. */
   exclusive?: boolean;
+  /** O_DIRECT: not through the page cache. */
+  direct?: boolean;
   /** Permission bits of a file that is made; the caller has applied its umask. Default `0o644`. */
   mode?: number;
 }
@@ -96,6 +102,8 @@ export interface OpenFile {
    * nothing. Returns the number of characters taken, EBADF if not opened for writing, or as the attribute says.
    */
   write(text: string): Activity<number | Errno>;
+  /** `lseek(2)`: where the next read or write begins; absent: only on and on. */
+  seek?(position: number): void;
   /** `ioctl(2)`, where the device has one; a caller that finds none reports ENOTTY. */
   ioctl?(request: number, argument: number): Activity<number | Errno>;
   /** Releases what the open file holds. */
@@ -150,18 +158,6 @@ export interface LinkNode {
   readonly kind: "link";
   /** Absolute, or relative to the directory that the link is in. */
   target(): string;
-}
-
-/** A character device: `/dev/null`, `/dev/kvm`, `/dev/pts/0`. */
-export interface DeviceNode {
-  /** Tells nodes apart. */
-  readonly kind: "device";
-  /** Permission bits. */
-  readonly mode: number;
-  /** Its major and its minor number. */
-  readonly number: readonly [major: number, minor: number];
-  /** Makes the open file. ENXIO is what a device without hardware behind it says. */
-  open(flags: OpenFlags): OpenFile | Errno;
 }
 
 /** What a directory entry can be. */
@@ -279,6 +275,7 @@ export class Vfs {
           if (writes && (node.mode & 0o222) === 0) return EACCES;
           if (flags.read && (node.mode & 0o444) === 0) return EACCES;
         }
+        if (flags.direct) return EINVAL;
         if (flags.truncate) node.truncate?.();
         return new OpenAttribute(node, flags);
       case "memory":
@@ -495,6 +492,6 @@ function statOf({ node, mount: { fileSystem } }: Place): FileStat {
     case "link":
       return { kind: "link", mode: 0o777, size: node instanceof MemoryLink ? node.path.length : 0 };
     case "device":
-      return { kind: "device", mode: node.mode, size: 0, number: node.number };
+      return { kind: "device", mode: node.mode, size: 0, number: node.number, block: node.block };
   }
 }

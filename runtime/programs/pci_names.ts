@@ -5,17 +5,24 @@
  */
 
 /** Vendors by identifier. */
-const VENDORS: ReadonlyMap<number, string> = new Map([[0x8086, "Intel Corporation"]]);
+const VENDORS: ReadonlyMap<number, string> = new Map([
+  [0x1af4, "Red Hat, Inc"],
+  [0x8086, "Intel Corporation"],
+]);
 
 /** Devices by vendor and device identifier. */
 const DEVICES: ReadonlyMap<number, string> = new Map([
+  [0x1af4_1001, "Virtio block device"],
   [0x8086_0151, "Xeon E3-1200 v2/3rd Gen Core processor PCI Express Root Port"],
   [0x8086_10ed, "82599 Ethernet Controller Virtual Function"],
   [0x8086_10fb, "82599EB 10-Gigabit SFI/SFP+ Network Connection"],
 ]);
 
 /** Classes by class and subclass. */
-const CLASSES: ReadonlyMap<number, string> = new Map([[0x0200, "Ethernet controller"], [
+const CLASSES: ReadonlyMap<number, string> = new Map([[0x0100, "SCSI storage controller"], [
+  0x0200,
+  "Ethernet controller",
+], [
   0x0604,
   "PCI bridge",
 ]]);

@@ -21,6 +21,8 @@ import type { SysbenchResult } from "./sysbench.ts";
 export interface ToolVersions {
   /** rt-tests. */
   readonly cyclictest: "0.83" | "2.40";
+  /** GNU coreutils. */
+  readonly coreutils: "8.13" | "9.1";
   /** iperf 2. */
   readonly iperf: "2.0.5" | "2.1.8";
   /** qemu-kvm of the talk's time, or today's qemu-system-x86_64. */

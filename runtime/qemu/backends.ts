@@ -18,6 +18,10 @@ export interface QemuDrive {
   readonly bus: string;
   readonly media: "disk" | "cdrom";
   readonly readOnly: boolean;
+  /** `id=`, by which a device names it. */
+  readonly id?: string;
+  /** `cache=none` or `directsync`: not through the host's page cache. */
+  readonly direct?: true;
 }
 
 /** Where the guest's network card leads to. */
@@ -73,7 +77,17 @@ export function drives(line: CommandLine, openImage: (file: string) => string | 
         "         Specify the 'raw' format explicitly to remove the restrictions.",
       );
     }
-    found.push({ file, bus, media, readOnly: readOnly === "on" || media === "cdrom" });
+    const direct = /^(none|directsync|off)$/.test(values.get("cache") ?? "") ||
+      values.get("cache.direct") === "on";
+    const id = values.get("id");
+    found.push({
+      file,
+      bus,
+      media,
+      readOnly: readOnly === "on" || media === "cdrom",
+      ...(id !== undefined && { id }),
+      ...(direct && { direct }),
+    });
   }
   return found;
 }

@@ -15,6 +15,11 @@ export const qemuCosts = parameters({
   vcpuInit: ns("A vCPU thread up to its first KVM_RUN"),
   assignDevice: ns("Finding, mapping and resetting a device that is to be assigned, without KVM's part"),
   serveExit: ns("One I/O or memory-mapped access served by a device model, with the way from and to KVM_RUN"),
+  virtioRequest: ns("A request taken from a virtqueue, parsed and handed to a worker thread"),
+  virtioComplete: ns("A request given back to the guest, without the interrupt"),
+  imageAccess: ns("pread() or pwrite() of a page of an image that the host's page cache has"),
+  imagePage: ns("Each further page of the same call"),
+  imageDirect: ns("The same past the page cache: the host's disk answers"),
   monitorCommand: ns("A line read, parsed and answered by the monitor"),
 });
 

@@ -13,8 +13,7 @@ function words(text: string): ReadonlySet<string> {
   return new Set(text.split(/\s+/).filter((word) => word !== ""));
 }
 
-const COMMON =
-  "virtio-blk-pci virtio-net-pci virtio-balloon-pci virtio-serial-pci virtio-9p-pci virtio-scsi-pci " +
+const COMMON = "virtio-net-pci virtio-balloon-pci virtio-serial-pci virtio-9p-pci virtio-scsi-pci " +
   "virtserialport virtconsole e1000 rtl8139 ne2k_pci pcnet i82551 i82557b i82559er ide-hd ide-cd scsi-hd scsi-cd " +
   "lsi53c895a ich9-ahci piix3-usb-uhci piix4-usb-uhci usb-ehci nec-usb-xhci usb-tablet usb-mouse usb-kbd " +
   "usb-storage usb-hub usb-host isa-serial isa-parallel isa-debugcon isa-fdc i6300esb ib700 VGA cirrus-vga isa-vga " +
@@ -41,6 +40,9 @@ export const NETWORK_CARDS: ReadonlySet<string> = words("virtio-net-pci e1000 rt
 /** The model by which a device of the host is assigned. */
 export const ASSIGNMENT: Readonly<Record<QemuEra, string>> = { "2012": "pci-assign", today: "vfio-pci" };
 
+/** The model of a disk that is modelled. */
+export const DISK = "virtio-blk-pci";
+
 /** Properties that every device on a PCI bus has. */
 const PCI_PROPERTIES = "id bus addr multifunction romfile rombar bootindex ";
 
@@ -51,6 +53,10 @@ export const PROPERTIES: Readonly<Record<string, ReadonlySet<string>>> = {
     PCI_PROPERTIES +
       "host sysfsdev display xres yres enable-migration ramfb failover_pair_id romsize acpi-index",
   ),
+  "virtio-blk-pci": words(
+    PCI_PROPERTIES +
+      "drive ioeventfd event_idx indirect_desc scsi serial logical_block_size physical_block_size",
+  ),
   "virtio-net-pci": words(
     PCI_PROPERTIES +
       `netdev mac vectors ioeventfd mq rx_queue_size tx_queue_size host_mtu packed iommu_platform ats page-per-vq
@@ -60,7 +66,7 @@ export const PROPERTIES: Readonly<Record<string, ReadonlySet<string>>> = {
   rtl8139: words(PCI_PROPERTIES + "netdev mac acpi-index"),
 };
 
-/** What a message calls the owner of a network card's property: virtio devices hold it in a part of theirs. */
+/** What a message calls the owner of a property that names another object: virtio devices hold it in a part of theirs. */
 export function propertyOwner(model: string): string {
-  return model === "virtio-net-pci" ? "virtio-net-device" : model;
+  return /^virtio-(net|blk)-pci$/.test(model) ? model.replace(/pci$/, "device") : model;
 }

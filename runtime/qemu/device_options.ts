@@ -7,8 +7,15 @@
  */
 
 import type { CommandLine, Given } from "./command_line.ts";
-import type { QemuNetdev } from "./backends.ts";
-import { ASSIGNMENT, NETWORK_CARDS, PROPERTIES, propertyOwner, UNMODELLED_DEVICES } from "./device_models.ts";
+import type { QemuDrive, QemuNetdev } from "./backends.ts";
+import {
+  ASSIGNMENT,
+  DISK,
+  NETWORK_CARDS,
+  PROPERTIES,
+  propertyOwner,
+  UNMODELLED_DEVICES,
+} from "./device_models.ts";
 import { type QemuEra, RELEASES } from "./era.ts";
 import { parseKeyValues } from "./key_values.ts";
 
@@ -46,12 +53,14 @@ export function isFault(answer: QemuDevice | DeviceFault): answer is DeviceFault
  * Reads the argument of `-device` or `device_add`.
  *
  * @param words the option as messages name it @param netdevs ids of the network back-ends
+ * @param drives ids of the drives that have no device yet
  */
 export function readDevice(
   argument: string,
   words: string,
   era: QemuEra,
   netdevs: ReadonlySet<string>,
+  drives: ReadonlySet<string> = new Set(),
 ): QemuDevice | DeviceFault {
   const values = new Map(parseKeyValues(argument, "driver"));
   const model = values.get("driver");
@@ -61,13 +70,25 @@ export function readDevice(
   if (!isCard && UNMODELLED_DEVICES[era].has(model)) {
     return { message: `device model '${model}' is not modelled` };
   }
-  if (!isCard && model !== ASSIGNMENT[era]) return { message: `'${model}' is not a valid device model name` };
+  if (!isCard && model !== DISK && model !== ASSIGNMENT[era]) {
+    return { message: `'${model}' is not a valid device model name` };
+  }
   for (const key of values.keys()) {
     if (!PROPERTIES[model]!.has(key) && !(model === "vfio-pci" && key.startsWith("x-"))) {
       return { message: `Property '${model}.${key}' not found` };
     }
   }
   const device = { model, properties: values, words };
+  if (model === DISK) {
+    const drive = values.get("drive");
+    if (drive === undefined) {
+      return {
+        message: era === "2012" ? "virtio-blk-pci: drive property not set" : "drive property not set",
+      };
+    }
+    if (drives.has(drive)) return device;
+    return { message: `Property '${propertyOwner(model)}.drive' can't find value '${drive}'` };
+  }
   if (isCard) {
     const netdev = values.get("netdev");
     if (netdev === undefined || netdevs.has(netdev)) return device;
@@ -94,13 +115,54 @@ export function checkDevice(line: CommandLine, given: Given): void {
 }
 
 /** The devices. */
-export function devices(line: CommandLine, netdevs: readonly QemuNetdev[]): QemuDevice[] {
+export function devices(
+  line: CommandLine,
+  netdevs: readonly QemuNetdev[],
+  drives: readonly QemuDrive[],
+): QemuDevice[] {
   const ids = new Set(netdevs.map(({ id }) => id));
+  const free = new Set(drives.filter(({ bus }) => bus === "none").map(({ id }) => id ?? ""));
   return line.all("device").map((given) => {
-    const device = readDevice(given.argument, given.words, line.era, ids);
+    const device = readDevice(given.argument, given.words, line.era, ids, free);
     if (isFault(device)) line.fail(device.message, given, ...device.hints ?? []);
+    free.delete(device.properties.get("drive") ?? "");
     return device;
   });
+}
+
+/** A virtio disk. */
+export interface QemuDisk {
+  /** Path of its image. */
+  readonly file: string;
+  readonly readOnly: boolean;
+  /** Not through the host's page cache. */
+  readonly direct: boolean;
+  /** KVM takes the guest's notifications itself. */
+  readonly ioeventfd: boolean;
+  /** Features of the ring that it offers. */
+  readonly eventIndex: boolean;
+  readonly indirect: boolean;
+}
+
+/** The virtio disks: of `if=virtio`, and those that a `-device` has been made for. */
+export function disks(drives: readonly QemuDrive[], devices: readonly QemuDevice[]): QemuDisk[] {
+  const on = (properties: ReadonlyMap<string, string> | undefined, name: string) =>
+    !/^(off|no|false|0)$/.test(properties?.get(name) ?? "on");
+  const disk = (drive: QemuDrive | undefined, properties?: ReadonlyMap<string, string>): QemuDisk[] =>
+    drive?.file === undefined ? [] : [{
+      file: drive.file,
+      readOnly: drive.readOnly,
+      direct: drive.direct ?? false,
+      ioeventfd: on(properties, "ioeventfd"),
+      eventIndex: on(properties, "event_idx"),
+      indirect: on(properties, "indirect_desc"),
+    }];
+  return [
+    ...drives.filter(({ bus }) => bus === "virtio").flatMap((drive) => disk(drive)),
+    ...devices.filter(({ model }) => model === DISK).flatMap(({ properties }) =>
+      disk(drives.find(({ id }) => id === properties.get("drive")), properties)
+    ),
+  ];
 }
 
 /** The display adapter. */

@@ -16,6 +16,7 @@ import type { Activity } from "../../hw/sim/activity.ts";
 import type { Task } from "../kvm/user_space.ts";
 import { ASSIGNMENT } from "./device_models.ts";
 import type { QemuDevice } from "./device_options.ts";
+import { firstDiskSlot } from "./disks.ts";
 import { slotLine } from "./host_device.ts";
 import type { QemuMachine } from "./machine.ts";
 import type { QemuOptions } from "./options.ts";
@@ -26,12 +27,9 @@ import { VfioPci } from "./vfio_pci.ts";
 const DEVICE_MEMORY = 0xf200_0000;
 const DEVICE_MEMORY_STEP = 0x0010_0000;
 
-/**
- * The first free device number on bus 0: behind host bridge and south bridge come the display, the default network card
- * and virtio disks.
- */
-function firstFreeSlot({ vga, drives }: QemuOptions): number {
-  return 2 + (vga === "none" ? 0 : 1) + 1 + drives.filter(({ bus }) => bus === "virtio").length;
+/** The first free device number on bus 0: behind the virtio disks. */
+function firstFreeSlot({ vga, disks }: QemuOptions): number {
+  return firstDiskSlot(vga) + disks.length;
 }
 
 function isQ35({ machine }: QemuOptions): boolean {

@@ -4,8 +4,8 @@
  * *Document*: `hmp.c` / `monitor/hmp-cmds.c`, `net.c`, `hw/pci.c`, `target-i386/helper.c` / `target/i386/cpu-dump.c`.
  *
  * *Not modelled*: what an instruction would need: addresses, general registers, segments and descriptor tables. They are
- * shown as `n/a`, because a number would be made up. The guest's PCI bus has the devices that are assigned to it and not
- * those of the board.
+ * shown as `n/a`, because a number would be made up. The guest's PCI bus has its virtio disks and the devices that are
+ * assigned to it, and not those of the board.
  *
  * @module
  */
@@ -105,8 +105,11 @@ const CLASSES: ReadonlyMap<number, string> = new Map([
 const hex = (value: number, digits: number): string => value.toString(16).padStart(digits, "0");
 
 /** `info pci`. */
-export function infoPci({ assigned }: QemuMachine): string[] {
-  return assigned.flatMap((device) => functionLines(device.function!, device.id ?? ""));
+export function infoPci({ assigned, disks }: QemuMachine): string[] {
+  return [
+    ...disks.functions.flatMap((each) => functionLines(each, "")),
+    ...assigned.flatMap((device) => functionLines(device.function!, device.id ?? "")),
+  ];
 }
 
 function functionLines({ spec }: PciFunction, id: string): string[] {

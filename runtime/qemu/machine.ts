@@ -5,98 +5,33 @@
  */
 
 import type { Activity } from "../../hw/sim/activity.ts";
-import type {
-  Board,
-  CpuMask,
-  GuestCpu,
-  KernelCpu,
-  KvmProcess,
-  PciFunction,
-  Sender,
-  Task,
+import {
+  type KernelCpu,
+  type KvmProcess,
+  type PciFunction,
+  Ram,
+  type Sender,
+  type Task,
 } from "../kvm/user_space.ts";
 import { Ioctl } from "../kvm/ioctls.ts";
 import type { VmFile } from "../kvm/vm_file.ts";
 import type { QemuSteps } from "./costs.ts";
-import { Acpi, type AcpiPorts } from "./acpi.ts";
+import { Acpi } from "./acpi.ts";
 import { DeviceLine } from "./device_line.ts";
 import { describeMachine, machineWarnings, obstacles } from "./describe.ts";
+import { Disks } from "./disks.ts";
 import type { HostDevice } from "./host_device.ts";
 import { assign } from "./hotplug.ts";
 import { IrqRoutes } from "./irq_routes.ts";
 import { MainLoop } from "./main_loop.ts";
 import { Monitor } from "./monitor.ts";
+import type { GuestKernel, MachineContext, RunState, Terminal } from "./machine_context.ts";
 import type { QemuOptions } from "./options.ts";
 import { COM1, type SerialPort, serialPortOf } from "./serial_port.ts";
 import { type VcpuStatus, vcpuStatus } from "./status.ts";
 import { PublishedVcpu, VcpuThread, type VcpuThreadOwner } from "./vcpu_thread.ts";
 
-/** What a guest kernel is made for. */
-export interface GuestRequest {
-  /** As `ssh` takes it. */
-  readonly name: string;
-  /** Virtual CPUs. */
-  readonly cpus: number;
-  /** The processors show x2APIC: the kernel uses its registers as MSRs, not as memory. */
-  readonly x2apic: boolean;
-  /** The processors' model, as `-cpu` names it. */
-  readonly cpuModel: string;
-  /** CPUID features that it has beside those of the model. */
-  readonly features: ReadonlySet<string>;
-  /** RAM, MiB. */
-  readonly memoryMiB: number;
-  /** Its command line; undefined: that of its disk. */
-  readonly commandLine: string | undefined;
-  /** Functions on its PCI bus 0, beside those of the board. */
-  readonly functions: () => readonly PciFunction[];
-  /** Its interrupt controllers. */
-  readonly board: Board;
-  /** Its emulated network card: the driver reads the cause register, and the card's line falls. */
-  readonly readNetworkCause: () => void;
-  /** Ports of ACPI's registers, as the firmware's tables tell them; undefined: no ACPI. */
-  readonly acpi: AcpiPorts | undefined;
-  /** Its serial port; undefined: it has none. */
-  readonly serial: { readonly port: number; readonly irq: number } | undefined;
-}
-
-/** A kernel as far as QEMU knows it: code that its CPUs execute from their reset on. */
-export interface GuestKernel {
-  /** Its CPUs, by number. */
-  readonly cpus: readonly GuestCpu[];
-}
-
-/** What the machine needs from outside. */
-export interface MachineContext {
-  /** Makes the guest's kernel, not yet booted. */
-  createGuest(request: GuestRequest): GuestKernel;
-  /** Where the thread of vCPU `index` may run; `undefined`: where its process may. */
-  vcpuAffinity(index: number): CpuMask | undefined;
-  /** Whether the guest's memory is locked although the command line does not say so. */
-  readonly memoryLocked?: boolean;
-  /** The thread of a vCPU has begun. */
-  vcpuStarted?(thread: Task): void;
-  /** The machine is made, and runs unless it is stopped. */
-  started(machine: QemuMachine): void;
-  /** The machine has been reset: the kernel made last begins, and that before it is gone. */
-  restarted?(machine: QemuMachine): void;
-  /** `KVM_SET_CLOCK`: the guest's clock goes on where it stood `ns` ago. */
-  clockHeld?(machine: QemuMachine, ns: number): void;
-  /** A character device has written `text` to the pseudo-terminal `place`. */
-  ptyOutput?(place: string, text: string): void;
-  /** The guest is no more: its vCPUs' threads have ended, and what the process had is being given back. */
-  ended(machine: QemuMachine): void;
-}
-
-/** What a machine does when its vCPUs do not run, as `info status` says it. */
-export type RunState = "running" | "paused" | "prelaunch" | "internal-error" | "shutdown";
-
-/** Where the process writes after its command has returned. */
-export interface Terminal {
-  /** Writes to descriptor 1. */
-  stdout(text: string): void;
-  /** Writes to descriptor 2. */
-  stderr(text: string): void;
-}
+export type { GuestKernel, GuestRequest, MachineContext, RunState, Terminal } from "./machine_context.ts";
 
 /** The three pages of KVM's own below the BIOS, as QEMU places them. */
 const IDENTITY_MAP_ADDRESS = 0xfeff_c000;
@@ -147,6 +82,10 @@ export class QemuMachine implements VcpuThreadOwner {
   #canHaveSlaves = false;
   /** The line of its emulated network card. */
   readonly networkLine: DeviceLine = new DeviceLine(() => this.file, NETWORK_LINE);
+  /** Its memory, as far as devices reach it. */
+  readonly ram: Ram;
+  /** Its virtio disks. */
+  readonly disks: Disks;
   /** `null`: a machine without ACPI. */
   readonly acpi: Acpi | null;
   /** Its serial port; null: it has none. */
@@ -173,7 +112,9 @@ export class QemuMachine implements VcpuThreadOwner {
     this.features = [...options.cpuFeatures.on].join(",");
     this.acpi = options.acpi ? new Acpi(() => this.file, options.era) : null;
     this.serial = serialPortOf(this);
+    this.ram = new Ram(options.memoryMiB * 2 ** 20);
     this.loop = new MainLoop(process);
+    this.disks = new Disks(this);
     process.onKill = (from) => this.kill(from);
     process.onSignal = (signal, from, sender) => this.#signalled(signal, from, sender);
   }
@@ -191,6 +132,11 @@ export class QemuMachine implements VcpuThreadOwner {
   /** @inheritdoc */
   get running(): boolean {
     return this.runState === "running";
+  }
+
+  /** Functions on the guest's PCI bus, beside those of the board. */
+  get functions(): readonly PciFunction[] {
+    return [...this.disks.functions, ...this.assigned.map((device) => device.function!)];
   }
 
   /** The machine's open file. */
@@ -261,6 +207,7 @@ export class QemuMachine implements VcpuThreadOwner {
     const { engine } = process.kvm.host;
     if (this.serial !== null) engine.register(`${this.name} serial port`, this.serial);
     if (this.acpi !== null) engine.register(`${this.name} ACPI`, this.acpi);
+    engine.register(`${this.name} disks`, this.disks);
     this.context.started(this);
     this.#entered = true;
     if (this.killed) yield* this.loop.wake(task);
@@ -271,6 +218,7 @@ export class QemuMachine implements VcpuThreadOwner {
   #createGuest(by: Task): GuestKernel {
     const { options, process } = this;
     const main = () => this.loop.task ?? by;
+    this.disks.servant = main;
     const board = process.guestBoard(this.vm, main);
     board.out(ELCR.port, ELCR.pciLines);
     return this.context.createGuest({
@@ -281,7 +229,8 @@ export class QemuMachine implements VcpuThreadOwner {
       features: options.cpuFeatures.on,
       memoryMiB: options.memoryMiB,
       commandLine: options.append,
-      functions: () => this.assigned.map((device) => device.function!),
+      functions: () => this.functions,
+      ram: this.ram,
       board,
       readNetworkCause: () => this.networkLine.lower(process.cpuOf(main())),
       acpi: this.acpi?.ports,
@@ -330,8 +279,10 @@ export class QemuMachine implements VcpuThreadOwner {
     const by = this.#terminatedBy;
     if (by !== null) this.terminal.stderr(`${this.#terminationText(by.signal, by.sender)}\n`);
     yield* process.waitUntil(main, () => this.#alive === 0 && this.#entered);
+    yield* this.disks.end(main);
     process.freeMemory();
-    process.kvm.host.engine.unregister(...[this.serial, this.acpi].filter((device) => device !== null));
+    const devices = [this.serial, this.acpi, this.disks].filter((device) => device !== null);
+    process.kvm.host.engine.unregister(...devices);
     this.context.ended(this); // from here on there is nothing to be looked at
     yield* process.calls.descriptors.closeAll(main);
     for (const file of this.#published) file.outlive();
@@ -382,6 +333,7 @@ export class QemuMachine implements VcpuThreadOwner {
     this.networkLine.lower(process.cpuOf(main));
     this.acpi?.reset(process.cpuOf(main));
     this.serial?.reset(process.cpuOf(main));
+    this.disks.reset();
     this.#guest = this.#createGuest(main);
     this.#stoppedNs = -1; // the new kernel's clock begins anew
     for (const { file } of this.threads) yield* file.reset();
@@ -397,8 +349,10 @@ export class QemuMachine implements VcpuThreadOwner {
   }
 
   /** @inheritdoc */
-  *portWritten(port: number, _bytes: 1 | 2 | 4, value: number, thread: Task): Activity {
+  *portWritten(port: number, bytes: 1 | 2 | 4, value: number, thread: Task): Activity {
     const { options } = this;
+    const disk = this.disks.at(port);
+    if (disk !== undefined) return yield* disk.portWritten(port, bytes, value, thread);
     const here = this.process.cpuOf(thread);
     if (this.serial?.write(port, value, here)) return yield* here.sendPendingIpis();
     if (!this.acpi?.write(port, value, here)) return;
@@ -412,7 +366,9 @@ export class QemuMachine implements VcpuThreadOwner {
   }
 
   /** @inheritdoc */
-  portRead(port: number, _bytes: 1 | 2 | 4, thread: Task): number {
+  portRead(port: number, bytes: 1 | 2 | 4, thread: Task): number {
+    const disk = this.disks.at(port);
+    if (disk !== undefined) return disk.portRead(port, bytes);
     return this.serial?.read(port, this.process.cpuOf(thread)) ?? this.acpi?.read(port) ?? 0xffff_ffff;
   }
 

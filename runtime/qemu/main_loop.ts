@@ -1,11 +1,11 @@
 /**
- * QEMU's first thread: does, one after the other, what monitors ask for.
+ * QEMU's first thread: does, one after the other, what monitors and devices ask for.
  *
  * @module
  */
 
 import type { Activity } from "../../hw/sim/activity.ts";
-import type { KvmProcess, Task } from "../kvm/user_space.ts";
+import type { KernelCpu, KvmProcess, Task } from "../kvm/user_space.ts";
 
 /** Something that the thread shall do. */
 type Work = (main: Task) => Activity;
@@ -40,6 +40,18 @@ export class MainLoop {
   *end(main: Task): Activity {
     this.#ended = true;
     yield* this.process.wake([...this.#waiting], main);
+  }
+
+  /** Has the thread do `work`. @param by the thread that asks, and does not wait */
+  *post(work: Work, by: Task): Activity {
+    this.#work.push(work);
+    yield* this.wake(by);
+  }
+
+  /** The same by software on CPU `from`, which sends the wake-up's interrupt when it can. */
+  postFrom(work: Work, from: KernelCpu): void {
+    this.#work.push(work);
+    if (this.task !== null) this.process.kvm.host.wake(this.task, from);
   }
 
   /** Has the thread do `work` and waits until it has, or has ended. @param caller the task that waits */

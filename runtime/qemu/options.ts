@@ -8,7 +8,7 @@
  * CPU model, drives, character devices, networks, memory, display and devices.
  *
  * *Not modelled*, and refused by name: emulation without KVM, USB, sound, a `-kernel` that is none of the laboratory's,
- * migration; of the device models only `pci-assign`, `vfio-pci` and one network card.
+ * migration; of the device models only `pci-assign`, `vfio-pci`, `virtio-blk-pci` and one network card.
  *
  * *Deviations*: the texts of the release of 2012 are those captured from QEMU 7.2, which name the option in the same
  * way; 1.1 worded some of them differently (`qemu: invalid ram size: 1x`). Emulation is refused where nothing else is
@@ -29,7 +29,16 @@ import {
   unknownGlobals,
 } from "./backends.ts";
 import { CommandLine, endsOf, type Given, QemuEnds } from "./command_line.ts";
-import { checkDevice, devices, networkCard, type QemuDevice, type QemuNic, vga } from "./device_options.ts";
+import {
+  checkDevice,
+  devices,
+  disks,
+  networkCard,
+  type QemuDevice,
+  type QemuDisk,
+  type QemuNic,
+  vga,
+} from "./device_options.ts";
 import { type QemuEra, RELEASES } from "./era.ts";
 import { parseKeyValues } from "./key_values.ts";
 import {
@@ -45,7 +54,7 @@ import {
 import { OPTIONS } from "./option_table.ts";
 
 export { QemuEnds };
-export type { QemuDevice, QemuDrive, QemuNic };
+export type { QemuDevice, QemuDisk, QemuDrive, QemuNic };
 
 /** What a command line describes. */
 export interface QemuOptions {
@@ -78,6 +87,8 @@ export interface QemuOptions {
   readonly nographic: boolean;
   readonly vga: string;
   readonly drives: readonly QemuDrive[];
+  /** The virtio disks. */
+  readonly disks: readonly QemuDisk[];
   /** The guest's network card; undefined: it has none. */
   readonly nic: QemuNic | undefined;
   /** Type of the network back-end behind the card: `user`. */
@@ -202,14 +213,14 @@ function describe(line: CommandLine, host: QemuHost): QemuOptions {
   const cpus = cpuCount(line, machine.name);
   const { kvm, irqchip = machine.irqchip } = accelerator(line, machine, () => host.openKvm?.());
   const cpu = cpuChoice(line, kvm);
-  const disks = drives(line, (file) => host.openImage?.(file));
+  const images = drives(line, (file) => host.openImage?.(file));
   const { serial, monitor } = characterDevices(line);
   const network = networks(line);
   const machineProtocolOnStdio = machineProtocol(line);
   const mib = memory(line, machine.memoryBackend, backends, host);
   const append = kernelImage(line, host, cpus);
   const adapter = vga(line);
-  const models = devices(line, network.netdevs);
+  const models = devices(line, network.netdevs, images);
   const nic = networkCard(line, models, network);
   unknownGlobals(line);
   const settings = switches(line);
@@ -232,7 +243,8 @@ function describe(line: CommandLine, host: QemuHost): QemuOptions {
     machineProtocolOnStdio,
     nographic: line.has("nographic"),
     vga: adapter,
-    drives: disks,
+    drives: images,
+    disks: disks(images, models),
     nic,
     netdevType: network.netdevs.find(({ id }) => id === nic?.netdev)?.type ?? "user",
     netdevs: new Set(network.netdevs.map(({ id }) => id)),
