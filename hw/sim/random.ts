@@ -21,10 +21,10 @@ function hashName(name: string, basis: number): number {
 export class RandomStream {
   declare readonly seed: number;
   declare readonly name: string;
-  #a: number;
-  #b: number;
-  #c: number;
-  #d: number;
+  #a = 0;
+  #b = 0;
+  #c = 0;
+  #d = 0;
 
   /** The stream `name` of the run with seed `seed` (any integer up to 2^53). */
   constructor(seed: number, name: string) {

@@ -30,8 +30,12 @@ export class StealTime {
   /** The record, while the register means it. */
   #told: StealRecord | null = null;
   /** All that it has told any record, ns. */
-  toldNs = 0;
-  #seenNs = 0;
+  toldNs = NaN;
+  #seenNs = NaN;
+
+  constructor() {
+    this.toldNs = this.#seenNs = 0; // soon large: see `Engine`
+  }
 
   /** The register. */
   get value(): bigint {

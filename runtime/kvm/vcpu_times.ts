@@ -17,6 +17,7 @@ import type { Vm } from "./vm.ts";
 
 /** Times of one vCPU, ns. */
 export class VcpuTimes {
+  declare readonly steal: StealTime;
   /** Programs of the guest. */
   userNs = NaN;
   /** The guest's kernel. */
@@ -32,8 +33,9 @@ export class VcpuTimes {
   #away = false;
 
   /** @param steal what the guest is told */
-  constructor(readonly steal: StealTime) {
-    // See Frame: room for fractions and large numbers from the start.
+  constructor(steal: StealTime) {
+    this.steal = steal;
+    // See `Engine`: room for fractions and large numbers from the start, and declared fields.
     this.#leftNs = this.#stealNs = 0;
     this.reset();
   }

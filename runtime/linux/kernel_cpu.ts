@@ -138,7 +138,7 @@ export class KernelCpu implements InterruptTable {
   /** Context switches. */
   contextSwitches = 0;
   /** From when on it may give tasks to other busy CPUs. */
-  nextBalanceNs = 0;
+  nextBalanceNs = NaN;
   /** Tells who takes the CPU down that it plays dead. */
   onDead: (() => void) | null = null;
   /** What the kernel does here beside the work at hand. */
@@ -146,13 +146,13 @@ export class KernelCpu implements InterruptTable {
   /** Work that handlers leave to be done on the way out of the interrupt. */
   readonly softirqs = new Softirqs();
   /** Since when the CPU is steady ({@linkcode enterSteady}), or up to when it has been booked; -1: it is not. */
-  steadySinceNs = -1;
+  steadySinceNs = NaN;
   /** How far apart ticks are: a tick's period, or more while the CPU idles without one. */
   #tickEvery = 0;
   /** A signal ends the running task, with this status; -1: none. */
   killStatus = -1;
   /** Time that booked ticks and background took from the running task, ns. */
-  stolenNs = 0;
+  stolenNs = NaN;
   /** Functions sent by other CPUs (`smp_call_function_single`). */
   readonly callFunctions: Activity<unknown>[] = [];
 
@@ -160,6 +160,8 @@ export class KernelCpu implements InterruptTable {
   constructor(kernel: Kernel, id: number, background: BackgroundParameters | null) {
     this.kernel = kernel;
     this.id = id;
+    this.nextBalanceNs = this.stolenNs = 0; // soon large: see `Engine`
+    this.steadySinceNs = -1;
     this.runQueue = new RunQueue(kernel.tunables);
     this.current = this.idle = this.#idleTask(`swapper/${id}`, idleLoop(this));
     this.registers = new RegisterFile(this, this.idle.context);

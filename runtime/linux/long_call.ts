@@ -16,12 +16,13 @@ export class LongCall {
   declare readonly step: Step;
   declare readonly pointNs: number;
   /** What is left after a cut, ns. */
-  restNs = 0;
+  restNs = NaN;
 
   /** @param step the call's work @param pointNs from one preemption point to the next */
   constructor(step: Step, pointNs: number) {
     this.step = step;
     this.pointNs = pointNs;
+    this.restNs = 0; // a fraction or large later: see `Engine`
   }
 
   /** The interrupted call in `context` ends at its next point; the rest is in {@linkcode restNs}. */

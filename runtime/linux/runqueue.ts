@@ -27,13 +27,14 @@ export class RunQueue {
   readonly #realTime: Task[] = [];
   readonly #fair: Task[] = [];
   /** Lowest virtual run time seen: where newcomers are placed. */
-  minVruntimeNs = 0;
+  minVruntimeNs = NaN;
   /** Time for which a task other than the idle task has run here, as far as it has been booked, ns. */
-  busyNs = 0;
+  busyNs = NaN;
 
   /** @param tunables shared by the kernel's CPUs */
   constructor(tunables: SchedulerTunables) {
     this.tunables = tunables;
+    this.minVruntimeNs = this.busyNs = 0; // soon large: see `Engine`
   }
 
   /** Tasks waiting. */

@@ -40,21 +40,21 @@ export class Task {
   /** Real-time priority 1 … 99; 0 for SCHED_OTHER; 100 for the stopper threads, which nothing preempts. */
   rtPriority = 0;
   /** CFS: weighted run time so far, ns. */
-  vruntimeNs = 0;
+  vruntimeNs = NaN;
   /** When it was last put on its CPU, ns. */
-  execStartNs = 0;
+  execStartNs = NaN;
   /** CPU time used, ns. */
-  cpuTimeNs = 0;
+  cpuTimeNs = NaN;
   /** Time in which a CPU has executed its guest, as booked ({@linkcode GuestTime}), ns. */
-  guestNs = 0;
+  guestNs = NaN;
   /** The part of that on a CPU where it does not run itself, a slave CPU: it is no part of its CPU time, ns. */
-  guestElsewhereNs = 0;
+  guestElsewhereNs = NaN;
   /** How long it has been waiting for a CPU, runnable, ns (`sched_info.run_delay`). */
-  runDelayNs = 0;
+  runDelayNs = NaN;
   /** Since when it has been waiting; -1: it does not. */
-  queuedNs = -1;
+  queuedNs = NaN;
   /** CPU time when its slice began, ns. */
-  sliceStartNs = 0;
+  sliceStartNs = NaN;
   /** SCHED_RR: ticks of its slice that have passed. */
   sliceTicks = 0;
   /** SCHED_RR: its slice is over and an equal waits. */
@@ -103,6 +103,14 @@ export class Task {
     activity: Activity<unknown>,
     done?: (status: number) => void,
   ) {
+    // Room for large numbers from the start: see `Engine`.
+    this.vruntimeNs =
+      this.execStartNs =
+      this.cpuTimeNs =
+      this.sliceStartNs =
+        0;
+    this.guestNs = this.guestElsewhereNs = this.runDelayNs = 0;
+    this.queuedNs = -1;
     this.pid = pid;
     this.name = name;
     this.cpu = cpu;

@@ -32,7 +32,7 @@ export class Histogram implements Hashed {
   /** Sum of the latencies, each cut to whole µs. */
   sumUs = 0;
   /** Sum of the latencies in ns. */
-  sumNs = 0;
+  sumNs = NaN;
   /** Smallest latency in ns; `Infinity` without samples. */
   minNs = Infinity;
   /** Largest latency in ns; `-Infinity` without samples. */
@@ -51,6 +51,7 @@ export class Histogram implements Hashed {
    */
   constructor(bins: number) {
     this.bins = bins;
+    this.sumNs = 0; // soon large: see `Engine`
     if (!Number.isInteger(bins) || bins < 0 || bins > 10_000_000) {
       throw new RangeError(
         `Cannot make a histogram with ${bins} bins: expected an integer from 0 to 10000000`,

@@ -111,7 +111,7 @@ abstract class SocketLoop extends Routine {
 /** The reading end. */
 export class SocketReader extends SocketLoop {
   declare readonly connection: TcpConnection;
-  protected readonly frameNs: number;
+  declare protected readonly frameNs: number;
 
   /** @param limit frames that fit the caller's buffer */
   constructor(task: Task, connection: TcpConnection, limit: number) {
@@ -140,7 +140,7 @@ export class SocketReader extends SocketLoop {
 export class SocketWriter extends SocketLoop {
   declare readonly connection: TcpConnection;
   declare readonly untilNs: number;
-  protected readonly frameNs: number;
+  declare protected readonly frameNs: number;
 
   /** @param limit frames that fit the caller's buffer @param untilNs when the caller has no more */
   constructor(task: Task, connection: TcpConnection, limit: number, untilNs: number) {
