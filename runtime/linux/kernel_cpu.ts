@@ -165,12 +165,8 @@ export class KernelCpu implements InterruptTable {
     this.runQueue = new RunQueue(kernel.tunables);
     this.current = this.idle = this.#idleTask(`swapper/${id}`, idleLoop(this));
     this.registers = new RegisterFile(this, this.idle.context);
-    this.tick = new HrTimer(
-      `${kernel.name} tick ${id}`,
-      kernel.steps.tick,
-      (timer) => this.#tick(timer),
-      true,
-    );
+    const { name, steps } = kernel;
+    this.tick = new HrTimer(`${name} tick ${id}`, steps.tick, (timer) => this.#tick(timer), true);
     this.background = background === null ? null : new Background(this, background);
   }
 
