@@ -82,6 +82,7 @@ const FIELDS: Readonly<Record<EventKind, string>> = {
   kvm_msi_set_irq: "addressLow addressHigh data",
   kvm_ack_irq: "irqchip pin",
   kvm_eoi: "apicid vector",
+  kvm_pv_eoi: "apicid vector",
   kvm_msr: "rw index data fault",
   kvm_set_direct_interrupt: "vcpu enabled",
   sched_wakeup: "comm pid target_cpu",
@@ -106,8 +107,8 @@ Deno.test("every event has the fields of its kind, and no others", async () => {
     }
   }
   const never = EVENT_KINDS.filter((kind) => !seen.has(kind));
-  // These two come of a guest that does what no kernel here does.
-  assertEquals(never, ["fault", "kvm_inj_exception"]);
+  // Two come of a guest that does what no kernel here does; the third is of today: KVM has PV EOI since 3.6.
+  assertEquals(never, ["fault", "kvm_inj_exception", "kvm_pv_eoi"]);
 });
 
 Deno.test("events that are not kept are not listed as none: asking for them says how they are kept", async () => {

@@ -2,6 +2,7 @@
 import { assert, assertEquals, assertInstanceOf, assertStringIncludes } from "@std/assert";
 import { parseKeyValues } from "../runtime/qemu/key_values.ts";
 import { parseOptions, QemuEnds, type QemuHost, type QemuOptions } from "../runtime/qemu/options.ts";
+import { defaultKvmFeatures } from "../runtime/qemu/cpu_models.ts";
 
 /** Splits at blanks: none of these lines quotes anything. */
 function words(line: string): string[] {
@@ -35,6 +36,7 @@ Deno.test("slide 30's command line describes the talk's guest", () => {
     cpus: 1,
     cpuModel: "qemu64",
     cpuFeatures: { on: new Set(["x2apic"]), off: new Set<string>() },
+    kvmFeatures: new Set(defaultKvmFeatures("qemu64", "2012")),
     kvm: true,
     irqchip: "on",
     kvmPit: false,

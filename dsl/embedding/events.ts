@@ -99,6 +99,8 @@ export interface EventFields {
   readonly kvm_ack_irq: { readonly irqchip: number; readonly pin: number };
   /** The emulated APIC has seen an EOI; vector -1: nothing was in service. */
   readonly kvm_eoi: { readonly apicid: number; readonly vector: number };
+  /** KVM has seen that the guest has ended an interrupt by PV EOI. */
+  readonly kvm_pv_eoi: { readonly apicid: number; readonly vector: number };
   /** The guest has accessed an MSR that it may not. */
   readonly kvm_msr: {
     readonly rw: "read" | "write";
@@ -153,7 +155,7 @@ export interface EventFilter<K extends EventKind = EventKind> {
 export const EVENT_KINDS: readonly EventKind[] = [
   ...["alarm", "work", "transition", "instruction", "request", "interrupt", "injection"] as const,
   ...["vm_entry", "kvm_exit", "fault", "iret", "syscall", "kvm_entry", "kvm_inj_virq"] as const,
-  ...["kvm_inj_exception", "kvm_apic", "kvm_apic_accept_irq", "kvm_eoi", "kvm_msr"] as const,
+  ...["kvm_inj_exception", "kvm_apic", "kvm_apic_accept_irq", "kvm_eoi", "kvm_pv_eoi", "kvm_msr"] as const,
   ...["kvm_set_irq", "kvm_ioapic_set_irq", "kvm_pic_set_irq", "kvm_msi_set_irq", "kvm_ack_irq"] as const,
   ...["kvm_set_direct_interrupt", "sched_wakeup", "sched_switch"] as const,
 ];

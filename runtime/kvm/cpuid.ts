@@ -5,7 +5,7 @@
  * `arch/x86/include/asm/kvm_para.h`.
  *
  * *Modelled*: the features that the host's processor has and this KVM passes on, x2APIC and the TSC deadline that it
- * emulates, its own leaves.
+ * emulates, its own leaves with what `pv_features.ts` lists.
  *
  * *Not modelled*: leaves of caches and topology (2, 4, 0xb), of the XSAVE area (0xd) beyond their being there.
  *
@@ -13,8 +13,10 @@
  */
 
 import { CORE_I7_3770, type CpuIdentity } from "../linux/cpu_identity.ts";
+import { PV_FEATURES, PV_FEATURES_LEAF, pvFeatures } from "./pv_features.ts";
 import type { View } from "./uapi/structure.ts";
 import { Cpuid2, CpuidEntry2 } from "./uapi/structures.ts";
+import type { KvmVersion } from "./versions.ts";
 
 /** A CPUID entry. */
 export type CpuidView = View<keyof typeof ENTRY_FIELDS>;
@@ -47,7 +49,15 @@ const FEATURES: readonly (readonly [leaf: number, register: Register, names: str
   [7, "ebx", "fsgsbase tsc_adjust - bmi1 - avx2 - smep bmi2 erms"],
   [0x8000_0001, "edx", `${"- ".repeat(11)}syscall ${"- ".repeat(8)}nx - - - - - - rdtscp - lm`],
   [0x8000_0001, "ecx", "lahf_lm"],
+  [PV_FEATURES_LEAF, "eax", pvNames()],
 ];
+
+/** Names of KVM's own features, as in {@linkcode FEATURES}. */
+function pvNames(): string {
+  const names = new Array<string>(32).fill("-");
+  for (const { name, bits } of PV_FEATURES) for (const bit of bits) names[bit] = name;
+  return names.join(" ");
+}
 
 /** What KVM emulates, whatever the processor has. */
 const EMULATED = ["x2apic", "tsc_deadline_timer", "hypervisor"];
@@ -63,8 +73,11 @@ const ALIASES: ReadonlyMap<string, string> = new Map([
 
 /** "KVMKVMKVM\0\0\0" in EBX, ECX, EDX. */
 const KVM_SIGNATURE = [0x4b4d_564b, 0x564b_4d56, 0x4d] as const;
-/** Bits of leaf 0x40000001: clock source (both), no delays of port accesses, async page faults, steal time, stable. */
-const KVM_FEATURES = 0x0100_003b;
+/** The leaf that says whose leaves follow, and which is the last of them. */
+function signature(): CpuidView {
+  return entryOf(0x4000_0000, PV_FEATURES_LEAF, ...KVM_SIGNATURE);
+}
+
 /** KVM_CPUID_FLAG_SIGNIFCANT_INDEX: the entry is of one index only. */
 const SIGNIFICANT_INDEX = 1;
 
@@ -87,7 +100,9 @@ function entriesOf(names: ReadonlySet<string>): CpuidView[] {
       text.split(/ +/).reduce((bits, name, i) => names.has(name) ? bits | (1 << i) : bits, 0),
     );
   }
-  return [...leaves.values()];
+  const pv = leaves.get(PV_FEATURES_LEAF)!;
+  leaves.delete(PV_FEATURES_LEAF);
+  return pv.get("eax") === 0 ? [...leaves.values()] : [...leaves.values(), signature(), pv];
 }
 
 function entryOf(leaf: number, eax = 0, ebx = 0, ecx = 0, edx = 0): CpuidView {
@@ -97,13 +112,15 @@ function entryOf(leaf: number, eax = 0, ebx = 0, ecx = 0, edx = 0): CpuidView {
   );
 }
 
-/** `KVM_GET_SUPPORTED_CPUID`: what a guest may be shown at most. */
-export function supportedCpuid(identity: CpuIdentity = CORE_I7_3770): CpuidView[] {
+/** `KVM_GET_SUPPORTED_CPUID`: what a guest may be shown at most by the KVM of `version`. */
+export function supportedCpuid(version: KvmVersion, identity: CpuIdentity = CORE_I7_3770): CpuidView[] {
   const { cpuidLevel, family, model, stepping, vendor, physicalBits, virtualBits, flags } = identity;
-  const [one, seven, extended] = entriesOf(new Set([...flags.split(" "), ...EMULATED])) as [
+  const names = [...flags.split(" "), ...EMULATED, ...pvFeatures(version).map(({ name }) => name)];
+  const [one, seven, extended, ...own] = entriesOf(new Set(names)) as [
     CpuidView,
     CpuidView,
     CpuidView,
+    ...CpuidView[],
   ];
   one.set("eax", ((model >> 4) << 16) | (family << 8) | ((model & 15) << 4) | stepping);
   const word = (at: number) =>
@@ -115,8 +132,7 @@ export function supportedCpuid(identity: CpuIdentity = CORE_I7_3770): CpuidView[
     entryOf(0x8000_0000, 0x8000_0008),
     extended,
     entryOf(0x8000_0008, physicalBits | (virtualBits << 8)),
-    entryOf(0x4000_0000, 0x4000_0001, ...KVM_SIGNATURE),
-    entryOf(0x4000_0001, KVM_FEATURES),
+    ...own,
   ];
 }
 

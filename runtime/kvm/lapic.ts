@@ -7,7 +7,7 @@
  * *Modelled*: register accesses by MSR and by memory, IA32_APIC_BASE, TSC_DEADLINE, CR8, messages of every delivery mode,
  * the timer as an hrtimer whose expiry waits for the vCPU, `KVM_GET_LAPIC` and `KVM_SET_LAPIC`.
  *
- * *Not modelled*: EOI by shared memory (PV EOI), the TPR shadow of 32-bit guests (vAPIC), APICv, `lapic_timer_advance`;
+ * *Not modelled*: the TPR shadow of 32-bit guests (vAPIC), APICv, `lapic_timer_advance`;
  * an SMI is refused, as by a kernel without SMM.
  *
  * The device itself is `hw/lapic.ts`: here is one who carries out its effects, the physical processor's is another.

@@ -3,8 +3,9 @@
  *
  * *Document*: Linux 3.5 and 6.18 `arch/x86/kvm/x86.c` (`kvm_set_msr_common()`, `kvm_get_msr_common()`).
  *
- * *Modelled*: IA32_APIC_BASE, IA32_TSC, IA32_TSC_ADJUST, IA32_TSC_DEADLINE, steal time, the x2APIC's registers. Any other
- * one is refused, as one that KVM does not know.
+ * *Modelled*: IA32_APIC_BASE, IA32_TSC, IA32_TSC_ADJUST, IA32_TSC_DEADLINE, steal time, PV EOI, the x2APIC's registers; those
+ * of kvm-clock, which keep what is written: the model's guests read the clock without them. Any other one is refused, as one
+ * that KVM does not know.
  *
  * @module
  */
@@ -21,6 +22,8 @@ import {
   hasTscAdjust,
   MSR_TSC_ADJUST,
 } from "./tsc.ts";
+import { MSR_PV_EOI } from "./pv_eoi.ts";
+import { CLOCK_MSRS } from "./pv_features.ts";
 import { MSR_STEAL_TIME } from "./steal_time.ts";
 import type { Vcpu } from "./vcpu.ts";
 
@@ -58,12 +61,16 @@ export function writeMsr(
       return null;
     case MSR_STEAL_TIME:
       return vcpu.steal.write(wide(low, high), vcpu.thread) ? null : undefined;
+    case MSR_PV_EOI:
+      return vcpu.pvEoi.write(wide(low, high)) ? null : undefined;
     case MSR_TSC_ADJUST:
       if (!hasTscAdjust(vcpu)) return undefined;
       guestWritesTscAdjust(vcpu, wide(low, high));
       return null;
     default:
-      return undefined;
+      if (!CLOCK_MSRS.has(msr)) return undefined;
+      vcpu.state.msrs.set(msr, wide(low, high));
+      return null;
   }
 }
 
@@ -75,6 +82,8 @@ export function readMsr(vcpu: Vcpu, msr: number): MsrValue | undefined {
       return halves(Number(guestTsc(vcpu)));
     case MSR_STEAL_TIME:
       return halves(Number(vcpu.steal.value));
+    case MSR_PV_EOI:
+      return vcpu.pvEoi.exists ? halves(Number(vcpu.pvEoi.value)) : undefined;
     case MSR_TSC_ADJUST:
       return hasTscAdjust(vcpu) ? halves(Number(adjustment(vcpu))) : undefined;
     case MSR_APIC_BASE:
@@ -82,6 +91,7 @@ export function readMsr(vcpu: Vcpu, msr: number): MsrValue | undefined {
     case MSR_TSC_DEADLINE:
       return halves(lapic.deadline);
     default:
+      if (CLOCK_MSRS.has(msr)) return halves(Number(vcpu.state.msrs.get(msr) ?? 0n));
       return lapic.readMsr(msr);
   }
 }

@@ -53,7 +53,7 @@ const HANDLERS: Handlers<SystemFile> = {
     return file.owner.descriptors.install(new VmFile(file.kvm.createVm(), file));
   },
 
-  KVM_GET_SUPPORTED_CPUID: (_file, call) => cpuidList(call, supportedCpuid()),
+  KVM_GET_SUPPORTED_CPUID: ({ kvm }, call) => cpuidList(call, supportedCpuid(kvm.version)),
   KVM_GET_EMULATED_CPUID: (_file, call) => cpuidList(call, emulatedCpuid()),
   KVM_GET_MSR_INDEX_LIST: ({ kvm }, call) => msrList(call, msrIndexList(kvm.version)),
   KVM_GET_MSR_FEATURE_INDEX_LIST: (_file, call) => msrList(call, FEATURE_MSRS),

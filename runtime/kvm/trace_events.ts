@@ -13,6 +13,8 @@ import type { TraceRecord } from "../../hw/sim/trace.ts";
 import type { TraceEvent } from "../linux/ftrace.ts";
 import { exitReasonName } from "./exit_names.ts";
 import type { Kvm } from "./kvm.ts";
+import { PV_EOI_SINCE } from "./pv_features.ts";
+import { has } from "./versions.ts";
 
 /** Short names of the exceptions that are injected. */
 const EXCEPTIONS: Readonly<Record<number, string>> = { 13: "#GP" };
@@ -90,6 +92,9 @@ export function kvmTraceEvents(kvm: Kvm, modern: boolean): readonly TraceEvent[]
     }),
     event("kvm_ack_irq", ({ irqchip, pin }) => `irqchip ${IRQCHIPS[Number(irqchip)]} pin ${pin}`),
     event("kvm_eoi", ({ apicid, vector }) => `apicid ${hex(apicid)} vector ${vector}`),
+    ...(has(kvm.version, PV_EOI_SINCE)
+      ? [event("kvm_pv_eoi", ({ apicid, vector }) => `apicid ${hex(apicid)} vector ${vector}`)]
+      : []),
     event(
       "kvm_msr",
       ({ rw, index, data, fault }) =>

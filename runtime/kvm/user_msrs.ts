@@ -20,6 +20,8 @@ import { MSR_TSC, MSR_TSC_DEADLINE } from "../../hw/lapic.ts";
 import type { Step } from "../../hw/sim/activity.ts";
 import type { KernelCpu } from "../linux/kernel_cpu.ts";
 import { readMsr, writeMsr } from "./msrs.ts";
+import { MSR_PV_EOI } from "./pv_eoi.ts";
+import { PV_EOI_SINCE } from "./pv_features.ts";
 import { MSR_STEAL_TIME } from "./steal_time.ts";
 import { guestTsc, MSR_TSC_ADJUST, TSC_ADJUST_SINCE, writeTsc } from "./tsc.ts";
 import type { Vcpu } from "./vcpu.ts";
@@ -63,6 +65,7 @@ const ROWS: readonly Row[] = [
   { msr: KVM_CLOCK + 1 },
   { msr: KVM_CLOCK + 2 }, // asynchronous page faults
   { msr: MSR_STEAL_TIME },
+  { msr: MSR_PV_EOI, since: PV_EOI_SINCE },
   { msr: MSR_TSC_ADJUST, since: TSC_ADJUST_SINCE },
   { msr: 0x48, since: "4.16" }, // IA32_SPEC_CTRL
   { msr: 0x174 }, // IA32_SYSENTER_CS, _ESP, _EIP
@@ -104,6 +107,8 @@ export function readUserMsr(vcpu: Vcpu, msr: number): bigint | undefined {
       return guestTsc(vcpu);
     case MSR_STEAL_TIME:
       return vcpu.steal.value;
+    case MSR_PV_EOI:
+      return vcpu.pvEoi.exists ? vcpu.pvEoi.value : undefined;
     case MSR_EFER:
       return state.sregs.big("efer");
     case MSR_MCG_CAP:
@@ -136,6 +141,8 @@ export function writeUserMsr(
       return null;
     case MSR_STEAL_TIME:
       return vcpu.steal.write(value, vcpu.thread) ? null : undefined;
+    case MSR_PV_EOI:
+      return vcpu.pvEoi.write(value) ? null : undefined;
     case MSR_EFER:
       if ((value & ~EFER_BITS) !== 0n) return undefined;
       state.sregs.set("efer", value);

@@ -25,6 +25,7 @@ import { CAPABILITIES, type CapabilityName } from "./capabilities.ts";
 import { guestBoard } from "./guest_board.ts";
 import { Ioctl } from "./ioctls.ts";
 import type { CallValue } from "./marshal.ts";
+import { pvFeatures } from "./pv_features.ts";
 import type { RequestName } from "./uapi/requests.ts";
 import type { GuestCpu, GuestMemory, VmFile } from "./vm_file.ts";
 import type { Kvm } from "./kvm.ts";
@@ -94,6 +95,11 @@ export class KvmProcess {
   /** `KVM_CHECK_EXTENSION` by its name. */
   extension(task: Task, fd: number, capability: CapabilityName): Activity<number> {
     return this.ioctl(task, fd, "KVM_CHECK_EXTENSION", CAPABILITIES[capability].number);
+  }
+
+  /** KVM's own features, as `KVM_GET_SUPPORTED_CPUID` shows them: QEMU asks before it makes its machine. */
+  pvFeatures(): string[] {
+    return pvFeatures(this.kvm.version).map(({ name }) => name);
   }
 
   /**

@@ -33,6 +33,7 @@ import { completeExit, exitCost } from "./exits.ts";
 import { KvmLapic } from "./lapic.ts";
 import { MmuCounters, setUpPaging, takeControlRegisters } from "./paging.ts";
 import { PLE } from "./pause_loop.ts";
+import { PvEoi } from "./pv_eoi.ts";
 import { MP_STATES, VcpuEvents } from "./vcpu_events.ts";
 import { StealTime } from "./steal_time.ts";
 import { startTsc, writeTsc } from "./tsc.ts";
@@ -90,10 +91,14 @@ export class Vcpu {
   readonly steal = new StealTime();
   /** What its kernel can tell of where its time went. */
   readonly times = new VcpuTimes(this.steal);
+  /** How its kernel can end an interrupt without an exit. */
+  readonly pvEoi = new PvEoi(this);
   /** INIT, start-up messages and NMIs that wait for it. */
   readonly events: VcpuEvents;
   /** A start-up message has reached it: what lies there is executed; set by whoever knows the memory. */
   startUp: () => void = () => {};
+  /** Whether there is memory at a guest-physical address; set by whoever knows it. */
+  hasMemory: (address: bigint) => boolean = () => true;
   /** It waits for a page of its memory. */
   faulted = false;
   /** What an exit handler wants done outside of the loop; `null`: enter again. */
@@ -164,6 +169,7 @@ export class Vcpu {
   reset(init: boolean): void {
     this.events.reset();
     this.lapic.reset(init);
+    this.pvEoi.reset();
     this.halted = false;
   }
 
@@ -229,7 +235,7 @@ export class Vcpu {
    * online CPU, can do.
    */
   *loop(cpu: KernelCpu): Activity {
-    const { times } = this;
+    const { times, pvEoi } = this;
     const { steps, protocol: { stampsAtExit } } = this.vm.kvm;
     const { registers, guestTime, kernel: { engine } } = cpu;
     const physical = this.vm.kvm.physical(cpu);
@@ -269,6 +275,7 @@ export class Vcpu {
       registers.interruptFlag = false;
       this.mode = "in guest"; // before the requests are looked at: whoever comes later sends a kick
       this.#inject(slave);
+      if (pvEoi.enabled && !slave) pvEoi.offer();
       if (physical.currentVmcs !== this.vmcs) this.vm.kvm.loaded[cpu.id]!.load(this);
       // An online CPU's kick waits in its local APIC and exits at once. A slave's is an NMI, which waits for nothing.
       if (slave) {
@@ -283,6 +290,7 @@ export class Vcpu {
       const late = !stampsAtExit && reason !== ExitReason.Hlt && reason !== ExitReason.PreemptionTimer;
       if (!late) this.#guestExit(cpu, physical);
       this.mode = "outside";
+      if (pvEoi.pending) pvEoi.collect(cpu);
       this.exits[reason]!++;
       const vmcs = this.vmcs;
       if (vmcs.idtVectoringInfo !== 0) this.#completeInterrupts();
@@ -474,6 +482,7 @@ export class Vcpu {
     this.lapic.hashInto(hash);
     this.events.hashInto(hash);
     this.steal.hashInto(hash);
+    this.pvEoi.hashInto(hash);
     this.vmcs.hashInto(hash);
     hash.word(this.loaded).text(this.mode).flag(this.halted).flag(this.signalPending).flag(this.faulted).word(
       this.slaveCpu,

@@ -14,6 +14,7 @@ import { Context, type InterruptTable, RegisterFile } from "../../hw/register_fi
 import { EFAULT, EINTR, EINVAL } from "../linux/errno.ts";
 import type { KernelCpu } from "../linux/kernel_cpu.ts";
 import type { Task } from "../linux/task.ts";
+import { shows } from "./cpuid.ts";
 import { traceAnswer } from "./access_trace.ts";
 import { KernelFile } from "./descriptors.ts";
 import { dispatch, type Handlers, type IoctlCall, type Outcome, unmodelledRequest } from "./ioctl_call.ts";
@@ -49,6 +50,7 @@ export class VcpuFile extends KernelFile {
   constructor(readonly vcpu: Vcpu, readonly machine: VmFile) {
     super();
     vcpu.startUp = () => this.#startUp();
+    vcpu.hasMemory = (address) => machine.slots.covers(address);
   }
 
   #startUp(): void {
@@ -113,8 +115,11 @@ export class VcpuFile extends KernelFile {
     const { guest } = this.machine;
     if (guest === null) return;
     this.vcpu.startGuestApic(guest.firstApicWrites?.(this.vcpu.id));
-    const record = guest.stealRecord?.(this.vcpu.id) ?? null;
-    if (record !== null) this.vcpu.steal.enable(record);
+    const { vcpu } = this;
+    const { cpuid } = vcpu.state;
+    const record = guest.stealRecord?.(vcpu.id) ?? null, word = guest.eoiWord?.(vcpu.id) ?? null;
+    if (record !== null && shows(cpuid, "kvm_steal_time")) vcpu.steal.enable(record);
+    if (word !== null && shows(cpuid, "kvm_pv_eoi")) vcpu.pvEoi.enable(word);
   }
 
   /** Leaves the answer to an access in the shared area: the next `KVM_RUN` completes the instruction with it. */

@@ -16,7 +16,7 @@
 import type { Activity } from "../../hw/sim/activity.ts";
 import type { RegisterFile } from "../../hw/register_file.ts";
 import { EBUSY, EEXIST, EFAULT, EINVAL, ENOTTY } from "../linux/errno.ts";
-import type { ApicWrite, StealRecord } from "../linux/board.ts";
+import type { ApicWrite, EoiWord, StealRecord } from "../linux/board.ts";
 import type { KernelCpu } from "../linux/kernel_cpu.ts";
 import type { Task } from "../linux/task.ts";
 import { checkExtension, DisableExits, QUIRKS2, X2APIC_API_FLAGS } from "./capabilities.ts";
@@ -68,6 +68,8 @@ export interface GuestMemory {
   firstApicWrites?(id: number): readonly ApicWrite[];
   /** The record whose address they write to the steal-time register; null, or nothing: they do not. */
   stealRecord?(id: number): StealRecord | null;
+  /** The word whose address they write to the register of PV EOI; null, or nothing: they do not. */
+  eoiWord?(id: number): EoiWord | null;
 }
 
 /** A processor of a guest's kernel, in memory. */
@@ -78,6 +80,8 @@ export interface GuestCpu {
   firstApicWrites(): readonly ApicWrite[];
   /** {@linkcode GuestMemory.stealRecord}. */
   readonly steal: StealRecord | null;
+  /** {@linkcode GuestMemory.eoiWord}. */
+  readonly eoiWord: EoiWord | null;
 }
 
 const HANDLERS: Handlers<VmFile> = {

@@ -163,6 +163,7 @@ function makeGuest(lab: Lab, request: GuestRequest): Software {
     DEADLINE_FLAGS.some((flag) => identity.flags.includes(flag));
   for (const cpu of kernel.cpus) {
     cpu.x2apic = request.x2apic;
+    if (release.pvEoi) cpu.eoiWord = { address: EOI_WORDS + cpu.id * 64, set: false };
     if (release.ignoresSteal !== true) cpu.steal = { address: STEAL_RECORDS + cpu.id * 64, stealNs: 0 };
     cpu.deadlineClock = deadline ? lab.kvm.tscRatio : null; // its rate is told by kvm-clock
   }
@@ -213,6 +214,8 @@ function guestCpuTimes({ kvm }: Lab, { registers }: KernelCpu): CpuTimes {
 
 /** Where in a guest's memory its kernel's per-CPU records of steal time are. */
 const STEAL_RECORDS = 0x0100_0000;
+/** Where their words of PV EOI are. */
+const EOI_WORDS = 0x0101_0000;
 /** The TSC deadline among a processor's features: Linux's name, and QEMU's. */
 const DEADLINE_FLAGS = ["tsc_deadline_timer", "tsc-deadline"];
 

@@ -314,7 +314,8 @@ export class Invariants implements TraceSink {
       this.#report("stuck ISR", `cpu${cpu.id}`, `${hex(vector)} is in service, and no handler runs`, vector);
     }
     const vcpu = this.#running(cpu);
-    if (vcpu !== undefined && vcpu.apic.inService && !handles(vcpu.registers)) {
+    // Where the guest has ended it by PV EOI it is in service until the next exit, when KVM sees that.
+    if (vcpu !== undefined && vcpu.apic.inService && !vcpu.pvEoi.ended && !handles(vcpu.registers)) {
       const vector = vcpu.apic.isr.highest();
       this.#report(
         "stuck ISR",

@@ -66,6 +66,14 @@ export interface StealRecord {
   stealNs: number;
 }
 
+/** A word of memory by whose bit 0 a hypervisor lets a processor end its interrupt (KVM_PV_EOI_ENABLED). */
+export interface EoiWord {
+  /** Guest-physical address. */
+  readonly address: number;
+  /** Bit 0: the processor clears it in the place of an EOI. */
+  set: boolean;
+}
+
 /** A write of a local APIC's register. */
 export type ApicWrite = readonly [offset: number, value: number];
 

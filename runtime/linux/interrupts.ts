@@ -121,6 +121,7 @@ export abstract class InterruptHandler extends Routine {
           return cpu.kernel.steps.irqEntry;
         case At.Eoi:
           this.#at = this.eoiLast ? At.Ended : At.Body;
+          if (endsInMemory(cpu)) break;
           return cpu.apicWrite(Apic.EOI, 0);
         case At.Ended:
           this.ended();
@@ -158,6 +159,13 @@ export abstract class InterruptHandler extends Routine {
       }
     }
   }
+}
+
+/** kvm_guest_apic_eoi_write(): test and clear, one instruction of a nanosecond. @returns false: the APIC has to be told */
+function endsInMemory({ eoiWord }: KernelCpu): boolean {
+  if (eoiWord === null || !eoiWord.set) return false;
+  eoiWord.set = false;
+  return true;
 }
 
 /** A signal has come for the running task: it never runs its own code again. */

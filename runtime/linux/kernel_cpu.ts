@@ -9,7 +9,7 @@ import type { StateHash } from "../../hw/sim/state_hash.ts";
 import { Apic, DeliveryMode, x2apicMsr } from "../../hw/lapic.ts";
 import { type ClockRatio, timerDivisor } from "../../hw/lapic_timer.ts";
 import { type InterruptTable, RegisterFile } from "../../hw/register_file.ts";
-import { type ApicWrite, lintWrites, type StealRecord } from "./board.ts";
+import { type ApicWrite, type EoiWord, lintWrites, type StealRecord } from "./board.ts";
 import { Background, type BackgroundParameters } from "./background.ts";
 import { GuestTime } from "./guest_time.ts";
 import { HrTimer, HrTimerBase } from "./hrtimer.ts";
@@ -111,6 +111,8 @@ export class KernelCpu implements InterruptTable {
   x2apic = true;
   /** What a hypervisor tells it of time that others have had; null: nobody does. */
   steal: StealRecord | null = null;
+  /** By what a hypervisor lets it end an interrupt; null: by its local APIC alone. */
+  eoiWord: EoiWord | null = null;
   /** The time-stamp counter's clock, where the timer is set by deadlines; null: by counts. */
   deadlineClock: ClockRatio | null = null;
   /** Timer counts in … */
@@ -283,11 +285,7 @@ export class KernelCpu implements InterruptTable {
     yield this.apicWrite(Apic.TMICT, 0);
     const mode = this.deadlineClock === null ? 0 : LVT_TSC_DEADLINE;
     yield this.apicWrite(Apic.LVTT, mode | Vector.LocalTimer);
-    this.#roundCalibration();
-  }
-
-  /** The measured rate to the nearest 10 kHz of undivided clock, as a ratio: what `lapic_timer_frequency` holds. */
-  #roundCalibration(): void {
+    // The measured rate to the nearest 10 kHz of undivided clock, as a ratio: what `lapic_timer_frequency` holds.
     const divisor = timerDivisor(TDCR_DIVIDE_BY_16);
     const hz = Math.round((this.timerTicks * divisor * 1e9) / this.timerNs / 10_000) * 10_000;
     this.timerTicks = hz / 1000;

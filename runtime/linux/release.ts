@@ -25,6 +25,8 @@ export interface KernelRelease {
   readonly tlbVectors?: { readonly first: number; readonly count: number };
   /** It asks no hypervisor for steal time, as before 3.1. */
   readonly ignoresSteal?: boolean;
+  /** It ends its interrupts in memory where KVM offers that, as from 3.6 on. */
+  readonly pvEoi?: boolean;
   /** The local APIC's timer is set by TSC deadline where the processor shows it, as from 3.8 on. */
   readonly tscDeadline?: boolean;
   /** Where clock_gettime() reads: the TSC in user space, or kvm-clock by a system call. */

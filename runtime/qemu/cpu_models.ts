@@ -50,6 +50,12 @@ const LEAF_1_ECX =
   ("sse3 pclmulqdq dtes64 monitor ds_cpl vmx smx est tm2 ssse3 cid - fma cx16 xtpr pdcm - pcid dca sse4.1 sse4.2 " +
     "x2apic movbe popcnt tsc-deadline aes xsave osxsave avx f16c rdrand hypervisor").split(" ");
 
+/** KVM's own features, CPUID.40000001H:EAX: those that QEMU 1.1 has a name for, and those named since. */
+const KVM_NAMES = "kvmclock kvm_nopiodelay kvm_mmu kvm_asyncpf kvm_steal_time".split(" ");
+const KVM_NAMES_TODAY =
+  ("kvm_pv_eoi kvm_pv_unhalt kvm_pv_tlb_flush kvm_pv_ipi kvm_poll_control kvm_pv_sched_yield kvm_asyncpf_int " +
+    "kvm_msi_ext_dest_id kvm_hint_dedicated kvmclock_stable_bit").split(" ");
+
 /** Features of `+name` and `-name`. */
 const FEATURES: ReadonlySet<string> = new Set([
   // CPUID.01H:EDX
@@ -61,7 +67,7 @@ const FEATURES: ReadonlySet<string> = new Set([
   ...("lahf_lm cmp_legacy svm extapic cr8legacy abm sse4a misalignsse 3dnowprefetch osvw ibs xop skinit wdt fma4 " +
     "cvt16 nodeid_msr").split(" "),
   // CPUID.40000001H:EAX and CPUID.8000000AH:EDX
-  ..."kvmclock kvm_nopiodelay kvm_mmu kvm_asyncpf kvm_steal_time".split(" "),
+  ...KVM_NAMES,
   ..."npt lbrv svm_lock nrip_save tsc_scale vmcb_clean flushbyasid decodeassists pause_filter pfthreshold"
     .split(" "),
 ]);
@@ -71,8 +77,7 @@ const FEATURES_TODAY: ReadonlySet<string> = new Set(
   ("fsgsbase tsc_adjust bmi1 hle avx2 smep bmi2 erms invpcid rtm mpx rdseed adx smap clflushopt clwb umip pku ospke " +
     "la57 rdpid md-clear spec-ctrl stibp arch-capabilities ssbd ibpb virt-ssbd amd-ssbd amd-no-ssb invtsc xsaveopt " +
     "xsavec xgetbv1 xsaves arat topoext tbm perfctr_core perfctr_nb lwp tce clzero xsaveerptr wbnoinvd gfni vaes " +
-    "avx512f avx512dq avx512bw avx512vl avx512cd kvm_pv_eoi kvm_pv_unhalt kvm_pv_tlb_flush kvm_pv_ipi " +
-    "kvm_poll_control kvm_pv_sched_yield kvm_asyncpf_int kvm_msi_ext_dest_id kvm_hint_dedicated kvmclock_stable_bit " +
+    `avx512f avx512dq avx512bw avx512vl avx512cd ${KVM_NAMES_TODAY.join(" ")} ` +
     "hv_relaxed hv_vapic hv_time hv_vpindex hv_runtime hv_synic hv_stimer hv_frequencies hv_tlbflush hv_ipi")
     .split(" "),
 );
@@ -94,6 +99,21 @@ export function cpuFeature(name: string, era: QemuEra): string | undefined {
 export function impliedFeatures(model: string, era: QemuEra, kvm: boolean): readonly string[] {
   const has = era === "today" ? kvm : model === "host" || model === "SandyBridge";
   return has ? ["x2apic"] : [];
+}
+
+/** Whether a feature is KVM's own. */
+export function isKvmFeature(name: string): boolean {
+  return KVM_NAMES.includes(name) || KVM_NAMES_TODAY.includes(name);
+}
+
+/**
+ * KVM's features that a guest is to have where nobody says: QEMU 1.1 asks for all, and takes away what KVM has not
+ * (`plus_kvm_features`); 7.2 has a list (`kvm_default_props`), but for the models that are to have all.
+ */
+export function defaultKvmFeatures(model: string, era: QemuEra): readonly string[] {
+  const all = [...KVM_NAMES, ...KVM_NAMES_TODAY];
+  if (era === "2012" || model === "host" || model === "max") return all;
+  return "kvmclock kvm_nopiodelay kvm_asyncpf kvm_steal_time kvm_pv_eoi kvmclock_stable_bit".split(" ");
 }
 
 /** Properties of `-cpu MODEL,name=value` that are no features: only the CPUID text and numbers depend on them. */

@@ -109,7 +109,8 @@ export class QemuMachine implements VcpuThreadOwner {
     readonly context: MachineContext,
     readonly terminal: Terminal,
   ) {
-    this.features = [...options.cpuFeatures.on].join(",");
+    const kvmFeatures = process.pvFeatures().filter((name) => options.kvmFeatures.has(name));
+    this.features = [...options.cpuFeatures.on, ...kvmFeatures].join(",");
     this.acpi = options.acpi ? new Acpi(() => this.file, options.era) : null;
     this.serial = serialPortOf(this);
     this.ram = new Ram(options.memoryMiB * 2 ** 20);
@@ -191,6 +192,7 @@ export class QemuMachine implements VcpuThreadOwner {
       start: (id) => this.#guest!.cpus[id]!.prepareStart(),
       firstApicWrites: (id) => this.#guest!.cpus[id]!.firstApicWrites(),
       stealRecord: (id) => this.#guest!.cpus[id]!.steal,
+      eoiWord: (id) => this.#guest!.cpus[id]!.eoiWord,
     });
     yield* process.ioctl(task, this.vm, "KVM_SET_USER_MEMORY_REGION", 0, 0, 0, bytes, address);
     const { vm } = this.file;

@@ -6,13 +6,16 @@
  * @module
  */
 
+import { UNMODELLED_PV_FEATURES } from "../kvm/pv_features.ts";
 import type { CommandLine, Given } from "./command_line.ts";
 import {
   CPU_PROPERTIES,
   cpuFeature,
   cpuModels,
+  defaultKvmFeatures,
   hasCpuModel,
   impliedFeatures,
+  isKvmFeature,
   missingInEmulation,
 } from "./cpu_models.ts";
 import { RELEASES } from "./era.ts";
@@ -258,6 +261,7 @@ function acceleratorToday(
 export function cpuChoice(line: CommandLine, kvm: boolean): {
   cpuModel: string;
   cpuFeatures: { on: ReadonlySet<string>; off: ReadonlySet<string> };
+  kvmFeatures: ReadonlySet<string>;
 } {
   const { era } = line;
   const given = line.last("cpu");
@@ -268,6 +272,7 @@ export function cpuChoice(line: CommandLine, kvm: boolean): {
   if (!hasCpuModel(cpuModel, era)) line.fail(`unable to find CPU model '${cpuModel}'`);
   const on = new Set(impliedFeatures(cpuModel, era, kvm));
   const off = new Set<string>();
+  const kvmFeatures = new Set(kvm ? defaultKvmFeatures(cpuModel, era) : []);
   for (const item of items) {
     const [, sign = "", name = "", value] = item.match(/^([+-]?)([^=]*)(?:=(.*))?$/) ?? [];
     if (
@@ -278,10 +283,19 @@ export function cpuChoice(line: CommandLine, kvm: boolean): {
     if (feature === undefined) line.fail(`Property '${cpuModel}-x86_64-cpu.${name}' not found`);
     if (sign === "" && value !== undefined) line.checkSwitch(name, value);
     const enabled = sign === "" ? value !== "off" : sign === "+";
+    if (enabled && UNMODELLED_PV_FEATURES.has(feature)) {
+      line.warnings.push(`note: -cpu: ${feature} is not modelled, and the guest is not shown it`);
+    }
     (enabled ? on : off).add(feature);
   }
   // `-feature` wins wherever it stands: QEMU collects both lists and takes away last.
   for (const feature of off) on.delete(feature);
+  for (const feature of on) {
+    if (!isKvmFeature(feature)) continue;
+    on.delete(feature);
+    kvmFeatures.add(feature);
+  }
+  for (const feature of off) kvmFeatures.delete(feature);
   if (era === "today" && !kvm) {
     if (cpuModel === "host") line.fail("CPU model 'host' requires KVM or HVF");
     for (const feature of on) {
@@ -289,5 +303,5 @@ export function cpuChoice(line: CommandLine, kvm: boolean): {
       if (missing !== undefined) line.warn(`TCG doesn't support requested feature: ${missing}`);
     }
   }
-  return { cpuModel, cpuFeatures: { on, off } };
+  return { cpuModel, cpuFeatures: { on, off }, kvmFeatures };
 }

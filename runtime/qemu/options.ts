@@ -70,6 +70,8 @@ export interface QemuOptions {
   readonly cpuModel: string;
   /** CPUID features added to and removed from the model, by canonical name. */
   readonly cpuFeatures: { readonly on: ReadonlySet<string>; readonly off: ReadonlySet<string> };
+  /** KVM's own features that the guest is to have, as far as KVM has them. */
+  readonly kvmFeatures: ReadonlySet<string>;
   /** Always true: emulation is not modelled. */
   readonly kvm: boolean;
   /** Who emulates PIC, IOAPIC and local APIC. */
