@@ -108,6 +108,21 @@ export interface EventFields {
     readonly data: number;
     readonly fault: boolean;
   };
+  /** A port access of the guest's is emulated; `val` of a read is known since 3.16. */
+  readonly kvm_pio: {
+    readonly rw: "read" | "write";
+    readonly port: number;
+    readonly size: number;
+    readonly count: number;
+    readonly val: number;
+  };
+  /** An access of the guest's to memory that is none: a read that begins, what was read, or a write. */
+  readonly kvm_mmio: {
+    readonly type: "read" | "write" | "unsatisfied-read";
+    readonly len: number;
+    readonly gpa: number;
+    readonly val: number;
+  };
   /** Direct delivery is switched for a vCPU. */
   readonly kvm_set_direct_interrupt: { readonly vcpu: number; readonly enabled: boolean };
   /** A task has become runnable. */
@@ -156,6 +171,7 @@ export const EVENT_KINDS: readonly EventKind[] = [
   ...["alarm", "work", "transition", "instruction", "request", "interrupt", "injection"] as const,
   ...["vm_entry", "kvm_exit", "fault", "iret", "syscall", "kvm_entry", "kvm_inj_virq"] as const,
   ...["kvm_inj_exception", "kvm_apic", "kvm_apic_accept_irq", "kvm_eoi", "kvm_pv_eoi", "kvm_msr"] as const,
+  ...["kvm_pio", "kvm_mmio"] as const,
   ...["kvm_set_irq", "kvm_ioapic_set_irq", "kvm_pic_set_irq", "kvm_msi_set_irq", "kvm_ack_irq"] as const,
   ...["kvm_set_direct_interrupt", "sched_wakeup", "sched_switch"] as const,
 ];
