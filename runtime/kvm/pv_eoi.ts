@@ -35,8 +35,9 @@ export class PvEoi {
   /** The guest's bit has been set, and not been looked at since (KVM_APIC_PV_EOI_PENDING). */
   pending = false;
   /** What the guest's kernel has at the address that it gives; null: it has nothing there. */
-  word: EoiWord | null = null;
-  #enabled = false;
+  #word: EoiWord | null = null;
+  /** The word, while the register means it: elsewhere in memory the bit would be nobody's, and taken back at the next exit. */
+  #offered: EoiWord | null = null;
 
   constructor(readonly vcpu: Vcpu) {}
 
@@ -45,9 +46,9 @@ export class PvEoi {
     return has(this.vcpu.vm.kvm.version, PV_EOI_SINCE);
   }
 
-  /** Whether the register's bit 0 is set. */
+  /** Whether there is a word to be offered. */
   get enabled(): boolean {
-    return this.#enabled;
+    return this.#offered !== null;
   }
 
   /** `kvm_lapic_enable_pv_eoi()`. @returns false: there is no such register, the address is unaligned, or no memory */
@@ -56,19 +57,20 @@ export class PvEoi {
     const enabled = (value & ENABLED) !== 0n;
     if (enabled && !this.vcpu.hasMemory(value & ~ENABLED)) return false;
     this.value = value;
-    this.#enabled = enabled;
+    const word = this.#word;
+    this.#offered = enabled && word !== null && BigInt(word.address) === (value & ~ENABLED) ? word : null;
     return true;
   }
 
   /** The guest's kernel has a word, and gives its address. */
   enable(word: EoiWord): void {
-    this.word = word;
+    this.#word = word;
     this.write(BigInt(word.address) | ENABLED);
   }
 
   /** Whether the guest has ended the interrupt that is in service, and KVM has not looked yet. */
   get ended(): boolean {
-    return this.pending && !this.word!.set;
+    return this.pending && !this.#word!.set;
   }
 
   /** `apic_sync_pv_eoi_to_guest()`, before an entry. */
@@ -78,16 +80,13 @@ export class PvEoi {
     const { vector, type } = decodeInterruptionInfo(info);
     if (type !== EventType.ExternalInterrupt || apic.irr.highest() >= 0 || !apic.isr.has(vector)) return;
     if (lapic.handledVectors.has(vector)) return;
-    const { word } = this;
-    // Elsewhere in memory the bit would be nobody's, and taken back at the next exit.
-    if (word === null || BigInt(word.address) !== (this.value & ~ENABLED)) return;
-    this.pending = word.set = true;
+    this.pending = this.#offered!.set = true;
   }
 
   /** `apic_sync_pv_eoi_from_guest()`, behind an exit, where the bit has been set. */
   collect(cpu: KernelCpu): void {
     const { vcpu } = this;
-    const word = this.word!;
+    const word = this.#word!;
     const ended = !word.set;
     this.pending = word.set = false;
     if (!ended) return;
@@ -99,12 +98,12 @@ export class PvEoi {
   /** Off, as after a reset. */
   reset(): void {
     this.value = 0n;
-    this.#enabled = this.pending = false;
-    this.word = null;
+    this.pending = false;
+    this.#word = this.#offered = null;
   }
 
   /** Adds the state to `hash`. */
   hashInto(hash: StateHash): void {
-    hash.text(String(this.value)).flag(this.pending).flag(this.word?.set === true);
+    hash.text(String(this.value)).flag(this.pending).flag(this.#word?.set === true);
   }
 }
