@@ -32,6 +32,7 @@ import {
   RoutingUnion,
   VcpuEvents,
 } from "../runtime/kvm/uapi/structures.ts";
+import { EventFile } from "../runtime/kvm/eventfd.ts";
 import { KVM_VERSIONS } from "../runtime/kvm/versions.ts";
 import { Rig, SERIAL_WRITE, startQemu, STOCK } from "./kvm_rig.ts";
 
@@ -158,6 +159,40 @@ Deno.test("a route leads a line to a message, and an eventfd raises the line", (
   assertEquals(machine.lapic(0).getUint32(IRR + 0x20, true), 0);
   assertEquals(machine.call("write", fd, 1, 8), 8);
   assertEquals(machine.lapic(0).getUint32(IRR + 0x20, true), 1 << (0x55 & 31));
+});
+
+Deno.test("an irqfd with a resampler holds its line high until the guest's EOI, which its second eventfd is told", () => {
+  const machine = new Machine();
+  const [vm] = machine.rig.kvm.vms;
+  const { ioapic } = vm!.chips!;
+  const [cpu] = machine.rig.host.cpus;
+  const [fd, told, other] = [0, 0, 0].map(() => machine.call("eventfd", 0, 0)) as [number, number, number];
+  const irqfd = (resamplefd: number, flags = 2) => {
+    const request = Irqfd.make().set("fd", fd).set("gsi", 20).set("flags", flags).set(
+      "resamplefd",
+      resamplefd,
+    );
+    return machine.ioctl(machine.vm, "KVM_IRQFD", request);
+  };
+  const high = () => (ioapic.core.lines & (1 << 20)) !== 0;
+  const count = (which: number) => Number((machine.calls.descriptors.get(which) as EventFile).count);
+  assertEquals(irqfd(-1), -9, "EBADF");
+  assertEquals(irqfd(machine.vm), -22, "no eventfd");
+  assertEquals(irqfd(told), 0);
+  assertEquals(irqfd(other), -16, "EBUSY: the eventfd has a line");
+  for (const value of [0x10 + 2 * 20, 0x8000 | 0x61]) {
+    ioapic.write(value > 0x100 ? 0x10 : 0, value, cpu!);
+  }
+  machine.call("write", fd, 1, 8);
+  assertEquals([high(), count(told)], [true, 0]);
+  ioapic.core.accepted(20);
+  vm!.vcpus[0]!.lapic.handledVectors.add(0x61);
+  ioapic.endOfInterrupt(vm!.vcpus[0]!, 0x61, true, cpu!);
+  assertEquals([high(), count(told), count(other)], [false, 1, 0]);
+  machine.call("write", fd, 1, 8);
+  assertEquals(irqfd(0, 1), 0);
+  assertEquals(high(), false, "the line falls with its resampler");
+  assertEquals(vm!.chips!.routing.ackNotifiers.size, 0);
 });
 
 Deno.test("two NMIs wait at most, and user space sees them", () => {

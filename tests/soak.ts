@@ -133,7 +133,7 @@ ssh vm0 true
 /**
  * What the guest does. Where kicks are lost it may not hear of it, so nobody waits.
  *
- * @param vector a device's, for which stock KVM takes the timer then
+ * @param vector a device's that is triggered by edges: stock KVM takes it, and the timer interrupts by it then
  */
 const guestWork = (guest: boolean, vector: string): string[] => [
   ...(guest ? [`while :; do wrmsr 0x832 ${vector}; done 2> /dev/null`] : []), // no bare metal would refuse
@@ -168,7 +168,7 @@ export function soak(run: SoakRun): SoakResult {
   engine.trace = watch;
   rig.ok(line === undefined ? setUp(cpu) : setUpByLine(cpu, line === "own"));
   engine.runUntil(engine.nowNs + BOOT_NS);
-  for (const work of guestWork(lab.guests.size > 0, line === undefined ? "0x41" : "0x3b")) {
+  for (const work of guestWork(lab.guests.size > 0, line === undefined ? "0x41" : "0x30")) {
     rig.start(`ssh vm0 '${work}'`);
     engine.runUntil(engine.nowNs + 1_000_000);
   }

@@ -49,6 +49,7 @@ export const CAPABILITIES = {
   KVM_CAP_JOIN_MEMORY_REGIONS_WORKS: { number: 30, since: "2.6.31" },
   KVM_CAP_MCE: { number: 31, since: "2.6.31", value: () => 32 },
   KVM_CAP_IRQFD: { number: 32, since: "2.6.32" },
+  KVM_CAP_IRQFD_RESAMPLE: { number: 82, since: "3.7" },
   KVM_CAP_PIT2: { number: 33, since: "2.6.32" },
   KVM_CAP_SET_BOOT_CPU_ID: { number: 34, since: "2.6.32" },
   KVM_CAP_PIT_STATE2: { number: 35, since: "2.6.33" },

@@ -4,9 +4,8 @@
  *
  * *Document*: Linux 3.5 and 6.18 `virt/kvm/eventfd.c`.
  *
- * *Modelled*: both, with their collisions; an irqfd raises its line as a pulse.
- *
- * *Not modelled*: KVM_IRQFD_FLAG_RESAMPLE's notice at the end of a level-triggered interrupt: EINVAL, as before 3.8.
+ * *Modelled*: both, with their collisions; an irqfd raises its line as a pulse, or, with a second eventfd
+ * (KVM_IRQFD_FLAG_RESAMPLE, since 3.7), until the guest ends its interrupt, which that eventfd is told.
  *
  * @module
  */
@@ -15,6 +14,7 @@ import { EBADF, EBUSY, EEXIST, EINVAL, ENOENT, type Errno } from "../linux/errno
 import type { KernelCpu } from "../linux/kernel_cpu.ts";
 import type { Descriptors } from "./descriptors.ts";
 import { EventFile } from "./eventfd.ts";
+import type { AckNotifier } from "./irq_routing.ts";
 import type { View } from "./uapi/structure.ts";
 import type { KvmVersion } from "./versions.ts";
 import type { IoeventfdBus } from "./vm.ts";
@@ -31,6 +31,8 @@ interface LineBinding {
   readonly file: EventFile;
   readonly gsi: number;
   readonly raise: (from: KernelCpu) => void;
+  /** Told of the end of the line's interrupt; null: the line is raised as a pulse. */
+  readonly resample: EventFile | null;
 }
 
 interface AccessBinding {
@@ -46,18 +48,22 @@ interface AccessBinding {
 export class Eventfds implements IoeventfdBus {
   #lines: LineBinding[] = [];
   #accesses: AccessBinding[] = [];
+  /** By line: lowers it at the end of its interrupt (`struct kvm_kernel_irqfd_resampler`). */
+  readonly #resamplers = new Map<number, AckNotifier>();
 
-  /** @param setLine sets the level of a line of the machine */
+  /** @param setLine sets the level of a line of the machine @param notifiers who is told of ends of interrupts */
   constructor(
     readonly version: KvmVersion,
     readonly setLine: (gsi: number, high: boolean, from: KernelCpu) => void,
+    readonly notifiers: () => Set<AckNotifier> | undefined,
   ) {}
 
   /** `kvm_irqfd()`. @param hasChips there are interrupt controllers in the kernel */
   bindLine(
-    request: View<"fd" | "gsi" | "flags">,
+    request: View<"fd" | "gsi" | "flags" | "resamplefd">,
     descriptors: Descriptors,
     hasChips: boolean,
+    from: KernelCpu,
   ): 0 | Errno {
     const flags = request.get("flags");
     const gsi = request.get("gsi");
@@ -68,20 +74,49 @@ export class Eventfds implements IoeventfdBus {
       if (!(file instanceof EventFile)) return file;
       for (const line of this.#lines) if (line.file === file && line.gsi === gsi) file.unwatch(line.raise);
       this.#lines = this.#lines.filter((line) => line.file !== file || line.gsi !== gsi);
+      this.#dropResampler(gsi, from);
       return 0;
     }
     if (checksIrqfdFlags && !hasChips) return EINVAL;
-    if ((flags & Irqfd.Resample) !== 0 && checksIrqfdFlags) return EINVAL;
+    const resamples = (flags & Irqfd.Resample) !== 0 && checksIrqfdFlags;
+    if (resamples && !this.version.irqfdResamples) return EINVAL;
     const file = eventFile(descriptors, request.get("fd"));
     if (!(file instanceof EventFile)) return file;
+    const resample = resamples ? eventFile(descriptors, request.get("resamplefd")) : null;
+    if (resample !== null && !(resample instanceof EventFile)) return resample;
     if (this.#lines.some((line) => line.file === file)) return EBUSY;
-    const raise = (from: KernelCpu) => {
-      this.setLine(gsi, true, from);
-      this.setLine(gsi, false, from);
+    const raise = (by: KernelCpu) => {
+      this.setLine(gsi, true, by);
+      if (resample === null) this.setLine(gsi, false, by);
     };
-    this.#lines.push({ file, gsi, raise });
+    this.#lines.push({ file, gsi, raise, resample });
+    if (resample !== null) this.#addResampler(gsi);
     file.watch(raise);
     return 0;
+  }
+
+  /** One for each line, whoever raises it. */
+  #addResampler(gsi: number): void {
+    if (this.#resamplers.has(gsi)) return;
+    const notifier: AckNotifier = {
+      gsi,
+      acked: (from) => { // irqfd_resampler_ack()
+        this.setLine(gsi, false, from);
+        for (const line of this.#lines) if (line.gsi === gsi) line.resample?.signal(from);
+      },
+    };
+    this.#resamplers.set(gsi, notifier);
+    this.notifiers()?.add(notifier);
+  }
+
+  /** irqfd_resampler_shutdown(): goes with the last one, and the line falls. */
+  #dropResampler(gsi: number, from: KernelCpu): void {
+    const notifier = this.#resamplers.get(gsi);
+    if (notifier === undefined) return;
+    if (this.#lines.some((line) => line.gsi === gsi && line.resample !== null)) return;
+    this.#resamplers.delete(gsi);
+    this.notifiers()?.delete(notifier);
+    this.setLine(gsi, false, from);
   }
 
   /** `kvm_ioeventfd()`. */

@@ -40,6 +40,8 @@ export interface KvmVersion {
   readonly cpuidEntries: number;
   /** `KVM_IRQFD` refuses flags that it does not know (3.6: "KVM: Sanitize KVM_IRQFD flags"). */
   readonly checksIrqfdFlags: boolean;
+  /** KVM_IRQFD_FLAG_RESAMPLE (3.7). */
+  readonly irqfdResamples: boolean;
   /** `KVM_SET_MP_STATE` looks at the state (3.11, and at the controller). */
   readonly checksMpState: boolean;
   /** `KVM_SET_SREGS` looks at the control registers (4.16), and `KVM_SET_VCPU_EVENTS` at the exception. */
@@ -66,6 +68,7 @@ const LINUX_3_5: KvmVersion = {
   strictRouting: false,
   cpuidEntries: 80,
   checksIrqfdFlags: false,
+  irqfdResamples: false,
   checksMpState: false,
   checksState: false,
   identityMapFirst: false,
@@ -90,6 +93,7 @@ export const KVM_VERSIONS = {
     strictRouting: true,
     cpuidEntries: 256,
     checksIrqfdFlags: true,
+    irqfdResamples: true,
     checksMpState: true,
     checksState: true,
     identityMapFirst: true,

@@ -172,6 +172,7 @@ export class VmFile extends KernelFile {
     this.eventfds = new Eventfds(
       vm.kvm.version,
       (gsi, high, from) => this.setLine(gsi, high, LineSource.Irqfd, from),
+      () => vm.chips?.routing.ackNotifiers,
     );
     vm.ioeventfds = this.eventfds;
     this.tscKhz = hostTscKhz(vm.kvm.tscRatio);

@@ -159,7 +159,7 @@ export const interruptHandlers: Handlers<VmFile> = {
   KVM_IRQFD(file, call) {
     const request = call.copyIn(Irqfd);
     if (request === null) return EFAULT;
-    return file.eventfds.bindLine(request, call.process.descriptors, file.hasLapics);
+    return file.eventfds.bindLine(request, call.process.descriptors, file.hasLapics, call.cpu);
   },
 
   KVM_IOEVENTFD(file, call) {
