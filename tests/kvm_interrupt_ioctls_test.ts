@@ -32,7 +32,7 @@ import {
   RoutingUnion,
   VcpuEvents,
 } from "../runtime/kvm/uapi/structures.ts";
-import { EventFile } from "../runtime/kvm/eventfd.ts";
+import type { EventFile } from "../runtime/kvm/eventfd.ts";
 import { KVM_VERSIONS } from "../runtime/kvm/versions.ts";
 import { Rig, SERIAL_WRITE, startQemu, STOCK } from "./kvm_rig.ts";
 
