@@ -12,8 +12,10 @@
 import type { TraceRecord } from "../../hw/sim/trace.ts";
 import type { TraceEvent } from "../linux/ftrace.ts";
 import { exitReasonName } from "./exit_names.ts";
+import type { KernelCpu } from "../linux/kernel_cpu.ts";
 import type { Kvm } from "./kvm.ts";
 import { PV_EOI_SINCE } from "./pv_features.ts";
+import type { Vcpu } from "./vcpu.ts";
 import { has } from "./versions.ts";
 
 /** Short names of the exceptions that are injected. */
@@ -34,6 +36,9 @@ function messageText(data: number, bit: number, holder: number): string {
 /** `modern`: as 6.18 prints them, else as 3.5 does. */
 export function kvmTraceEvents(kvm: Kvm, modern: boolean): readonly TraceEvent[] {
   const hex = (value: unknown, digits = 1) => Number(value).toString(16).padStart(digits, "0");
+  const on = (cpu: KernelCpu) =>
+    kvm.vms.flatMap(({ vcpus }) => vcpus).find(({ loadedOn }) => loadedOn === cpu);
+  const described = (vcpu: Vcpu | undefined) => vcpu && { name: vcpu.name, pid: vcpu.thread?.tgid ?? 0 };
   const event = (name: string, text: (fields: TraceRecord["fields"]) => string): TraceEvent => ({
     system: "kvm",
     name,
@@ -41,10 +46,13 @@ export function kvmTraceEvents(kvm: Kvm, modern: boolean): readonly TraceEvent[]
     text: ({ fields }) => text(fields),
   });
   return [
-    event("kvm_entry", ({ vcpu }) => {
-      const id = String(vcpu).replace(/^.*\./, "");
-      return modern ? `vcpu ${id}, rip 0x0 intr_info 0x00000000 error_code 0x00000000` : `vcpu ${id}`;
-    }),
+    {
+      ...event("kvm_entry", ({ vcpu }) => {
+        const id = String(vcpu).replace(/^.*\./, "");
+        return modern ? `vcpu ${id}, rip 0x0 intr_info 0x00000000 error_code 0x00000000` : `vcpu ${id}`;
+      }),
+      vcpu: (_record, cpu) => described(on(cpu)),
+    },
     {
       system: "kvm",
       name: "kvm_exit",
@@ -52,11 +60,12 @@ export function kvmTraceEvents(kvm: Kvm, modern: boolean): readonly TraceEvent[]
       text({ fields: { reason, qualification, info } }, cpu) {
         const name = exitReasonName(Number(reason));
         if (!modern) return `reason ${name} rip 0x0 info ${hex(qualification)} ${hex(info)}`;
-        const vcpu = kvm.vms.flatMap(({ vcpus }) => vcpus).find(({ loadedOn }) => loadedOn === cpu);
+        const vcpu = on(cpu);
         const today = name === "PENDING_INTERRUPT" ? "INTERRUPT_WINDOW" : name;
         return `vcpu ${vcpu?.id ?? 0} reason ${today} rip 0x0 info1 0x${hex(qualification, 16)} ` +
           `info2 0x${hex(0, 16)} intr_info 0x${hex(info, 8)} error_code 0x00000000`;
       },
+      vcpu: (_record, cpu) => described(on(cpu)),
     },
     event("kvm_inj_virq", ({ irq }) => modern ? `IRQ 0x${hex(irq)}` : `irq ${irq}`),
     event("kvm_cr", ({ rw, cr, val }) => `cr_${rw} ${hex(cr)} = 0x${hex(val)}`),

@@ -149,6 +149,7 @@ export class Computer {
     if (placement !== undefined) {
       task.policy = placement.policy;
       task.rtPriority = placement.rtPriority;
+      placement.started.add(task.pid);
     }
     this.#commands.set(task.pid, { launch, done });
     kernel.startUp.whenUp(() => lab.type(kernel, (cpu) => kernel.wake(task, cpu)));
@@ -197,7 +198,7 @@ export class Computer {
     const pid = this.kernel.takePid();
     this.software.cpusets.shells.add(pid);
     const placement = parent === undefined ? undefined : this.#placements.get(parent);
-    if (placement !== undefined) this.#placements.set(pid, Object.assign(new Placement(), placement));
+    if (placement !== undefined) this.#placements.set(pid, Placement.of(placement));
     return pid;
   }
 
@@ -245,6 +246,7 @@ export class Computer {
       tools: this.lab.options.era.tools,
       costs: this.lab.options.profile.values.programs,
       vfs: this.vfs,
+      trace: this.software.ftrace,
       placementOf: (pid) => this.#placementOf(pid),
       fileSystem: (type, options) => this.software.fileSystem(type, options),
     };

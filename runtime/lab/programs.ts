@@ -17,6 +17,7 @@ import { modprobe } from "../programs/modprobe.ts";
 import { mount } from "../programs/mount.ts";
 import { rdmsr, wrmsr } from "../programs/msr.ts";
 import { nproc } from "../programs/nproc.ts";
+import { perf } from "../programs/perf.ts";
 import { ping } from "../programs/ping.ts";
 import type { Program } from "../programs/program.ts";
 import { ps } from "../programs/ps.ts";
@@ -26,6 +27,7 @@ import { stress } from "../programs/stress.ts";
 import { sysbench } from "../programs/sysbench.ts";
 import { sysctl } from "../programs/sysctl.ts";
 import { taskset } from "../programs/taskset.ts";
+import { traceCmd } from "../programs/trace_cmd.ts";
 import { uname } from "../programs/uname.ts";
 import { uptime } from "../programs/uptime.ts";
 
@@ -46,6 +48,7 @@ export function userPrograms(): Program[] {
     modprobe,
     mount,
     nproc,
+    perf,
     ps,
     rdmsr,
     rmmod,
@@ -53,6 +56,7 @@ export function userPrograms(): Program[] {
     sysbench,
     sysctl,
     taskset,
+    traceCmd,
     uname,
     uptime,
     wrmsr,

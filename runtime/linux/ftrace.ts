@@ -30,6 +30,8 @@ export interface TraceEvent {
   readonly kind: string;
   /** What stands behind its name; undefined: this record is none. */
   text(record: TraceRecord, cpu: KernelCpu): string | undefined;
+  /** Which virtual CPU enters or leaves guest mode, and the process that it belongs to. */
+  vcpu?(record: TraceRecord, cpu: KernelCpu): { readonly name: string; readonly pid: number } | undefined;
 }
 
 /** An entry of the buffer. */
@@ -90,13 +92,19 @@ export class Ftrace implements TraceSink {
   }
 
   *#entriesOf(record: TraceRecord): Generator<{ event: TraceEvent; cpu: number; entry: () => Entry }> {
+    for (const { event, cpu, text } of this.matching(record)) {
+      yield { event, cpu: cpu.id, entry: () => this.#entry(cpu, `${event.name}: ${text}`, record) };
+    }
+  }
+
+  /** The events that a record is, whatever is switched on. */
+  *matching(record: TraceRecord): Generator<{ event: TraceEvent; cpu: KernelCpu; text: string }> {
     const events = this.#byKind.get(keyOf(record.kind, record.name));
     const cpu = events && this.#cpuOf(record.where);
     if (cpu === undefined) return;
     for (const event of events!) {
       const text = event.text(record, cpu);
-      if (text === undefined) continue;
-      yield { event, cpu: cpu.id, entry: () => this.#entry(cpu, `${event.name}: ${text}`, record) };
+      if (text !== undefined) yield { event, cpu, text };
     }
   }
 

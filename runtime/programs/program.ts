@@ -6,6 +6,7 @@
 
 import type { Activity } from "../../hw/sim/activity.ts";
 import type { CpuIdentity } from "../linux/cpu_identity.ts";
+import type { Ftrace } from "../linux/ftrace.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import type { KernelThreads } from "../linux/kthreads.ts";
 import type { NetStack } from "../linux/net/stack.ts";
@@ -37,9 +38,13 @@ export class Placement {
   policy: Policy = "SCHED_OTHER";
   /** Real-time priority 1 … 99; 0 for SCHED_OTHER. */
   rtPriority = 0;
+  /** Pids of the tasks that have been started so. */
+  readonly started = new Set<number>();
 
   /** That of a task: what its children inherit. */
-  static of({ allowed, policy, rtPriority }: Task): Placement {
+  static of(
+    { allowed, policy, rtPriority }: Pick<Placement, "allowed" | "policy" | "rtPriority">,
+  ): Placement {
     return Object.assign(new Placement(), { allowed, policy, rtPriority });
   }
 }
@@ -68,6 +73,8 @@ export interface SystemPort {
   readonly costs: ProgramCosts;
   /** Its files. */
   readonly vfs: Vfs;
+  /** Its tracing. */
+  readonly trace: Ftrace;
   /** How the commands of the shell with that pid are placed, to be read and changed; undefined: it is no shell's. */
   placementOf(pid: number): Placement | undefined;
   /** What can be mounted; `undefined`: the kernel has no file system of that type with these options. */
