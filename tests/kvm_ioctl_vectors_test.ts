@@ -37,7 +37,6 @@ Deno.test("of the requests and capabilities recorded, those that the model has n
     "KVM_HAS_DEVICE_ATTR",
     "KVM_MEMORY_ENCRYPT_OP",
     "KVM_MEMORY_ENCRYPT_UNREG_REGION",
-    "KVM_REGISTER_COALESCED_MMIO",
     "KVM_RESET_DIRTY_RINGS",
     "KVM_SET_DEVICE_ATTR",
     "KVM_SET_GUEST_DEBUG",
@@ -47,7 +46,6 @@ Deno.test("of the requests and capabilities recorded, those that the model has n
     "KVM_SET_USER_MEMORY_REGION2",
     "KVM_SMI",
     "KVM_TRANSLATE",
-    "KVM_UNREGISTER_COALESCED_MMIO",
     "KVM_X86_SET_MSR_FILTER",
   ]);
 });

@@ -164,8 +164,6 @@ Deno.test("what Linux 3.5 takes and the model does not is this, and no more", ()
   assertEquals(missing, [
     "KVM_GET_DIRTY_LOG",
     "KVM_SET_MEMORY_REGION",
-    "KVM_REGISTER_COALESCED_MMIO",
-    "KVM_UNREGISTER_COALESCED_MMIO",
     "KVM_TRANSLATE",
     "KVM_SET_GUEST_DEBUG",
   ]);

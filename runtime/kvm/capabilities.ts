@@ -21,6 +21,9 @@ export interface Capability {
   value?(kvm: Kvm): number;
 }
 
+/** KVM_COALESCED_MMIO_PAGE_OFFSET: which page of a vCPU's shared area the ring is. */
+const COALESCED_MMIO_PAGE = 2;
+
 /** Every capability that the model has, by name. */
 export const CAPABILITIES = {
   KVM_CAP_IRQCHIP: { number: 0, since: "2.6.24" },
@@ -35,6 +38,7 @@ export const CAPABILITIES = {
   KVM_CAP_PIT: { number: 11, since: "2.6.26" },
   KVM_CAP_NOP_IO_DELAY: { number: 12, since: "2.6.26" },
   KVM_CAP_MP_STATE: { number: 14, since: "2.6.26" },
+  KVM_CAP_COALESCED_MMIO: { number: 15, since: "2.6.27", value: () => COALESCED_MMIO_PAGE },
   KVM_CAP_SYNC_MMU: { number: 16, since: "2.6.28" },
   KVM_CAP_DEVICE_ASSIGNMENT: { number: 17, since: "2.6.28", until: "4.12" },
   KVM_CAP_IOMMU: { number: 18, since: "2.6.28", until: "4.12" },

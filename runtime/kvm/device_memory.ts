@@ -39,7 +39,11 @@ export function writeMemory(
   }
   const ioapic = vm.chips?.ioapic;
   const place = ioapic?.memoryOffset(address) ?? -1;
-  if (place < 0) return vm.ioeventfds?.written(false, address, size, value, cpu) ? null : undefined;
+  if (place < 0) {
+    const taken = vm.coalesced.take(address, size, value) ||
+      vm.ioeventfds?.written(false, address, size, value, cpu) === true;
+    return taken ? null : undefined;
+  }
   ioapic!.write(place, (value & accessMask(size)) >>> 0, cpu);
   return null;
 }

@@ -154,8 +154,10 @@ function memoryMapped(vcpu: Vcpu, cpu: KernelCpu): Step | null {
     return writeApic(vcpu, cpu, offset, value);
   }
   const rest = store ? writeMemory(vcpu, address, bytes, value, cpu) : readMemory(vcpu, address, bytes);
-  if (rest === undefined) vcpu.left = "KVM_EXIT_MMIO";
-  else if (typeof rest === "number") {
+  if (rest === undefined) {
+    vcpu.left = "KVM_EXIT_MMIO";
+    vcpu.mmioExits++;
+  } else if (typeof rest === "number") {
     traceAnswer(vcpu, rest);
     vmcs.skipInstruction(rest);
   } else {

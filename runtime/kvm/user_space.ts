@@ -47,6 +47,7 @@ export type {
 export { Apic, AssignedFunction, DeliveryMode, IOAPIC_PINS, timerDivisor };
 // Chips that user space emulates.
 export { Uart16550, UART_PORTS } from "../../hw/uart_16550.ts";
+export { Vga, VGA_WINDOW } from "../../hw/vga.ts";
 export { Ram } from "../../hw/ram.ts";
 export { Virtio } from "../../hw/virtio.ts";
 export { BLOCK_ID_BYTES, blockDevice, BlockRequest, BlockStatus, SECTOR_BYTES } from "../../hw/virtio_blk.ts";

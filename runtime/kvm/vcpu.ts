@@ -119,6 +119,8 @@ export class Vcpu {
   nmiInjections = 0;
   /** How often it was woken from HLT. */
   haltWakeups = 0;
+  /** Accesses to memory without a page that only user space could serve. */
+  mmioExits = 0;
   /** How often KVM_RUN has returned because a signal was pending. */
   signalExits = 0;
   /** What its MMU has done. */

@@ -10,6 +10,7 @@ import type { StateHash } from "../../hw/sim/state_hash.ts";
 import type { KernelCpu } from "../linux/kernel_cpu.ts";
 import { ApicMapCache } from "./apic_map.ts";
 import type { AssignedDevice } from "./assigned_device.ts";
+import { CoalescedMmio } from "./coalesced_mmio.ts";
 import { KvmIoapic } from "./ioapic.ts";
 import { IrqRouting } from "./irq_routing.ts";
 import type { Kvm } from "./kvm.ts";
@@ -42,6 +43,8 @@ export class Vm {
   pit: Pit | null = null;
   /** Who takes a write of the guest's before user space sees it (`KVM_IOEVENTFD`); null: nobody. */
   ioeventfds: IoeventfdBus | null = null;
+  /** Writes of the guest's that wait for user space (`KVM_REGISTER_COALESCED_MMIO`). */
+  readonly coalesced: CoalescedMmio = new CoalescedMmio();
   /** Its page tables. */
   readonly ept = new Ept();
   /** Devices of the host that belong to it. */
@@ -114,6 +117,7 @@ export class Vm {
     hash.flag(this.irqchip);
     this.chips?.routing.hashInto(hash);
     this.pit?.hashInto(hash);
+    this.coalesced.hashInto(hash);
     this.chips?.ioapic.hashInto(hash);
     this.chips?.pic.hashInto(hash);
     for (const device of this.assigned) device.hashInto(hash);

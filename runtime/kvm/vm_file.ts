@@ -28,7 +28,13 @@ import { MemorySlots } from "./memory_slots.ts";
 import { setSlaveCpu } from "./slave_cpu.ts";
 import type { SystemFile } from "./system_file.ts";
 import type { View } from "./uapi/structure.ts";
-import { ClockData, EnableCap, IdentityMapAddr, UserspaceMemoryRegion } from "./uapi/structures.ts";
+import {
+  ClockData,
+  CoalescedMmioZone,
+  EnableCap,
+  IdentityMapAddr,
+  UserspaceMemoryRegion,
+} from "./uapi/structures.ts";
 import { nothingToExecute, VcpuFile } from "./vcpu_file.ts";
 import { hostTscKhz } from "./vcpu_state.ts";
 import type { Vm } from "./vm.ts";
@@ -94,6 +100,16 @@ const HANDLERS: Handlers<VmFile> = {
   KVM_SET_USER_MEMORY_REGION(file, call) {
     const region = call.copyIn(UserspaceMemoryRegion);
     return region === null ? EFAULT : file.slots.set(region);
+  },
+
+  KVM_REGISTER_COALESCED_MMIO({ vm }, call) {
+    const zone = call.copyIn(CoalescedMmioZone);
+    return zone === null ? EFAULT : vm.coalesced.register(zone);
+  },
+
+  KVM_UNREGISTER_COALESCED_MMIO({ vm }, call) {
+    const zone = call.copyIn(CoalescedMmioZone);
+    return zone === null ? EFAULT : vm.coalesced.unregister(zone);
   },
 
   KVM_SET_TSS_ADDR: (_file, { unsigned }) => unsigned > HIGHEST_TSS_ADDRESS ? EINVAL : 0,

@@ -24,6 +24,7 @@ import { IO_APIC_EDGE, IO_APIC_FASTEOI } from "../linux/irq.ts";
 import { Kernel } from "../linux/kernel.ts";
 import type { KernelCpu } from "../linux/kernel_cpu.ts";
 import { Layers } from "../linux/layers.ts";
+import { VgaConsole } from "../linux/drivers/vgacon.ts";
 import { Serial8250 } from "../linux/drivers/serial_8250.ts";
 import type { CpuTimes } from "../linux/procfs.ts";
 import { thisCpu } from "../linux/this_cpu.ts";
@@ -189,6 +190,11 @@ function makeGuest(lab: Lab, request: GuestRequest): Software {
   if (acpi !== undefined) {
     const handler = () => acpiInterrupt(software, acpi);
     software.irqs.request({ irq: 9, name: "acpi", chip: IO_APIC_FASTEOI, handler });
+  }
+  if (request.vga) {
+    const console = new VgaConsole(() => thisCpu(kernel, lab.machine), kernel.steps.consoleCharacter);
+    for (const minor of [0, 1] as const) software.devices.set(`tty${minor}`, console.device(minor));
+    software.devices.set("vcs", console.screenDevice());
   }
   if (request.serial !== undefined) {
     const { port, irq } = request.serial;

@@ -48,6 +48,7 @@ export const kernelCosts = parameters({
   ipiHandler: ns("A reschedule or call-function interrupt's own work"),
   deviceHandler: ns("A device interrupt's handler (mask, schedule its poll)"),
   raiseSoftirq: ns("Raising a softirq in a handler"),
+  consoleCharacter: ns("A character through the terminal and the text console, without its store"),
   shellBuiltin: ns("One built-in command of the shell"),
   cpuDown: ns("Notifiers, stop_machine and migration when a CPU is taken offline"),
   cpuUp: ns("Start-up of a CPU, from INIT to its first schedule"),

@@ -20,6 +20,7 @@ export const qemuCosts = parameters({
   imageAccess: ns("pread() or pwrite() of a page of an image that the host's page cache has"),
   imagePage: ns("Each further page of the same call"),
   imageDirect: ns("The same past the page cache: the host's disk answers"),
+  vgaWrite: ns("A write to video memory that KVM has kept: out of the ring, into the adapter's memory"),
   monitorCommand: ns("A line read, parsed and answered by the monitor"),
 });
 

@@ -19,6 +19,7 @@ import type { QemuSteps } from "./costs.ts";
 import { Acpi } from "./acpi.ts";
 import { DeviceLine } from "./device_line.ts";
 import { describeMachine, machineWarnings, obstacles } from "./describe.ts";
+import { type Display, displayOf } from "./display.ts";
 import { Disks } from "./disks.ts";
 import type { HostDevice } from "./host_device.ts";
 import { assign } from "./hotplug.ts";
@@ -84,6 +85,8 @@ export class QemuMachine implements VcpuThreadOwner {
   readonly networkLine: DeviceLine = new DeviceLine(() => this.file, NETWORK_LINE);
   /** Its memory, as far as devices reach it. */
   readonly ram: Ram;
+  /** Its display adapter; null: it has none that is modelled. */
+  readonly display: Display | null;
   /** Its virtio disks. */
   readonly disks: Disks;
   /** `null`: a machine without ACPI. */
@@ -116,6 +119,7 @@ export class QemuMachine implements VcpuThreadOwner {
     this.ram = new Ram(options.memoryMiB * 2 ** 20);
     this.loop = new MainLoop(process);
     this.disks = new Disks(this);
+    this.display = displayOf(this);
     process.onKill = (from) => this.kill(from);
     process.onSignal = (signal, from, sender) => this.#signalled(signal, from, sender);
   }
@@ -173,6 +177,7 @@ export class QemuMachine implements VcpuThreadOwner {
     // The time of kvm_pc_setup_irq_routing() is within that of machineInit.
     process.calls.callAtOnce("ioctl", [this.vm, Ioctl.KVM_SET_GSI_ROUTING, this.routes.table()], task);
     if (options.kvmPit) yield* process.ioctl(task, this.vm, "KVM_CREATE_PIT2", 0);
+    this.display?.coalesce(task);
     yield steps.machineInit;
     for (const device of options.devices) {
       yield steps.assignDevice;
@@ -210,6 +215,7 @@ export class QemuMachine implements VcpuThreadOwner {
     if (this.serial !== null) engine.register(`${this.name} serial port`, this.serial);
     if (this.acpi !== null) engine.register(`${this.name} ACPI`, this.acpi);
     engine.register(`${this.name} disks`, this.disks);
+    if (this.display !== null) engine.register(`${this.name} display`, this.display);
     this.context.started(this);
     this.#entered = true;
     if (this.killed) yield* this.loop.wake(task);
@@ -237,6 +243,7 @@ export class QemuMachine implements VcpuThreadOwner {
       readNetworkCause: () => this.networkLine.lower(process.cpuOf(main())),
       acpi: this.acpi?.ports,
       serial: this.serial === null ? undefined : COM1,
+      vga: this.display !== null,
     });
   }
 
@@ -283,7 +290,7 @@ export class QemuMachine implements VcpuThreadOwner {
     yield* process.waitUntil(main, () => this.#alive === 0 && this.#entered);
     yield* this.disks.end(main);
     process.freeMemory();
-    const devices = [this.serial, this.acpi, this.disks].filter((device) => device !== null);
+    const devices = [this.serial, this.acpi, this.disks, this.display].filter((device) => device !== null);
     process.kvm.host.engine.unregister(...devices);
     this.context.ended(this); // from here on there is nothing to be looked at
     yield* process.calls.descriptors.closeAll(main);
@@ -336,6 +343,7 @@ export class QemuMachine implements VcpuThreadOwner {
     this.acpi?.reset(process.cpuOf(main));
     this.serial?.reset(process.cpuOf(main));
     this.disks.reset();
+    this.display?.reset();
     this.#guest = this.#createGuest(main);
     this.#stoppedNs = -1; // the new kernel's clock begins anew
     for (const { file } of this.threads) yield* file.reset();
@@ -356,6 +364,7 @@ export class QemuMachine implements VcpuThreadOwner {
     const disk = this.disks.at(port);
     if (disk !== undefined) return yield* disk.portWritten(port, bytes, value, thread);
     const here = this.process.cpuOf(thread);
+    if (this.display?.vga.hasPort(port)) return this.display.vga.writePort(port, bytes, value);
     if (this.serial?.write(port, value, here)) return yield* here.sendPendingIpis();
     if (!this.acpi?.write(port, value, here)) return;
     if (options.noShutdown) {
@@ -371,7 +380,23 @@ export class QemuMachine implements VcpuThreadOwner {
   portRead(port: number, bytes: 1 | 2 | 4, thread: Task): number {
     const disk = this.disks.at(port);
     if (disk !== undefined) return disk.portRead(port, bytes);
+    if (this.display?.vga.hasPort(port)) return this.display.vga.readPort(port, bytes);
     return this.serial?.read(port, this.process.cpuOf(thread)) ?? this.acpi?.read(port) ?? 0xffff_ffff;
+  }
+
+  /** @inheritdoc */
+  memoryWritten(address: number, bytes: number, value: number): void {
+    this.display?.write(address, bytes, value);
+  }
+
+  /** @inheritdoc */
+  memoryRead(address: number, bytes: number): number {
+    return this.display?.read(address, bytes) ?? 0xffff_ffff;
+  }
+
+  /** @inheritdoc */
+  *flushMemory(): Activity {
+    yield* this.display?.flush() ?? [];
   }
 
   // ---- its end ----

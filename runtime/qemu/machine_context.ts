@@ -34,6 +34,8 @@ export interface GuestRequest {
   readonly readNetworkCause: () => void;
   /** Ports of ACPI's registers, as the firmware's tables tell them; undefined: no ACPI. */
   readonly acpi: AcpiPorts | undefined;
+  /** It has a VGA. */
+  readonly vga: boolean;
   /** Its serial port; undefined: it has none. */
   readonly serial: { readonly port: number; readonly irq: number } | undefined;
 }

@@ -34,6 +34,12 @@ export interface VcpuThreadOwner {
   portWritten(port: number, bytes: 1 | 2 | 4, value: number, thread: Task): Activity;
   /** What the guest reads from an I/O port; all ones where nobody answers. */
   portRead(port: number, bytes: 1 | 2 | 4, thread: Task): number;
+  /** The guest has written to an address without memory. */
+  memoryWritten(address: number, bytes: number, value: number): void;
+  /** What it reads there; all ones where nobody answers. */
+  memoryRead(address: number, bytes: number): number;
+  /** Does what the guest has written meanwhile and KVM has kept. */
+  flushMemory(): Activity;
   /** Something went wrong: a line for the terminal. */
   warn(message: string): void;
   /** Something went wrong, and the vCPUs stop. */
@@ -106,6 +112,7 @@ export class VcpuThread {
       if (owner.running && !this.#askedForSlave) yield* this.#askForSlave(task);
       const typed = owner.running ? undefined : this.#typed.shift();
       const result = yield* process.ioctl(task, fd, "KVM_RUN", 0);
+      if (this.file.vcpu.vm.coalesced.length > 0) yield* owner.flushMemory();
       if (result >= 0) yield* this.#served(task);
       else if (result !== INTERRUPTED) owner.fatal(`kvm run failed: ${process.strerror(-result)}`);
       if (typed !== undefined && result === INTERRUPTED && this.#visits.length > 0) {
@@ -189,20 +196,33 @@ export class VcpuThread {
     if (result < 0) owner.warn(`KVM_SET_SLAVE_CPU, ${cpu}: ${owner.process.strerror(-result)}`);
   }
 
-  /** Serves what `KVM_RUN` returned for. No device model claims an address here: reads give all ones. */
+  /** Serves the access that has exited. @returns what is read; of a write it is nobody's business */
+  *#access(task: Task): Activity<number> {
+    const { owner } = this;
+    const { address, value, context } = this.file.vcpu.registers;
+    const step = context.top.step!, bytes = accessBytes(step);
+    switch (step.op) {
+      case Op.Out:
+        yield* owner.portWritten(address, bytes, value, task);
+        return 0;
+      case Op.In:
+        return owner.portRead(address, bytes, task);
+      case Op.Store:
+        owner.memoryWritten(address, bytes, value);
+        return 0;
+      default:
+        return owner.memoryRead(address, bytes);
+    }
+  }
+
+  /** Serves what `KVM_RUN` returned for. */
   *#served(task: Task): Activity {
     const { file } = this;
     switch (file.exitReason) {
       case "KVM_EXIT_IO":
       case "KVM_EXIT_MMIO":
         yield this.serve;
-        if (file.exitReason === "KVM_EXIT_IO") {
-          const { address, value, context } = file.vcpu.registers;
-          const step = context.top.step!, bytes = accessBytes(step);
-          if (step.op !== Op.Out) return file.answer(this.owner.portRead(address, bytes, task));
-          yield* this.owner.portWritten(address, bytes, value, task);
-        }
-        return file.answer(0xffff_ffff);
+        return file.answer(yield* this.#access(task));
       case "KVM_EXIT_FAIL_ENTRY":
         return this.owner.fatal("KVM: entry failed, hardware error");
       case "KVM_EXIT_INTERNAL_ERROR":

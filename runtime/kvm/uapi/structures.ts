@@ -326,6 +326,8 @@ export const Ioeventfd = struct("kvm_ioeventfd", {
   flags: "u32",
   pad: ["u8", 36],
 });
+/** Memory to which writes may wait for user space. */
+export const CoalescedMmioZone = struct("kvm_coalesced_mmio_zone", { addr: "u64", size: "u32", pio: "u32" });
 /** The guest's clock, ns. */
 export const ClockData = struct("kvm_clock_data", {
   clock: "u64",
@@ -411,6 +413,7 @@ export const STRUCTURES: ReadonlyMap<string, Structure> = new Map(
     Msi,
     Irqfd,
     Ioeventfd,
+    CoalescedMmioZone,
     ClockData,
     AssignedPciDev,
     AssignedIrq,
