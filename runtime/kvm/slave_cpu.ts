@@ -138,6 +138,7 @@ function* stop(kvm: Kvm, id: number): Activity {
 /** `start_slave_cpu`: takes functions and halts in between. Never online, no timer of its own, no tick. */
 function* slaveLoop(kvm: Kvm, slave: KernelCpu, calledIn: () => void): Activity {
   yield kvm.steps.slaveBoot;
+  kvm.host.firstInstructions?.(slave); // start_slave_cpu() as start_secondary(): setup_local_APIC()
   yield slave.apicWrite(Apic.SVR, 0x100 | Vector.Spurious);
   // Patch 20: the host's timer is shut before a guest can have it.
   if (kvm.protocol.shutsHostTimer) yield slave.apicWrite(Apic.LVTT, 0x0001_0000 | Vector.LocalTimer);

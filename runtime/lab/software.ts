@@ -149,7 +149,12 @@ export class Software {
     kernel.isolated = boot.isolated; // before there is a task
     this.effects = options.effects ?? new DeviceEffects(machine, bus);
     this.irqs = new Irqs(kernel, options.slaveAffinity);
-    if (!isGuest) { // x2APIC form needs it: intr_remapping.c switches it on wherever firmware lists a unit
+    if (!isGuest) {
+      kernel.firstInstructions = (cpu) => {
+        const { apic } = machine.cpus[cpu.id]!;
+        for (const [offset, value] of cpu.firstApicWrites()) apic.write(offset, value, kernel.nowNs);
+      };
+      // x2APIC form needs it: intr_remapping.c switches it on wherever firmware lists a unit
       machine.remapping.interruptRemapping = true;
       machine.remapping.translation = boot.iommu;
       this.irqs.remapping = machine.remapping;

@@ -412,6 +412,12 @@ export class Kernel {
     this.#interruptCounts[irq] = undefined;
   }
 
+  /**
+   * What a CPU executes before {@linkcode KernelCpu.boot}, and takes no time: the pins of its local APIC, where no hypervisor
+   * begins behind that.
+   */
+  firstInstructions: ((cpu: KernelCpu) => void) | null = null;
+
   /** How often interrupt `irq` was taken on each CPU. */
   interruptCounts(irq: number): ArrayLike<number> {
     return this.#interruptCounts[irq] ?? new Float64Array(this.cpus.length);

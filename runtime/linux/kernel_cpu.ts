@@ -7,8 +7,9 @@
 import type { Activity, Routine, Step } from "../../hw/sim/activity.ts";
 import type { StateHash } from "../../hw/sim/state_hash.ts";
 import { Apic, DeliveryMode, x2apicMsr } from "../../hw/lapic.ts";
-import { type ClockRatio, timerDivisor } from "../../hw/lapic_timer.ts";
+import type { ClockRatio } from "../../hw/lapic_timer.ts";
 import { type InterruptTable, RegisterFile } from "../../hw/register_file.ts";
+import { measureApicClock, TDCR_DIVIDE_BY_16 } from "./apic_clock.ts";
 import { type ApicWrite, type EoiWord, lintWrites, type StealRecord } from "./board.ts";
 import { Background, type BackgroundParameters } from "./background.ts";
 import { GuestTime } from "./guest_time.ts";
@@ -32,8 +33,6 @@ const WHEEL_NS = 1_000_000_000;
 const APIC_BASE = 0xfee0_0000;
 /** ICR bit 14: the level that a message other than INIT is sent with. */
 const ICR_ASSERT = 0x4000;
-/** The kernel divides the timer's clock by 16 (`APIC_DIVISOR`); TDCR 0x3. */
-const TDCR_DIVIDE_BY_16 = 0x3;
 
 /** Life of a CPU under hotplug; `slave` is the patched kernel's: runs a vCPU and nothing else. */
 export type CpuState = "offline" | "online" | "slave";
@@ -267,29 +266,15 @@ export class KernelCpu implements InterruptTable {
     return this.apicWrite(Apic.TMICT, counts < 1 ? 1 : counts);
   }
 
-  /**
-   * Sets the local APIC up: enabled, timer one-shot with vector 0xef, divisor 16, its clock measured against
-   * `calibrationNs` of known time (`calibrate_APIC_clock()`).
-   */
+  /** Sets the local APIC up: enabled, timer one-shot or by deadlines, with vector 0xef, divisor 16, its clock measured. */
   *setupApic(calibration: Step): Activity {
+    this.kernel.firstInstructions?.(this);
     yield this.apicWrite(Apic.SVR, 0x100 | Vector.Spurious);
     yield this.apicWrite(Apic.TDCR, TDCR_DIVIDE_BY_16);
     yield this.apicWrite(Apic.LVTT, 0x0001_0000 | Vector.LocalTimer);
-    yield this.apicWrite(Apic.TMICT, 0xffff_ffff);
-    const before = yield this.apicRead(Apic.TMCCT);
-    const startNs = this.kernel.nowNs;
-    yield calibration;
-    const after = yield this.apicRead(Apic.TMCCT);
-    this.timerTicks = before - after;
-    this.timerNs = this.kernel.nowNs - startNs;
-    yield this.apicWrite(Apic.TMICT, 0);
+    yield* measureApicClock(this, calibration);
     const mode = this.deadlineClock === null ? 0 : LVT_TSC_DEADLINE;
     yield this.apicWrite(Apic.LVTT, mode | Vector.LocalTimer);
-    // The measured rate to the nearest 10 kHz of undivided clock, as a ratio: what `lapic_timer_frequency` holds.
-    const divisor = timerDivisor(TDCR_DIVIDE_BY_16);
-    const hz = Math.round((this.timerTicks * divisor * 1e9) / this.timerNs / 10_000) * 10_000;
-    this.timerTicks = hz / 1000;
-    this.timerNs = divisor * 1_000_000;
   }
 
   // ---- scheduling ----
