@@ -10,6 +10,7 @@ import {
   IN_DWORD,
   IN_WORD,
   OUT,
+  OUT_DWORD,
   OUT_WORD,
   type Step,
   work,
@@ -27,6 +28,7 @@ import { Layers } from "../linux/layers.ts";
 import { VgaConsole } from "../linux/drivers/vgacon.ts";
 import { Serial8250 } from "../linux/drivers/serial_8250.ts";
 import type { CpuTimes } from "../linux/procfs.ts";
+import type { Task } from "../linux/task.ts";
 import { thisCpu } from "../linux/this_cpu.ts";
 import { KvmCalls } from "../kvm/calls.ts";
 import type { CallValue } from "../kvm/marshal.ts";
@@ -260,7 +262,7 @@ function* acpiInterrupt(software: Software, ports: NonNullable<GuestRequest["acp
   if ((general & PCI_STATUS) === 0) return;
   yield* clear(cpu, ports.general, PCI_STATUS, OUT);
   // acpiphp: the event's method is work of kacpi_hotplug.
-  const task = kernel.createTask("kacpi_hotplug", 1, () => pluggedIn(software, ports.slots));
+  const task = kernel.createTask("kacpi_hotplug", 1, (self) => slotsChanged(software, ports, self));
   kernel.wake(task, cpu);
 }
 
@@ -271,14 +273,31 @@ function* clear({ registers }: KernelCpu, port: number, bits: number, write: Ste
   yield write;
 }
 
-/** Asks which slots have been filled, looks at the bus, and lets drivers have what is new there. */
-function* pluggedIn(software: Software, slots: number): Activity<number> {
-  const { registers } = software.kernel.cpus[0]!;
-  registers.address = slots;
+/** Asks which slots have been filled, looks at the bus, and lets drivers have what is new there; has drivers let go what is to leave. */
+function* slotsChanged(
+  software: Software,
+  ports: NonNullable<GuestRequest["acpi"]>,
+  task: Task,
+): Activity<number> {
+  const { kernel, pci } = software;
+  const here = () => kernel.cpus[task.cpu]!.registers;
+  here().address = ports.filled;
   const filled = yield IN_DWORD;
-  if (filled === 0) return 0;
-  yield* software.pci.scan();
-  yield* software.loadByAlias();
+  if (filled !== 0) {
+    yield* pci.scan();
+    yield* software.loadByAlias();
+  }
+  here().address = ports.leaving;
+  const leaving = yield IN_DWORD;
+  for (let slot = 0; slot < 32; slot++) {
+    if ((leaving & (1 << slot)) === 0) continue;
+    const device = [...pci.devices].find(({ bdf }) => bdf.bus === 0 && bdf.device === slot);
+    if (device === undefined) continue;
+    yield* pci.remove(device); // acpiphp_disable_slot(), and then _EJ0
+    here().address = ports.eject;
+    here().value = (1 << slot) >>> 0;
+    yield OUT_DWORD;
+  }
   return 0;
 }
 

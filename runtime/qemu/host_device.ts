@@ -65,6 +65,9 @@ export abstract class HostDevice implements FunctionOwner {
    */
   abstract realize(task: Task, option: string, place: GuestPlace): Activity<string[]>;
 
+  /** Gives it back: the guest has let it go. */
+  abstract unrealize(task: Task): Activity;
+
   /** Gives the guest's messages lines. @returns whether they have some */
   protected abstract connect(messages: readonly MsiXMessage[]): boolean;
 

@@ -22,7 +22,7 @@ import { describeMachine, machineWarnings, obstacles } from "./describe.ts";
 import { type Display, displayOf } from "./display.ts";
 import { Disks } from "./disks.ts";
 import type { HostDevice } from "./host_device.ts";
-import { assign } from "./hotplug.ts";
+import { assign, eject } from "./hotplug.ts";
 import { IrqRoutes } from "./irq_routes.ts";
 import { MainLoop } from "./main_loop.ts";
 import { Monitor } from "./monitor.ts";
@@ -366,7 +366,7 @@ export class QemuMachine implements VcpuThreadOwner {
     const here = this.process.cpuOf(thread);
     if (this.display?.vga.hasPort(port)) return this.display.vga.writePort(port, bytes, value);
     if (this.serial?.write(port, value, here)) return yield* here.sendPendingIpis();
-    if (!this.acpi?.write(port, value, here)) return;
+    if (!this.acpi?.write(port, value, here)) return yield* eject(this, thread);
     if (options.noShutdown) {
       this.runState = "shutdown"; // this thread sees it before its next KVM_RUN
       for (const other of this.threads) {

@@ -18,7 +18,7 @@ import {
   infoRegisters,
   infoStatus,
 } from "./info.ts";
-import { addDevice } from "./hotplug.ts";
+import { addDevice, deleteDevice } from "./hotplug.ts";
 import { lapicLines } from "./info_lapic.ts";
 import { infoPic } from "./info_pic.ts";
 import { RELEASES } from "./era.ts";
@@ -108,13 +108,10 @@ export const COMMANDS: readonly MonitorCommand[] = [
     parameters: "device",
     summary: "remove device",
     takes: [1, 1],
-    run: view(({ machine, args: [id = ""] }) => {
-      const device = machine.assigned.find((each) => each.id === id);
-      if (device === undefined && machine.options.nic?.name !== id) {
-        return [`Error: Device '${id}' not found`];
-      }
-      return [`Error: that a device such as '${id}' goes while the guest runs is not modelled`];
-    }),
+    *run({ machine, main, args: [id = ""] }) {
+      const failed = yield* deleteDevice(machine, id, main);
+      return failed === undefined ? [] : [`Error: ${failed}`];
+    },
   },
   {
     names: "help|?",

@@ -79,6 +79,13 @@ export class PciAssign extends HostDevice {
     this.ioctl("KVM_ASSIGN_SET_INTX_MASK", this.host, flags);
   }
 
+  /** `assigned_exitfn()`. */
+  override *unrealize(task: Task): Activity {
+    yield* this.process.ioctl(task, this.vm, "KVM_DEASSIGN_PCI_DEVICE", this.host);
+    this.routes.release(this.#lines.splice(0));
+    this.function = undefined;
+  }
+
   /** KVM gets the lines and where they lead, and what they say gets a host interrupt. */
   protected override connect(messages: readonly MsiXMessage[]): boolean {
     this.ioctl("KVM_ASSIGN_SET_MSIX_NR", this.host, messages.length);

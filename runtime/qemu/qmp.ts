@@ -14,7 +14,7 @@
 import type { Activity } from "../../hw/sim/activity.ts";
 import type { Task } from "../kvm/user_space.ts";
 import { isFault, readDevice } from "./device_options.ts";
-import { addDevice } from "./hotplug.ts";
+import { addDevice, deleteDevice } from "./hotplug.ts";
 import { RELEASES } from "./era.ts";
 import type { QemuMachine } from "./machine.ts";
 
@@ -156,11 +156,11 @@ const COMMANDS: Readonly<Record<string, QmpCommand>> = {
   },
   device_del: {
     takes: ["id"],
-    run: at(({ machine, args: { id = "" } }) =>
-      machine.assigned.some((device) => device.id === id) || machine.options.nic?.name === id
-        ? new Failure(`that a device such as '${id}' goes while the guest runs is not modelled`)
-        : new Failure(`Device '${id}' not found`, "DeviceNotFound")
-    ),
+    *run({ machine, args: { id = "" }, main }) {
+      const failed = yield* deleteDevice(machine, String(id), main);
+      if (failed === undefined) return {};
+      return new Failure(failed, failed.endsWith("not found") ? "DeviceNotFound" : "GenericError");
+    },
   },
   "human-monitor-command": {
     takes: ["command-line", "cpu-index?"],

@@ -59,6 +59,14 @@ export class VfioPci extends HostDevice {
     }
   }
 
+  /** `vfio_exitfn()`: the descriptor is closed, and with the group's last one the group. */
+  override *unrealize(task: Task): Activity {
+    const { calls } = this.process;
+    yield* calls.call("close", [this.#fd], task, this.process.cpuOf(task));
+    this.routes.release(this.#lines.splice(0));
+    this.function = undefined;
+  }
+
   /** Each vector in use becomes an irqfd of the machine. */
   protected override connect(messages: readonly MsiXMessage[]): boolean {
     this.#lines = messages.map(({ address, data }) => this.routes.addMessage(address, data));
