@@ -1,8 +1,8 @@
 /**
  * Guest time: what a host books for the guests that it executes, and what each guest books for itself.
  *
- * *Document*: `proc(5)`: `/proc/stat` (user, nice, system, idle, iowait, irq, softirq, steal, guest, guest_nice, in 1/100 s; user
- * contains guest), `/proc/PID/stat` (field 14 utime, 15 stime, 43 guest_time; a process's are those of all its threads);
+ * *Document*: `proc(5)`: `/proc/stat` (user, nice, system, idle, iowait, irq, softirq, steal, guest, guest_nice, in
+ * 1/100 s; user contains guest), `/proc/PID/stat` (field 14 utime, 15 stime, 43 guest_time; a process's are its threads');
  * Linux 3.5 `include/linux/kvm_host.h` (`kvm_guest_enter()`, `kvm_guest_exit()`), `fs/proc/array.c`.
  *
  * @module
@@ -171,4 +171,17 @@ Deno.test("M14, the stamp behind the handler: the host's time becomes the guest'
   assert(surplusNs > kvmNs / 2 && surplusNs <= hostNs, `${surplusNs} ns of KVM's ${kvmNs}`);
   near(wrong.row[GUEST]! - right.row[GUEST]!, surplusNs / 1e7, "the guest column", 1);
   near(right.row[SYSTEM]! - wrong.row[SYSTEM]!, surplusNs / 1e7, "which the system column lacks", 1);
+});
+
+Deno.test("ps: TIME of a process is that of all its threads, a vCPU's on a slave CPU included; -L tells them apart", () => {
+  const rig = new SessionRig({ system: "talk" });
+  rig.ok(`echo 0 > /sys/devices/system/cpu/cpu3/online; ${PATCHED}; ssh vm0 true`);
+  rig.start("ssh vm0 'while :; do :; done'");
+  rig.ok("run 3s");
+  const { pid, tid } = vcpuThread(rig, "vm0");
+  assertEquals(rig.ok(`ps -p ${pid} -o time=`), "00:00:03\n");
+  const rows = rig.ok(`ps -L -p ${pid} -o lwp=,time=`).trim().split("\n").map((row) =>
+    row.trim().split(/ +/)
+  );
+  assertEquals(rows, [[`${pid}`, "00:00:00"], [`${tid}`, "00:00:03"]]);
 });

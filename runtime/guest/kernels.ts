@@ -18,8 +18,8 @@ const TLB_VECTORS = { first: 0xcf, count: 32 };
 
 /**
  * The builds, by name. 6.18.0 is today's: its interfaces are its own, its code paths and
- * costs are those of the others. Both it and 3.8.0 end interrupts by PV EOI where CPUID shows that, and 3.8.0 sets its timer by
- * TSC deadline likewise; 2.6.32 is one whose device
+ * costs are those of the others. It and 3.8.0 end interrupts by PV EOI where CPUID shows that, and 3.8.0 sets its timer
+ * by TSC deadline likewise; 2.6.32 is one whose device
  * handlers run with interrupts on. CONFIG_HZ and CONFIG_NO_HZ
  * are assumed: the talk does not say; 250 is the default of `kernel/Kconfig.hz`. That the RT kernel writes its timer once
  * on the way out of idle, and 3.4.0 twice, is what slide 25's rows identify; a periodic tick is the one configuration of

@@ -5,9 +5,10 @@
  * `apic_sync_pv_eoi_from_guest()`), `arch/x86/kernel/kvm.c` (`kvm_guest_apic_eoi_write()`),
  * `Documentation/virtual/kvm/msr.txt` (MSR_KVM_PV_EOI_EN).
  *
- * *Modelled*: MSR 0x4b564d04 with its address, which is a multiple of 4, and enabling bit. Before the entry that injects an interrupt
- * KVM sets the guest's bit where no other one waits and no I/O APIC wants to know of its end. The guest clears the bit instead
- * of writing the EOI register; KVM sees that at the next exit. A bit that is still set then is taken back: that EOI exits.
+ * *Modelled*: MSR 0x4b564d04 with its address, which is a multiple of 4, and enabling bit. Before the entry that injects an
+ * interrupt KVM sets the guest's bit, where no other one waits and no I/O APIC wants to know of its end. The guest clears
+ * the bit instead of writing the EOI register; KVM sees that at the next exit. A bit that is still set then is taken back:
+ * that EOI exits.
  *
  * On a slave CPU the bit is never set: patch 14 has no PV EOI.
  *
@@ -36,7 +37,7 @@ export class PvEoi {
   pending = false;
   /** What the guest's kernel has at the address that it gives; null: it has nothing there. */
   #word: EoiWord | null = null;
-  /** The word, while the register means it: elsewhere in memory the bit would be nobody's, and taken back at the next exit. */
+  /** The word, while the register means it; elsewhere in memory the bit would be nobody's. */
   #offered: EoiWord | null = null;
 
   constructor(readonly vcpu: Vcpu) {}

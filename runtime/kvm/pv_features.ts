@@ -6,7 +6,8 @@
  * *Modelled*: those of {@linkcode PV_FEATURES}.
  *
  * *Not modelled*: asynchronous page faults, and what came after PV EOI: PV_UNHALT, PV_TLB_FLUSH, PV_SEND_IPI, POLL_CONTROL,
- * PV_SCHED_YIELD. The bits of {@linkcode UNMODELLED_PV_FEATURES} are not shown, and a guest's access to an MSR behind one of them faults.
+ * PV_SCHED_YIELD. The bits of {@linkcode UNMODELLED_PV_FEATURES} are not shown, and a guest's access to an MSR behind one of
+ * them faults.
  *
  * @module
  */

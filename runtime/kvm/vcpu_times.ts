@@ -23,8 +23,8 @@ export class VcpuTimes {
   /** The guest's kernel. */
   kernelNs = NaN;
   /**
-   * All else that is no idleness: the processor's own work in guest mode and, while the guest had something to do, out of it,
-   * without what the guest has been told as steal.
+   * All else that is no idleness: the processor's own work in guest mode and, while the guest had something to do, the time
+   * out of it, without what the guest has been told as steal.
    */
   otherNs = NaN;
   #leftNs = NaN;

@@ -151,7 +151,8 @@ function makeGuest(lab: Lab, request: GuestRequest): Software {
   const { interfaces, ...release } = KERNELS[lab.options.kernel]!;
   const kernel = new Kernel(lab.engine, {
     name: request.name,
-    release: { ...release, clocksource: "kvm-clock" },
+    // Without kvm-clock Linux takes ACPI's timer where it does not trust the TSC; the model's guest trusts it.
+    release: { ...release, clocksource: request.kvmClock ? "kvm-clock" : "tsc" },
     costs: values.linux,
     cpus: request.cpus,
     kernelLayer: Layers.GuestKernel,

@@ -1,6 +1,6 @@
 /**
- * The invariant "sum of layers": what software books as guest time and as host time is what the processor spent in guest mode
- * and in root mode, and both together the time that has passed.
+ * The invariant "sum of layers": what software books as guest time and as host time is what the processor spent in guest
+ * mode and in root mode, and both together the time that has passed.
  *
  * Software takes its stamps in root mode, so one entry and one exit of the processor are within them; and an NMI that comes
  * between a stamp and its transition. What a turn of guest mode is booked with beyond that was somebody else's time.

@@ -4,11 +4,12 @@
  * *Document*: Linux 3.5 `include/linux/kvm_host.h` (`kvm_guest_enter()`, `kvm_guest_exit()`); Linux 3.8
  * `kernel/sched/cputime.c` (`vtime_guest_enter()`, `vtime_guest_exit()`, `account_guest_time()`, `task_gtime()`).
  *
- * *Modelled*: two stamps of the kernel's clock, the one before the VM entry and the other behind the VM exit; what lies between
- * is guest time of the thread and of the CPU, and part of their user time. So entry and exit count with the guest.
+ * *Modelled*: two stamps of the kernel's clock, the one before the VM entry and the other behind the VM exit; what lies
+ * between is guest time of the thread and of the CPU, and part of their user time. So entry and exit count with the guest.
  *
- * *Deviations*: Linux takes stamps where it is built with VIRT_CPU_ACCOUNTING; a kernel of 2012 for a PC looks with its tick
- * who runs, and comes to the same but for its coarseness. On a slave CPU no tick runs: the stamps are the vCPU's thread's there too.
+ * *Deviations*: Linux takes stamps where it is built with VIRT_CPU_ACCOUNTING; a kernel of 2012 for a PC looks with its
+ * tick who runs, and comes to the same but for its coarseness. On a slave CPU no tick runs: there, too, the stamps are the
+ * vCPU's thread's.
  *
  * @module
  */
@@ -21,8 +22,8 @@ export class GuestTime {
   /** Guest time up to the last stamp behind an exit, ns. */
   bookedNs = NaN;
   /**
-   * Of what lies between the stamps, the time in which the processor was busy with something else than the guest's software: the
-   * transitions and its own work in guest mode, ns. The rest of the stamped time it executed that software, or was halted.
+   * Of what lies between the stamps, the time in which the processor was busy with something else than the guest's
+   * software: the transitions and its own work in guest mode, ns. The rest it executed that software, or was halted.
    */
   insideNs = NaN;
   #sinceNs = NaN;

@@ -98,7 +98,7 @@ function commandName({ name }: Task): string {
 }
 
 /** The threads of the process of `task`. */
-function threadsOf(kernel: Kernel, { tgid }: Task): Task[] {
+export function threadsOf(kernel: Kernel, { tgid }: Task): Task[] {
   return [...kernel.tasks.values()].filter((task) => task.tgid === tgid);
 }
 
@@ -138,8 +138,16 @@ function statusOf(kernel: Kernel, task: Task): string {
   ].join("\n");
 }
 
-/** Times of a task, ns: of a thread that runs a guest, the guest's is user time and all other is system time. */
-function timesOf(kernel: Kernel, task: Task): { userNs: number; systemNs: number; guestNs: number } {
+/** Where the CPU time of a task went, ns. */
+export interface TaskTimes {
+  readonly userNs: number;
+  readonly systemNs: number;
+  /** Executing a guest; part of the user time. */
+  readonly guestNs: number;
+}
+
+/** Times of a task up to now: of a thread that runs a guest, the guest's is user time and all other is system time. */
+export function taskTimes(kernel: Kernel, task: Task): TaskTimes {
   const cpuNs = cpuTimeNs(kernel, task);
   if (task.kernelThread) return { userNs: 0, systemNs: cpuNs, guestNs: 0 };
   let guestNs = task.guestNs, elsewhereNs = task.guestElsewhereNs;
@@ -158,8 +166,8 @@ function timesOf(kernel: Kernel, task: Task): { userNs: number; systemNs: number
  * @param counted whose times: the task's alone, or those of all threads of its process
  */
 function statOf(kernel: Kernel, task: Task, counted: readonly Task[]): string {
-  const times = counted.map((each) => timesOf(kernel, each));
-  const sum = (which: keyof typeof times[0]) => times.reduce((ns, each) => ns + each[which], 0);
+  const times = counted.map((each) => taskTimes(kernel, each));
+  const sum = (which: keyof TaskTimes) => times.reduce((ns, each) => ns + each[which], 0);
   const fields = new Array<number | string>(44).fill(0);
   fields[0] = task.pid;
   fields[1] = `(${commandName(task)})`;

@@ -16,6 +16,7 @@
 
 import type { Activity } from "../../hw/sim/activity.ts";
 import type { Kernel } from "../linux/kernel.ts";
+import { taskTimes, threadsOf } from "../linux/proc_pid.ts";
 import { PRIORITY_MAX } from "../linux/scheduler_calls.ts";
 import type { Task } from "../linux/task.ts";
 import { getopt } from "./getopt.ts";
@@ -37,7 +38,8 @@ interface Column {
   readonly heading: string;
   readonly width: number;
   readonly left?: boolean;
-  text(task: Task, command: ProgramProcess): string;
+  /** @param threads whether threads are listed, and not processes */
+  text(task: Task, command: ProgramProcess, threads: boolean): string;
 }
 
 const CLASSES = { SCHED_OTHER: "TS", SCHED_FIFO: "FF", SCHED_RR: "RR" } as const;
@@ -59,7 +61,7 @@ const nice: Column = { heading: "NI", width: 3, text: (task) => task.realTime ? 
 const time: Column = {
   heading: "TIME",
   width: 8,
-  text: (task, { kernel }) => clock(cpuTimeNs(task, kernel)),
+  text: (task, { kernel }, threads) => clock(cpuTimeNs(kernel, threads ? [task] : threadsOf(kernel, task))),
 };
 
 /** The columns that are modelled, by the names that `-o` takes. */
@@ -166,7 +168,9 @@ export const ps: Program = {
       command.stdout(row(columns.map(({ column, heading }) => ({ column, text: heading }))));
     }
     for (const task of tasks) {
-      command.stdout(row(columns.map(({ column }) => ({ column, text: column.text(task, command) }))));
+      command.stdout(
+        row(columns.map(({ column }) => ({ column, text: column.text(task, command, threads) }))),
+      );
     }
     return tasks.length > 0 ? 0 : 1;
   },
@@ -217,10 +221,12 @@ function row(cells: readonly { readonly column: Column; readonly text: string }[
   return `${texts.join(" ")}\n`;
 }
 
-/** CPU time, that of the turn that is under way included. */
-function cpuTimeNs(task: Task, kernel: Kernel): number {
-  const isOn = kernel.cpus[task.cpu]!.current === task;
-  return task.cpuTimeNs + (isOn ? kernel.nowNs - task.execStartNs : 0);
+/** CPU time up to now, as `stat` of /proc/PID has it. */
+function cpuTimeNs(kernel: Kernel, tasks: readonly Task[]): number {
+  return tasks.reduce((ns, task) => {
+    const { userNs, systemNs } = taskTimes(kernel, task);
+    return ns + userNs + systemNs;
+  }, 0);
 }
 
 /** `[DD-]HH:MM:SS`. */

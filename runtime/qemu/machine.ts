@@ -235,6 +235,7 @@ export class QemuMachine implements VcpuThreadOwner {
       x2apic: options.cpuFeatures.on.has("x2apic"),
       cpuModel: options.cpuModel,
       features: options.cpuFeatures.on,
+      kvmClock: options.kvmFeatures.has("kvmclock"),
       memoryMiB: options.memoryMiB,
       commandLine: options.append,
       functions: () => this.functions,

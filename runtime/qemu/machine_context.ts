@@ -20,6 +20,8 @@ export interface GuestRequest {
   readonly cpuModel: string;
   /** CPUID features that it has beside those of the model. */
   readonly features: ReadonlySet<string>;
+  /** Whether CPUID shows KVM's clock. */
+  readonly kvmClock: boolean;
   /** RAM, MiB. */
   readonly memoryMiB: number;
   /** Its command line; undefined: that of its disk. */
