@@ -321,18 +321,26 @@ export async function start(args: readonly string[]): Promise<number> {
   };
   const out = (text: string) => write(Deno.stdout, text);
   const err = (text: string) => write(Deno.stderr, text);
+  const errIsTerminal = Deno.stderr.isTerminal();
   return await main(args, {
     read: readFile,
     write: writeFile,
     list: listFolder,
     out,
     err,
-    errIsTerminal: Deno.stderr.isTerminal(),
+    errIsTerminal,
     interruptible,
     processors: navigator.hardwareConcurrency,
     async repl(options) {
       const { repl } = await import("./repl.ts");
-      return await repl(options, { read: readFile, write: writeFile, out, err, interruptible });
+      return await repl(options, {
+        read: readFile,
+        write: writeFile,
+        out,
+        err,
+        errIsTerminal,
+        interruptible,
+      });
     },
   });
 }

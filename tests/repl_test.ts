@@ -3,7 +3,7 @@
  */
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { HistorySearch } from "../dsl/history_search.ts";
-import { PromptLines } from "../dsl/repl.ts";
+import { openPrompt, type Prompt, PromptLines } from "../dsl/prompt.ts";
 import { Session } from "../dsl/session.ts";
 import { laboratoryWords } from "../dsl/words/index.ts";
 
@@ -32,6 +32,37 @@ Deno.test("the prompt names the system and the virtual time", () => {
   assertEquals(lines.prompt, "bare-metal 0.100s # ");
   lines.line("run 2s");
   assertEquals(lines.prompt, "bare-metal 2.100s # ");
+});
+
+/** Opens the prompt of `repl` with a profile, on a computer that answers what is written to it. */
+function opened(profile: string): { prompt: Prompt | number; written: () => string } {
+  let written = "";
+  const write = (text: string) => void (written += text);
+  const prompt = openPrompt({
+    ...{ seed: 1, strict: false, json: false, verbose: false, positional: [] },
+    profiles: [{ file: "own.yaml", text: profile }],
+  }, {
+    ...{ out: write, err: write, errIsTerminal: false },
+    read: () => ({ problem: "No such file or directory" }),
+    write: () => "Permission denied",
+  });
+  return { prompt, written: () => written };
+}
+
+Deno.test("a profile that does not fit is said, with its place, instead of a prompt", () => {
+  const { prompt, written } = opened("hw:\n  tcs: 1\n");
+  assertEquals(prompt, 1);
+  assertMatch(written(), /^own\.yaml:2:3: hw\.tcs: unknown key.*\n$/);
+});
+
+Deno.test("a line that is run at the opened prompt writes to the computer's descriptors", async () => {
+  const { prompt, written } = opened("{}");
+  if (typeof prompt === "number") throw new Error(written());
+  await prompt.run("echo hi; nothing_of_this_name");
+  assertEquals([written(), prompt.lines.status], [
+    "hi\nrtkvm: nothing_of_this_name: command not found\n",
+    127,
+  ]);
 });
 
 Deno.test("the parser decides whether more lines are wanted", () => {

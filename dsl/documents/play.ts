@@ -14,7 +14,7 @@ import { EXAMPLES } from "../examples.ts";
 import { main } from "../cli.ts";
 import type { HostPort } from "../host_port.ts";
 import { parseScript } from "../parse.ts";
-import { PromptLines } from "../repl.ts";
+import { PromptLines } from "../prompt.ts";
 import { Session } from "../session.ts";
 import { ShellSyntaxError } from "../syntax_error.ts";
 import { laboratoryWords } from "../words/index.ts";
