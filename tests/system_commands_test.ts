@@ -425,6 +425,48 @@ Deno.test("ps has the real columns", () => {
   assertStringIncludes(rig.ok("ps"), " qemu-kvm.patche\n"); // 15 characters
 });
 
+Deno.test("ps aux, -ef and -T have procps's columns, a dash in those of which the model knows nothing", () => {
+  const rig = new SessionRig({ system: "kvm" });
+  rig.ok(START);
+  const command = `qemu-kvm.patched -m 1024 -cpu qemu64,\\+x2apic -enable-kvm -no-kvm-pit -nographic`;
+  const head = (options: string) => rig.ok(`ps ${options} | head -n 1`);
+  assertEquals(head("aux"), "USER       PID %CPU %MEM    VSZ   RSS TTY      STAT START   TIME COMMAND\n");
+  assertEquals(head("-ef"), "UID        PID  PPID  C STIME TTY          TIME CMD\n");
+  assertEquals(head("ax"), "  PID TTY      STAT   TIME COMMAND\n");
+  assertMatch(
+    rig.ok("ps aux | grep '[q]emu'"),
+    new RegExp(`^root +\\d+ +\\d+\\.\\d +- +- +- \\? +[RS] +00:00 +0:00 ${command}\n$`),
+  );
+  assertMatch(
+    rig.ok("ps -ef | grep '[q]emu'"),
+    new RegExp(`^root +\\d+ +- +\\d+ 00:00 \\? +00:00:00 ${command}\n$`),
+  );
+  assertMatch(
+    rig.ok("ps -T -p $(pidof qemu-kvm.patched)"),
+    /^  PID  SPID TTY          TIME CMD\n( +\d+ +\d+ \? .*\n){2,}$/,
+  );
+  assertEquals(
+    rig.ok("ps -C qemu-kvm.patched --no-headers -o user,args").replace(/^root +/, "").trimEnd().replaceAll(
+      "+",
+      "\\+",
+    ),
+    command,
+  );
+});
+
+Deno.test("pgrep, pidof, pkill and killall find tasks by name and by command line", () => {
+  const rig = new SessionRig();
+  const pid = rig.ok("sleep 100 & echo $!").trim();
+  assertEquals(
+    rig.ok("pgrep sleep; pgrep -a sle; pgrep -f 'sleep 1'; pidof sleep; pgrep -c '^ksoftirqd'"),
+    `${pid}\n${pid} sleep 100\n${pid}\n${pid}\n4\n`,
+  );
+  assertEquals(rig.ok("pkill -9 sleep; wait $! || echo $?; pgrep sleep || echo $?"), "137\n1\n");
+  assertEquals(rig.ok("sleep 100 & killall sleep; wait $! || echo $?"), "143\n");
+  assertEquals(said("killall nosuch"), { status: 1, text: "nosuch: no process found\n" });
+  assertEquals(rig.ok("sleep 9 & tr '\\0' ' ' < /proc/$!/cmdline"), "sleep 9 ");
+});
+
 Deno.test("ps lists nothing with status 1, and says what it does not take", () => {
   assertEquals(said("ps -p 999999"), { status: 1, text: "  PID TTY          TIME CMD\n" });
   for (
@@ -433,9 +475,9 @@ Deno.test("ps lists nothing with status 1, and says what it does not take", () =
       ["ps -o nosuch", 'error: unknown user-defined format specifier "nosuch"'],
       ["ps -e -o", "error: format specification must follow -o"],
       ["ps -p x", "error: process ID list syntax error"],
-      ["ps -ef", "error: option -f is not modelled"],
-      ["ps -o args", "error: column args is not modelled"],
-      ["ps aux", "error: BSD options are not modelled: use -e, and -o for columns"],
+      ["ps -F", "error: option -F is not modelled"],
+      ["ps -o wchan", "error: column wchan is not modelled"],
+      ["ps tux", "error: BSD option tux is not modelled: a, x, u, w and o are"],
     ] as const
   ) {
     const { status, text: all } = said(line);

@@ -145,6 +145,7 @@ export class Computer {
         lab.engine.stop();
       },
     );
+    task.argv = launch.argv;
     if (!inRoot) task.cpuset = shellGroup;
     if (placement !== undefined) {
       task.policy = placement.policy;

@@ -18,6 +18,7 @@ import { mount } from "../programs/mount.ts";
 import { rdmsr, wrmsr } from "../programs/msr.ts";
 import { nproc } from "../programs/nproc.ts";
 import { perf } from "../programs/perf.ts";
+import { killall, pgrep, pidof, pkill } from "../programs/pgrep.ts";
 import { ping } from "../programs/ping.ts";
 import type { Program } from "../programs/program.ts";
 import { ps } from "../programs/ps.ts";
@@ -49,6 +50,10 @@ export function userPrograms(): Program[] {
     mount,
     nproc,
     perf,
+    killall,
+    pgrep,
+    pidof,
+    pkill,
     ps,
     rdmsr,
     rmmod,

@@ -205,6 +205,7 @@ export class Kernel {
       task.policy = parent.policy;
       task.rtPriority = parent.rtPriority;
     }
+    task.startNs = this.nowNs;
     this.tasks.set(pid, task);
     return task;
   }

@@ -4,10 +4,10 @@
  * *Document*: Linux 3.5 and 6.18 `fs/proc/{array,base}.c`, `kernel/sched/debug.c` (`proc_sched_show_task`);
  * `proc(5)`.
  *
- * *Modelled*: `comm`, `cpuset`, `sched`, `stat`, `status`, and `task/TID` with the same of each thread.
+ * *Modelled*: `cmdline`, `comm`, `cpuset`, `sched`, `stat`, `status`, and `task/TID` with the same of each thread.
  *
  * *Not modelled*: parents, memory, signals, terminals: such lines of `status` are left out, such numbers of `stat` are 0.
- * `cmdline`, `maps` and everything else is absent.
+ * `maps` and everything else is absent.
  *
  * *Deviations*: shells are no tasks, and have no directory. `self` is the task that reads.
  *
@@ -79,6 +79,10 @@ function filesOf(
     show: () => show(taskOf()),
   });
   const files = new Map<string, Node>([
+    [
+      "cmdline",
+      file((task) => (kernel.tasks.get(task.tgid) ?? task).argv.map((word) => `${word}\0`).join("")),
+    ],
     ["comm", {
       ...file((task) => `${commandName(task)}\n`),
       mode: 0o644,

@@ -91,6 +91,10 @@ export class Task {
   kernelThread = false;
   /** It is bound to its CPU for good: PF_THREAD_BOUND. */
   bound = false;
+  /** What it was started as: name and arguments. */
+  argv: readonly string[] = [];
+  /** When it was made, ns. */
+  startNs = 0;
 
   /**
    * @param name as `ps` prints it; another one after execve() @param cpu the CPU whose queue it is on @param allowed where it may run

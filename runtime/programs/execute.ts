@@ -20,10 +20,12 @@ export function* execute(command: ProgramProcess, argv: readonly string[]): Acti
   const program = command.system.programs.get(name);
   if (program !== undefined) {
     command.task.name = name;
+    command.task.argv = argv;
     return yield* program.main({ ...command, argv });
   }
   const { task } = command;
   const own = task.name;
+  task.argv = argv;
   task.name = name.replace(/^.*\//, "");
   const status = yield* command.run(argv, Placement.of(task));
   if (status !== undefined) return status;

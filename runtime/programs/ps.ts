@@ -3,11 +3,11 @@
  *
  * Column widths and error texts are those of procps 4.0, captured on Debian 12, with pids of 5 digits as in 2012.
  *
- * *Modelled*: `-e` (`-A`), `-L`, `-p LIST`, `-C LIST`, `-o LIST` with the columns in {@linkcode COLUMNS}; `NAME=` leaves
- * a column's heading out. Without a selection: every task that is no kernel thread.
+ * *Modelled*: `-e` (`-A`), `-L`, `-T`, `-p LIST`, `-C LIST`, `-f`, `-o LIST` with the columns in {@linkcode COLUMNS}; `NAME=`
+ * leaves a column's heading out; of BSD's options `a`, `x`, `u`, `w` and `o LIST`. Without a selection: every task that is
+ * no kernel thread.
  *
- * *Not modelled*: parents, users, memory, start times, command lines, terminals: the formats and columns that need them
- * are refused. BSD options.
+ * *Not modelled*: parents, memory, terminals: their columns hold a dash.
  *
  * *Deviations*: there is no init, and shells are no tasks.
  *
@@ -23,15 +23,17 @@ import { getopt } from "./getopt.ts";
 import type { Program, ProgramProcess } from "./program.ts";
 
 const doc = `ps - lists tasks
-Usage: ps [-e] [-L] [-p PID,...] [-C NAME,...] [-o COLUMN,...]
-Effects: lists tasks: all with -e, else those selected, or those that are no kernel threads. Columns of -o: pid tid lwp
-  psr cls policy rtprio pri ni stat s time tty comm; COLUMN= has no heading
+Usage: ps [-e] [-f] [-L|-T] [-p PID,...] [-C NAME,...] [-o COLUMN,...] [--sort [-]COLUMN] [--no-headers]
+  ps aux | ax | axo COLUMN,...
+Effects: lists tasks: all with -e or ax, else those selected, or those that are no kernel threads. Columns of -o: pid tid lwp
+  psr cls policy rtprio pri ni stat s time tty comm args user uid pcpu start etimes nlwp ppid vsz rss; COLUMN= has no
+  heading
 Exit status: 0; 1 if no task is listed, or on a wrong argument
 Errors: error: unknown user-defined format specifier "COLUMN"
-Differs from the real one: no -f, -l, aux: no parents, users, memory, start times or command lines are modelled; a thread
-  is a process of its own, and shells are no tasks
+Differs from the real one: no -l, -F, -H; parents, memory and terminals are not modelled: a dash; shells are no tasks
 Examples: ps -eLo pid,tid,psr,cls,rtprio,pri,ni,stat,comm
-  ps -C ksoftirqd/3 -o pid=`;
+  ps -C ksoftirqd/3 -o pid=
+  ps aux | tail -n 1`;
 
 /** A column of `-o`. */
 interface Column {
@@ -64,6 +66,52 @@ const time: Column = {
   text: (task, { kernel }, threads) => clock(cpuTimeNs(kernel, threads ? [task] : threadsOf(kernel, task))),
 };
 
+/** Command line; the name in brackets of a kernel thread, and of what has no command line. */
+const argsOf = (task: Task, { kernel }: ProgramProcess) => {
+  const { argv } = kernel.tasks.get(task.tgid) ?? task;
+  return argv.length > 0 ? argv.join(" ") : `[${commandName(task)}]`;
+};
+const args = (heading: string): Column => ({ heading, width: 27, left: true, text: argsOf });
+const user: Column = { heading: "USER", width: 8, left: true, text: () => "root" };
+const userNumber: Column = { heading: "UID", width: 5, text: () => "0" };
+/** What the model has nothing to say about. */
+const unknown = (heading: string, width: number): Column => ({ heading, width, text: () => "-" });
+/** CPU time in percent of the time since the task was made. */
+const percentCpu = (task: Task, { kernel }: ProgramProcess) =>
+  (100 * cpuTimeNs(task, kernel) / Math.max(1, kernel.nowNs - task.startNs)).toFixed(1);
+const cpuShare: Column = { heading: "%CPU", width: 4, text: percentCpu };
+/** Whole percent, as -f has it. */
+const cpuUse: Column = {
+  heading: "C",
+  width: 2,
+  text: (task, command) => `${Math.min(99, Math.floor(Number(percentCpu(task, command))))}`,
+};
+const start = (heading: string): Column => ({
+  heading,
+  width: 5,
+  text: ({ startNs }, { system }) =>
+    clock((system.bootTime + Math.floor(startNs / 1e9)) % 86_400 * 1e9).slice(0, 5),
+});
+const seconds: Column = {
+  heading: "ELAPSED",
+  width: 7,
+  text: ({ startNs }, { kernel }) => `${Math.floor((kernel.nowNs - startNs) / 1e9)}`,
+};
+const threadCount: Column = {
+  heading: "NLWP",
+  width: 4,
+  text: ({ tgid }, { kernel }) => `${[...kernel.tasks.values()].filter((task) => task.tgid === tgid).length}`,
+};
+/** `ps aux` has minutes and seconds. */
+const shortTime: Column = {
+  heading: "TIME",
+  width: 6,
+  text: (task, { kernel }) => {
+    const all = Math.floor(cpuTimeNs(task, kernel) / 1e9);
+    return `${Math.floor(all / 60)}:${String(all % 60).padStart(2, "0")}`;
+  },
+};
+
 /** The columns that are modelled, by the names that `-o` takes. */
 const COLUMNS: ReadonlyMap<string, Column> = new Map<string, Column>([
   ["pid", { heading: "PID", width: 5, text: (task) => `${task.tgid}` }],
@@ -90,14 +138,33 @@ const COLUMNS: ReadonlyMap<string, Column> = new Map<string, Column>([
   ["comm", name("COMMAND")],
   ["ucmd", name("CMD")],
   ["ucomm", name("COMMAND")],
+  ["args", args("COMMAND")],
+  ["command", args("COMMAND")],
+  ["cmd", args("CMD")],
+  ["user", user],
+  ["euser", { ...user, heading: "EUSER" }],
+  ["uid", userNumber],
+  ["euid", { ...userNumber, heading: "EUID" }],
+  ["pcpu", cpuShare],
+  ["%cpu", cpuShare],
+  ["c", cpuUse],
+  ["start", start("START")],
+  ["stime", start("STIME")],
+  ["etimes", seconds],
+  ["nlwp", threadCount],
+  ["thcount", { ...threadCount, heading: "THCNT" }],
+  ["ppid", unknown("PPID", 5)],
+  ["vsz", unknown("VSZ", 6)],
+  ["rss", unknown("RSS", 5)],
+  ["pmem", unknown("%MEM", 4)],
+  ["%mem", unknown("%MEM", 4)],
+  ["bsdtime", shortTime],
 ]);
 
 /** Columns of the real tool for which the model has nothing. */
 const REFUSED = new Set(
-  ("args cmd command pcpu %cpu pmem %mem rss rssize vsz vsize size user uid euser ruser group gid ppid pgid sid " +
-    "start stime lstart etime etimes bsdstart bsdtime wchan nlwp thcount flags f addr sz cgroup c cp").split(
-      " ",
-    ),
+  "rssize vsize size group gid ruser egroup pgid sid lstart etime bsdstart wchan flags f addr sz cgroup cp"
+    .split(" "),
 );
 
 const USAGE = `
@@ -116,11 +183,12 @@ export const ps: Program = {
   *main(command: ProgramProcess): Activity<number> {
     const { kernel } = command;
     yield kernel.steps.shellBuiltin;
-    const parsed = getopt(command.argv.slice(1), {
-      flags: "eAL",
-      values: "opC",
-      long: { pid: "p", format: "o" },
-      notModelled: [..."acdFfGgHjlMmNnOPqstTUuVwxyZ", "forest", "sort", "ppid", "no-headers", "headers"],
+    const bsd = bsdOptions(command.argv.slice(1));
+    const parsed = getopt(bsd ?? command.argv.slice(1), {
+      flags: "eALTfwhBu",
+      values: "opC~",
+      long: { pid: "p", format: "o", sort: "~", "no-headers": "h", "no-heading": "h" },
+      notModelled: [..."acdFGgHjlMmNnOPqstUVxyZ", "forest", "ppid", "headers"],
     });
     if (parsed === "--help") {
       command.stdout(`${doc}\n`);
@@ -128,17 +196,39 @@ export const ps: Program = {
     }
     if (typeof parsed === "string") return refuse(command, systemV(parsed));
     if (parsed.operands.length > 0) {
-      command.stderr("error: BSD options are not modelled: use -e, and -o for columns\n");
+      command.stderr(`error: BSD option ${parsed.operands[0]} is not modelled: a, x, u, w and o are\n`);
       return 1;
     }
     const columns: { column: Column; heading: string }[] = [];
-    let all = false, threads = false;
+    let all = false, threads = false, format: readonly string[] | undefined, order: string | undefined;
+    let headings = true;
     const selected: ((task: Task) => boolean)[] = [];
     for (const { letter, value } of parsed.options) {
       const list = value.split(/[\s,]+/).filter((word) => word !== "");
       switch (letter) {
         case "L":
           threads = true;
+          break;
+        case "T":
+          threads = true;
+          format ??= WITH_SPID;
+          break;
+        case "f":
+          format = FULL;
+          break;
+        case "B":
+          format = BSD;
+          break;
+        case "u":
+          format = BSD_USERS;
+          break;
+        case "w":
+          break;
+        case "h":
+          headings = false;
+          break;
+        case "~":
+          order = value;
           break;
         case "p":
           if (list.length === 0 || list.some((word) => !/^\d+$/.test(word))) {
@@ -158,13 +248,20 @@ export const ps: Program = {
           all = true;
       }
     }
-    if (columns.length === 0) addColumns(threads ? WITH_THREADS : PLAIN, columns);
+    if (columns.length === 0) {
+      const chosen = format === FULL && threads ? FULL_WITH_THREADS : format;
+      addColumns(chosen ?? (threads ? WITH_THREADS : PLAIN), columns);
+    }
     const wanted = (task: Task) =>
       all || (selected.length === 0 ? !task.kernelThread : selected.some((matches) => matches(task)));
     const tasks = [...kernel.tasks.values()].filter((task) =>
       (threads || task.pid === task.tgid) && wanted(task)
     );
-    if (columns.some(({ heading }) => heading !== "")) {
+    if (order !== undefined) {
+      const complaint = sort(tasks, order, command);
+      if (complaint !== undefined) return refuse(command, complaint);
+    }
+    if (headings && columns.some(({ heading }) => heading !== "")) {
       command.stdout(row(columns.map(({ column, heading }) => ({ column, text: heading }))));
     }
     for (const task of tasks) {
@@ -178,6 +275,49 @@ export const ps: Program = {
 
 const PLAIN = ["pid", "tname", "time", "ucmd"];
 const WITH_THREADS = ["pid", "lwp", "tname", "time", "ucmd"];
+
+const WITH_SPID = ["pid", "spid", "tname", "time", "ucmd"];
+const FULL = ["user=UID", "pid", "ppid", "c", "stime", "tname", "time", "cmd"];
+const FULL_WITH_THREADS = ["user=UID", "pid", "ppid", "lwp", "c", "nlwp", "stime", "tname", "time", "cmd"];
+const BSD = ["pid", "tname", "stat", "bsdtime", "command"];
+const BSD_USERS = [
+  ..."user pid %cpu %mem vsz rss".split(" "),
+  "tname",
+  "stat",
+  "start",
+  "bsdtime",
+  "command",
+];
+
+/** The first word without a dash as the options that it stands for; undefined: there is none. */
+function bsdOptions(args: readonly string[]): string[] | undefined {
+  const [first = "", ...rest] = args;
+  if (!/^-?[axuw]+o?$/.test(first) || (first.startsWith("-") && !/[ax]/.test(first))) return undefined;
+  const letters = first.replace("-", "");
+  const options = letters.includes("x") ? ["-e"] : [];
+  options.push(letters.includes("u") ? "-u" : "-B");
+  return [...options, ...(letters.includes("o") ? ["-o"] : []), ...rest];
+}
+
+/** `--sort -pcpu,pid`; answers a complaint about a column that is not there. */
+function sort(tasks: Task[], order: string, command: ProgramProcess): string | undefined {
+  const keys: { readonly column: Column; readonly sign: number }[] = [];
+  for (const key of order.split(",")) {
+    const column = COLUMNS.get(key.replace(/^[-+]/, ""));
+    if (column === undefined) return "unknown sort specifier";
+    keys.push({ column, sign: key.startsWith("-") ? -1 : 1 });
+  }
+  tasks.sort((a, b) => {
+    for (const { column, sign } of keys) {
+      const [x, y] = [column.text(a, command), column.text(b, command)];
+      const difference = Number(x) - Number(y);
+      const way = Number.isNaN(difference) ? (x < y ? -1 : x > y ? 1 : 0) : difference;
+      if (way !== 0) return sign * way;
+    }
+    return 0;
+  });
+  return undefined;
+}
 
 /** What getopt's complaint is in ps's own words. */
 function systemV(complaint: string): string {

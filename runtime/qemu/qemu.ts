@@ -145,6 +145,7 @@ export function qemu(context: QemuContext): QemuProgram {
       for (const line of failed) command.stderr(`${line}\n`);
       if (failed.length > 0) return 1;
       made = machine.loop.task !== null;
+      if (machine.loop.task !== null) machine.loop.task.argv = argv;
       if (machine.killed) return machine.exitStatus;
       const { pidFile } = options;
       if (pidFile !== undefined) yield* writePidFile(pidFile, machine, context, command);
