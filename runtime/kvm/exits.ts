@@ -14,6 +14,7 @@ import { ownsTimer, setDirectMode } from "./direct.ts";
 import { readMemory, writeMemory } from "./device_memory.ts";
 import { readMsr, writeMsr } from "./msrs.ts";
 import { controlAccess } from "./paging.ts";
+import { onSpin } from "./pause_loop.ts";
 import type { Vcpu } from "./vcpu.ts";
 
 /** Beside the EOI what a guest writes with every timer. */
@@ -122,8 +123,9 @@ export function completeExit(vcpu: Vcpu, cpu: KernelCpu, reason: number): Step |
       else vmcs.skipInstruction(result);
       return null;
     }
-    case ExitReason.Pause: // kvm_vcpu_on_spin() would give the CPU to another vCPU's thread: not modelled
+    case ExitReason.Pause:
       vmcs.skipInstruction();
+      onSpin(vcpu, cpu);
       return null;
     case ExitReason.IoInstruction:
       if (traced) traceAccess(vcpu);

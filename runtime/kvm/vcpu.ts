@@ -32,7 +32,7 @@ import { setDirectMode } from "./direct.ts";
 import { completeExit, exitCost } from "./exits.ts";
 import { KvmLapic } from "./lapic.ts";
 import { MmuCounters, setUpPaging, takeControlRegisters } from "./paging.ts";
-import { PLE } from "./pause_loop.ts";
+import { PLE, SpinLoop } from "./pause_loop.ts";
 import { PvEoi } from "./pv_eoi.ts";
 import { MP_STATES, VcpuEvents } from "./vcpu_events.ts";
 import { StealTime } from "./steal_time.ts";
@@ -123,6 +123,8 @@ export class Vcpu {
   mmioExits = 0;
   /** How often KVM_RUN has returned because a signal was pending. */
   signalExits = 0;
+  /** Its own yields to other vCPUs. */
+  readonly spinLoop = new SpinLoop();
   /** What its MMU has done. */
   readonly mmu = new MmuCounters();
   /** How often direct mode was switched. */
@@ -271,6 +273,7 @@ export class Vcpu {
           yield steps.vcpuSwitch;
           this.steal.update(this.thread!);
         }
+        this.spinLoop.leave();
         if (this.thread!.cpu !== cpu.id) return this.#leave("online");
         if (this.attention || this.signalPending) continue; // something came while others ran
       }

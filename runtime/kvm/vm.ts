@@ -53,6 +53,8 @@ export class Vm {
   readonly domain: number;
   /** The last write of its vCPUs' time-stamp counters; null: none has been made. */
   tscWrite: TscWrite | null = null;
+  /** The vCPU that another one's spinning has last given a CPU to (`last_boosted_vcpu`). */
+  lastBoosted = 0;
   /** HLT of its vCPUs does not exit (`KVM_X86_DISABLE_EXITS_HLT`). */
   haltsInGuestMode = false;
 
@@ -114,7 +116,8 @@ export class Vm {
 
   /** Adds chips, PIT and assigned devices to `hash`; the vCPUs add themselves. */
   hashInto(hash: StateHash): void {
-    hash.flag(this.irqchip);
+    hash.flag(this.irqchip).word(this.lastBoosted);
+    for (const { spinLoop } of this.vcpus) hash.flag(spinLoop.inside).flag(spinLoop.eligible);
     this.chips?.routing.hashInto(hash);
     this.pit?.hashInto(hash);
     this.coalesced.hashInto(hash);

@@ -5,9 +5,10 @@
  * `check_preempt_tick`, `wakeup_preempt_entity`, `update_min_vruntime`) with its default features.
  *
  * *Modelled*: FIFO and round robin by priority; CFS with sleeper credit (GENTLE_FAIR_SLEEPERS), a newcomer's debit
- * (START_DEBIT), slices, wake-up preemption by granularity. All tasks have nice level 0.
+ * (START_DEBIT), slices, wake-up preemption by granularity, who is given way to and who gives it. All tasks have nice level 0.
  *
- * *Not modelled*: weights, groups, SCHED_BATCH and SCHED_IDLE; buddies, which matter from eight runnable tasks on.
+ * *Not modelled*: weights, groups, SCHED_BATCH and SCHED_IDLE; the buddy of the last task, which matters from eight runnable
+ * tasks on.
  *
  * *Deviations*: a new task is placed by the queue that it joins, in Linux by its parent's.
  *
@@ -28,6 +29,10 @@ export class RunQueue {
   readonly #fair: Task[] = [];
   /** Lowest virtual run time seen: where newcomers are placed. */
   minVruntimeNs = NaN;
+  /** Who is to run next, because somebody has given way to it; null: nobody in particular. */
+  next: Task | null = null;
+  /** Who has given way, and is passed over once. */
+  skip: Task | null = null;
   /** Time for which a task other than the idle task has run here, as far as it has been booked, ns. */
   busyNs = NaN;
 
@@ -87,15 +92,37 @@ export class RunQueue {
     const queue = task.realTime ? this.#realTime : this.#fair;
     const i = queue.indexOf(task);
     if (i >= 0) removeAt(queue, i);
+    this.#forgetBuddy(task);
     return i >= 0;
   }
 
   /** Takes the task that shall run next; `undefined`: idle. */
   take(): Task | undefined {
     const queue = this.#realTime.length > 0 ? this.#realTime : this.#fair;
-    const task = queue[0];
-    if (task !== undefined) removeAt(queue, 0);
+    const at = queue === this.#fair && (this.next !== null || this.skip !== null) ? this.#pick() : 0;
+    const task = queue[at];
+    if (task !== undefined) removeAt(queue, at);
     return task;
+  }
+
+  /** pick_next_entity(): the first, unless a buddy may go before it. */
+  #pick(): number {
+    const queue = this.#fair;
+    const first = queue[0];
+    let at = 0;
+    if (first === undefined) return at;
+    const may = (task: Task) => task.vruntimeNs - first.vruntimeNs <= this.tunables.wakeupGranularityNs;
+    if (this.skip === first && queue.length > 1 && may(queue[1]!)) at = 1;
+    const buddy = this.next === null ? -1 : queue.indexOf(this.next);
+    if (buddy >= 0 && may(queue[buddy]!)) at = buddy;
+    this.#forgetBuddy(queue[at]!);
+    return at;
+  }
+
+  /** clear_buddies(). */
+  #forgetBuddy(task: Task): void {
+    if (this.next === task) this.next = null;
+    if (this.skip === task) this.skip = null;
   }
 
   /** The last waiting task, of those that are no real-time ones, for which `which` holds. */
@@ -164,7 +191,7 @@ export class RunQueue {
 
   /** Adds the queue's order to `hash`. */
   hashInto(hash: StateHash): void {
-    hash.number(this.minVruntimeNs);
+    hash.number(this.minVruntimeNs).word(this.next?.pid ?? -1).word(this.skip?.pid ?? -1);
     for (const task of this.tasks()) hash.word(task.pid);
   }
 }
