@@ -5,6 +5,7 @@
  */
 
 import busyGuest from "../examples/busy_guest.rtk" with { type: "text" };
+import devices from "../examples/devices.rtk" with { type: "text" };
 import issue1 from "../examples/issue1.rtk" with { type: "text" };
 import issue2 from "../examples/issue2.rtk" with { type: "text" };
 import issue3 from "../examples/issue3.rtk" with { type: "text" };
@@ -33,6 +34,7 @@ export const EXAMPLES: ScriptFolder = {
   path: "/root/examples",
   files: new Map([
     ["busy_guest.rtk", busyGuest],
+    ["devices.rtk", devices],
     ["issue1.rtk", issue1],
     ["issue2.rtk", issue2],
     ["issue3.rtk", issue3],

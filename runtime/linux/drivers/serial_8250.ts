@@ -20,6 +20,7 @@ import { Uart, UART_FIFO, UartCause, UartEnable, UartStatus } from "../../../hw/
 import { EBADF, EIO, type Errno } from "../errno.ts";
 import { IO_APIC_EDGE, type Irqs } from "../irq.ts";
 import type { KernelCpu } from "../kernel_cpu.ts";
+import { withoutInterrupts } from "../system_call.ts";
 import type { DeviceNode, OpenFile, OpenFlags } from "../vfs.ts";
 
 /** FIFOs on, both cleared; eight bits, no parity, one stop bit; DTR, RTS, OUT2. */
@@ -96,7 +97,7 @@ export class Serial8250 {
 
   *#enable(sources: number): Activity {
     this.#ier = sources;
-    yield* this.#out(Uart.IER, sources);
+    yield* withoutInterrupts(this.thisCpu, false, this.#out(Uart.IER, sources)); // port->lock
   }
 
   *#out(offset: number, value: number): Activity {

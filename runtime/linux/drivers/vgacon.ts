@@ -7,7 +7,8 @@
  *
  * *Modelled*: the console's buffer is the adapter's memory: each character is a store of 16 bits there; each piece of text
  * hides the cursor and shows it again, by accesses to ports; a line more than the screen has moves the start address, and
- * at the end of the memory everything is copied. Reading `/dev/vcs` loads character after character. Each access is an
+ * at the end of the memory everything is copied. A kernel that does not preempt its own code lets nobody in before a piece of
+ * text is done, and the accesses to the cursor's registers keep interrupts out on any kernel. Reading `/dev/vcs` loads character after character. Each access is an
  * instruction: in a guest it exits.
  *
  * *Not modelled*: escape sequences, other consoles than the first, the keyboard, the kernel's own messages.
@@ -27,6 +28,7 @@ import {
 import { Crtc, VGA_TEXT, VgaPort } from "../../../hw/vga.ts";
 import { EBADF, EIO, type Errno } from "../errno.ts";
 import type { KernelCpu } from "../kernel_cpu.ts";
+import { withoutInterrupts, withoutPreemption } from "../system_call.ts";
 import type { DeviceNode, OpenFile, OpenFlags } from "../vfs.ts";
 
 const { columns: COLUMNS, rows: ROWS, address: BASE } = VGA_TEXT;
@@ -63,11 +65,15 @@ export class VgaConsole {
   *write(text: string): Activity<number> {
     for (const piece of text.match(/[^\n]+|\n/g) ?? []) {
       const codes = piece === "\n" ? [CARRIAGE_RETURN, NEWLINE] : [...new TextEncoder().encode(piece)];
-      yield* this.#cursor(HIDDEN);
-      for (const code of codes) yield* this.#put(code);
-      yield* this.#cursor(UNDERLINE);
+      yield* withoutPreemption(this.thisCpu, this.#piece(codes)); // console_conditional_schedule() follows each
     }
     return text.length;
+  }
+
+  *#piece(codes: readonly number[]): Activity {
+    yield* this.#cursor(HIDDEN);
+    for (const code of codes) yield* this.#put(code);
+    yield* this.#cursor(UNDERLINE);
   }
 
   /** Loads `count` characters from number `first` on; the screen ends the text. */
@@ -118,7 +124,7 @@ export class VgaConsole {
     for (let column = 0; column < COLUMNS; column++) {
       yield* this.#store(this.#origin + SCREEN_BYTES - ROW_BYTES + 2 * column, BLANK);
     }
-    yield* this.#writePair(Crtc.StartHigh, this.#origin / 2);
+    yield* this.#locked(this.#writePair(Crtc.StartHigh, this.#origin / 2));
   }
 
   /** The screen, without its first line, goes to the beginning of the memory. */
@@ -142,9 +148,13 @@ export class VgaConsole {
 
   /** `vgacon_cursor()`: its place, and between which scan lines it is. */
   *#cursor(lines: readonly [number, number]): Activity {
-    yield* this.#writePair(Crtc.CursorHigh, this.#position / 2);
+    yield* this.#locked(this.#writePair(Crtc.CursorHigh, this.#position / 2));
     if (lines[0] === this.#cursorLines[0] && lines[1] === this.#cursorLines[1]) return;
     this.#cursorLines = lines;
+    yield* this.#locked(this.#setLines(lines));
+  }
+
+  *#setLines(lines: readonly [number, number]): Activity {
     const kept: number[] = [];
     for (const register of [Crtc.CursorStart, Crtc.CursorEnd]) {
       yield* this.#out(VgaPort.CrtcIndex, register);
@@ -156,6 +166,11 @@ export class VgaConsole {
     yield* this.#out(VgaPort.CrtcData, start & 0xc0 | lines[0]);
     yield* this.#out(VgaPort.CrtcIndex, Crtc.CursorEnd);
     yield* this.#out(VgaPort.CrtcData, end & 0xe0 | lines[1]);
+  }
+
+  /** Accesses under `vga_lock`. */
+  #locked(accesses: Activity): Activity {
+    return withoutInterrupts(this.thisCpu, true, accesses);
   }
 
   /** `write_vga()`: two registers, the high byte's first; index and data are one word. */

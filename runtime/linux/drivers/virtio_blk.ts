@@ -24,6 +24,7 @@ import { Disk, SECTOR } from "../block/disk.ts";
 import type { DmaMemory } from "../dma_memory.ts";
 import { EIO, EOPNOTSUPP, Errno } from "../errno.ts";
 import type { KernelCpu } from "../kernel_cpu.ts";
+import { withoutInterrupts, withoutPreemption } from "../system_call.ts";
 import type { VirtioBusDevice, VirtioDriver } from "./virtio_pci.ts";
 import type { VirtioRing } from "./virtio_ring.ts";
 
@@ -103,11 +104,15 @@ class RequestQueue {
   constructor(readonly port: BlockPort, readonly ring: VirtioRing) {}
 
   *read(sector: number, count: number): Activity<Uint8Array | Errno> {
-    return yield* this.#request(BlockRequest.In, sector, count * SECTOR);
+    return yield* withoutPreemption(
+      this.port.thisCpu,
+      this.#request(BlockRequest.In, sector, count * SECTOR),
+    );
   }
 
   *write(sector: number, bytes: Uint8Array): Activity<void | Errno> {
-    const answer = yield* this.#request(BlockRequest.Out, sector, bytes.length, bytes);
+    const request = this.#request(BlockRequest.Out, sector, bytes.length, bytes);
+    const answer = yield* withoutPreemption(this.port.thisCpu, request);
     if (answer instanceof Errno) return answer;
   }
 
@@ -143,7 +148,9 @@ class RequestQueue {
       { address: data, length: bytes, writable: type === BlockRequest.In },
       { address: status, length: 1, writable: true },
     ];
-    if (!(yield* ring.submit(buffers, thisCpu, done))) return EIO; // 128 tasks wait already
+    // do_virtblk_request() runs under the queue's lock.
+    const submitted = yield* withoutInterrupts(thisCpu, false, ring.submit(buffers, thisCpu, done));
+    if (!submitted) return EIO; // 128 tasks wait already
     while (!over) yield* thisCpu().sleep();
     this.#rooms.push(header);
     switch (ram.read(status, 1)) {
