@@ -152,11 +152,11 @@ export function* evaluate<R>(
     case "set": {
       const index = yield* indexOf(expression.target, scope, expand);
       const { name } = expression.target;
-      let value = yield* evaluate(expression.value, scope, expand);
-      if (expression.operator !== "") {
-        const before = yield* textValue(scope.get(name, index) ?? "", scope, expand, 0);
-        value = operate(expression.operator, before, value);
-      }
+      const { operator } = expression;
+      // As in bash, the old value is read before the other side changes it: q += q--.
+      const before = operator === "" ? 0n : yield* textValue(scope.get(name, index) ?? "", scope, expand, 0);
+      const right = yield* evaluate(expression.value, scope, expand);
+      const value = operator === "" ? right : operate(operator, before, right);
       scope.set(name, index, String(value));
       return value;
     }

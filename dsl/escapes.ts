@@ -20,19 +20,23 @@ const simple: Readonly<Record<string, string>> = {
 };
 
 /**
- * Replaces escapes: the letters of C, `\NNN` octal, `\xHH`. What is no escape stays as it is. With `zeroOctal`
+ * Replaces escapes: the letters of C, `\NNN` octal, `\xHH`, `\uHHHH`, `\UHHHHHHHH`. What is no escape stays as it is. With `zeroOctal`
  * (`echo -e`, `%b`) octal is `\0NNN`, and `\c` ends the output.
  */
 export function decodeEscapes(text: string, zeroOctal = false): { text: string; stopped: boolean } {
   if (!text.includes("\\")) return { text, stopped: false };
   let stopped = false;
   let result = "";
-  const token = /\\(?:x([0-9a-fA-F]{1,2})|0([0-7]{1,3})|([0-7]{1,3})|([\s\S]))|([^\\]+|\\$)/g;
+  const token =
+    /\\(?:(?:x([0-9a-fA-F]{1,2})|u([0-9a-fA-F]{1,4})|U([0-9a-fA-F]{1,8}))|0([0-7]{1,3})|([0-7]{1,3})|([\s\S]))|([^\\]+|\\$)/g;
   for (const match of text.matchAll(token)) {
-    const [whole, hex, zero, octal, letter, plain] = match;
+    const [whole, hex, short, long, zero, octal, letter, plain] = match;
+    const point = short ?? long;
     if (plain !== undefined) result += plain;
     else if (hex !== undefined) result += String.fromCharCode(parseInt(hex, 16));
-    else if (zero !== undefined) result += String.fromCharCode(parseInt(zero, 8) & 255);
+    else if (point !== undefined) {
+      result += Number(`0x${point}`) > 0x10ffff ? whole : String.fromCodePoint(Number(`0x${point}`));
+    } else if (zero !== undefined) result += String.fromCharCode(parseInt(zero, 8) & 255);
     else if (octal !== undefined) {
       result += zeroOctal && octal !== "0" ? whole : String.fromCharCode(parseInt(octal, 8) & 255);
     } else if (letter === "c" && zeroOctal) {

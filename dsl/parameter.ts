@@ -176,8 +176,6 @@ function* valueOf(around: Surroundings, shell: Shell, part: ParameterPart): Expa
       return shell.lastBackground === undefined ? undefined : String(shell.lastBackground.pid);
     case "-":
       return optionLetters(shell);
-    case "LINENO":
-      return String(shell.line);
   }
   if (subscript === undefined || typeof subscript === "string") {
     const value = shell.get(name);

@@ -52,6 +52,12 @@ export function* runSimple(shell: Shell, command: SimpleCommand): Coroutine {
       for (const assignment of command.assignments) yield* assign(shell, assignment);
       saved.keep();
       if (fields.length === 1) return 0;
+      const [, program = ""] = fields;
+      if (!program.includes("/") && !knownNames(shell).includes(program)) {
+        shell.complain(`exec: ${program}: not found`);
+        yield* builtinTask(shell, "bash");
+        throw new ShellExit(127, true);
+      }
       const status = yield* runNamed(shell, fields.slice(1), { skipFunctions: true });
       if (status !== 126 && status !== 127) shell.traps.delete("EXIT"); // the shell is no more
       throw new ShellExit(status, true);

@@ -13,6 +13,7 @@ const scalars: Readonly<Record<string, (shell: Shell) => string>> = {
   UID: () => "0",
   EUID: () => "0",
   PPID: () => "1",
+  LINENO: (shell) => String(shell.line),
   BASHPID: (shell) => String(shell.pid),
   SECONDS: (shell) => String(Math.floor((shell.machine.clock().uptimeNs - shell.secondsFromNs) / 1e9)),
   EPOCHSECONDS: (shell) => String(epoch(shell).seconds),

@@ -124,6 +124,8 @@ export class Shell {
   cwd = "/";
   /** The mask of `umask`. */
   umask = 0o022;
+  /** What `ulimit` has set, by its letters. */
+  readonly limits: Map<string, string> = new Map();
   /** Where its commands run, and how, as a program that has started it was told. */
   placement: object | undefined;
   /** `$?`. */
@@ -226,6 +228,7 @@ export class Shell {
     Object.assign(copy, this, {
       variables: new Map([...this.variables].map(([name, v]) => [name, copyVariable(v)])),
       functions: new Map(this.functions),
+      limits: new Map(this.limits),
       options: { ...this.options },
       traps: new Map(
         [...this.traps].filter(([name, action]) =>

@@ -443,7 +443,7 @@ Deno.test("ps aux, -ef and -T have procps's columns, a dash in those of which th
   );
   assertMatch(
     rig.ok("ps -T -p $(pidof qemu-kvm.patched)"),
-    /^  PID  SPID TTY          TIME CMD\n( +\d+ +\d+ \? .*\n){2,}$/,
+    /^ {2}PID {2}SPID TTY {10}TIME CMD\n( +\d+ +\d+ \? .*\n){2,}$/,
   );
   assertEquals(
     rig.ok("ps -C qemu-kvm.patched --no-headers -o user,args").replace(/^root +/, "").trimEnd().replaceAll(

@@ -32,6 +32,7 @@ import { falseCommand } from "./false.ts";
 import { find } from "./find.ts";
 import { getopts } from "./getopts.ts";
 import { grep } from "./grep.ts";
+import { hash } from "./hash.ts";
 import { head } from "./head.ts";
 import { hostname } from "./hostname.ts";
 import { id, whoami } from "./id.ts";
@@ -75,6 +76,7 @@ import { tr } from "./tr.ts";
 import { trap } from "./trap.ts";
 import { trueCommand } from "./true.ts";
 import { type } from "./type.ts";
+import { ulimit } from "./ulimit.ts";
 import { umask } from "./umask.ts";
 import { uniq } from "./uniq.ts";
 import { unset } from "./unset.ts";
@@ -145,6 +147,7 @@ export const commands: ReadonlyMap<string, Command> = new Map(
       trueCommand,
       type,
       typeset,
+      ulimit,
       umask,
       uniq,
       unset,
@@ -158,6 +161,7 @@ export const commands: ReadonlyMap<string, Command> = new Map(
       date,
       diff,
       env,
+      hash,
       hostname,
       id,
       mapfile,

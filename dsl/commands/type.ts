@@ -5,11 +5,11 @@ import type { Command, CommandContext } from "./command.ts";
 
 /** `type`. */
 const doc = `type - what a name is as a command
-Usage: type NAME…
-Effects: says what each name is as a command, and prints a function
+Usage: type [-t] NAME…
+Effects: says what each name is as a command, and prints a function; -t in one word: keyword, function, builtin, file
 Exit status: 0, or 1 if one is nothing
 Errors: NAME: not found
-Differs from the real one: no options; a word of the laboratory is named as such; what stands in $( ) and [[ ]] of a
+Differs from the real one: no -a, -f, -p, -P; a word of the laboratory is named as such; what stands in $( ) and [[ ]] of a
   function keeps its own blanks
 Examples: type echo taskset step`;
 
@@ -36,7 +36,12 @@ export const type: Command = {
   kind: "builtin",
   doc,
   run(context) {
-    const options = parseOptions(context.args, "");
+    const options = parseOptions(context.args, "t");
+    if (typeof options !== "string" && options.flags.has("t")) {
+      const kinds = options.operands.map((name) => classify(context.shell, name)?.kind);
+      for (const kind of kinds) if (kind !== undefined) context.out(`${kind}\n`);
+      return kinds.includes(undefined) ? 1 : 0;
+    }
     return typeof options === "string" ? context.complain(options, 2) : describe(context, options.operands);
   },
 };

@@ -63,8 +63,13 @@ const nice: Column = { heading: "NI", width: 3, text: (task) => task.realTime ? 
 const time: Column = {
   heading: "TIME",
   width: 8,
-  text: (task, { kernel }, threads) => clock(cpuTimeNs(kernel, threads ? [task] : threadsOf(kernel, task))),
+  text: (task, command, threads) => clock(usedNs(task, command, threads)),
 };
+
+/** CPU time of a thread where threads are listed, else of its process, ns. */
+function usedNs(task: Task, { kernel }: ProgramProcess, threads: boolean): number {
+  return cpuTimeNs(kernel, threads ? [task] : threadsOf(kernel, task));
+}
 
 /** Command line; the name in brackets of a kernel thread, and of what has no command line. */
 const argsOf = (task: Task, { kernel }: ProgramProcess) => {
@@ -77,14 +82,14 @@ const userNumber: Column = { heading: "UID", width: 5, text: () => "0" };
 /** What the model has nothing to say about. */
 const unknown = (heading: string, width: number): Column => ({ heading, width, text: () => "-" });
 /** CPU time in percent of the time since the task was made. */
-const percentCpu = (task: Task, { kernel }: ProgramProcess) =>
-  (100 * cpuTimeNs(task, kernel) / Math.max(1, kernel.nowNs - task.startNs)).toFixed(1);
+const percentCpu = (task: Task, command: ProgramProcess, threads: boolean) =>
+  (100 * usedNs(task, command, threads) / Math.max(1, command.kernel.nowNs - task.startNs)).toFixed(1);
 const cpuShare: Column = { heading: "%CPU", width: 4, text: percentCpu };
 /** Whole percent, as -f has it. */
 const cpuUse: Column = {
   heading: "C",
   width: 2,
-  text: (task, command) => `${Math.min(99, Math.floor(Number(percentCpu(task, command))))}`,
+  text: (task, command, threads) => `${Math.min(99, Math.floor(Number(percentCpu(task, command, threads))))}`,
 };
 const start = (heading: string): Column => ({
   heading,
@@ -100,14 +105,14 @@ const seconds: Column = {
 const threadCount: Column = {
   heading: "NLWP",
   width: 4,
-  text: ({ tgid }, { kernel }) => `${[...kernel.tasks.values()].filter((task) => task.tgid === tgid).length}`,
+  text: (task, { kernel }) => `${threadsOf(kernel, task).length}`,
 };
 /** `ps aux` has minutes and seconds. */
 const shortTime: Column = {
   heading: "TIME",
   width: 6,
-  text: (task, { kernel }) => {
-    const all = Math.floor(cpuTimeNs(task, kernel) / 1e9);
+  text: (task, command, threads) => {
+    const all = Math.floor(usedNs(task, command, threads) / 1e9);
     return `${Math.floor(all / 60)}:${String(all % 60).padStart(2, "0")}`;
   },
 };
@@ -258,7 +263,7 @@ export const ps: Program = {
       (threads || task.pid === task.tgid) && wanted(task)
     );
     if (order !== undefined) {
-      const complaint = sort(tasks, order, command);
+      const complaint = sort(tasks, order, (column, task) => column.text(task, command, threads));
       if (complaint !== undefined) return refuse(command, complaint);
     }
     if (headings && columns.some(({ heading }) => heading !== "")) {
@@ -300,7 +305,11 @@ function bsdOptions(args: readonly string[]): string[] | undefined {
 }
 
 /** `--sort -pcpu,pid`; answers a complaint about a column that is not there. */
-function sort(tasks: Task[], order: string, command: ProgramProcess): string | undefined {
+function sort(
+  tasks: Task[],
+  order: string,
+  textOf: (column: Column, task: Task) => string,
+): string | undefined {
   const keys: { readonly column: Column; readonly sign: number }[] = [];
   for (const key of order.split(",")) {
     const column = COLUMNS.get(key.replace(/^[-+]/, ""));
@@ -309,7 +318,7 @@ function sort(tasks: Task[], order: string, command: ProgramProcess): string | u
   }
   tasks.sort((a, b) => {
     for (const { column, sign } of keys) {
-      const [x, y] = [column.text(a, command), column.text(b, command)];
+      const [x, y] = [textOf(column, a), textOf(column, b)];
       const difference = Number(x) - Number(y);
       const way = Number.isNaN(difference) ? (x < y ? -1 : x > y ? 1 : 0) : difference;
       if (way !== 0) return sign * way;
