@@ -7,7 +7,8 @@
 
 import type { LabProfile } from "../../runtime/lab/defaults.ts";
 import { provenanceLines } from "../../runtime/lab/provenance.ts";
-import { coverage, coverageText, SLIDES, standing } from "./catalogue.ts";
+import { SLIDES } from "./catalogue.ts";
+import { coverage, coverageText, standing } from "./coverage.ts";
 import type { Regenerated } from "./regenerate.ts";
 import { escape, FIGURE_STYLE } from "./svg.ts";
 

@@ -4,7 +4,8 @@
  * @module
  */
 
-import { type SlideEntry, standing } from "./catalogue.ts";
+import type { SlideEntry } from "./catalogue.ts";
+import { standing } from "./coverage.ts";
 import { slide18, slide20, slide22, slide7, slide9 } from "./flow_slides.ts";
 import { slide13, slide14, slide15, slide16, slide17 } from "./issue_slides.ts";
 import { latencyParts, slide5 } from "./latency_slides.ts";
