@@ -41,16 +41,11 @@ const topHalf = work("top half", OTHER, 200);
 class Known extends Routine {
   #at = 0;
 
+  override entry = handlerWork;
+  override top = topHalf;
+
   constructor(readonly rig: CpuRig) {
     super();
-  }
-
-  override get entry(): Step {
-    return handlerWork;
-  }
-
-  override get top(): Step {
-    return topHalf;
   }
 
   override skipHead(): void {

@@ -94,14 +94,10 @@ export type Activity<T = void> = Generator<Step, T, number>;
  */
 export abstract class Routine {
   /** Of an interrupt handler that begins with work and the EOI behind it: that work; null: it begins in another way. */
-  get entry(): Step | null {
-    return null;
-  }
+  entry: Step | null = null;
 
   /** Of such a handler the work behind the EOI, where it is the same at any time; null: it is not known yet. */
-  get top(): Step | null {
-    return null;
-  }
+  top: Step | null = null;
 
   /** The handler has been passed up to the end of `entry`. */
   skipEntry(): void {}

@@ -65,6 +65,8 @@ export abstract class InterruptHandler extends Routine {
   declare readonly cpu: KernelCpu;
   /** Its own work has begun. */
   protected begun = false;
+  /** Whether the EOI follows it. */
+  protected eoiLast = false;
   #at: number = At.Over;
 
   constructor(cpu: KernelCpu) {
@@ -81,6 +83,7 @@ export abstract class InterruptHandler extends Routine {
   begin(): void {
     this.#at = At.Entry;
     this.begun = false;
+    this.entry = this.cpu.x2apic && !this.eoiLast ? this.cpu.kernel.steps.irqEntry : null;
   }
 
   /** The handler's own work: does what its last step was for; answers the next one, or null: {@linkcode after} says how on. */
@@ -93,15 +96,6 @@ export abstract class InterruptHandler extends Routine {
 
   /** The EOI that follows the handler's own work has been written. */
   protected ended(): void {}
-
-  /** Whether the EOI follows the handler's own work. */
-  protected get eoiLast(): boolean {
-    return false;
-  }
-
-  override get entry(): Step | null {
-    return this.cpu.x2apic && !this.eoiLast ? this.cpu.kernel.steps.irqEntry : null;
-  }
 
   override skipEntry(): void {
     this.#at = At.Eoi;
@@ -285,17 +279,11 @@ class DeviceInterrupt extends InterruptHandler {
   }
 
   override begin(): void {
+    const action = this.#action = this.cpu.vectorIrq.get(this.vector);
+    const topHalf = action?.topHalf;
+    this.top = topHalf ? topHalf.step ?? this.cpu.kernel.steps.deviceHandler : null;
+    this.eoiLast = action?.eoiLast === true;
     super.begin();
-    this.#action = this.cpu.vectorIrq.get(this.vector);
-  }
-
-  protected override get eoiLast(): boolean {
-    return this.#action?.eoiLast === true;
-  }
-
-  override get top(): Step | null {
-    const topHalf = this.#action?.topHalf;
-    return topHalf ? topHalf.step ?? this.cpu.kernel.steps.deviceHandler : null;
   }
 
   override skipHead(): void {
