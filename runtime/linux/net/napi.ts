@@ -132,20 +132,16 @@ export class Napi implements Softirq {
   /** How many frames the polls of one run take, if each frame costs `frameNs`. */
   #plan(nowNs: number, frameNs: number): number {
     const { ring } = this.port;
-    let taken = 0;
-    this.#full = true;
-    while (this.#full && taken < BUDGET) {
-      let polled = 0;
-      for (;;) {
-        const there = ring.waiting(nowNs + Math.floor((taken + polled) * frameNs)) - taken;
-        const more = Math.min(WEIGHT, there);
-        if (more <= polled) break;
-        polled = more;
-        if (polled === WEIGHT) break;
-      }
-      taken += polled;
-      this.#full = polled === WEIGHT;
+    let taken = 0, limit = WEIGHT;
+    for (;;) {
+      const there = ring.waiting(nowNs + Math.floor(taken * frameNs));
+      if (there <= taken) break;
+      taken = Math.min(limit, there);
+      if (taken < limit) continue;
+      if (taken >= BUDGET) break;
+      limit += WEIGHT; // the next poll
     }
+    this.#full = taken === limit;
     return taken;
   }
 }
