@@ -199,6 +199,16 @@ Deno.test("slides 13 and 14: led to the dedicated CPU the host's interrupt is th
   assertEquals((await tableOf(14)).rows, [toGuest, toHost]);
 });
 
+Deno.test("slide 14: messages go straight to the guest, a shared line is forwarded by the host", async () => {
+  const [message, line] = await flows(14);
+  assertEquals([message!.exits, line!.exits], [0, 2]);
+  assertEquals(line!.boxes, [
+    ...["NMI", "VM exit", "disable direct EOI", "vIRQ injection", "VM entry"],
+    ...["IRQ handler", "EOI", "VM exit", "emulate APIC access", "re-enable direct EOI", "VM entry"],
+    "guest runs",
+  ]);
+});
+
 Deno.test("slide 15: an ordinary interrupt for the host stays in the guest, an NMI exits", async () => {
   assertEquals((await flows(15)).map(({ boxes, exits }) => [boxes[0], boxes[1], exits]), [
     ["interrupt", "IRQ handler", 0],

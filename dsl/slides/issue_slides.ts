@@ -13,6 +13,16 @@ import type { Bench, Runs } from "./runs.ts";
 const SYSTEM = "rfc-v2";
 /** The interrupt of the physical function's first queue: the host's own network. */
 const FIND_IRQ = "irq=$(grep TxRx-0 /proc/interrupts | grep -v kvm | head -1 | cut -d: -f1)";
+/** A busy guest without messages, which has the card itself. */
+const LINE_GUEST = `echo 8086 10fb > /sys/bus/pci/drivers/pci-stub/new_id
+echo 0000:04:00.0 > /sys/bus/pci/drivers/ixgbe/unbind
+echo 0000:04:00.0 > /sys/bus/pci/drivers/pci-stub/bind
+echo 0 > /sys/devices/system/cpu/cpu3/online
+qemu-kvm.patched -m 1024 -cpu qemu64,+x2apic -enable-kvm -no-kvm-pit -nographic \
+  -kernel kvm/bzImage -append "root=/dev/vda1 ro pci=nomsi" -device pci-assign,host=04:00.0
+ssh vm0 true
+ssh vm0 'while :; do :; done' &
+run 10ms`;
 /** The vector of the host's reschedule IPI (Linux, `irq_vectors.h`). */
 const RESCHEDULE = 0xfd;
 
@@ -62,6 +72,9 @@ export function slide13(runs: Runs): Part[] {
 export function slide14(runs: Runs): Part[] {
   const [wrong, right] = [3, 0].map((cpu) => hostDevice(runs, cpu));
   const { items } = busyGuest(runs, SYSTEM).observe("irq vf0\nrun 200us");
+  const byLine = runs.bench(SYSTEM);
+  byLine.run(LINE_GUEST, "the card by its line, busy guest");
+  const line = byLine.observe("irq pf0\nrun 200us");
   return [
     takers([wrong!.row, right!.row]),
     consoleText("Host devices go to host cores", right!.lines),
@@ -70,9 +83,13 @@ export function slide14(runs: Runs): Part[] {
       title: "Passed-through devices go to the dedicated core",
       system: SYSTEM,
       items,
-      notes: [
-        "Messages only: the host forwards an assigned device's line, as the slide says of shared ones.",
-      ],
+      notes: ["MSI and MSI-X only, as the slide says."],
+    }),
+    flow({
+      name: "slide14-line",
+      title: "A line, which may be shared, is forwarded by the host",
+      system: SYSTEM,
+      items: line.items,
     }),
   ];
 }
