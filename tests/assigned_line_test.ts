@@ -121,6 +121,7 @@ Deno.test("the names of the line: kvm:, its thread, and the guest's own handlers
 
 Deno.test("with a disk in slot 4 the card is in slot 5, and its line 10 is its own", () => {
   const { gsi, rig } = assigned("talk", { options: WITH_DISK });
+  assertStringIncludes(rig.ok("monitor vm0 info pci"), "PCI subsystem 8086:0003\n      IRQ 10.\n");
   assertEquals(gsi, 10);
   assertMatch(rig.ok("ssh vm0 grep eth1 /proc/interrupts"), /^ 10: .* {3}IO-APIC-fasteoi {3}eth1\n$/);
 });

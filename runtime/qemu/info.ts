@@ -105,15 +105,16 @@ const CLASSES: ReadonlyMap<number, string> = new Map([
 const hex = (value: number, digits: number): string => value.toString(16).padStart(digits, "0");
 
 /** `info pci`. */
-export function infoPci({ assigned, disks }: QemuMachine): string[] {
+export function infoPci({ assigned, disks, options: { era } }: QemuMachine): string[] {
   return [
-    ...disks.functions.flatMap((each) => functionLines(each, "")),
-    ...assigned.flatMap((device) => functionLines(device.function!, device.id ?? "")),
+    ...disks.functions.flatMap((each) => functionLines(each, "", era)),
+    ...assigned.flatMap((device) => functionLines(device.function!, device.id ?? "", era)),
   ];
 }
 
-function functionLines({ spec }: PciFunction, id: string): string[] {
+function functionLines({ spec, interruptLine }: PciFunction, id: string, era: QemuEra): string[] {
   const { bdf, classCode, vendorId, deviceId, subsystemVendorId, subsystemId, bars } = spec;
+  const pin = era === "2012" ? "." : ", pin A";
   const name = CLASSES.get(classCode >>> 8) ?? `Class ${hex(classCode >>> 8, 4)}`;
   return [
     `  Bus ${String(bdf.bus).padStart(2)}, device ${
@@ -121,6 +122,7 @@ function functionLines({ spec }: PciFunction, id: string): string[] {
     }, function ${bdf.function}:`,
     `    ${name}: PCI device ${hex(vendorId, 4)}:${hex(deviceId, 4)}`,
     `      PCI subsystem ${hex(subsystemVendorId, 4)}:${hex(subsystemId, 4)}`,
+    ...(spec.interruptPin ? [`      IRQ ${interruptLine}${pin}`] : []),
     ...bars.map(({ index, space, size, base, bits, prefetchable }) =>
       space === "io"
         ? `      BAR${index}: I/O at 0x${hex(base, 4)} [0x${hex(base + size - 1, 4)}].`
