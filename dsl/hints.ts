@@ -5,6 +5,7 @@
  */
 import { closest } from "../runtime/lab/spelling.ts";
 import type { Assignment } from "./ast.ts";
+import { notModelled } from "./not_modelled.ts";
 import { isErrno } from "./ports.ts";
 import type { Shell } from "./state.ts";
 
@@ -47,6 +48,8 @@ export function hintOnName(
   if (/^\w*=/.test(name)) return "an assignment names its variable without $: NAME=VALUE";
   const glued = /^(\[\[?)(\S+)/.exec(name);
   if (glued !== null) return `a blank follows ${glued[1]}: ${glued[1]} ${glued[2]}`;
+  const instead = notModelled(name);
+  if (instead !== undefined) return instead;
   if (name.length <= 2) return undefined; // near to too many others
   const meant = closest(name, [...known, ...RESERVED]);
   return meant === undefined ? undefined : `did you mean ${meant}?`;

@@ -89,10 +89,13 @@ class ShellChild implements Child {
     const copy = shell.subshell();
     copy.placement = placement;
     const { interpreter } = shell.environment;
+    const name = (argv[0] ?? "").replace(/^.*\//, "");
     this.#job = shell.scheduler.startChild(shell.job, {
       name: argv.join(" "),
       machine: shell.machine,
       background: false,
+      // A program takes a signal as it does, and its end is the command's; a shell is ended with what it runs.
+      single: shell.machine.programs.has(name) || name === "sleep",
       start: (job) => {
         copy.job = job;
         return runToExit(copy, () => interpreter.runNamed(copy, argv, { skipFunctions: true }));

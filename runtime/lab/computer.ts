@@ -14,6 +14,7 @@ import {
   type Program,
   type ProgramProcess,
   type SystemPort,
+  type TimeLimit,
 } from "../programs/program.ts";
 import { Histogram } from "../measure/histogram.ts";
 import type { CyclictestResult } from "../programs/cyclictest.ts";
@@ -259,6 +260,7 @@ export class Computer {
     launch: CommandLaunch,
     argv: readonly string[],
     placement?: Placement,
+    limits: readonly TimeLimit[] = [],
   ): Activity<number | undefined> {
     const { kernel, lab } = this;
     const child = launch.start?.(argv, placement);
@@ -273,7 +275,17 @@ export class Computer {
       return true; // it ends as the command does
     };
     child.whenEnded(() => lab.type(kernel, (cpu) => kernel.wake(task, cpu)));
+    const alarms = limits.map(({ ns, signal, passed }) => {
+      const alarm = lab.engine.alarm(`${argv[0]} limit`, () => {
+        passed();
+        child.signal(signal);
+        lab.engine.stop();
+      });
+      alarm.at(lab.engine.nowNs + ns);
+      return alarm;
+    });
     while (child.status === undefined) yield* kernel.cpus[task.cpu]!.sleep();
+    for (const alarm of alarms) alarm.cancel();
     task.onSignal = onSignal;
     return child.status;
   }
@@ -297,7 +309,7 @@ export class Computer {
           task,
           () => lab.type(this.kernel, (cpu) => this.kernel.wake(task, cpu)),
         ),
-      run: (argv, placement) => this.#run(task, launch, argv, placement),
+      run: (argv, placement, limits) => this.#run(task, launch, argv, placement, limits),
       pid: task.pid,
       kernel: this.kernel,
       task,

@@ -5,6 +5,7 @@
  */
 
 import { chrt } from "../programs/chrt.ts";
+import { cpupower } from "../programs/cpupower.ts";
 import { cyclictest } from "../programs/cyclictest.ts";
 import { dd } from "../programs/dd.ts";
 import { dmesg } from "../programs/dmesg.ts";
@@ -17,6 +18,7 @@ import { modprobe } from "../programs/modprobe.ts";
 import { mount } from "../programs/mount.ts";
 import { rdmsr, wrmsr } from "../programs/msr.ts";
 import { nproc } from "../programs/nproc.ts";
+import { numactl } from "../programs/numactl.ts";
 import { perf } from "../programs/perf.ts";
 import { killall, pgrep, pidof, pkill } from "../programs/pgrep.ts";
 import { ping } from "../programs/ping.ts";
@@ -28,6 +30,7 @@ import { stress } from "../programs/stress.ts";
 import { sysbench } from "../programs/sysbench.ts";
 import { sysctl } from "../programs/sysctl.ts";
 import { taskset } from "../programs/taskset.ts";
+import { nohup, timeout } from "../programs/timeout.ts";
 import { traceCmd } from "../programs/trace_cmd.ts";
 import { uname } from "../programs/uname.ts";
 import { uptime } from "../programs/uptime.ts";
@@ -50,6 +53,10 @@ export function userPrograms(): Program[] {
     mount,
     nproc,
     perf,
+    cpupower,
+    nohup,
+    numactl,
+    timeout,
     killall,
     pgrep,
     pidof,

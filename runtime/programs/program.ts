@@ -49,6 +49,16 @@ export class Placement {
   }
 }
 
+/** A signal that a command gets if it still runs after a time. */
+export interface TimeLimit {
+  /** The time, ns. */
+  readonly ns: number;
+  /** The signal's number. */
+  readonly signal: number;
+  /** Told when it is sent. */
+  passed(): void;
+}
+
 /** What a program finds of its computer beside the kernel. */
 export interface SystemPort {
   /** The name of the computer. */
@@ -128,9 +138,13 @@ export interface ProgramProcess {
   readonly input: LineInput | undefined;
   /**
    * Runs another command, of the shell or a program, and waits for its end; answers its status, or undefined where there is
-   * none of that name. `placement`: where its tasks run, and how.
+   * none of that name. `placement`: where its tasks run, and how; `limits`: signals that it gets after a time.
    */
-  run(argv: readonly string[], placement?: Placement): Activity<number | undefined>;
+  run(
+    argv: readonly string[],
+    placement?: Placement,
+    limits?: readonly TimeLimit[],
+  ): Activity<number | undefined>;
   /** Writes to descriptor 1. */
   stdout(text: string): void;
   /** Writes to descriptor 2. */

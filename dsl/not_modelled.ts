@@ -1,0 +1,76 @@
+/**
+ * Tools of a real host that are not modelled, and what does here what they are used for.
+ *
+ * @module
+ */
+
+const looks = "cat shows a file whole";
+const edits = "write a file with cat <<EOF or sed -i";
+const kernelLine = "boot --append says what the kernel is started with";
+const network = "the network is set up; see ping, iperf, lspci -k, /proc/interrupts";
+const loads = "see stress -c N, or while :; do :; done &";
+const counters = "see perf stat, ps -eo psr,pcpu,comm, /proc/stat, /proc/interrupts";
+
+/** By name: what to do instead. */
+const INSTEAD: Readonly<Record<string, string>> = {
+  "apt-get": "help lists the programs that there are",
+  bpftrace: "see trace-cmd, perf stat, and the word trace",
+  chmod: "everybody is root",
+  chown: "everybody is root",
+  "cpufreq-set": "the clock does not change; see cpupower",
+  cset: "see examples/setup/shield.rtk: mount -t cpuset, then mkdir, echo, tasks",
+  curl: "there is no world behind the laboratory",
+  depmod: "modules are there; see modprobe, lsmod",
+  dnf: "help lists the programs that there are",
+  docker: "see qemu-kvm",
+  ethtool: network,
+  gdb: "see step, back, why, show",
+  grubby: kernelLine,
+  hackbench: loads,
+  htop: counters,
+  hwlatdetect: "there are no SMIs; cyclictest measures, and explain max says what a sample is made of",
+  ifconfig: network,
+  insmod: "modules are there; see modprobe, lsmod",
+  ip: network,
+  jitterdebugger: "see cyclictest",
+  kvm_stat: "see perf kvm stat, show stats, /sys/kernel/debug/kvm",
+  less: looks,
+  lstopo: "see lscpu, numactl --hardware",
+  make: "there is no compiler",
+  more: looks,
+  mpstat: counters,
+  nano: edits,
+  nice: "niceness is not modelled; see chrt",
+  numastat: "there is one node; see free",
+  oslat: "see cyclictest",
+  perl: "see awk, sed",
+  pidstat: counters,
+  python: "see awk, sed",
+  python3: "see awk, sed",
+  reboot: "boot begins anew",
+  renice: "niceness is not modelled; see chrt",
+  rtla: "see cyclictest, explain max, trace-cmd",
+  sar: counters,
+  shutdown: "boot begins anew",
+  strace: "see trace-cmd, and the word trace",
+  "stress-ng": loads,
+  tcpdump: "a packet is never an event; see iperf, ping",
+  top: counters,
+  tuna: "see taskset -pc, chrt -p, echo MASK > /proc/irq/N/smp_affinity",
+  "tuned-adm": "see examples/setup/realtime_host.rtk: what its profiles do, command by command",
+  turbostat: "the clock does not change, and idle CPUs are in C1; see rdmsr, /proc/stat",
+  umount: "what is mounted stays",
+  "update-grub": kernelLine,
+  vi: edits,
+  vim: edits,
+  virsh: "see qemu-kvm and its monitor: -monitor stdio",
+  vmstat: counters,
+  wget: "there is no world behind the laboratory",
+  x86_energy_perf_policy: "the clock does not change; see cpupower",
+  yum: "help lists the programs that there are",
+};
+
+/** `tuna is not modelled: see taskset …`; undefined: it is no such tool. */
+export function notModelled(name: string): string | undefined {
+  return Object.hasOwn(INSTEAD, name) ? `${name} is not modelled: ${INSTEAD[name]}` : undefined;
+}
