@@ -6,6 +6,7 @@
  * deno task soak --interrupts=100000 talk kvm  # fewer, on these
  * deno task soak --kernel=linux-2.6.32 rfc-v2  # a guest whose interrupts nest
  * deno task soak --line=shared talk kvm        # the assigned device is the card itself, and interrupts by its line
+ * deno task soak --append=kvm-intel.ept=0 kvm   # behind the host's command line: here every load of CR3 exits
  * deno task soak --mutants                     # each mutant, until it is caught
  * ```
  *
@@ -40,6 +41,8 @@ export interface SoakRun {
    * too; a virtual one, by messages, where absent.
    */
   readonly line?: "own" | "shared";
+  /** The end of the host's kernel command line. */
+  readonly append?: string;
   /** Parameters other than the default ones. */
   readonly changes?: Readonly<Record<string, ParameterChange>>;
   readonly seed: number;
@@ -161,7 +164,10 @@ export function soak(run: SoakRun): SoakResult {
   const { system, kernel = "linux-3.4.0", seed, cpu = "qemu64,+x2apic", line } = run;
   const rig = new SessionRig({ system, kernel, seed, ...(run.changes && { changes: run.changes }) });
   const { session } = rig;
-  if (run.mutant !== undefined) session.boot({ mutant: mutantNamed(run.mutant)! });
+  const { mutant, append } = run;
+  if (mutant !== undefined || append !== undefined) {
+    session.boot({ mutant: mutant === undefined ? null : mutantNamed(mutant)!, ...(append && { append }) });
+  }
   const { lab } = rig;
   const { engine } = lab;
   const watch = new Invariants(lab);
@@ -218,7 +224,10 @@ export function soak(run: SoakRun): SoakResult {
 if (import.meta.main) {
   const options = Deno.args.filter((argument) => argument.startsWith("--"));
   const names = Deno.args.filter((argument) => !argument.startsWith("--"));
-  const option = (name: string) => options.find((given) => given.startsWith(`--${name}=`))?.split("=")[1];
+  const option = (name: string) => {
+    const start = `--${name}=`;
+    return options.find((given) => given.startsWith(start))?.slice(start.length);
+  };
   const number = (name: string, otherwise: number) => Number(option(name) ?? otherwise);
   const kernel = option("kernel") ?? "linux-3.4.0";
   const seed = number("seed", 1);
@@ -253,8 +262,17 @@ if (import.meta.main) {
       };
       const line = option("line");
       const interrupts = number("interrupts", 1e7);
+      const append = option("append");
       const byLine = line === "own" || line === "shared" ? { line } as const : {};
-      const result = soak({ system, kernel, seed, interrupts, ...byLine, onProgress });
+      const result = soak({
+        system,
+        kernel,
+        seed,
+        interrupts,
+        ...byLine,
+        ...(append && { append }),
+        onProgress,
+      });
       const allowed = FINDINGS[system]?.kinds ?? [];
       report(system, result, result.kinds.every((kind) => allowed.includes(kind)));
     }

@@ -23,6 +23,12 @@ for (const system of ["kvm", "talk"]) {
   });
 }
 
+for (const system of ["kvm", "talk"]) {
+  Deno.test(`${system}: so it is without EPT, where loads of CR3 exit too`, () => {
+    assertEquals(soak({ system, seed: 2, interrupts: 800, append: "kvm-intel.ept=0" }).lines, []);
+  });
+}
+
 Deno.test("a soak is its seed: the same state at its end", () => {
   const [first, second] = [1, 1].map((seed) => soak({ system: "rfc-v2", seed, interrupts: 200 }).hash);
   assertEquals(first, second);

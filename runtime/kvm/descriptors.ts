@@ -44,6 +44,11 @@ export abstract class KernelFile {
     return EINVAL;
   }
 
+  /** What somebody should know who has just made that request with success; `undefined`: nothing. */
+  caution(_request: number): string | undefined {
+    return undefined;
+  }
+
   /** Of a vCPU: why its last `KVM_RUN` returned. */
   get lastExit(): string | undefined {
     return undefined;

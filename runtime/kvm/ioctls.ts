@@ -22,6 +22,7 @@ export const RunExitReason = {
   KVM_EXIT_MMIO: 6,
   KVM_EXIT_FAIL_ENTRY: 9,
   KVM_EXIT_INTR: 10,
+  KVM_EXIT_SET_TPR: 11,
   KVM_EXIT_INTERNAL_ERROR: 17,
 } as const;
 

@@ -29,6 +29,8 @@ const Cr4 = { PAE: 1 << 5, PGE: 1 << 7, VMXE: 1 << 13 };
 const CR4_KNOWN = 0x0017_07ff;
 /** `KVM_CR4_GUEST_OWNED_BITS`: PVI, DE, PCE, OSFXSR, OSXMMEXCPT. */
 const CR4_OWNED = 0x0000_070a;
+/** Of the eight bits of CR8 that are looked at. */
+const CR8_RESERVED = 0xf0;
 /** Access types of the exit qualification, bits 5:4. */
 const MOV_TO = 0, MOV_FROM = 1, CLTS = 2;
 
@@ -42,8 +44,10 @@ export class MmuCounters {
   flushes = 0;
 }
 
-/** What the vCPU's controls say, once. */
-export function setUpPaging({ vmcs, vm: { kvm: { ept } } }: Vcpu): void {
+/** What the controls of a new vCPU say, and its registers. */
+export function setUpPaging(vcpu: Vcpu): void {
+  const { vmcs, vm: { kvm: { ept } } } = vcpu;
+  takeControlRegisters(vcpu);
   if (ept) return;
   vmcs.secondary &= ~ENABLE_EPT;
   vmcs.primary |= Primary.Cr3LoadExiting | Primary.Cr3StoreExiting | Primary.InvlpgExiting;
@@ -125,9 +129,14 @@ function set(vcpu: Vcpu, cr: number, value: number): boolean {
       if ((value & ~CR4_KNOWN) !== 0) return false;
       loadCr4(vcpu, value);
       return true;
-    default:
+    default: {
+      const { cr8 } = vcpu.lapic;
+      if ((value & CR8_RESERVED) !== 0) return false;
       vcpu.lapic.cr8 = value;
+      // Where user space has the interrupt controllers it hears of a priority that falls.
+      if (!vcpu.vm.irqchip && vcpu.lapic.cr8 < cr8) vcpu.left = "KVM_EXIT_SET_TPR";
       return true;
+    }
   }
 }
 

@@ -9,12 +9,14 @@
 
 import { type Activity, HLT } from "../../hw/sim/activity.ts";
 import { Apic, DeliveryMode } from "../../hw/lapic.ts";
+import { LVT_MASKED } from "../../hw/lapic_registers.ts";
 import { Pin, Primary } from "../../hw/vmx.ts";
 import { EBUSY, EINVAL, ENOSYS, type Errno } from "../linux/errno.ts";
+import { TDCR_DIVIDE_BY_16 } from "../linux/apic_clock.ts";
 import type { KernelCpu } from "../linux/kernel_cpu.ts";
 import type { Task } from "../linux/task.ts";
 import { Vector } from "../linux/vectors.ts";
-import { setDirectMode } from "./direct.ts";
+import { ownsTimer, setDirectMode } from "./direct.ts";
 import type { Kvm } from "./kvm.ts";
 import type { LoopResult, RunExit, Vcpu } from "./vcpu.ts";
 
@@ -68,6 +70,16 @@ export function* setSlaveCpu(
   vcpu.slaveCpu = id < 0 ? -1 : id;
   if (setMode) setSlaveMode(vcpu, slave !== null);
   return result;
+}
+
+/**
+ * Whether a vCPU that has just got its slave CPU will miss its timer there: patch 20 forwards LVTT when the guest writes it,
+ * and this guest has.
+ */
+export function timerStaysShut({ apic, slaveCpu, vm: { kvm } }: Vcpu): boolean {
+  if (!ownsTimer(kvm)) return false;
+  const open = (entry: number) => (entry & LVT_MASKED) === 0;
+  return open(apic.register(Apic.LVTT)) && !open(kvm.machine.cpus[slaveCpu]!.apic.register(Apic.LVTT));
 }
 
 /** `set_slave_mode`: HLT does not exit, and direct mode is on, while the vCPU has a CPU of its own. */
@@ -139,6 +151,7 @@ function* stop(kvm: Kvm, id: number): Activity {
 function* slaveLoop(kvm: Kvm, slave: KernelCpu, calledIn: () => void): Activity {
   yield kvm.steps.slaveBoot;
   kvm.host.firstInstructions?.(slave); // start_slave_cpu() as start_secondary(): setup_local_APIC()
+  kvm.physical(slave).apic.write(Apic.TDCR, TDCR_DIVIDE_BY_16, kvm.host.nowNs); // patch 03: until it is shut, the host's
   yield slave.apicWrite(Apic.SVR, 0x100 | Vector.Spurious);
   // Patch 20: the host's timer is shut before a guest can have it.
   if (kvm.protocol.shutsHostTimer) yield slave.apicWrite(Apic.LVTT, 0x0001_0000 | Vector.LocalTimer);

@@ -54,6 +54,7 @@ export type RunExit =
   /** Serve the access of the instruction that exited in user space, then run again. */
   | "KVM_EXIT_IO"
   | "KVM_EXIT_MMIO"
+  | "KVM_EXIT_SET_TPR"
   /** A signal is pending for the thread. */
   | "KVM_EXIT_INTR"
   /** The guest cannot go on. */
@@ -156,7 +157,6 @@ export class Vcpu {
     vmcs.virtualApic = this.apic;
     vmcs.primary |= this.vm.irqchip ? Primary.UseTprShadow : Primary.Cr8LoadExiting | Primary.Cr8StoreExiting;
     setUpPaging(this);
-    takeControlRegisters(this);
   }
 
   /** In traces: `vm0.0`. */

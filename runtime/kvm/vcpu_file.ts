@@ -18,8 +18,8 @@ import { shows } from "./cpuid.ts";
 import { traceAnswer } from "./access_trace.ts";
 import { KernelFile } from "./descriptors.ts";
 import { dispatch, type Handlers, type IoctlCall, type Outcome, unmodelledRequest } from "./ioctl_call.ts";
-import type { RunExitName } from "./ioctls.ts";
-import { kvmRun, setSlaveCpu } from "./slave_cpu.ts";
+import { Ioctl, type RunExitName } from "./ioctls.ts";
+import { kvmRun, setSlaveCpu, timerStaysShut } from "./slave_cpu.ts";
 import { EnableCap } from "./uapi/structures.ts";
 import type { Vcpu } from "./vcpu.ts";
 import { eventHandlers } from "./vcpu_event_ioctls.ts";
@@ -65,6 +65,12 @@ export class VcpuFile extends KernelFile {
 
   override unmodelled(request: number): string | undefined {
     return unmodelledRequest("vcpu", HANDLERS, this.vcpu.vm.kvm, request);
+  }
+
+  override caution(request: number): string | undefined {
+    const { slaveCpu } = this.vcpu;
+    if (request !== Ioctl.KVM_SET_SLAVE_CPU || slaveCpu < 0 || !timerStaysShut(this.vcpu)) return undefined;
+    return `the guest has set its timer up already: cpu${slaveCpu}'s stays masked until the guest writes LVTT once more`;
   }
 
   override *ioctl(call: IoctlCall): Activity<number> {

@@ -360,9 +360,11 @@ export class ShellCalls {
       return -EINTR.number;
     }
     const result = yield* calls.call(name, args, command.task, this.lab.host.cpus[command.task.cpu]!);
-    const unknown = name === "ioctl" && result < 0
-      ? calls.descriptors.get(Number(args[0]))?.unmodelled(Number(args[1]))
-      : undefined;
+    if (name !== "ioctl") return result;
+    const file = calls.descriptors.get(Number(args[0])), request = Number(args[1]);
+    const unknown = result < 0 ? file?.unmodelled(request) : undefined;
+    const caution = result < 0 ? undefined : file?.caution(request);
+    if (caution !== undefined) command.stderr(`note: ${caution}\n`);
     if (unknown !== undefined) {
       command.stderr(`note: ${unknown} is not modelled: the answer is that of a kernel without it\n`);
     }

@@ -261,6 +261,10 @@ export class PublishedVcpu extends KernelFile {
     return this.#file?.unmodelled(request);
   }
 
+  override caution(request: number): string | undefined {
+    return this.#file?.caution(request);
+  }
+
   override *ioctl(call: IoctlCall): Activity<number> {
     const file = this.#file;
     if (file === undefined) return MACHINE_GONE;
