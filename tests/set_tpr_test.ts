@@ -9,7 +9,7 @@
  */
 
 import { assertEquals } from "@std/assert";
-import { type Activity, endless, MOV_FROM_CR } from "../hw/sim/activity.ts";
+import { type Activity, endless, MOV_FROM_CR, work } from "../hw/sim/activity.ts";
 import { Context, RegisterFile } from "../hw/register_file.ts";
 import { RunExitReason } from "../runtime/kvm/ioctls.ts";
 import { kvmRun } from "../runtime/kvm/slave_cpu.ts";
@@ -27,6 +27,7 @@ function executed(irqchip: boolean, values: readonly number[]) {
   const handlers = new Handlers();
   handlers.onException = (vector) =>
     (function* (): Activity {
+      yield work("fault handler", Layers.GuestKernel, 100);
       faults.push(vector);
     })();
   const registers: RegisterFile = new RegisterFile(handlers, new Context("guest", program()));
