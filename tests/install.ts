@@ -16,11 +16,13 @@ const THREAD = "dsl/studies/run_job.ts";
 
 const project = new URL("..", import.meta.url);
 
-/** Runs `deno` in the project. @throws Error if it fails */
-async function deno(...args: string[]): Promise<void> {
-  const command = new Deno.Command(Deno.execPath(), { args, cwd: project, stdout: "null", stderr: "piped" });
-  const { success, stderr } = await command.output();
-  if (!success) throw new Error(`deno ${args.join(" ")}: ${new TextDecoder().decode(stderr)}`);
+/** Runs `deno` in the project; answers what it says. @throws Error if it fails */
+async function deno(...args: string[]): Promise<string> {
+  const command = new Deno.Command(Deno.execPath(), { args, cwd: project, stdout: "piped", stderr: "piped" });
+  const { success, stdout, stderr } = await command.output();
+  const decoder = new TextDecoder(), said = decoder.decode(stderr) + decoder.decode(stdout);
+  if (!success) throw new Error(`deno ${args.join(" ")}: ${said}`);
+  return said.trim();
 }
 
 /** Writes the program as a bundle into `folder`, which is emptied before; its entry is `mod.js`. */
@@ -38,12 +40,13 @@ export async function bundle(folder: string): Promise<void> {
 
 /**
  * Installs the bundle in `folder` as `rtkvm`, below `root`, or where Deno installs commands. It may read files, and write
- * below the folder that it is started in; with a `home` the prompt keeps its history there.
+ * below the folder that it is started in; with a `home` the prompt keeps its history there. Answers what Deno says: where
+ * the command stands, and whether it is found there.
  */
-export async function install(folder: string, root: string | undefined, home?: string): Promise<void> {
+export async function install(folder: string, root: string | undefined, home?: string): Promise<string> {
   const history = home === undefined ? "" : `,${home}/.rtkvm_history`;
-  await deno(
-    ...["install", "--global", "--quiet", "--force", "--name=rtkvm", "--no-config", "--no-lock"],
+  return await deno(
+    ...["install", "--global", "--force", "--name=rtkvm", "--no-config", "--no-lock"],
     ...root === undefined ? [] : [`--root=${root}`],
     ...["--allow-read", `--allow-write=.${history}`, "--allow-env=HOME"],
     `${folder}/mod.js`,
@@ -56,5 +59,5 @@ if (import.meta.main) {
   if (stranger !== undefined) throw new RangeError(`${stranger}: expected --root=FOLDER`);
   const folder = new URL(BUNDLE, project).pathname;
   await bundle(folder);
-  await install(folder, Deno.args[0]?.match(root)?.[1], Deno.env.get("HOME"));
+  console.log(await install(folder, Deno.args[0]?.match(root)?.[1], Deno.env.get("HOME")));
 }
