@@ -130,12 +130,16 @@ export class Vcpu {
   readonly mmu = new MmuCounters();
   /** How often direct mode was switched. */
   directSwitches = 0;
+  /** The stamp of an exit is taken behind its handler, as mutant M14 does; and that of the last exit is. */
+  readonly #stampsLate: boolean;
+  #stampLate = false;
 
   /** vCPU `id` of `vm`, executing with `registers` when in guest mode. */
   constructor(vm: Vm, id: number, registers: RegisterFile) {
     this.vm = vm;
     this.id = id;
     this.registers = registers;
+    this.#stampsLate = !vm.kvm.protocol.stampsAtExit;
     this.lapic = new KvmLapic(this);
     this.apic = this.lapic.core;
     this.events = new VcpuEvents(this);
@@ -239,9 +243,9 @@ export class Vcpu {
    * online CPU, can do.
    */
   *loop(cpu: KernelCpu): Activity {
-    const { times, pvEoi } = this;
-    const { steps, protocol: { stampsAtExit } } = this.vm.kvm;
-    const { registers, guestTime, kernel: { engine } } = cpu;
+    // What is local is saved and restored at each yield.
+    const { steps } = this.vm.kvm;
+    const { registers } = cpu;
     const physical = this.vm.kvm.physical(cpu);
     const slave = cpu.state === "slave";
     this.loadedOn = cpu;
@@ -280,22 +284,22 @@ export class Vcpu {
       registers.interruptFlag = false;
       this.mode = "in guest"; // before the requests are looked at: whoever comes later sends a kick
       this.#inject(slave);
-      if (pvEoi.enabled && !slave) pvEoi.offer();
+      if (this.pvEoi.enabled && !slave) this.pvEoi.offer();
       if (physical.currentVmcs !== this.vmcs) this.vm.kvm.loaded[cpu.id]!.load(this);
       // An online CPU's kick waits in its local APIC and exits at once. A slave's is an NMI, which waits for nothing.
       if (slave) {
         cpu.kernel.tlb.serveSlave(cpu);
         yield steps.slaveEntry;
       }
-      if (engine.trace !== null) this.tracepoint("kvm_entry", { vcpu: this.name });
-      times.entered(engine.nowNs);
-      guestTime.enter(this.thread!, engine.nowNs, physical.layerNs);
+      if (cpu.kernel.engine.trace !== null) this.tracepoint("kvm_entry", { vcpu: this.name });
+      this.#guestEnter(cpu, physical);
       const reason = yield VM_ENTRY;
-      // A HLT and a preemption timer have no handler that could come first.
-      const late = !stampsAtExit && reason !== ExitReason.Hlt && reason !== ExitReason.PreemptionTimer;
-      if (!late) this.#guestExit(cpu, physical);
       this.mode = "outside";
-      if (pvEoi.pending) pvEoi.collect(cpu);
+      // A HLT and a preemption timer have no handler that could come before the stamp.
+      this.#stampLate = this.#stampsLate && reason !== ExitReason.Hlt &&
+        reason !== ExitReason.PreemptionTimer;
+      if (!this.#stampLate) this.#guestExit(cpu, physical);
+      if (this.pvEoi.pending) this.pvEoi.collect(cpu);
       this.exits[reason]!++;
       const vmcs = this.vmcs;
       if (vmcs.idtVectoringInfo !== 0) this.#completeInterrupts();
@@ -304,7 +308,7 @@ export class Vcpu {
         decodeInterruptionInfo(vmcs.exitInterruptionInfo).type === EventType.Nmi
       ) {
         yield steps.nmiHandle; // the handler, with interrupts off; its IRET unblocks NMIs
-        if (late) this.#guestExit(cpu, physical);
+        if (this.#stampLate) this.#guestExit(cpu, physical);
         physical.nmiBlocked = false;
         registers.interruptFlag = true;
         continue;
@@ -317,16 +321,22 @@ export class Vcpu {
       if (reason === ExitReason.Hlt) {
         vmcs.skipInstruction();
         this.halted = true;
-        times.halted();
+        this.times.halted();
         continue;
       }
       yield exitCost(this, reason);
       const write = completeExit(this, cpu, reason);
-      if (late) this.#guestExit(cpu, physical);
+      if (this.#stampLate) this.#guestExit(cpu, physical);
       if (write !== null) yield write;
       if ((cpu.rescheduleMask | cpu.nmiMask) !== 0) yield* cpu.sendPendingIpis();
       if (this.left !== null) return this.#leave(this.left);
     }
+  }
+
+  /** `kvm_guest_enter()`: the stamp from which on time is the guest's. */
+  #guestEnter({ guestTime, kernel: { engine: { nowNs } } }: KernelCpu, { layerNs }: LogicalCpu): void {
+    this.times.entered(nowNs);
+    guestTime.enter(this.thread!, nowNs, layerNs);
   }
 
   /** `kvm_guest_exit()`: the stamp from which on time is the host's again. */
