@@ -7,7 +7,6 @@
  * @module
  */
 
-import type { LogicalCpu } from "../../hw/cpu.ts";
 import { type Activity, VM_ENTRY } from "../../hw/sim/activity.ts";
 import type { StateHash } from "../../hw/sim/state_hash.ts";
 import { APIC_BASE_X2APIC } from "../../hw/lapic_base.ts";
@@ -91,7 +90,7 @@ export class Vcpu {
   /** What it tells the guest of the time that its thread has waited. */
   readonly steal = new StealTime();
   /** What its kernel can tell of where its time went. */
-  readonly times = new VcpuTimes(this.steal);
+  readonly times: VcpuTimes;
   /** How its kernel can end an interrupt without an exit. */
   readonly pvEoi = new PvEoi(this);
   /** INIT, start-up messages and NMIs that wait for it. */
@@ -130,16 +129,13 @@ export class Vcpu {
   readonly mmu = new MmuCounters();
   /** How often direct mode was switched. */
   directSwitches = 0;
-  /** The stamp of an exit is taken behind its handler, as mutant M14 does; and that of the last exit is. */
-  readonly #stampsLate: boolean;
-  #stampLate = false;
 
   /** vCPU `id` of `vm`, executing with `registers` when in guest mode. */
   constructor(vm: Vm, id: number, registers: RegisterFile) {
     this.vm = vm;
     this.id = id;
     this.registers = registers;
-    this.#stampsLate = !vm.kvm.protocol.stampsAtExit;
+    this.times = new VcpuTimes(this.steal, vm.kvm.protocol);
     this.lapic = new KvmLapic(this);
     this.apic = this.lapic.core;
     this.events = new VcpuEvents(this);
@@ -292,13 +288,10 @@ export class Vcpu {
         yield steps.slaveEntry;
       }
       if (cpu.kernel.engine.trace !== null) this.tracepoint("kvm_entry", { vcpu: this.name });
-      this.#guestEnter(cpu, physical);
+      this.times.enter(cpu, physical.layerNs, this.thread!);
       const reason = yield VM_ENTRY;
       this.mode = "outside";
-      // A HLT and a preemption timer have no handler that could come before the stamp.
-      this.#stampLate = this.#stampsLate && reason !== ExitReason.Hlt &&
-        reason !== ExitReason.PreemptionTimer;
-      if (!this.#stampLate) this.#guestExit(cpu, physical);
+      this.times.exit(cpu, physical.layerNs, reason);
       if (this.pvEoi.pending) this.pvEoi.collect(cpu);
       this.exits[reason]!++;
       const vmcs = this.vmcs;
@@ -308,7 +301,7 @@ export class Vcpu {
         decodeInterruptionInfo(vmcs.exitInterruptionInfo).type === EventType.Nmi
       ) {
         yield steps.nmiHandle; // the handler, with interrupts off; its IRET unblocks NMIs
-        if (this.#stampLate) this.#guestExit(cpu, physical);
+        if (this.times.late) this.times.handled(cpu, physical.layerNs);
         physical.nmiBlocked = false;
         registers.interruptFlag = true;
         continue;
@@ -321,27 +314,15 @@ export class Vcpu {
       if (reason === ExitReason.Hlt) {
         vmcs.skipInstruction();
         this.halted = true;
-        this.times.halted();
         continue;
       }
       yield exitCost(this, reason);
       const write = completeExit(this, cpu, reason);
-      if (this.#stampLate) this.#guestExit(cpu, physical);
+      if (this.times.late) this.times.handled(cpu, physical.layerNs);
       if (write !== null) yield write;
       if ((cpu.rescheduleMask | cpu.nmiMask) !== 0) yield* cpu.sendPendingIpis();
       if (this.left !== null) return this.#leave(this.left);
     }
-  }
-
-  /** `kvm_guest_enter()`: the stamp from which on time is the guest's. */
-  #guestEnter({ guestTime, kernel: { engine: { nowNs } } }: KernelCpu, { layerNs }: LogicalCpu): void {
-    this.times.entered(nowNs);
-    guestTime.enter(this.thread!, nowNs, layerNs);
-  }
-
-  /** `kvm_guest_exit()`: the stamp from which on time is the host's again. */
-  #guestExit({ guestTime, state, kernel: { engine: { nowNs } } }: KernelCpu, { layerNs }: LogicalCpu): void {
-    this.times.left(nowNs, guestTime.exit(nowNs, layerNs, state !== "slave"));
   }
 
   /**

@@ -10,7 +10,11 @@
  */
 
 import type { LogicalCpu } from "../../hw/cpu.ts";
+import { ExitReason } from "../../hw/vmx.ts";
+import type { KernelCpu } from "../linux/kernel_cpu.ts";
 import { Layers } from "../linux/layers.ts";
+import type { Task } from "../linux/task.ts";
+import type { Protocol } from "./protocol.ts";
 import type { StealTime } from "./steal_time.ts";
 import type { Vcpu } from "./vcpu.ts";
 import type { Vm } from "./vm.ts";
@@ -27,42 +31,51 @@ export class VcpuTimes {
    * out of it, without what the guest has been told as steal.
    */
   otherNs = NaN;
+  /** Its exit's handler is under way, and the stamp of the exit is taken behind it: mutant M14. */
+  late = false;
+  readonly #stampsAtExit: boolean;
   #leftNs = NaN;
   #stealNs = NaN;
   /** It has left guest mode, and was not halted then. */
   #away = false;
 
   /** @param steal what the guest is told */
-  constructor(steal: StealTime) {
+  constructor(steal: StealTime, { stampsAtExit }: Protocol) {
     this.steal = steal;
+    this.#stampsAtExit = stampsAtExit;
     // See `Engine`: room for fractions and large numbers from the start, and declared fields.
     this.#leftNs = this.#stealNs = 0;
     this.reset();
   }
 
-  /** An exit. @param hardwareNs the processor's own work since the entry */
-  left(nowNs: number, hardwareNs: number): void {
-    this.otherNs += hardwareNs;
+  /** An entry on `cpu`: the stamp from which on time is the guest's (`kvm_guest_enter()`). @param layerNs of its processor */
+  enter({ kernel, guestTime }: KernelCpu, layerNs: Float64Array, thread: Task): void {
+    const { nowNs } = kernel.engine;
+    if (this.#away) this.otherNs += nowNs - this.#leftNs - (this.steal.toldNs - this.#stealNs);
+    guestTime.enter(thread, nowNs, layerNs);
+  }
+
+  /** An exit: the stamp from which on it is the host's again (`kvm_guest_exit()`). */
+  exit(cpu: KernelCpu, layerNs: Float64Array, reason: number): void {
+    this.#away = reason !== ExitReason.Hlt; // until the next entry a guest that has halted idles
+    // A HLT and a preemption timer have no handler that could come before the stamp.
+    if (!this.#stampsAtExit && this.#away && reason !== ExitReason.PreemptionTimer) this.late = true;
+    else this.handled(cpu, layerNs);
+  }
+
+  /** The same where the stamp has been left for later. */
+  handled({ kernel, guestTime, state }: KernelCpu, layerNs: Float64Array): void {
+    const { nowNs } = kernel.engine;
+    this.late = false;
+    this.otherNs += guestTime.exit(nowNs, layerNs, state !== "slave");
     this.#leftNs = nowNs;
     this.#stealNs = this.steal.toldNs;
-    this.#away = true;
-  }
-
-  /** The exit was a HLT: until the next entry the guest idles. */
-  halted(): void {
-    this.#away = false;
-  }
-
-  /** An entry. */
-  entered(nowNs: number): void {
-    if (this.#away) this.otherNs += nowNs - this.#leftNs - (this.steal.toldNs - this.#stealNs);
-    this.#away = false;
   }
 
   /** Another kernel begins. */
   reset(): void {
     this.userNs = this.kernelNs = this.otherNs = 0;
-    this.#away = false;
+    this.#away = this.late = false;
   }
 }
 
