@@ -10,11 +10,12 @@
  * deno task soak --mutants                     # each mutant, until it is caught
  * ```
  *
- * The guest computes, keeps writing an MSR that it may not write, and now and then sleeps. Meanwhile come the assigned device's
- * interrupts, virtual ones, NMIs from the monitor, the host's own device's; the host's interrupts and the assigned device's move
- * from CPU to CPU, a CPU of the host goes and comes back, the machine is stopped and goes on, the host shoots the TLBs of
- * its address space down. All choices come from one random stream, derived from the seed. (A mutant is spared what waits
- * for the guest: where kicks are lost that would wait for ever.)
+ * The guest computes, keeps writing an MSR that it may not write, reads its disk, prints on its display and its serial port,
+ * and now and then sleeps. Meanwhile come the assigned device's interrupts, virtual ones, NMIs from the monitor, the host's
+ * own device's; the host's interrupts and the assigned device's move from CPU to CPU, a CPU of the host goes and comes back,
+ * the machine is stopped and goes on, the host shoots the TLBs of its address space down. All choices come from one random
+ * stream, derived from the seed. (A mutant is spared what waits for the guest: where kicks are lost that would wait for
+ * ever.)
  *
  * On `kvm` and `talk` nothing may be found. What the other systems show is in {@linkcode FINDINGS}. The status is 1 if a
  * run found something else, or did not find what a mutant has to show.
@@ -111,13 +112,17 @@ export const EXPOSURES: Readonly<Record<string, Exposure>> = {
 /** Mean distance of two interrupts, ns: often enough that they meet each other's handlers. */
 const MEAN_NS = 12_000;
 
-const setUp = (cpu: string) => `
+const DISK = "-drive file=kvm/test.img,if=virtio";
+
+const setUp = (cpu: string, disk: boolean) => `
 echo 8086 10ed > /sys/bus/pci/drivers/pci-stub/new_id
 echo 0000:05:00.0 > /sys/bus/pci/drivers/ixgbevf/unbind
 irq=$(grep TxRx-0 /proc/interrupts | head -1 | cut -d: -f1)
 echo 8 > /proc/irq/$((irq))/smp_affinity
 echo 0 > /sys/devices/system/cpu/cpu3/online
-qemu-kvm.patched -m 1024 -cpu ${cpu} -enable-kvm -no-kvm-pit -nographic -device pci-assign,host=05:00.0
+qemu-kvm.patched -m 1024 -cpu ${cpu} -enable-kvm -no-kvm-pit -nographic -device pci-assign,host=05:00.0 ${
+  disk ? DISK : ""
+}
 `;
 
 /** Behind a disk the card is in the next slot, whose line nobody else has. */
@@ -127,22 +132,26 @@ echo 0000:04:00.0 > /sys/bus/pci/drivers/ixgbe/unbind
 echo 0000:04:00.0 > /sys/bus/pci/drivers/pci-stub/bind
 echo 0 > /sys/devices/system/cpu/cpu3/online
 qemu-kvm.patched -m 1024 -cpu ${cpu} -enable-kvm -no-kvm-pit -nographic -kernel kvm/bzImage \\
-  -append "root=/dev/vda1 ro pci=nomsi" ${
-  own ? "-drive file=kvm/test.img,if=virtio" : ""
-} -device pci-assign,host=04:00.0
+  -append "root=/dev/vda1 ro pci=nomsi" ${own ? DISK : ""} -device pci-assign,host=04:00.0
 ssh vm0 true
 `;
 
 /**
  * What the guest does. Where kicks are lost it may not hear of it, so nobody waits.
  *
- * @param vector a device's that is triggered by edges: stock KVM takes it, and the timer interrupts by it then
+ * @param devices it reads its disk and prints on its display, which QEMU emulates @param vector a device's that is triggered by edges: stock KVM takes it, and the timer interrupts by it then
  */
-const guestWork = (guest: boolean, vector: string): string[] => [
+const guestWork = (guest: boolean, devices: boolean, vector: string): string[] => [
   ...(guest ? [`while :; do wrmsr 0x832 ${vector}; done 2> /dev/null`] : []), // no bare metal would refuse
+  ...(devices
+    ? [
+      `chrt -f -p 10 $$ > /dev/null; while :; do ${READ}; echo soak > /dev/tty0; ${READ}; echo soak > /dev/ttyS0; done > /dev/null`,
+    ]
+    : []),
   "while :; do sleep 0.0001; done",
   "while :; do :; done",
 ];
+const READ = "dd if=/dev/vda of=/dev/null bs=4k count=20 iflag=direct status=none";
 /** So long the guest has to boot, and to begin with its work, ns. */
 const BOOT_NS = 100_000_000;
 
@@ -172,9 +181,17 @@ export function soak(run: SoakRun): SoakResult {
   const { engine } = lab;
   const watch = new Invariants(lab);
   engine.trace = watch;
-  rig.ok(line === undefined ? setUp(cpu) : setUpByLine(cpu, line === "own"));
+  // A mutant is exposed by what it was exposed by before there were such devices.
+  const devices = run.mutant === undefined && line === undefined;
+  rig.ok(line === undefined ? setUp(cpu, devices) : setUpByLine(cpu, line === "own"));
   engine.runUntil(engine.nowNs + BOOT_NS);
-  for (const work of guestWork(lab.guests.size > 0, line === undefined ? "0x41" : "0x30")) {
+  for (
+    const work of guestWork(
+      lab.guests.size > 0,
+      devices && lab.guests.size > 0,
+      line === undefined ? "0x41" : "0x30",
+    )
+  ) {
     rig.start(`ssh vm0 '${work}'`);
     engine.runUntil(engine.nowNs + 1_000_000);
   }
