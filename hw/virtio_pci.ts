@@ -4,9 +4,10 @@
  * *Document*: Virtio PCI Card Specification 0.9.5, 2.1 "PCI Discovery", 2.2 "PCI Configuration"; PCI Local Bus
  * Specification 3.0.
  *
- * *Modelled*: identifiers (the subsystem says which kind of device it is), ports in BAR 0, an MSI-X table in BAR 1.
+ * *Modelled*: identifiers (the subsystem says which kind of device it is), ports in BAR 0, an MSI-X table in BAR 1; without
+ * MSI-X the line, high until ISR is read.
  *
- * *Not modelled*: the interrupt line: software that uses no MSI-X polls.
+ * *Not modelled*: Interrupt Status and Interrupt Disable of configuration space.
  *
  * What the device has to do about an access, whoever makes the device is told at that instant.
  *
@@ -48,6 +49,8 @@ export interface VirtioPlace {
   readonly port: number;
   /** Physical address of its MSI-X table. */
   readonly memory: number;
+  /** The interrupt controller's input that its INTA# leads to. */
+  readonly line: number;
 }
 
 /** The function. */
@@ -71,6 +74,8 @@ export class VirtioFunction extends PciFunction {
       subsystemVendorId: VIRTIO_VENDOR,
       subsystemId: spec.kind,
       headerType: 0,
+      interruptPin: 1,
+      interruptLine: place.line,
       bars: [
         { index: 0, space: "io", size: spec.portBytes, base: place.port, bits: 32, prefetchable: false },
         { index: 1, space: "memory", size: MSIX_BYTES, base: place.memory, bits: 32, prefetchable: false },

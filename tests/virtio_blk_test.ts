@@ -204,3 +204,16 @@ Deno.test("after a reset the disk is as after power-up; QEMU killed in the middl
   );
   assertEquals(rig.run("ps -eLo comm | grep qemu").out, "");
 });
+
+Deno.test("with pci=nomsi the disk interrupts by its line, which eth0 has too: reading ISR is an exit, and lets the line fall", () => {
+  for (const system of ["kvm", "talk"]) {
+    const machine = started(`${DISK} -kernel kvm/bzImage -append "root=/dev/vda1 pci=nomsi"`, system);
+    const { rig } = machine;
+    assertMatch(rig.ok("ssh vm0 cat /proc/interrupts"), / 11: +\d+ +IO-APIC-fasteoi +eth0, virtio0\n/);
+    assertMatch(rig.ok("ssh vm0 lspci -v -s 00:04.0"), /IRQ 11\n/);
+    const { ports } = exitsDuring(machine, "ssh vm0 dd if=/dev/vda of=/dev/null bs=4k count=50 iflag=direct");
+    // For each request its notification and the read of ISR; eth0's own interrupts ask the disk as well.
+    assert(ports >= 100 && ports < 110, `${ports} on ${system}`);
+    assertEquals(machine.machine.file.vm.chips!.ioapic.core.lines & (1 << 11), 0, "the line is low");
+  }
+});

@@ -178,7 +178,12 @@ Deno.test("with MSI-X two vectors stand at 20 and 22 and the configuration at 24
 
 Deno.test("a block device is 1af4:1001 with subsystem 2; capacity in sectors of 512, seg_max at 12, blk_size at 20", () => {
   const spec = blockDevice(2 ** 33 + 8, true, [28, 29]);
-  const place = { bdf: { domain: 0, bus: 0, device: 4, function: 0 }, port: 0xc000, memory: 0xfebf_0000 };
+  const place = {
+    bdf: { domain: 0, bus: 0, device: 4, function: 0 },
+    port: 0xc000,
+    memory: 0xfebf_0000,
+    line: 11,
+  };
   const fn = new VirtioFunction(spec, place, new Ram(0x1000), () => {});
   const config = (offset: number) => fn.configuration.read(offset, 2);
   assertEquals([config(0), config(2), config(0x2c), config(0x2e)], [0x1af4, 0x1001, 0x1af4, 2]);

@@ -10,7 +10,6 @@ import { VirtioBlk } from "../linux/drivers/virtio_blk.ts";
 import { VirtioPci } from "../linux/drivers/virtio_pci.ts";
 import { DmaMemory } from "../linux/dma_memory.ts";
 import type { KernelInterfaces } from "../linux/interfaces.ts";
-import { pciInterrupts } from "../linux/irq.ts";
 import { thisCpu } from "../linux/this_cpu.ts";
 import type { Software } from "./software.ts";
 
@@ -21,15 +20,13 @@ export function driveDisks(
   costs: BlockCosts,
   interfaces: KernelInterfaces,
 ): void {
-  const { kernel, machine, irqs, disks, devices } = software;
-  const interrupts = pciInterrupts(irqs);
+  const { kernel, machine, disks, devices } = software;
   const driver = new VirtioBlk({
     memory: new DmaMemory(ram),
     steps: blockSteps(costs, kernel.kernelLayer),
     queueName: interfaces.numbersVirtioQueues ? "req.0" : "requests",
     thisCpu: () => thisCpu(kernel, machine),
     nowNs: () => kernel.nowNs,
-    handle: (irq, topHalf) => interrupts.handle(irq, topHalf),
     add(disk) {
       disks.add(disk);
       for (const range of disk.ranges) devices.set(range.name, disk.device(range));

@@ -6,7 +6,8 @@
 
 import type { Activity } from "../../hw/sim/activity.ts";
 import type { StateHash } from "../../hw/sim/state_hash.ts";
-import { type PciFunction, placeOnBus0, type Task } from "../kvm/user_space.ts";
+import { type KernelCpu, type PciFunction, placeOnBus0, type Task } from "../kvm/user_space.ts";
+import { slotLine } from "./host_device.ts";
 import type { QemuMachine } from "./machine.ts";
 import { VirtioBlk } from "./virtio_blk.ts";
 import { WorkerThreads } from "./worker_threads.ts";
@@ -33,6 +34,7 @@ export class Disks {
         bdf: placeOnBus0(slot + i),
         port: FIRST.port + i * FIRST.ports,
         memory: FIRST.memory + i * FIRST.page,
+        line: slotLine(slot + i, options.machine.startsWith("pc-q35")),
       };
       return new VirtioBlk(machine, this, disk, context.imageBytes?.(disk.file) ?? 0, place, ram);
     });
@@ -48,9 +50,9 @@ export class Disks {
     return this.#disks.find((disk) => disk.function.hasPort(port));
   }
 
-  /** The machine is reset. */
-  reset(): void {
-    for (const disk of this.#disks) disk.reset();
+  /** The machine is reset. @param from the CPU whose software does it */
+  reset(from: KernelCpu): void {
+    for (const disk of this.#disks) disk.reset(from);
   }
 
   /** The process ends. @param main its first thread */

@@ -17,7 +17,7 @@ import { Ioctl } from "../kvm/ioctls.ts";
 import type { VmFile } from "../kvm/vm_file.ts";
 import type { QemuSteps } from "./costs.ts";
 import { Acpi } from "./acpi.ts";
-import { DeviceLine } from "./device_line.ts";
+import { DeviceLine, SharedLines } from "./device_line.ts";
 import { describeMachine, machineWarnings, obstacles } from "./describe.ts";
 import { type Display, displayOf } from "./display.ts";
 import { Disks } from "./disks.ts";
@@ -81,8 +81,10 @@ export class QemuMachine implements VcpuThreadOwner {
   /** {@linkcode MachineContext.started} has been called. */
   #entered = false;
   #canHaveSlaves = false;
+  /** The lines of PCI. */
+  readonly pciLines: SharedLines = new SharedLines();
   /** The line of its emulated network card. */
-  readonly networkLine: DeviceLine = new DeviceLine(() => this.file, NETWORK_LINE);
+  readonly networkLine: DeviceLine = new DeviceLine(() => this.file, NETWORK_LINE, this.pciLines);
   /** Its memory, as far as devices reach it. */
   readonly ram: Ram;
   /** Its display adapter; null: it has none that is modelled. */
@@ -343,7 +345,7 @@ export class QemuMachine implements VcpuThreadOwner {
     this.networkLine.lower(process.cpuOf(main));
     this.acpi?.reset(process.cpuOf(main));
     this.serial?.reset(process.cpuOf(main));
-    this.disks.reset();
+    this.disks.reset(process.cpuOf(main));
     this.display?.reset();
     this.#guest = this.#createGuest(main);
     this.#stoppedNs = -1; // the new kernel's clock begins anew
@@ -380,7 +382,7 @@ export class QemuMachine implements VcpuThreadOwner {
   /** @inheritdoc */
   portRead(port: number, bytes: 1 | 2 | 4, thread: Task): number {
     const disk = this.disks.at(port);
-    if (disk !== undefined) return disk.portRead(port, bytes);
+    if (disk !== undefined) return disk.portRead(port, bytes, this.process.cpuOf(thread));
     if (this.display?.vga.hasPort(port)) return this.display.vga.readPort(port, bytes);
     return this.serial?.read(port, this.process.cpuOf(thread)) ?? this.acpi?.read(port) ?? 0xffff_ffff;
   }

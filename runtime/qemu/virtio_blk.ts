@@ -7,9 +7,9 @@
  *
  * *Modelled*: the guest's notification, by default an eventfd that KVM signals (`ioeventfd=on`) and the main loop waits
  * for, else an exit to the vCPU's thread; requests of one queue, carried out by worker threads; the interrupt, a message
- * that goes to KVM by `KVM_SIGNAL_MSI`. `cache=none` and `directsync` go to the host's disk, the others to its page cache.
+ * that goes to KVM by `KVM_SIGNAL_MSI`, or its line. `cache=none` and `directsync` go to the host's disk, the others to its page cache.
  *
- * *Not modelled*: image formats other than raw; the form of virtio 1.0 that QEMU 7.2 has beside the legacy one; its interrupt line; SCSI commands.
+ * *Not modelled*: image formats other than raw; the form of virtio 1.0 that QEMU 7.2 has beside the legacy one; SCSI commands.
  *
  * *Deviations*: the image is in the page cache from the start. That QEMU's threads exclude each other (the global mutex)
  * costs nothing: an access of the guest's is served while the main loop is busy.
@@ -40,6 +40,7 @@ import {
 import type { EventFile } from "../kvm/eventfd.ts";
 import { Ioctl } from "../kvm/ioctls.ts";
 import { Ioeventfd, Msi } from "../kvm/uapi/structures.ts";
+import { DeviceLine } from "./device_line.ts";
 import type { Disks } from "./disks.ts";
 import type { QemuMachine } from "./machine.ts";
 import type { QemuDisk } from "./options.ts";
@@ -54,6 +55,7 @@ export class VirtioBlk {
   readonly function: VirtioFunction;
   /** What the raw image holds; what nobody has written reads 0, and nothing of it goes back to the host's file. */
   readonly #image: Ram;
+  readonly #line: DeviceLine;
   #eventfd = -1;
   /** Requests that the host's disk has not answered. */
   #inFlight = 0;
@@ -69,6 +71,7 @@ export class VirtioBlk {
     readonly ram: Ram,
   ) {
     this.#image = new Ram(bytes);
+    this.#line = new DeviceLine(() => machine.file, place.line, machine.pciLines);
     const { NotifyOnEmpty, IndirectDescriptors, EventIndex } = RingFeature;
     const spec = blockDevice(Math.floor(bytes / SECTOR_BYTES), disk.readOnly, [
       NotifyOnEmpty,
@@ -89,9 +92,13 @@ export class VirtioBlk {
     yield* this.#handleOutput(thread);
   }
 
-  /** The guest reads one. */
-  portRead(port: number, bytes: 1 | 2 | 4): number {
-    return this.function.readPort(port - this.function.place.port, bytes);
+  /** The guest reads one. @param from the CPU whose software serves it */
+  portRead(port: number, bytes: 1 | 2 | 4, from: KernelCpu): number {
+    const { place, registers } = this.function;
+    const before = registers.line;
+    const value = this.function.readPort(port - place.port, bytes);
+    if (before && !registers.line) this.#line.lower(from);
+    return value;
   }
 
   /** Where the guest's notifications come: an eventfd from the moment on at which its driver is ready. */
@@ -182,6 +189,10 @@ export class VirtioBlk {
     if (!queue.wantsInterrupt()) return;
     const message = this.function.signal(0);
     if (message !== undefined) yield* this.#send(message, main);
+    if (this.function.msiX!.table.enabled) return;
+    const here = this.machine.process.cpuOf(main);
+    this.#line.raise(here);
+    yield* here.sendPendingIpis();
   }
 
   *#send({ address, addressHigh, data }: MsiEffect, main: Task): Activity {
@@ -191,9 +202,10 @@ export class VirtioBlk {
   }
 
   /** The machine is reset: nothing is on its way any more, and the guest begins with a device as after power-up. */
-  reset(): void {
+  reset(from: KernelCpu): void {
     this.#listen(false);
     this.function.reset();
+    this.#line.lower(from);
     this.#notified = false;
   }
 

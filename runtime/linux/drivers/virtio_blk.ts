@@ -40,8 +40,6 @@ export interface BlockPort {
   thisCpu(): KernelCpu;
   /** The kernel's clock, ns. */
   nowNs(): number;
-  /** Sets the work of an interrupt's handler. */
-  handle(irq: number, topHalf: { readonly step: BlockSteps["complete"]; act(cpu: KernelCpu): void }): void;
   /** There is a disk. */
   add(disk: Disk): void;
   /** There is none any more. */
@@ -69,10 +67,9 @@ export class VirtioBlk implements VirtioDriver {
     const { SegmentMax, Geometry, ReadOnly, BlockSize, Flush, Topology } = BlockFeature;
     device.accept([SegmentMax, Geometry, ReadOnly, BlockSize, Flush, Topology]);
     const { port } = this;
-    const found = yield* device.findQueue(port.memory, port.queueName);
-    if (found instanceof Errno) return found;
-    const queue = new RequestQueue(port, found.ring);
-    port.handle(found.irq, { step: port.steps.complete, act: (cpu) => found.ring.collect(cpu) });
+    const ring = yield* device.findQueue(port.memory, port.queueName, port.steps.complete);
+    if (ring instanceof Errno) return ring;
+    const queue = new RequestQueue(port, ring);
     const index = this.#disks.size;
     const name = `vd${String.fromCharCode("a".charCodeAt(0) + index)}`;
     const readOnly = device.offers(ReadOnly);

@@ -4,9 +4,9 @@
  * *Document*: Linux 3.5 `drivers/virtio/virtio_pci.c`, `drivers/virtio/virtio.c`; Virtio PCI Card Specification 0.9.5,
  * 2.2.1 "Device Initialization Sequence".
  *
- * *Modelled*: devices of the legacy form; MSI-X with a vector for the configuration and one for each queue.
+ * *Modelled*: devices of the legacy form; MSI-X with a vector for the configuration and one for each queue, or the line.
  *
- * *Not modelled*: devices without MSI-X; the configuration's interrupt does nothing, because no configuration changes.
+ * *Not modelled*: the configuration's interrupt does nothing, because no configuration changes.
  *
  * *Deviations*: it is built into the kernel, as where the root file system is on such a device: devices that are there at
  * boot are set up before anything of the model runs.
@@ -14,11 +14,13 @@
  * @module
  */
 
-import type { Activity } from "../../../hw/sim/activity.ts";
+import { type Activity, IN, type Step } from "../../../hw/sim/activity.ts";
 import { Virtio, VIRTIO_CONFIG, VIRTIO_VENDOR, VirtioDevice, VirtioStatus } from "../../../hw/virtio.ts";
 import { RingFeature } from "../../../hw/virtio_queue.ts";
 import type { DmaMemory } from "../dma_memory.ts";
-import { ENODEV, type Errno } from "../errno.ts";
+import { ENODEV, Errno } from "../errno.ts";
+import type { LineAction } from "../irq_lines.ts";
+import type { KernelCpu } from "../kernel_cpu.ts";
 import type { PciDriver } from "../pci_bus.ts";
 import type { PciDevice } from "../pci_device.ts";
 import { pciId } from "../pci_ids.ts";
@@ -29,6 +31,8 @@ const RING_FEATURES = (1 << RingFeature.IndirectDescriptors) | (1 << RingFeature
 
 /** A device, as the driver of its kind sees it. */
 export class VirtioBusDevice {
+  #line: LineAction | null = null;
+
   /** @param name as on the virtio bus: `virtio0` @param features that the device offers */
   constructor(readonly name: string, readonly pci: PciDevice, readonly features: number) {}
 
@@ -49,15 +53,15 @@ export class VirtioBusDevice {
   }
 
   /**
-   * `vp_find_vqs()`: queue 0 in `memory`, with an interrupt called `name` behind the device's own name.
+   * `vp_find_vqs()`: queue 0 in `memory`, with an interrupt called `name` behind the device's own name, or where there are
+   * no messages with the device's line.
    *
-   * @returns the queue and its IRQ
+   * @param step the work of the interrupt's handler
    */
-  *findQueue(memory: DmaMemory, name: string): Activity<{ ring: VirtioRing; irq: number } | Errno> {
+  *findQueue(memory: DmaMemory, name: string, step: Step): Activity<VirtioRing | Errno> {
     const { pci } = this;
-    const failed = yield* pci.enableMsiX([`${this.name}-config`, `${this.name}-${name}`]);
-    if (failed) return failed;
-    pci.writePort(Virtio.ConfigVector, 2, 0);
+    const noMessages = yield* pci.enableMsiX([`${this.name}-config`, `${this.name}-${name}`]);
+    if (!noMessages) pci.writePort(Virtio.ConfigVector, 2, 0);
     pci.writePort(Virtio.QueueSelect, 2, 0);
     const size = pci.readPort(Virtio.QueueSize, 2);
     const ring = new VirtioRing(
@@ -69,8 +73,28 @@ export class VirtioBusDevice {
       this.offers(RingFeature.IndirectDescriptors),
     );
     pci.writePort(Virtio.QueueAddress, 4, ring.address / 4096);
-    pci.writePort(Virtio.QueueVector, 2, 1);
-    return { ring, irq: pci.msiXIrqs.get(1)! };
+    if (!noMessages) {
+      pci.writePort(Virtio.QueueVector, 2, 1);
+      pci.ports.interrupts.handle(pci.msiXIrqs.get(1)!, { step, act: (cpu) => ring.collect(cpu) });
+      return ring;
+    }
+    this.#line = { name: this.name, shared: true, run: (cpu) => this.#interrupt(cpu, ring, step) };
+    const requested = pci.ports.interrupts.requestLine(pci.irq, this.#line);
+    return requested instanceof Errno ? requested : ring;
+  }
+
+  /** `vp_interrupt()`: the read of ISR says whether it was the device, and lets its line fall. */
+  *#interrupt(cpu: KernelCpu, ring: VirtioRing, step: Step): Activity {
+    cpu.registers.address = this.pci.firstPort! + Virtio.Isr;
+    if (((yield IN) & 1) === 0) return;
+    yield step;
+    ring.collect(cpu);
+  }
+
+  /** Gives the interrupt back. */
+  release(): void {
+    if (this.#line !== null) this.pci.ports.interrupts.freeLine(this.pci.irq, this.#line);
+    else this.pci.disableMsiX();
   }
 }
 
@@ -121,7 +145,7 @@ export class VirtioPci implements PciDriver {
     const virtio = device.driverData as VirtioBusDevice;
     this.drivers.find(({ kind }) => kind === device.subsystemDevice)!.remove(virtio);
     device.writePort(Virtio.Status, 1, 0);
-    device.disableMsiX();
+    virtio.release();
     device.disable();
   }
 }
