@@ -58,11 +58,12 @@ Deno.test("the calls that QEMU makes are in the trace, in order, with their resu
     "ioctl(4, KVM_SET_TSS_ADDR, …) = 0",
     "ioctl(4, KVM_CREATE_IRQCHIP, 0) = 0",
     "ioctl(4, KVM_SET_GSI_ROUTING, &(struct kvm_irq_routing){…}) = 0",
+    "ioctl(4, KVM_REGISTER_COALESCED_MMIO, &(struct kvm_coalesced_mmio_zone){…}) = 0",
     "ioctl(4, KVM_ASSIGN_PCI_DEVICE, 0000:05:00.0, 3) = 0", // KVM_DEV_ASSIGN_ENABLE_IOMMU | _PCI_2_3
     "ioctl(4, KVM_SET_USER_MEMORY_REGION, 0, 0, 0, 1073741824, …) = 0",
     "ioctl(3, KVM_CHECK_EXTENSION, 81) = 1",
     "ioctl(4, KVM_CREATE_VCPU, 0) = 5",
-    "ioctl(5, KVM_SET_CPUID2, x2apic) = 0",
+    "ioctl(5, KVM_SET_CPUID2, x2apic,kvmclock,kvm_nopiodelay,kvm_steal_time,kvmclock_stable_bit) = 0",
     "ioctl(5, KVM_SET_SLAVE_CPU, 3) = 0",
     "ioctl(4, KVM_ASSIGN_SET_MSIX_NR, 0000:05:00.0, 2) = 0",
     "ioctl(4, KVM_ASSIGN_SET_MSIX_ENTRY, 0000:05:00.0, 24, 0) = 0",
