@@ -60,7 +60,7 @@ Deno.test("timeout ends a command after its time with 124, with KILL 137, and ha
   assertEquals(rig.run("timeout x true").status, 125);
   assertMatch(
     rig.run("timeout 0.1 cyclictest -q -n -p 99").out,
-    /^T: 0 \( *\d+\) P:99 I:1000 C: +(99|100|101) Min:/,
+    /^T: 0 \( *\d+\) P:99 I:1000 C: +(99|100|101) Min:/m,
   );
   assertEquals(rig.ok("nohup echo hi"), "hi\n");
 });
