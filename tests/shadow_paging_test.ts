@@ -52,6 +52,31 @@ Deno.test("a load of CR3 that empties the TLB is a tlb_flush of debugfs, a load 
   assertEquals(flushes() - before, 3, "3.4 flushes for the guard page of each thread's stack");
 });
 
+Deno.test("show vmcs has the controls, masks and shadows that make the difference", () => {
+  const shown = (append = "") => {
+    const lines = guest(append).ok("show vmcs vm0").split("\n").map((line) => line.trim());
+    const of = (name: string) => lines.find((line) => line.includes(name))?.replace(/ +/g, " ");
+    return ["INVLPG exiting", "CR3-load", "CR3-store", "enable EPT", "exception bitmap", "CR4 guest/host"]
+      .map(of);
+  };
+  assertEquals(shown(), [
+    "bit 9 = 0 INVLPG exiting: off",
+    "bit 15 = 0 CR3-load exiting: CR3 is the guest's own",
+    "bit 16 = 0 CR3-store exiting: off",
+    "bit 1 = 1 enable EPT: a missing page is an EPT violation",
+    "exception bitmap 0x00000000",
+    "CR4 guest/host mask, shadow 0xfffff875 0x000006f0",
+  ]);
+  assertEquals(shown(WITHOUT_EPT), [
+    "bit 9 = 1 INVLPG exiting: INVLPG causes a VM exit",
+    "bit 15 = 1 CR3-load exiting: MOV to CR3 causes a VM exit",
+    "bit 16 = 1 CR3-store exiting: MOV from CR3 causes a VM exit",
+    "bit 1 = 0 enable EPT: a missing page is a page fault",
+    "exception bitmap 0x00004000",
+    "CR4 guest/host mask, shadow 0xfffff8f5 0x000006f0",
+  ]);
+});
+
 Deno.test("the parameter can be read, and not be written", () => {
   const rig = new SessionRig({ system: "kvm" });
   const path = "/sys/module/kvm_intel/parameters";

@@ -10,7 +10,9 @@ import { apicRegisterName, x2apicOffset } from "../../../hw/lapic.ts";
 import {
   BLOCKING_BY_NMI,
   decodeInterruptionInfo,
+  ENABLE_EPT,
   EventType,
+  PAUSE_LOOP_EXITING,
   Pin,
   Primary,
   type Vmcs,
@@ -48,6 +50,9 @@ const PRIMARY_BITS: readonly Bit[] = [
     "off",
   ],
   [Primary.HltExiting, "HLT exiting", "HLT causes a VM exit", "HLT halts the CPU in guest mode"],
+  [Primary.InvlpgExiting, "INVLPG exiting", "INVLPG causes a VM exit", "off"],
+  [Primary.Cr3LoadExiting, "CR3-load exiting", "MOV to CR3 causes a VM exit", "CR3 is the guest's own"],
+  [Primary.Cr3StoreExiting, "CR3-store exiting", "MOV from CR3 causes a VM exit", "off"],
   [Primary.UseTprShadow, "use TPR shadow", "task priority is the virtual-APIC page's", "off"],
   [
     Primary.NmiWindowExiting,
@@ -56,6 +61,11 @@ const PRIMARY_BITS: readonly Bit[] = [
     "off",
   ],
   [Primary.UseMsrBitmaps, "use MSR bitmaps", "the bitmap decides", "every RDMSR and WRMSR exits"],
+];
+
+const SECONDARY_BITS: readonly Bit[] = [
+  [ENABLE_EPT, "enable EPT", "a missing page is an EPT violation", "a missing page is a page fault"],
+  [PAUSE_LOOP_EXITING, "PAUSE-loop exiting", "loops of PAUSE cause VM exits", "off"],
 ];
 
 const EVENT_TYPES: Readonly<Record<number, string>> = {
@@ -73,6 +83,11 @@ export function vmcsLines(vmcs: Vmcs): string[] {
     ...bitLines(vmcs.pinBased, PIN_BITS),
     `primary controls              ${hex(vmcs.primary)}`,
     ...bitLines(vmcs.primary, PRIMARY_BITS),
+    `secondary controls            ${hex(vmcs.secondary)}`,
+    ...bitLines(vmcs.secondary, SECONDARY_BITS),
+    `exception bitmap              ${hex(vmcs.exceptionBitmap)}`,
+    `CR0 guest/host mask, shadow   ${hex(vmcs.cr0Mask)} ${hex(vmcs.cr0Shadow)}`,
+    `CR4 guest/host mask, shadow   ${hex(vmcs.cr4Mask)} ${hex(vmcs.cr4Shadow)}`,
     `MSR bitmap                    ${vmcs.msrBitmap.name}: ${
       open.length === 0 ? "every access exits" : `${open.length} open, all others exit`
     }`,
@@ -87,6 +102,7 @@ export function vmcsLines(vmcs: Vmcs): string[] {
     `exit qualification            ${hex(vmcs.exitQualification)}`,
     `VM-exit interruption info     ${hex(vmcs.exitInterruptionInfo)}${eventText(vmcs.exitInterruptionInfo)}`,
     `IDT-vectoring info            ${hex(vmcs.idtVectoringInfo)}${eventText(vmcs.idtVectoringInfo)}`,
+    `guest CR0, CR3, CR4           ${hex(guest.cr0)} ${hex(guest.cr3)} ${hex(guest.cr4)}`,
     `guest RFLAGS.IF               ${guest.interruptFlag ? 1 : 0}`,
     `guest interruptibility        ${hex(vmcs.interruptibility)}${
       (vmcs.interruptibility & BLOCKING_BY_NMI) === 0 ? "" : " (blocking by NMI)"
