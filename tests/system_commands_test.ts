@@ -207,6 +207,10 @@ Deno.test("modprobe finds what is built in, and nothing else", () => {
     said("modprobe kvm-intel nested=1").text,
     "modprobe: parameters of a module are not modelled: nested=1\n",
   );
+  assertEquals(
+    said("modprobe kvm_intel ept=0").text,
+    'modprobe: parameters of a module are not modelled: ept=0; it is built in: boot --append "kvm-intel.ept=0"\n',
+  );
   rig.run("boot kvm --era today");
   assertEquals(rig.ok("modprobe vfio-pci"), "");
   assertEquals(

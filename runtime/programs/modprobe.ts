@@ -11,6 +11,7 @@
  */
 
 import type { Activity } from "../../hw/sim/activity.ts";
+import { MODELLED_PARAMETERS } from "../linux/command_line.ts";
 import { complain, getopt, type OptionTable } from "./getopt.ts";
 import { builtIn, isKmod, moduleName } from "./modules.ts";
 import type { Program, ProgramProcess } from "./program.ts";
@@ -67,7 +68,9 @@ export const modprobe: Program = {
       return 1;
     }
     if (!flags.has("a") && !flags.has("r") && more.length > 0) {
-      command.stderr(`modprobe: parameters of a module are not modelled: ${more.join(" ")}\n`);
+      command.stderr(
+        `modprobe: parameters of a module are not modelled: ${more.join(" ")}${atBoot(first, more)}\n`,
+      );
       return 1;
     }
     const known = builtIn(command);
@@ -81,6 +84,13 @@ export const modprobe: Program = {
     return status;
   },
 };
+
+/** Where a module is built in, its parameters are the kernel's command line's. */
+function atBoot(module: string, parameters: readonly string[]): string {
+  const words = parameters.map((parameter) => `${module.replaceAll("_", "-")}.${parameter}`);
+  const known = words.every((word) => MODELLED_PARAMETERS.includes(word.split("=")[0]!));
+  return known ? `; it is built in: boot --append "${words.join(" ")}"` : "";
+}
 
 /** What stands in the way with a module that is built in. */
 function ofBuiltIn(name: string, flags: ReadonlySet<string>): string | undefined {
