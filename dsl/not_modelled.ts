@@ -9,12 +9,14 @@ const edits = "write a file with cat <<EOF or sed -i";
 const kernelLine = "boot --append says what the kernel is started with";
 const network = "the network is set up; see ping, iperf, lspci -k, /proc/interrupts";
 const loads = "see stress -c N, or while :; do :; done &";
+const services = "no service runs here: none moves interrupts or starts anything by itself";
 const counters = "see perf stat, ps -eo psr,pcpu,comm, /proc/stat, /proc/interrupts";
 
 /** By name: what to do instead. */
 const INSTEAD: Readonly<Record<string, string>> = {
   "apt-get": "help lists the programs that there are",
   bpftrace: "see trace-cmd, perf stat, and the word trace",
+  chkconfig: services,
   chmod: "everybody is root",
   chown: "everybody is root",
   "cpufreq-set": "the clock does not change; see cpupower",
@@ -30,8 +32,10 @@ const INSTEAD: Readonly<Record<string, string>> = {
   htop: counters,
   hwlatdetect: "there are no SMIs; cyclictest measures, and explain max says what a sample is made of",
   ifconfig: network,
+  initctl: services,
   insmod: "modules are there; see modprobe, lsmod",
   ip: network,
+  irqbalance: "interrupts stay where /proc/irq/N/smp_affinity puts them; see irqaffinity= of boot --append",
   jitterdebugger: "see cyclictest",
   kvm_stat: "see perf kvm stat, show stats, /sys/kernel/debug/kvm",
   less: looks,
@@ -51,9 +55,11 @@ const INSTEAD: Readonly<Record<string, string>> = {
   renice: "niceness is not modelled; see chrt",
   rtla: "see cyclictest, explain max, trace-cmd",
   sar: counters,
+  service: services,
   shutdown: "boot begins anew",
   strace: "see trace-cmd, and the word trace",
   "stress-ng": loads,
+  systemctl: services,
   tcpdump: "a packet is never an event; see iperf, ping",
   top: counters,
   tuna: "see taskset -pc, chrt -p, echo MASK > /proc/irq/N/smp_affinity",

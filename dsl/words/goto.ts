@@ -71,7 +71,11 @@ function placed(session: Session, place: string): Position | string {
       : timeline.positionOf(event);
   }
   const ns = parseDuration(place);
-  if (ns === undefined) return unknownName("bookmark", place, [...timeline.bookmarks.keys()]);
+  const names = [...timeline.bookmarks.keys()];
+  if (ns === undefined && names.length === 0) {
+    return `unknown bookmark "${place}": there is none yet, "bookmark NAME" makes one; or an event, or a time such as 1.5s`;
+  }
+  if (ns === undefined) return unknownName("bookmark", place, names);
   if (ns > end.timeNs) return `${place}: ${beyond}`;
   if (ns < session.start.timeNs) {
     return `${place}: the machine had booted at ${timeText(session.start.timeNs)}`;
