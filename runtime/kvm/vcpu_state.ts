@@ -8,8 +8,8 @@
  * *Modelled*: reset values, and what has been set.
  *
  * *Deviations*: guests are programs of the model, which compute with no general register, no segment and no page table:
- * those hold what user space has put there. RFLAGS.IF, the local APIC, the activity state and events that are about to be
- * injected are live; they are the vCPU's and its VMCS's own.
+ * those hold what user space has put there. RFLAGS.IF, CR0, CR3 and CR4, the local APIC, the activity state and events that
+ * are about to be injected are live; they are the vCPU's and its VMCS's own.
  *
  * @module
  */
