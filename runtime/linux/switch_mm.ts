@@ -16,7 +16,7 @@
  * @module
  */
 
-import type { Activity, Step } from "../../hw/sim/activity.ts";
+import { type Activity, Routine, type Step } from "../../hw/sim/activity.ts";
 import type { KernelCpu } from "./kernel_cpu.ts";
 
 /** Where the kernel's own page tables are (`swapper_pg_dir`); those of its processes are behind, a page for each. */
@@ -39,16 +39,36 @@ export function setUpControlRegisters({ registers }: KernelCpu): void {
 /** `yield switchTo(cpu, tgid)`: the context switch that {@linkcode KernelCpu.schedule} has decided on, to another process. */
 export function switchTo(cpu: KernelCpu, tgid: number): Step {
   cpu.addressSpace = tgid;
-  return cpu.registers.call(switchMm(cpu, tgid));
+  return cpu.registers.call(new SwitchMm(cpu, tgid));
 }
 
-/** With interrupts off, as everything between the decision and the switch. */
-function* switchMm({ registers, kernel }: KernelCpu, tgid: number): Activity {
-  const flag = registers.interruptFlag;
-  registers.interruptFlag = false;
-  yield registers.movToCr(3, pageTableOf(tgid));
-  registers.interruptFlag = flag;
-  yield kernel.steps.contextSwitch;
+/** With interrupts off, as everything between the decision and the switch. A routine, as switches come by the thousand. */
+class SwitchMm extends Routine {
+  declare readonly cpu: KernelCpu;
+  declare readonly tgid: number;
+  #at = 0;
+  #flag = false;
+
+  constructor(cpu: KernelCpu, tgid: number) {
+    super();
+    this.cpu = cpu;
+    this.tgid = tgid;
+  }
+
+  next(): Step | null {
+    const { registers, kernel } = this.cpu;
+    switch (this.#at++) {
+      case 0:
+        this.#flag = registers.interruptFlag;
+        registers.interruptFlag = false;
+        return registers.movToCr(3, pageTableOf(this.tgid));
+      case 1:
+        registers.interruptFlag = this.#flag;
+        return kernel.steps.contextSwitch;
+      default:
+        return null;
+    }
+  }
 }
 
 /** Forgets what the TLB holds of the address space that is loaded: `local_flush_tlb()`. */
