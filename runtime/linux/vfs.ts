@@ -45,7 +45,7 @@ import {
   Errno,
   EXDEV,
 } from "./errno.ts";
-import type { DeviceNode } from "./device_node.ts";
+import { type DeviceNode, deviceStat } from "./device_node.ts";
 import { type FileSystem, ROOTFS, TMPFS } from "./file_systems.ts";
 import { OpenAttribute, OpenDirectory, OpenMemory } from "./open_files.ts";
 import { MemoryDirectory, type MemoryFile, MemoryLink } from "./tmpfs.ts";
@@ -65,7 +65,7 @@ export interface FileStat {
   /** Of a device: its major and its minor number. */
   number?: readonly [major: number, minor: number];
   /** A device that is read and written in blocks. */
-  block?: true | undefined;
+  block?: true;
 }
 
 /** How `open` shall open. */
@@ -492,6 +492,6 @@ function statOf({ node, mount: { fileSystem } }: Place): FileStat {
     case "link":
       return { kind: "link", mode: 0o777, size: node instanceof MemoryLink ? node.path.length : 0 };
     case "device":
-      return { kind: "device", mode: node.mode, size: 0, number: node.number, block: node.block };
+      return deviceStat(node);
   }
 }

@@ -8,16 +8,16 @@
  * fatal signal to any of them ends the process, and with it everything that it had: devices go back to the host, slave
  * CPUs back to offline.
  *
- * *Modelled*: see `options.ts` for the command line; vCPU threads, assigned devices, the in-kernel interrupt controllers
- * and PIT, `-S`. The patched QEMU gives its vCPUs the CPUs that are offline, highest first, before they run.
+ * *Modelled*: see `options.ts` for the command line; vCPU threads, assigned devices, virtio disks, a VGA in text modes, a serial
+ * port, the in-kernel interrupt controllers and PIT, `-S`. The patched QEMU gives its vCPUs the CPUs that are offline, highest first, before they run.
  *
  * A monitor on standard input and output (`-monitor stdio`, or `-nographic` with the serial port elsewhere) is served
  * there where standard input is a pipe, a file or a here-document: then the command stays until that ends, and the
  * machine goes on, or until the machine does. At a terminal the prompt stays the shell's; `monitor VM` reaches the
  * monitor from there.
  *
- * *Not modelled*: a monitor that shares the terminal with a serial port; device models with registers (an access to one
- * is served and answered with all ones); interrupt controllers in user space; devices that go while the guest runs.
+ * *Not modelled*: a monitor that shares the terminal with a serial port; other device models (an access to their
+ * registers is served and answered with all ones); interrupt controllers in user space; devices that go while the guest runs.
  *
  * *Deviations*: with `kernel-irqchip=split` the kernel has the I/O APIC all the same, and only the PIT is not there: what
  * QEMU's I/O APIC would send as a message arrives by its line. Standard error of a machine that goes on is the terminal's;
@@ -194,8 +194,9 @@ Effects: ${effects}; ssh NAME COMMAND (vm0, vm1, ...) then runs there.
 Exit status: 0 once the guest is started, and in the foreground when it has ended; 1 if it cannot be
 Errors: option table and messages are those of the release, as: Could not open 'FILE': No such file or directory
 Differs from the real one: without input for its monitor the command returns, as with -daemonize: monitor NAME COMMAND
-  reaches the monitor; no device models beside assigned devices. kvm/bzImage is the kernel of the disks: with -kernel and
-  -append its command line can be chosen, as "root=/dev/vda1 ro pci=nomsi" for a guest whose devices have no messages
+  reaches the monitor; beside assigned devices there are virtio disks (kvm/test.img, test.img), the text modes of a VGA and
+  a serial port. kvm/bzImage is the kernel of the disks: with -kernel and -append its command line can be chosen, as
+  "root=/dev/vda1 ro pci=nomsi" for a guest whose devices have no messages
 Examples: ${example}`;
 }
 
