@@ -38,16 +38,21 @@ export class AwkRun {
     this.#variables.set(name, { input: decodeEscapes(value).text });
   }
 
-  /** Runs BEGIN, the rules for each line, and END; answers the status. */
-  run(lines: readonly string[]): number {
+  /** Runs BEGIN, the rules for each line of each file, and END; answers the status. */
+  run(files: readonly { readonly path: string; readonly lines: readonly string[] }[]): number {
     let status = 0;
     try {
       this.#rulesFor("BEGIN");
       if (this.rules.some(({ when }) => when !== "BEGIN")) {
-        for (const line of lines) {
-          this.#variables.set("NR", numberOf(this.#variables.get("NR") ?? 0) + 1);
-          this.#setLine(line);
-          this.#rulesFor(undefined);
+        for (const { path, lines } of files) {
+          this.#variables.set("FILENAME", path).set("FNR", 0);
+          for (const line of lines) {
+            for (const name of ["NR", "FNR"]) {
+              this.#variables.set(name, numberOf(this.#variables.get(name) ?? 0) + 1);
+            }
+            this.#setLine(line);
+            this.#rulesFor(undefined);
+          }
         }
       }
     } catch (jump) {

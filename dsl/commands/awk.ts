@@ -12,7 +12,7 @@ Usage: awk [-F SEPARATOR] [-v NAME=VALUE]… PROGRAM [FILE]…
 Effects: runs PROGRAM over the lines
 Exit status: 0, that of exit, or 2 on an error
 Errors: syntax error near TEXT; PATH: No such file or directory
-Differs from the real one: no functions of one's own, no getline, no redirections in the program, no RS, FILENAME, FNR
+Differs from the real one: no functions of one's own, no getline, no redirections in the program, no RS
 Examples: echo a b | awk '{ print $2 }'
   awk -F: '/processor/ { n++ } END { print n }' /proc/cpuinfo`;
 
@@ -50,7 +50,7 @@ export const awk: Command = {
     const { texts, failed } = needsInput ? yield* context.readFiles(args) : { texts: [], failed: false };
     const run = new AwkRun(rules, (text) => context.out(text));
     for (const [name, value] of assignments) run.assign(name, value);
-    const status = run.run(texts.flatMap(({ text }) => linesOf(text)));
+    const status = run.run(texts.map(({ path, text }) => ({ path, lines: linesOf(text) })));
     return failed && status === 0 ? 2 : status;
   },
 };
