@@ -135,21 +135,22 @@ Deno.test("info pci: the disk, and an assigned device which is on the guest's bu
   const [device] = machine.assigned;
   const { bdf, bars } = device!.function!.spec;
   const lines = type("info pci");
-  assertEquals(lines.slice(0, 5), [
+  assertEquals(lines.slice(0, 6), [
     "  Bus  0, device   4, function 0:",
     "    SCSI controller: PCI device 1af4:1001",
     "      PCI subsystem 1af4:0002",
+    "      IRQ 11.",
     "      BAR0: I/O at 0xc000 [0xc03f].",
     "      BAR1: 32 bit memory at 0xfebf0000 [0xfebf0fff].",
   ]);
-  assertEquals(lines.slice(6, 9), [
+  assertEquals(lines.slice(7, 10), [
     `  Bus  0, device ${String(bdf.device).padStart(3)}, function 0:`,
     "    Ethernet controller: PCI device 8086:10ed",
     "      PCI subsystem 8086:0003",
   ]);
   const at = (address: number) => `0x${address.toString(16).padStart(8, "0")}`;
   assertEquals(
-    lines[9],
+    lines[10],
     `      BAR0: 64 bit prefetchable memory at ${at(bars[0]!.base)} [${
       at(bars[0]!.base + bars[0]!.size - 1)
     }].`,
