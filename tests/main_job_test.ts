@@ -95,7 +95,8 @@ const dearer = (factor: number) => ({
 });
 
 Deno.test("dearer exits and entries move KVM's mean by those on the measured path, and by nothing else", () => {
-  const [base, ...others] = [1, 2, 10].map((factor) => {
+  // Not 10: the path of 22 us would meet the guest's own tick, a timer write before, in a fifth of the periods.
+  const [base, ...others] = [1, 2, 9].map((factor) => {
     const rig = new SessionRig({ system: "kvm", changes: dearer(factor) });
     rig.ok(row(3000));
     const meanNs = rig.histogram.sumNs / rig.histogram.count;

@@ -318,7 +318,7 @@ Deno.test("/dev has the devices that there are: null, and kvm on a host, with th
   assertEquals(rig.ok("cat /dev/kvm; echo $?"), "1\n");
   assertEquals(
     rig.ok("qemu-kvm.patched -m 1024 -enable-kvm -nographic & sleep 1; ssh vm0 ls /dev"),
-    "full\nnull\nrandom\nttyS0\nurandom\nzero\n",
+    "full\nnull\nrandom\ntty0\ntty1\nttyS0\nurandom\nvcs\nzero\n", // -nographic takes the window, not the card
   );
 });
 
