@@ -194,8 +194,8 @@ const NONE: readonly MsiEffect[] = [];
 export class MsiXTable {
   readonly #entries: Uint32Array;
   readonly #pending: Uint32Array;
-  /** The message of each entry, made when the entry is written, so that a signal allocates nothing. */
-  readonly #messages: MsiEffect[] = [];
+  /** The message of each entry, made when it first leaves after a write, so that a signal allocates nothing. */
+  readonly #messages: (MsiEffect | undefined)[];
   #control: number;
 
   /**
@@ -209,6 +209,7 @@ export class MsiXTable {
     }
     this.#entries = new Uint32Array(size * ENTRY_DWORDS);
     this.#pending = new Uint32Array(Math.ceil(size / 32));
+    this.#messages = new Array<undefined>(size);
     this.#control = MESSAGE_CONTROL.with(0, "tableSize", size - 1);
     this.reset();
   }
@@ -217,9 +218,9 @@ export class MsiXTable {
   reset(): void {
     this.#entries.fill(0);
     this.#pending.fill(0);
+    this.#messages.fill(undefined);
     for (let entry = 0; entry < this.size; entry++) {
       this.#entries[entry * ENTRY_DWORDS + 3] = VECTOR_CONTROL.reset;
-      this.#compose(entry);
     }
     this.#control = MESSAGE_CONTROL.with(0, "tableSize", this.size - 1);
   }
@@ -249,7 +250,7 @@ export class MsiXTable {
   /** The message that the entry holds, masked or not. */
   message(entry: number): MsiEffect {
     this.#check(entry);
-    return this.#messages[entry]!;
+    return this.#messages[entry] ?? this.#compose(entry);
   }
 
   /** The entries whose signals leave now: MSI-X enabled, function not masked, entry not masked. Ascending. */
@@ -273,7 +274,7 @@ export class MsiXTable {
       this.#pending[entry >>> 5]! |= 1 << (entry & 31);
       return undefined;
     }
-    return this.#messages[entry];
+    return this.#messages[entry] ?? this.#compose(entry);
   }
 
   /** The condition behind a pending message is gone: the device takes it back. */
@@ -304,7 +305,7 @@ export class MsiXTable {
       default:
         this.#entries[index] = u32(value);
     }
-    this.#compose(entry);
+    this.#messages[entry] = undefined;
     return NONE;
   }
 
@@ -349,12 +350,12 @@ export class MsiXTable {
   #release(entry: number): readonly MsiEffect[] {
     if (!this.pending(entry) || !this.enabled || this.functionMasked || this.masked(entry)) return NONE;
     this.withdraw(entry);
-    return [this.#messages[entry]!];
+    return [this.message(entry)];
   }
 
-  #compose(entry: number): void {
+  #compose(entry: number): MsiEffect {
     const at = entry * ENTRY_DWORDS;
-    this.#messages[entry] = {
+    return this.#messages[entry] = {
       kind: "msi",
       address: this.#entries[at]!,
       addressHigh: this.#entries[at + 1]!,

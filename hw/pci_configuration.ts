@@ -74,13 +74,19 @@ interface Placed {
 
 /** The bytes of a configuration space and the rules for writing them. What no table covers reads 0. */
 export class ConfigurationSpace {
-  readonly #bytes = new Uint8Array(CONFIGURATION_SIZE);
-  readonly #writable = new Uint8Array(CONFIGURATION_SIZE);
-  readonly #clearable = new Uint8Array(CONFIGURATION_SIZE);
+  readonly #bytes: Uint8Array;
+  readonly #writable: Uint8Array;
+  readonly #clearable: Uint8Array;
   readonly #placed: Placed[] = [];
   readonly #resets: (() => void)[] = [];
   #lastCapability = 0x34;
   #lastExtended = 0;
+
+  constructor() {
+    const memory = new ArrayBuffer(3 * CONFIGURATION_SIZE); // one piece: a laboratory boots with many functions
+    const part = (index: number) => new Uint8Array(memory, index * CONFIGURATION_SIZE, CONFIGURATION_SIZE);
+    [this.#bytes, this.#writable, this.#clearable] = [part(0), part(1), part(2)];
+  }
 
   /**
    * Places a register at `base + register.offset` with its reset value.

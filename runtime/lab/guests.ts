@@ -115,8 +115,12 @@ function qemuProgram(lab: Lab, name: string): Program {
   });
   return {
     name,
-    doc: program.doc,
-    options: program.options,
+    get doc() {
+      return program.doc;
+    },
+    get options() {
+      return program.options;
+    },
     *main(command: ProgramProcess): Activity<number> {
       if (options.system.vm0 === "host") {
         command.stderr(`note: system ${options.system.name} has no guest: vm0 is this machine itself\n`);

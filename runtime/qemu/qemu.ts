@@ -104,9 +104,13 @@ export function qemu(context: QemuContext): QemuProgram {
   const steps = qemuSteps(context.costs);
   return {
     name: context.name,
-    doc: docOf(context),
-    options: [...OPTIONS[context.era]].filter(([, { treatment }]) => treatment !== "unmodelled")
-      .map(([option]) => `-${option}`),
+    get doc() { // asked for by help alone: a laboratory boots without
+      return docOf(context);
+    },
+    get options() {
+      return [...OPTIONS[context.era]].filter(([, { treatment }]) => treatment !== "unmodelled")
+        .map(([option]) => `-${option}`);
+    },
     *main(command: QemuProcess): Activity<number> {
       const { argv, task } = command;
       yield steps.startUp;
