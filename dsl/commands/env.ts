@@ -22,15 +22,13 @@ export const env: Command = {
     if (typeof options === "string") return context.misuse(options, 125);
     const { given, operands } = options;
     const copy = context.shell.subshell();
-    for (const [letter, name] of given) {
+    const args = [...operands];
+    const dash = args[0] === "-"; // as -i
+    if (dash) args.shift();
+    for (const [letter, name] of dash ? [...given, ["i", ""]] : given) {
       for (const [each, variable] of copy.variables) {
         if (variable.exported && (letter === "i" || each === name)) copy.variables.delete(each);
       }
-    }
-    const args = [...operands];
-    if (args[0] === "-") {
-      for (const [each, variable] of copy.variables) if (variable.exported) copy.variables.delete(each);
-      args.shift();
     }
     while (/^[A-Za-z_]\w*=/.test(args[0] ?? "")) {
       const [, name = "", value = ""] = /^(\w+)=([^]*)$/.exec(args.shift()!)!;

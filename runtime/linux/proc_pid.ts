@@ -97,7 +97,8 @@ function filesOf(
   return files;
 }
 
-function commandName({ name }: Task): string {
+/** Its name, as far as the kernel keeps it (`comm`). */
+export function commandName({ name }: Pick<Task, "name">): string {
   return name.slice(0, NAME_LENGTH);
 }
 

@@ -14,6 +14,7 @@
 
 import type { Activity } from "../../hw/sim/activity.ts";
 import { Errno } from "../linux/errno.ts";
+import { threadsOf } from "../linux/proc_pid.ts";
 import { PRIORITY_MAX, setScheduler } from "../linux/scheduler_calls.ts";
 import type { Policy, Task } from "../linux/task.ts";
 import { execute } from "./execute.ts";
@@ -102,8 +103,7 @@ export const chrt: Program = {
     if (found === undefined) {
       return noSuchProcess(command, `${getting ? "get" : "set"} pid ${pid}'s policy`, pid);
     }
-    const all = [...kernel.tasks.values()].filter(({ tgid }) => tgid === found.tgid);
-    for (const task of letters.includes("a") ? all : [found]) {
+    for (const task of letters.includes("a") ? threadsOf(kernel, found) : [found]) {
       if (getting) show(command, task.pid, task);
       else {
         const status = yield* set(command, task, pid === 0 ? 0 : task.pid, policy, operands[0]!);

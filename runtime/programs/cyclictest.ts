@@ -30,7 +30,7 @@ import type { Kernel } from "../linux/kernel.ts";
 import type { Task } from "../linux/task.ts";
 import { type CyclictestOptions, parseCyclictest } from "./cyclictest_options.ts";
 import { CYCLICTEST_RELEASES } from "./cyclictest_releases.ts";
-import type { Program, ProgramProcess, SystemPort } from "./program.ts";
+import { pathOf, type Program, type ProgramProcess, type SystemPort } from "./program.ts";
 import { killThreads, SIGINT, SIGTERM } from "./signals.ts";
 
 /** What a run has measured. */
@@ -322,11 +322,10 @@ function* writeJson(
   rows: readonly CyclictestThread[],
   cpus: readonly number[],
 ): Activity<number> {
-  const { kernel, system, cwd } = command;
-  const path = name.startsWith("/") ? name : `${cwd}/${name}`;
+  const { kernel, system } = command;
   const { release, realTime } = kernel.release;
   const seconds = (ns: number) => system.bootTime + Math.floor(ns / 1e9);
-  const file = system.vfs.open(path, { write: true, create: true, truncate: true });
+  const file = system.vfs.open(pathOf(command, name), { write: true, create: true, truncate: true });
   const written = file instanceof Errno ? file : yield* file.write(cyclictestJson(
     {
       commandLine: command.argv.join(" "),

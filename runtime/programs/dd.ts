@@ -14,7 +14,7 @@
 import type { Activity } from "../../hw/sim/activity.ts";
 import { Errno } from "../linux/errno.ts";
 import type { OpenFile, OpenFlags } from "../linux/vfs.ts";
-import type { Program, ProgramProcess } from "./program.ts";
+import { pathOf, type Program, type ProgramProcess } from "./program.ts";
 import { SIGINT } from "./signals.ts";
 
 const doc = `dd - copies blocks from one file to another
@@ -163,8 +163,7 @@ function* copyBlocks(
   counts: Counts,
   interrupted: () => boolean,
 ): Activity<string | undefined> {
-  const open = (path: string, flags: OpenFlags) =>
-    command.system.vfs.open(path.startsWith("/") ? path : `${command.cwd}/${path}`, flags);
+  const open = (path: string, flags: OpenFlags) => command.system.vfs.open(pathOf(command, path), flags);
   const from = open(copy.from, { read: true, direct: copy.input.has("direct") });
   const modern = command.system.tools.coreutils === "9.1";
   const cannotOpen = modern ? "failed to open" : "opening";

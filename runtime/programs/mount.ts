@@ -11,7 +11,7 @@
 import type { Activity } from "../../hw/sim/activity.ts";
 import { Errno } from "../linux/errno.ts";
 import { complain, getopt } from "./getopt.ts";
-import type { Program, ProgramProcess } from "./program.ts";
+import { pathOf, type Program, type ProgramProcess } from "./program.ts";
 
 const doc = `mount - shows a file system of the kernel in a directory
 Usage: mount -t TYPE [-o OPTION,...] DEVICE DIRECTORY
@@ -55,7 +55,7 @@ export const mount: Program = {
       );
       return 1;
     }
-    const path = directory.startsWith("/") ? directory : `${command.cwd}/${directory}`;
+    const path = pathOf(command, directory);
     const found = vfs.stat(path);
     if (found instanceof Errno) {
       command.stderr(`mount: mount point ${directory} does not exist\n`);

@@ -13,8 +13,8 @@ import type { TraceRecord, TraceSink } from "../../hw/sim/trace.ts";
 import { Errno } from "../linux/errno.ts";
 import type { Ftrace } from "../linux/ftrace.ts";
 import { getopt } from "./getopt.ts";
-import type { ProgramProcess } from "./program.ts";
-import { untilInterrupted } from "./until_interrupted.ts";
+import { pathOf, type ProgramProcess } from "./program.ts";
+import { listen } from "./tracing.ts";
 
 /** Where `record` writes to where nothing else is said. */
 const FILE = "perf.data.guest";
@@ -72,7 +72,7 @@ class ExitTimes implements TraceSink {
 
 /** `perf kvm stat record`. */
 export function* kvmStatRecord(command: ProgramProcess, args: readonly string[]): Activity<number> {
-  const { kernel, system } = command;
+  const { system } = command;
   const parsed = getopt(args, {
     flags: "a",
     values: "po",
@@ -97,9 +97,7 @@ export function* kvmStatRecord(command: ProgramProcess, args: readonly string[])
     return 255;
   }
   const times = new ExitTimes(system.trace, pid === undefined ? undefined : Number(pid));
-  kernel.engine.recordTo(times, true);
-  const status = yield* untilInterrupted(command, parsed.operands);
-  kernel.engine.recordTo(times, false);
+  const status = yield* listen(command, times, parsed.operands);
   if (status === undefined) return 127;
   const rows = [...times.rows.values()];
   const text = [MAGIC, `pid ${pid ?? "all"}`, ...rows.map((row) => JSON.stringify(row)), ""].join("\n");
@@ -116,10 +114,6 @@ export function* kvmStatRecord(command: ProgramProcess, args: readonly string[])
     } MB ${path} (${samples} samples) ]\n`,
   );
   return status;
-}
-
-function pathOf({ cwd }: ProgramProcess, path: string): string {
-  return path.startsWith("/") ? path : `${cwd === "/" ? "" : cwd}/${path}`;
 }
 
 /** `perf kvm stat report`. */

@@ -14,7 +14,7 @@ import type { Ftrace, TraceEvent } from "../linux/ftrace.ts";
 import type { KernelCpu } from "../linux/kernel_cpu.ts";
 import { getopt } from "./getopt.ts";
 import { Placement, type ProgramProcess } from "./program.ts";
-import { untilInterrupted } from "./until_interrupted.ts";
+import { eventPattern, listen } from "./tracing.ts";
 
 /** Events that the processors or the kernel of the model do not count. */
 const UNSUPPORTED = new Set(
@@ -46,14 +46,13 @@ export function* perfStat(command: ProgramProcess, args: readonly string[]): Act
   const { kernel, system: { trace } } = command;
   const parsed = getopt(args, {
     flags: "av",
-    values: "eCpxo",
+    values: "eCpx",
     long: {
       "event": "e",
       "all-cpus": "a",
       "cpu": "C",
       "pid": "p",
       "field-separator": "x",
-      "output": "o",
       "verbose": "v",
     },
     notModelled: [
@@ -114,9 +113,7 @@ export function* perfStat(command: ProgramProcess, args: readonly string[]): Act
   };
   const counter = new Counter(trace, wanted);
   const fromNs = kernel.nowNs;
-  kernel.engine.recordTo(counter, true);
-  const status = yield* untilInterrupted(command, parsed.operands, own);
-  kernel.engine.recordTo(counter, false);
+  const status = yield* listen(command, counter, parsed.operands, own);
   if (status === undefined) return 127;
   const separator = value("x");
   const print = separator === undefined ? human : machine;
@@ -138,7 +135,7 @@ function eventsOf(name: string, events: readonly TraceEvent[]): readonly Counted
   }
   if (UNSUPPORTED.has(name)) return [{ name, event: undefined }];
   const [system = "", event = ""] = name.split(":");
-  const pattern = new RegExp(`^${event.replace(/[.+^${}()|[\]\\]/g, "\\$&").replaceAll("*", ".*")}$`);
+  const pattern = eventPattern(event);
   const found = events.filter((each) => each.system === system && pattern.test(each.name));
   if (found.length === 0) return undefined;
   return found.map((each) => ({ name: `${each.system}:${each.name}`, event: each }));

@@ -10,6 +10,7 @@
  */
 
 import type { Activity } from "../../hw/sim/activity.ts";
+import { commandName } from "../linux/proc_pid.ts";
 import type { Task } from "../linux/task.ts";
 import { complain, getopt } from "./getopt.ts";
 import type { Program, ProgramProcess } from "./program.ts";
@@ -55,8 +56,7 @@ function others(command: ProgramProcess): Task[] {
   );
 }
 
-const nameOf = ({ name }: Task) => name.slice(0, 15);
-const lineOf = (task: Task) => task.argv.length > 0 ? task.argv.join(" ") : nameOf(task);
+const lineOf = (task: Task) => task.argv.length > 0 ? task.argv.join(" ") : commandName(task);
 
 /** Takes `-9`, `-KILL`, `--signal 9` off the arguments. */
 function takeSignal(args: readonly string[]): { signal: number; rest: string[] } {
@@ -102,7 +102,7 @@ function* search(
     command.stderr(`${program.name}: ${pattern}: not taken as a pattern\n`);
     return 2;
   }
-  let tasks = others(command).filter((task) => expression.test(has("f") ? lineOf(task) : nameOf(task)));
+  let tasks = others(command).filter((task) => expression.test(has("f") ? lineOf(task) : commandName(task)));
   if (has("n")) tasks = tasks.slice(-1);
   else if (has("o")) tasks = tasks.slice(0, 1);
   if (has("c")) command.stdout(`${tasks.length}\n`);
@@ -116,7 +116,7 @@ export const pgrep: Program = {
   doc: pgrepDoc,
   main: (command) =>
     search(pgrep, command, command.argv.slice(1), (task, has) => {
-      const more = has("a") ? ` ${lineOf(task)}` : has("l") ? ` ${nameOf(task)}` : "";
+      const more = has("a") ? ` ${lineOf(task)}` : has("l") ? ` ${commandName(task)}` : "";
       command.stdout(`${task.pid}${more}\n`);
     }),
 };
@@ -142,9 +142,10 @@ export const pidof: Program = {
     const parsed = getopt(command.argv.slice(1), { flags: "s", notModelled: [..."oxz"] });
     if (typeof parsed === "string") return complain(command, pidof, parsed);
     const pids = parsed.operands.flatMap((name) =>
-      others(command).filter((task) => nameOf(task) === name.replace(/^.*\//, "").slice(0, 15)).map((
-        { pid },
-      ) => pid)
+      others(command).filter((task) => commandName(task) === commandName({ name: name.replace(/^.*\//, "") }))
+        .map((
+          { pid },
+        ) => pid)
     ).reverse();
     if (pids.length === 0) return 1;
     command.stdout(`${(parsed.options.length > 0 ? pids.slice(0, 1) : pids).join(" ")}\n`);
@@ -164,7 +165,7 @@ export const killall: Program = {
     if (parsed.operands.length === 0) return complain(command, killall, "no process name given");
     let status = 0;
     for (const name of parsed.operands) {
-      const tasks = others(command).filter((task) => nameOf(task) === name.slice(0, 15));
+      const tasks = others(command).filter((task) => commandName(task) === commandName({ name }));
       for (const task of tasks) sendSignal(command, task, signal);
       if (tasks.length > 0) continue;
       status = 1;

@@ -173,6 +173,11 @@ export interface Program {
   main(process: ProgramProcess): Activity<number>;
 }
 
+/** Where `path` leads, which may be below the directory that the process was started in. */
+export function pathOf({ cwd }: ProgramProcess, path: string): string {
+  return path.startsWith("/") ? path : `${cwd === "/" ? "" : cwd}/${path}`;
+}
+
 /** The mask of the kernel CPUs that `processors` are. */
 export function maskOf(processors: readonly number[]): CpuMask {
   return processors.reduce((mask, cpu) => mask | (1 << cpu), 0);

@@ -16,7 +16,7 @@
 
 import type { Activity } from "../../hw/sim/activity.ts";
 import type { Kernel } from "../linux/kernel.ts";
-import { taskTimes, threadsOf } from "../linux/proc_pid.ts";
+import { commandName, taskTimes, threadsOf } from "../linux/proc_pid.ts";
 import { PRIORITY_MAX } from "../linux/scheduler_calls.ts";
 import type { Task } from "../linux/task.ts";
 import { getopt } from "./getopt.ts";
@@ -50,7 +50,6 @@ const CLASSES = { SCHED_OTHER: "TS", SCHED_FIFO: "FF", SCHED_RR: "RR" } as const
 const priorityOf = ({ rtPriority }: Task) => Math.min(rtPriority, PRIORITY_MAX);
 const thread = (heading: string): Column => ({ heading, width: 5, text: (task) => `${task.pid}` });
 /** The kernel keeps 15 characters (TASK_COMM_LEN). */
-const commandName = ({ name: text }: Task) => text.slice(0, 15);
 const state = ({ runnable }: Task) => runnable ? "R" : "S";
 const className = (heading: string): Column => ({
   heading,
@@ -242,7 +241,7 @@ export const ps: Program = {
           selected.push((task) => list.includes(`${task.tgid}`) || list.includes(`${task.pid}`));
           break;
         case "C":
-          selected.push((task) => list.some((word) => word.slice(0, 15) === commandName(task)));
+          selected.push((task) => list.some((word) => commandName({ name: word }) === commandName(task)));
           break;
         case "o": {
           const complaint = addColumns(list, columns);

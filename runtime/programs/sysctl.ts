@@ -11,7 +11,7 @@
 import type { Activity } from "../../hw/sim/activity.ts";
 import { Errno } from "../linux/errno.ts";
 import { complain, getopt, type OptionTable } from "./getopt.ts";
-import type { Program, ProgramProcess } from "./program.ts";
+import { pathOf, type Program, type ProgramProcess } from "./program.ts";
 
 const doc = `sysctl - reads and sets parameters of the kernel
 Usage: sysctl [-nNqe] NAME[=VALUE]... | -a | -p [FILE]...
@@ -63,7 +63,7 @@ function* load(settings: Settings, files: readonly string[]): Activity<number> {
   const { command } = settings;
   let status = 0;
   for (const path of files.length > 0 ? files : ["/etc/sysctl.conf"]) {
-    const text = yield* read(command, path.startsWith("/") ? path : `${command.cwd}/${path}`);
+    const text = yield* read(command, pathOf(command, path));
     if (text instanceof Errno) {
       command.stderr(`sysctl: cannot open "${path}": ${text.message}\n`);
       status = 1;

@@ -14,6 +14,7 @@
 
 import type { Activity } from "../../hw/sim/activity.ts";
 import { EINVAL, Errno } from "../linux/errno.ts";
+import { threadsOf } from "../linux/proc_pid.ts";
 import { affinity, setAffinity } from "../linux/scheduler_calls.ts";
 import type { CpuMask, Task } from "../linux/task.ts";
 import { execute } from "./execute.ts";
@@ -65,8 +66,7 @@ export const taskset: Program = {
     if (shell !== undefined) return placeShell(command, shell, pid, mask, asList);
     const found = taskOf(command, pid);
     if (found === undefined) return noSuchProcess(command, `get pid ${pid}'s affinity`, pid);
-    const all = [...command.kernel.tasks.values()].filter(({ tgid }) => tgid === found.tgid);
-    for (const task of has("a") ? all : [found]) {
+    for (const task of has("a") ? threadsOf(command.kernel, found) : [found]) {
       show(command, task.pid, affinity(command.kernel, task), "current", asList);
       if (mask === null) continue;
       const status = yield* set(command, task, task.pid, mask);

@@ -18,8 +18,8 @@ import type { TraceRecord, TraceSink } from "../../hw/sim/trace.ts";
 import { ENOENT, Errno } from "../linux/errno.ts";
 import type { Ftrace, TraceEvent } from "../linux/ftrace.ts";
 import { getopt } from "./getopt.ts";
-import type { Program, ProgramProcess } from "./program.ts";
-import { untilInterrupted } from "./until_interrupted.ts";
+import { pathOf, type Program, type ProgramProcess } from "./program.ts";
+import { eventPattern, listen } from "./tracing.ts";
 
 const doc = `trace-cmd - records what the kernel traces
 Usage: trace-cmd record [-e EVENT]... [-o FILE] [COMMAND [ARG]...]
@@ -125,9 +125,7 @@ function eventsOf(names: readonly string[], events: readonly TraceEvent[]): Set<
   const found = new Set<TraceEvent>();
   for (const name of names) {
     const [system = "", event = ""] = name.includes(":") ? name.split(":") : [name, name];
-    const pattern = new RegExp(
-      `^${event.replace(/[.+^${}()|[\]\\]/g, "\\$&").replaceAll("*", ".*") || ".*"}$`,
-    );
+    const pattern = eventPattern(event || "*");
     const meant = events.filter((each) =>
       name === "all" ||
       (name.includes(":")
@@ -173,9 +171,7 @@ function* record(command: ProgramProcess, args: readonly string[]): Activity<num
   if (file instanceof Errno) return die(command, `opening '${path}'`, file);
   if (parsed.operands.length === 0) command.stdout("Hit Ctrl^C to stop recording\n");
   const recorder = new Recorder(trace, events);
-  kernel.engine.recordTo(recorder, true);
-  const status = yield* untilInterrupted(command, parsed.operands);
-  kernel.engine.recordTo(recorder, false);
+  const status = yield* listen(command, recorder, parsed.operands);
   const text = [MAGIC, String(kernel.cpus.length), ...recorder.lines, ""].join("\n");
   const written = yield* file.write(text);
   if (written instanceof Errno) return die(command, `writing '${path}'`, written);
@@ -183,10 +179,6 @@ function* record(command: ProgramProcess, args: readonly string[]): Activity<num
     command.stderr(`trace-cmd: ${recorder.missed} events left out: ${path} would be larger than 64 MiB\n`);
   }
   return status ?? 127;
-}
-
-function pathOf({ cwd }: ProgramProcess, path: string): string {
-  return path.startsWith("/") ? path : `${cwd === "/" ? "" : cwd}/${path}`;
 }
 
 function* report(command: ProgramProcess, args: readonly string[]): Activity<number> {
