@@ -12,7 +12,7 @@ import type { Activity } from "../../hw/sim/activity.ts";
 import { parseCpuList } from "../linux/cpu_mask.ts";
 import { Errno } from "../linux/errno.ts";
 import { getopt } from "./getopt.ts";
-import { maskOf, type Program, type ProgramProcess } from "./program.ts";
+import { maskOf, type Program, type ProgramProcess, readFile } from "./program.ts";
 
 const doc = `cpupower - frequencies and idle states of CPUs
 Usage: cpupower [-c LIST] frequency-info
@@ -36,9 +36,7 @@ const REFUSED = `Error setting new values. Common errors:
 `;
 
 function* read(command: ProgramProcess, path: string): Activity<string | undefined> {
-  const file = command.system.vfs.open(path, { read: true });
-  if (file instanceof Errno) return undefined;
-  const text = yield* file.read();
+  const text = yield* readFile(command.system, path);
   return text instanceof Errno ? undefined : text.trim();
 }
 

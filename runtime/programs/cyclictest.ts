@@ -30,7 +30,7 @@ import type { Kernel } from "../linux/kernel.ts";
 import type { Task } from "../linux/task.ts";
 import { type CyclictestOptions, parseCyclictest } from "./cyclictest_options.ts";
 import { CYCLICTEST_RELEASES } from "./cyclictest_releases.ts";
-import { pathOf, type Program, type ProgramProcess, type SystemPort } from "./program.ts";
+import { pathOf, type Program, type ProgramProcess, readFile, type SystemPort } from "./program.ts";
 import { killThreads, SIGINT, SIGTERM } from "./signals.ts";
 
 /** What a run has measured. */
@@ -308,9 +308,8 @@ function printValues(thread: Thread, command: ProgramProcess): void {
 }
 
 /** `/proc/loadavg` without its end of line. */
-function* loadAverage({ vfs }: SystemPort): Activity<string> {
-  const file = vfs.open("/proc/loadavg", { read: true });
-  const text = file instanceof Errno ? file : yield* file.read();
+function* loadAverage(system: SystemPort): Activity<string> {
+  const text = yield* readFile(system, "/proc/loadavg");
   return text instanceof Errno ? "" : text.trimEnd();
 }
 

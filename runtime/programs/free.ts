@@ -13,7 +13,7 @@
 import type { Activity } from "../../hw/sim/activity.ts";
 import { Errno } from "../linux/errno.ts";
 import { complain, getopt, type OptionTable } from "./getopt.ts";
-import type { Program, ProgramProcess } from "./program.ts";
+import { type Program, type ProgramProcess, readFile } from "./program.ts";
 
 const doc = `free - how much memory there is, and how much is in use
 Usage: free [-b | -k | -m | -g]
@@ -41,8 +41,7 @@ export const free: Program = {
     yield command.kernel.steps.shellBuiltin;
     const parsed = getopt(command.argv.slice(1), OPTIONS);
     if (typeof parsed === "string") return complain(command, free, parsed);
-    const file = command.system.vfs.open("/proc/meminfo", { read: true });
-    const text = file instanceof Errno ? file : yield* file.read();
+    const text = yield* readFile(command.system, "/proc/meminfo");
     if (text instanceof Errno) {
       command.stderr("Error: /proc must be mounted\n");
       return 1;

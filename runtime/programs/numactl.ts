@@ -13,7 +13,7 @@ import { Errno } from "../linux/errno.ts";
 import { affinity, setAffinity } from "../linux/scheduler_calls.ts";
 import { execute } from "./execute.ts";
 import { complain, getopt } from "./getopt.ts";
-import { maskOf, processorMask, type Program, type ProgramProcess } from "./program.ts";
+import { maskOf, processorMask, type Program, type ProgramProcess, readFile } from "./program.ts";
 
 const doc = `numactl - runs a command on CPUs and memory of NUMA nodes
 Usage: numactl [-C CPUS] [-N NODES] [-m NODES] [-l] COMMAND [ARG]...
@@ -90,8 +90,7 @@ export const numactl: Program = {
 };
 
 function* hardware(command: ProgramProcess, cpus: string): Activity<number> {
-  const file = command.system.vfs.open("/proc/meminfo", { read: true });
-  const text = file instanceof Errno ? "" : yield* file.read();
+  const text = yield* readFile(command.system, "/proc/meminfo");
   const mb = (name: string) => {
     const kb = text instanceof Errno ? undefined : new RegExp(`^${name}: +(\\d+)`, "m").exec(text)?.[1];
     return Math.floor(Number(kb ?? 0) / 1024);

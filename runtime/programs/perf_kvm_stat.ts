@@ -13,7 +13,7 @@ import type { TraceRecord, TraceSink } from "../../hw/sim/trace.ts";
 import { Errno } from "../linux/errno.ts";
 import type { Ftrace } from "../linux/ftrace.ts";
 import { getopt } from "./getopt.ts";
-import { pathOf, type ProgramProcess } from "./program.ts";
+import { pathOf, type ProgramProcess, readFile } from "./program.ts";
 import { listen } from "./tracing.ts";
 
 /** Where `record` writes to where nothing else is said. */
@@ -137,8 +137,7 @@ export function* kvmStatReport(command: ProgramProcess, args: readonly string[])
     return 255;
   }
   const path = value("i") ?? FILE;
-  const file = command.system.vfs.open(pathOf(command, path), { read: true });
-  const text = file instanceof Errno ? file : yield* file.read();
+  const text = yield* readFile(command.system, pathOf(command, path));
   if (text instanceof Errno) {
     command.stderr(`failed to open ${path}: ${text.message}  (try 'perf record' first)\n`);
     return 255;

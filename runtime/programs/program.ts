@@ -6,6 +6,7 @@
 
 import type { Activity } from "../../hw/sim/activity.ts";
 import type { CpuIdentity } from "../linux/cpu_identity.ts";
+import { Errno } from "../linux/errno.ts";
 import type { Ftrace } from "../linux/ftrace.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import type { KernelThreads } from "../linux/kthreads.ts";
@@ -176,6 +177,15 @@ export interface Program {
 /** Where `path` leads, which may be below the directory that the process was started in. */
 export function pathOf({ cwd }: ProgramProcess, path: string): string {
   return path.startsWith("/") ? path : `${cwd === "/" ? "" : cwd}/${path}`;
+}
+
+/** What the file at an absolute path says. */
+export function* readFile({ vfs }: SystemPort, path: string): Activity<string | Errno> {
+  const file = vfs.open(path, { read: true });
+  if (file instanceof Errno) return file;
+  const text = yield* file.read();
+  file.close();
+  return text;
 }
 
 /** The mask of the kernel CPUs that `processors` are. */

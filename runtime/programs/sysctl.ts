@@ -11,7 +11,7 @@
 import type { Activity } from "../../hw/sim/activity.ts";
 import { Errno } from "../linux/errno.ts";
 import { complain, getopt, type OptionTable } from "./getopt.ts";
-import { pathOf, type Program, type ProgramProcess } from "./program.ts";
+import { pathOf, type Program, type ProgramProcess, readFile } from "./program.ts";
 
 const doc = `sysctl - reads and sets parameters of the kernel
 Usage: sysctl [-nNqe] NAME[=VALUE]... | -a | -p [FILE]...
@@ -63,7 +63,7 @@ function* load(settings: Settings, files: readonly string[]): Activity<number> {
   const { command } = settings;
   let status = 0;
   for (const path of files.length > 0 ? files : ["/etc/sysctl.conf"]) {
-    const text = yield* read(command, pathOf(command, path));
+    const text = yield* readFile(command.system, pathOf(command, path));
     if (text instanceof Errno) {
       command.stderr(`sysctl: cannot open "${path}": ${text.message}\n`);
       status = 1;
@@ -131,7 +131,7 @@ class Settings {
   }
 
   *show(path: string): Activity<number> {
-    const text = yield* read(this.command, path);
+    const text = yield* readFile(this.command.system, path);
     if (text instanceof Errno) {
       this.command.stderr(`sysctl: reading key "${nameOf(path)}": ${text.message}\n`);
       return 1;
@@ -148,14 +148,6 @@ class Settings {
 
 function nameOf(path: string): string {
   return path.slice(ROOT.length + 1).replace(/[./]/g, (mark) => mark === "/" ? "." : "/");
-}
-
-function* read({ system }: ProgramProcess, path: string): Activity<string | Errno> {
-  const file = system.vfs.open(path, { read: true });
-  if (file instanceof Errno) return file;
-  const text = yield* file.read();
-  file.close();
-  return text;
 }
 
 function* write({ system }: ProgramProcess, path: string, value: string): Activity<Errno | undefined> {

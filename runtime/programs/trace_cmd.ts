@@ -18,7 +18,7 @@ import type { TraceRecord, TraceSink } from "../../hw/sim/trace.ts";
 import { ENOENT, Errno } from "../linux/errno.ts";
 import type { Ftrace, TraceEvent } from "../linux/ftrace.ts";
 import { getopt } from "./getopt.ts";
-import { pathOf, type Program, type ProgramProcess } from "./program.ts";
+import { pathOf, type Program, type ProgramProcess, readFile } from "./program.ts";
 import { eventPattern, listen } from "./tracing.ts";
 
 const doc = `trace-cmd - records what the kernel traces
@@ -75,7 +75,7 @@ export const traceCmd: Program = {
         }
         return 0;
       case "show": {
-        const text = yield* read(command, `${tracing(command)}/trace`);
+        const text = yield* readFile(command.system, `${tracing(command)}/trace`);
         if (!(text instanceof Errno)) command.stdout(text);
         return 0;
       }
@@ -113,11 +113,6 @@ function* write(command: ProgramProcess, name: string, text: string): Activity<n
   const file = command.system.vfs.open(path, { write: true, truncate: true });
   const written = file instanceof Errno ? file : yield* file.write(text);
   return written instanceof Errno ? die(command, `opening '${path}'`, written) : 0;
-}
-
-function* read(command: ProgramProcess, path: string): Activity<string | Errno> {
-  const file = command.system.vfs.open(path, { read: true });
-  return file instanceof Errno ? file : yield* file.read();
 }
 
 /** The events that names of `-e` stand for; a name that is none is the answer alone. */
@@ -186,7 +181,7 @@ function* report(command: ProgramProcess, args: readonly string[]): Activity<num
   if (typeof parsed === "string") return die(command, `report: ${parsed}`);
   const value = (wanted: string) => parsed.options.findLast(({ letter }) => letter === wanted)?.value;
   const path = value("i") ?? parsed.operands[0] ?? FILE;
-  const text = yield* read(command, pathOf(command, path));
+  const text = yield* readFile(command.system, pathOf(command, path));
   if (text instanceof Errno) return die(command, `opening '${path}'`, text);
   const [magic, cpus, ...lines] = text.split("\n");
   if (magic !== MAGIC) return die(command, `not a trace.dat file: ${path}`);
