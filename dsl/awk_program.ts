@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { ShellError } from "./state.ts";
+import { ShellError } from "./shell_error.ts";
 
 /** An expression. */
 export type AwkExpression =

@@ -9,7 +9,7 @@ import { decodeEscapes } from "./escapes.ts";
 import { MAX_AWK_PASSES } from "./limits.ts";
 import { type Matcher, replaceSpans } from "./patterns/matcher.ts";
 import { regularExpression } from "./regular_expression.ts";
-import { ShellError } from "./state.ts";
+import { ShellError } from "./shell_error.ts";
 
 /** A value: a number, a text, or a text that came from the input and counts as a number if it looks like one. */
 type Value = number | string | { readonly input: string };

@@ -17,7 +17,8 @@ import { parseExpression } from "./parse.ts";
 import type { CallHandler, CallValue, Initializer, Integer, Process, VariableArgument } from "./ports.ts";
 import { knownNames } from "./known_names.ts";
 import { builtinTask } from "./tasks.ts";
-import { type Shell, ShellError } from "./state.ts";
+import { ShellError } from "./shell_error.ts";
+import type { Shell } from "./state.ts";
 import { trace } from "./xtrace.ts";
 
 /** Runs a call; the status is 0, or 1 if it fails. `errno` holds the number of the last error. */

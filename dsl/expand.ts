@@ -15,7 +15,8 @@ import type { Request } from "./jobs.ts";
 import { expandParameter, type Expansion, type Piece, SubscriptError } from "./parameter.ts";
 import { limitedLength, limitedWords } from "./limited.ts";
 import { parseExpression } from "./parse.ts";
-import { type Shell, ShellError } from "./state.ts";
+import { ShellError } from "./shell_error.ts";
+import type { Shell } from "./state.ts";
 import { commandSubstitution, processSubstitution } from "./subshell.ts";
 import { ShellSyntaxError } from "./syntax_error.ts";
 

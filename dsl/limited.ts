@@ -4,7 +4,7 @@
  * @module
  */
 import { MAX_TEXT, MAX_WORDS, noMemory } from "./limits.ts";
-import { ShellError } from "./state.ts";
+import { ShellError } from "./shell_error.ts";
 
 /** A count of characters, if a text may be that long. @throws {ShellError} */
 export function limitedLength(length: number): number {

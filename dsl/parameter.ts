@@ -9,7 +9,8 @@ import type { Expression, ParameterOperation, ParameterPart, Word, WordPart } fr
 import { globMatcher } from "./glob.ts";
 import type { Request } from "./jobs.ts";
 import { replaceSpans, type Span } from "./patterns/matcher.ts";
-import { type Shell, ShellError, ShellExit } from "./state.ts";
+import { ShellError } from "./shell_error.ts";
+import { type Shell, ShellExit } from "./state.ts";
 import { computedArray } from "./special_variables.ts";
 
 /** A subscript counts back to before the first element. */

@@ -17,7 +17,7 @@ import {
   spaceCharacters,
   wordCharacters,
 } from "./patterns/syntax.ts";
-import { ShellError } from "./state.ts";
+import { ShellError } from "./shell_error.ts";
 
 /** How a tool reads an expression. */
 interface Dialect {

@@ -7,7 +7,7 @@
  */
 import type { Matcher } from "./patterns/matcher.ts";
 import { regularExpression } from "./regular_expression.ts";
-import { ShellError } from "./state.ts";
+import { ShellError } from "./shell_error.ts";
 
 /** Where a command applies. A pattern that is undefined is the last one that was used. */
 export type SedAddress =

@@ -7,7 +7,7 @@ import { limitedLength } from "./limited.ts";
 import { MAX_SED_STEPS } from "./limits.ts";
 import { type Matcher, replaceSpans } from "./patterns/matcher.ts";
 import type { SedAddress, SedCommand, SedPiece } from "./sed_program.ts";
-import { ShellError } from "./state.ts";
+import { ShellError } from "./shell_error.ts";
 
 /** A line of the input. */
 export interface SedLine {

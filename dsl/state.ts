@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { ShellError } from "./shell_error.ts";
 import type { Command, ListItem } from "./ast.ts";
 import type { ArrayArgument } from "./commands/command.ts";
 import { type Description, DescriptorTable, Terminal } from "./descriptors.ts";
@@ -70,17 +71,6 @@ export class LoopJump {
 export class ReturnJump {
   /** The status that the function gets. */
   constructor(readonly status: number) {}
-}
-
-/** An expansion or assignment failed; the command is not run. A shell that is not interactive ends. */
-export class ShellError extends Error {
-  /** The name that a stack trace prints. */
-  override readonly name = "ShellError";
-
-  /** `message` is bash's, without the prefix. */
-  constructor(message: string, readonly status = 1) {
-    super(message);
-  }
 }
 
 /** One shell. */

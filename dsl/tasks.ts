@@ -9,7 +9,8 @@ import { brokenPipe, FileDescription } from "./descriptors.ts";
 import { hintOnDevice } from "./hints.ts";
 import type { Coroutine, Job, JobOptions, Request } from "./jobs.ts";
 
-import { type Shell, ShellError, ShellExit } from "./state.ts";
+import { ShellError } from "./shell_error.ts";
+import { type Shell, ShellExit } from "./state.ts";
 
 /** Starts another coroutine. @throws {ShellError} if there are as many as there may be */
 export function* fork(shell: Shell, options: JobOptions): Generator<Request, Job, unknown> {

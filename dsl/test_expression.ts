@@ -12,7 +12,8 @@ import { matchGlob } from "./glob.ts";
 import type { Request } from "./jobs.ts";
 import type { Matcher } from "./patterns/matcher.ts";
 import { regularExpression } from "./regular_expression.ts";
-import { type Shell, ShellError } from "./state.ts";
+import { ShellError } from "./shell_error.ts";
+import type { Shell } from "./state.ts";
 import { trace } from "./xtrace.ts";
 
 /** Evaluates a condition. @throws {ShellError} {TestError} */

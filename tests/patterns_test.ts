@@ -6,7 +6,7 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { globMatcher, matchGlob } from "../dsl/glob.ts";
 import { replaceSpans } from "../dsl/patterns/matcher.ts";
 import { regularExpression, type Tool } from "../dsl/regular_expression.ts";
-import { ShellError } from "../dsl/state.ts";
+import { ShellError } from "../dsl/shell_error.ts";
 import { RandomStream } from "../hw/sim/random.ts";
 
 /** What a tool's expression matches first in a text: the whole and its groups, as `<…>`. */

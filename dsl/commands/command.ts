@@ -8,7 +8,8 @@ import { openTarget } from "../redirect.ts";
 import { hintOnPath } from "../hints.ts";
 import type { Coroutine, Request } from "../jobs.ts";
 import { type Errno, isErrno } from "../ports.ts";
-import { type Shell, ShellError } from "../state.ts";
+import { ShellError } from "../shell_error.ts";
+import type { Shell } from "../state.ts";
 
 /** A command that the shell itself carries out. */
 export interface Command {

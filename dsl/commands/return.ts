@@ -1,4 +1,5 @@
-import { ReturnJump, ShellError } from "../state.ts";
+import { ShellError } from "../shell_error.ts";
+import { ReturnJump } from "../state.ts";
 import type { Command } from "./command.ts";
 
 /** `return`. */

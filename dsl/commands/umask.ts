@@ -1,4 +1,4 @@
-import { ShellError } from "../state.ts";
+import { ShellError } from "../shell_error.ts";
 import type { Command } from "./command.ts";
 import { parseOptions } from "./options.ts";
 

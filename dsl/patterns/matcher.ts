@@ -8,7 +8,7 @@
  *
  * @module
  */
-import { ShellError } from "../state.ts";
+import { ShellError } from "../shell_error.ts";
 import { Automaton, kindAt, type Symbols, symbolsOf } from "./automaton.ts";
 import { Alphabet, CLOSE, CLOSE_OPTIONAL, FORK, OPEN, Program, TAKE } from "./program.ts";
 import { ReferenceSearch } from "./references.ts";

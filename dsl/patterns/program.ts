@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { ShellError } from "../state.ts";
+import { ShellError } from "../shell_error.ts";
 import { bothCases, type CharacterSet, type Pattern, type Place, wordCharacters } from "./syntax.ts";
 
 /** What a node does. */

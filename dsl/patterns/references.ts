@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { ShellError } from "../state.ts";
+import { ShellError } from "../shell_error.ts";
 import {
   type Alphabet,
   CLOSE,

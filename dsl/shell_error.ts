@@ -1,0 +1,12 @@
+/** The error of an expansion, an assignment or a tool's own language: what a command says before it fails. */
+
+/** An expansion or assignment failed; the command is not run. A shell that is not interactive ends. */
+export class ShellError extends Error {
+  /** The name that a stack trace prints. */
+  override readonly name = "ShellError";
+
+  /** `message` is bash's, without the prefix. */
+  constructor(message: string, readonly status = 1) {
+    super(message);
+  }
+}
