@@ -29,7 +29,7 @@ export type {
 export type { CpuState, LapicState, VcpuState, VmcsState } from "./runtime/lab/views/state.ts";
 export type { LabCommand, LabCommandContext } from "./dsl/embedding/commands.ts";
 export type { DeviceModel, DevicePort, DeviceRegisters } from "./runtime/lab/devices.ts";
-export type { FilePort, HostFile } from "./dsl/host_port.ts";
+export type { FilePort, HostFile } from "./dsl/host/host_port.ts";
 export {
   assertTranscript,
   ExpectationFailure,

@@ -12,11 +12,11 @@ import { EVENT_KINDS, EventRecorder, kindsOf } from "./embedding/events.ts";
 import { quote, ShellRun } from "./embedding/shell_run.ts";
 import type { LabCommand } from "./embedding/commands.ts";
 import type { Laboratory } from "./embedding/laboratory.ts";
-import type { FilePort } from "./host_port.ts";
+import type { FilePort } from "./host/host_port.ts";
 import type { DeviceModel } from "../runtime/lab/devices.ts";
 import type { BootWords } from "./embedding/transcript.ts";
 import { LabView } from "./embedding/view.ts";
-import { unknownName } from "./unknown_name.ts";
+import { unknownName } from "./shell/unknown_name.ts";
 
 /** A system that can be booted. */
 export interface SystemInfo {

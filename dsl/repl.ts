@@ -8,9 +8,9 @@
  * @module
  */
 
-import { HistorySearch, type Key } from "./history_search.ts";
-import { openPrompt, type Prompt, type PromptPort } from "./prompt.ts";
-import type { RunOptions } from "./run_options.ts";
+import { HistorySearch, type Key } from "./prompt/history_search.ts";
+import { openPrompt, type Prompt, type PromptPort } from "./prompt/prompt.ts";
+import type { RunOptions } from "./host/run_options.ts";
 
 /** Where the history is kept, if that has been allowed; asks nobody. */
 function historyFile(): string | undefined {

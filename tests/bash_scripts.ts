@@ -3,7 +3,7 @@
  * ends, and nothing depends on which of two processes is faster.
  */
 import { RandomStream } from "../hw/sim/random.ts";
-import { recipe } from "../dsl/shell.recipe.ts";
+import { recipe } from "../dsl/syntax/shell.recipe.ts";
 import { type Plan, rulesOf, Walk } from "./random_scripts.ts";
 
 const oursAlone = "the laboratory's own: bash has no such statement";

@@ -1,5 +1,5 @@
 /** Measured by `bench.ts`: parses a script of so many lines, made of the examples. */
-import { parseScript } from "../dsl/parse.ts";
+import { parseScript } from "../dsl/syntax/parse.ts";
 
 const count = Number(Deno.args[0]);
 const folder = new URL("../examples/", import.meta.url);

@@ -3,7 +3,7 @@
  * collector's included, and the most that is acceptable.
  */
 import process from "node:process";
-import { Session } from "../dsl/session.ts";
+import { Session } from "../dsl/session/session.ts";
 import { laboratoryWords } from "../dsl/words/index.ts";
 import { Lab } from "../mod.ts";
 import { SessionRig } from "./session_rig.ts";

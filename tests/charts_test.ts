@@ -10,7 +10,7 @@ import { histogramText } from "../dsl/slides/histogram_text.ts";
 import { outline } from "../dsl/slides/outline.ts";
 import { escape } from "../dsl/slides/svg.ts";
 import { trafficParts } from "../dsl/slides/traffic_slide.ts";
-import { trafficOf } from "../dsl/traffic_table.ts";
+import { trafficOf } from "../dsl/slides/traffic_table.ts";
 import type { TrafficResult } from "../runtime/lab/lab.ts";
 import { type FlowItem, periodOf, withoutHostInterrupts } from "../runtime/measure/flow.ts";
 import { Histogram } from "../runtime/measure/histogram.ts";

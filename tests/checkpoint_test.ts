@@ -4,7 +4,7 @@
  * What must be equal is the state hash of a run that goes forward and that nobody looks at.
  */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { PromptLines } from "../dsl/prompt.ts";
+import { PromptLines } from "../dsl/prompt/prompt.ts";
 import { SessionRig } from "./session_rig.ts";
 import { travelSession } from "./time_travel.ts";
 

@@ -3,7 +3,7 @@
  */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { main, VERSION } from "../dsl/cli.ts";
-import type { HostPort } from "../dsl/host_port.ts";
+import type { HostPort } from "../dsl/host/host_port.ts";
 import { COMMANDS } from "../dsl/cli_help.ts";
 import { PUBLISHED_LATENCIES } from "../runtime/measure/published.ts";
 import { EXAMPLES } from "./session_rig.ts";

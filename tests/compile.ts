@@ -24,7 +24,7 @@ export const ${name}: string = ${JSON.stringify(json)};
 }
 
 write(
-  "dsl/shell.recipe.ts",
+  "dsl/syntax/shell.recipe.ts",
   "`shell.ohm`",
   "recipe",
   "The recipe as JSON; `parse.ts` makes the grammar of it.",

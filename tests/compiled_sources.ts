@@ -1,10 +1,10 @@
 /** What the program has compiled, compiled anew from its sources: the grammar of the shell, the default profile. */
-import { compileGrammar } from "../dsl/parse.ts";
+import { compileGrammar } from "../dsl/syntax/parse.ts";
 import { labParameters, type LabProfile } from "../runtime/lab/defaults.ts";
 import { loadProfile } from "../runtime/lab/profile.ts";
 import { snapshotOf } from "../runtime/lab/profile_snapshot.ts";
 
-const GRAMMAR = "dsl/shell.ohm";
+const GRAMMAR = "dsl/syntax/shell.ohm";
 
 /** Who gives which parameters by default: machine, kernels, hypervisor; and which of them were fitted to what. */
 const PROFILES = [

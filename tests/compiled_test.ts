@@ -1,7 +1,7 @@
 /** What is compiled beforehand says what its sources say. */
 import { assert, assertEquals } from "@std/assert";
-import { recipeInUse } from "../dsl/parse.ts";
-import { recipe } from "../dsl/shell.recipe.ts";
+import { recipeInUse } from "../dsl/syntax/parse.ts";
+import { recipe } from "../dsl/syntax/shell.recipe.ts";
 import { snapshot } from "../runtime/lab/default_profile.snapshot.ts";
 import { defaultProfile } from "../runtime/lab/defaults.ts";
 import { compileDefaultProfile, compileShellGrammar, readDefaultProfile } from "./compiled_sources.ts";

@@ -2,9 +2,9 @@
  * Tab: what may stand at the cursor, without a terminal.
  */
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { complete } from "../dsl/completion.ts";
-import { EXAMPLES } from "../dsl/examples.ts";
-import { Session } from "../dsl/session.ts";
+import { complete } from "../dsl/prompt/completion.ts";
+import { EXAMPLES } from "../dsl/host/examples.ts";
+import { Session } from "../dsl/session/session.ts";
 import { laboratoryWords } from "../dsl/words/index.ts";
 
 const session = new Session({

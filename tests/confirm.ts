@@ -11,7 +11,7 @@
  * `--count=1`. What differs on purpose is in the table of `bash_scripts.ts`, rule by rule, and is not made.
  */
 import { bashScript } from "./bash_scripts.ts";
-import { parseScript } from "../dsl/parse.ts";
+import { parseScript } from "../dsl/syntax/parse.ts";
 import { numberOption } from "./number_option.ts";
 import { OutOfSteps, ToyLab } from "./toy_machine.ts";
 

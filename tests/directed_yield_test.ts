@@ -12,9 +12,9 @@
 import { assert, assertEquals } from "@std/assert";
 import { type Activity, PAUSE, work } from "../hw/sim/activity.ts";
 import { Layers } from "../runtime/linux/layers.ts";
-import { RunQueue } from "../runtime/linux/runqueue.ts";
-import { schedulerDefaults } from "../runtime/linux/sched_tunables.ts";
-import { Task } from "../runtime/linux/task.ts";
+import { RunQueue } from "../runtime/linux/sched/runqueue.ts";
+import { schedulerDefaults } from "../runtime/linux/sched/sched_tunables.ts";
+import { Task } from "../runtime/linux/sched/task.ts";
 import { SessionRig } from "./session_rig.ts";
 
 const MS = 1_000_000;

@@ -1,7 +1,7 @@
 /** C calls in scripts: values, results, errors. */
 import { assertEquals } from "@std/assert";
 import { EBADF, EBUSY, EINVAL } from "../runtime/linux/errno.ts";
-import type { CallValue } from "../dsl/ports.ts";
+import type { CallValue } from "../dsl/shell/ports.ts";
 import { work } from "../hw/sim/activity.ts";
 import { ToyLab } from "./toy_machine.ts";
 

@@ -5,7 +5,7 @@
 import { assert, assertEquals } from "@std/assert";
 import * as ohm from "ohm-js";
 
-const source = Deno.readTextFileSync(new URL("../dsl/shell.ohm", import.meta.url));
+const source = Deno.readTextFileSync(new URL("../dsl/syntax/shell.ohm", import.meta.url));
 const grammar = ohm.grammar(source);
 
 /** What stands for the parameter of a rule that has one. */

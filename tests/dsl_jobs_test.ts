@@ -1,6 +1,6 @@
 /** Coroutines of the shell: background jobs, pipelines, signals, and what they cost in simulated time. */
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { DeadlockError } from "../dsl/jobs.ts";
+import { DeadlockError } from "../dsl/shell/jobs.ts";
 import { ToyLab } from "./toy_machine.ts";
 import { work } from "../hw/sim/activity.ts";
 

@@ -1,8 +1,8 @@
 /** Inputs that each main rule of the grammar takes and refuses. */
 import { ToyLab } from "./toy_machine.ts";
 import { assertEquals, assertThrows } from "@std/assert";
-import { parseExpression, parseScript } from "../dsl/parse.ts";
-import { ShellSyntaxError } from "../dsl/syntax_error.ts";
+import { parseExpression, parseScript } from "../dsl/syntax/parse.ts";
+import { ShellSyntaxError } from "../dsl/syntax/syntax_error.ts";
 
 interface Rule {
   readonly rule: string;

@@ -3,8 +3,8 @@
  * errors are those of one parse of the whole text.
  */
 import { assertEquals, assertThrows } from "@std/assert";
-import { parseScript } from "../dsl/parse.ts";
-import { ShellSyntaxError } from "../dsl/syntax_error.ts";
+import { parseScript } from "../dsl/syntax/parse.ts";
+import { ShellSyntaxError } from "../dsl/syntax/syntax_error.ts";
 
 /** Commands that each end somewhere else than their first line does, and that a cut could fall into. */
 const blocks = [

@@ -1,7 +1,7 @@
 /** Writes to attributes: error texts of bash 5.2 on a real sysfs (open errors first, then write errors), slide mode. */
 import { assertEquals } from "@std/assert";
 import { EINVAL } from "../runtime/linux/errno.ts";
-import { type Node, SYSFS } from "../runtime/linux/vfs.ts";
+import { type Node, SYSFS } from "../runtime/linux/fs/vfs.ts";
 import { work } from "../hw/sim/activity.ts";
 import { ToyLab } from "./toy_machine.ts";
 

@@ -1,7 +1,7 @@
 /** Errors of scripts that do not parse, and which input is incomplete. `dsl_mistakes_test.ts` has the messages. */
 import { assertEquals, assertInstanceOf } from "@std/assert";
-import { parseScript } from "../dsl/parse.ts";
-import { ShellSyntaxError } from "../dsl/syntax_error.ts";
+import { parseScript } from "../dsl/syntax/parse.ts";
+import { ShellSyntaxError } from "../dsl/syntax/syntax_error.ts";
 
 function errorOf(text: string, interactive = false): ShellSyntaxError {
   try {

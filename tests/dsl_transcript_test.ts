@@ -1,7 +1,7 @@
 /** Slides and console blocks: prompts, output and lost backslashes. */
 import { assertEquals } from "@std/assert";
-import { parseScript } from "../dsl/parse.ts";
-import { isTranscript, scriptOfTranscript } from "../dsl/transcript.ts";
+import { parseScript } from "../dsl/syntax/parse.ts";
+import { isTranscript, scriptOfTranscript } from "../dsl/prompt/transcript.ts";
 
 const slide30 = `# echo XXXX:XXXX > /sys/bus/pci/drivers/pci-stub/new_id
 # echo 0 > /sys/devices/system/cpu/cpu3/online

@@ -20,7 +20,7 @@ const END = "(?![^\\s;&|()<>])";
 
 /** The reserved words, as `shell.ohm` lists them. */
 function reservedWords(): string[] {
-  const grammar = Deno.readTextFileSync(new URL("../dsl/shell.ohm", import.meta.url));
+  const grammar = Deno.readTextFileSync(new URL("../dsl/syntax/shell.ohm", import.meta.url));
   const [, list = ""] = /^ {2}reserved\s+=\s*\(([^)]*)\)/m.exec(grammar) ?? [];
   return [...list.matchAll(/"([^"]+)"/g)].map(([, word = ""]) => word);
 }

@@ -10,7 +10,7 @@ import { work } from "../hw/sim/activity.ts";
 import { Engine } from "../hw/sim/engine.ts";
 import { TraceLog } from "../hw/sim/trace.ts";
 import { Machine } from "../hw/machine.ts";
-import type { AssignedDevice } from "../runtime/kvm/assigned_device.ts";
+import type { AssignedDevice } from "../runtime/kvm/assignment/assigned_device.ts";
 import { cpuidEntries } from "../runtime/kvm/cpuid.ts";
 import { kvmCosts } from "../runtime/kvm/costs.ts";
 import type { DirectCapabilities } from "../runtime/kvm/direct.ts";
@@ -23,7 +23,7 @@ import { HrTimer } from "../runtime/linux/hrtimer.ts";
 import { Kernel } from "../runtime/linux/kernel.ts";
 import { Layers } from "../runtime/linux/layers.ts";
 import { kernelCosts, type KernelRelease } from "../runtime/linux/release.ts";
-import { Vector } from "../runtime/linux/vectors.ts";
+import { Vector } from "../runtime/linux/irq/vectors.ts";
 import { flat, FLAT_MACHINE } from "./flat_costs.ts";
 import { Rig, startQemu } from "./kvm_rig.ts";
 

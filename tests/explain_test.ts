@@ -7,8 +7,8 @@
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { main } from "../dsl/cli.ts";
-import { rerun, rerunOn } from "../dsl/rerun.ts";
-import { Session } from "../dsl/session.ts";
+import { rerun, rerunOn } from "../dsl/session/rerun.ts";
+import { Session } from "../dsl/session/session.ts";
 import type { TraceRecord } from "../hw/sim/trace.ts";
 import { defaultProfile } from "../runtime/lab/defaults.ts";
 import { SampleWatch, type WatchedSample } from "../runtime/lab/sample_watch.ts";

@@ -190,9 +190,9 @@ Deno.test("every forbidden arrow of the design is recognised", () => {
     ["runtime/kvm/vcpu.ts", "runtime/qemu/options.ts"],
     ["runtime/qemu/options.ts", "runtime/lab/lab.ts"],
     ["runtime/kvm/vcpu.ts", "runtime/profiles/kvm.yaml"],
-    ["runtime/lab/lab.ts", "dsl/parse.ts"],
-    ["dsl/interpret.ts", "runtime/kvm/kvm.ts"],
-    ["dsl/interpret.ts", "hw/machine.ts"],
+    ["runtime/lab/lab.ts", "dsl/syntax/parse.ts"],
+    ["dsl/shell/interpret.ts", "runtime/kvm/kvm.ts"],
+    ["dsl/shell/interpret.ts", "hw/machine.ts"],
     ["dsl/commands/show.ts", "runtime/linux/kernel.ts"],
     ["runtime/other/x.ts", "hw/lapic.ts"],
   ];
@@ -209,7 +209,7 @@ Deno.test("every arrow that the design allows is allowed", () => {
     ["runtime/programs/cyclictest.ts", "hw/sim/activity.ts"],
     ["hw/machine.ts", "hw/nic/vf.ts"],
     ["runtime/measure/table.ts", "hw/sim/time.ts"],
-    ["runtime/linux/sched/rr.ts", "runtime/linux/task.ts"],
+    ["runtime/linux/sched/rr.ts", "runtime/linux/sched/task.ts"],
     ["runtime/linux/apic.ts", "hw/lapic.ts"],
     ["runtime/programs/cyclictest.ts", "runtime/measure/histogram.ts"],
     ["runtime/kvm/vcpu.ts", "hw/vmx.ts"],
@@ -253,7 +253,7 @@ Deno.test("no module comes back to itself by what it imports", () => {
 
 /** The one module that may import a package. Another package needs a line here, and one importing module. */
 const importers: Readonly<Record<string, string>> = {
-  "ohm-js": "dsl/parse.ts",
+  "ohm-js": "dsl/syntax/parse.ts",
   "@std/yaml": "runtime/lab/profile.ts",
   "@std/cli/parse-args": "dsl/cli.ts",
   "d3-scale": "dsl/slides/axes.ts",
@@ -371,10 +371,10 @@ Deno.test("the model reads no clock and draws no number outside its named stream
 const INTERRUPTS_WAY = `
   hw/cpu.ts hw/ethernet.ts hw/lapic.ts hw/lapic_timer.ts hw/machine.ts hw/machine_effects.ts hw/nic_82599_interrupts.ts
   hw/nic_82599_switch.ts hw/nic_82599_vf.ts hw/register_file.ts hw/sim/activity.ts hw/sim/engine.ts
-  runtime/linux/hrtimer.ts runtime/linux/interrupts.ts runtime/linux/kernel.ts runtime/linux/kernel_cpu.ts
-  runtime/linux/long_call.ts runtime/linux/net/napi.ts runtime/linux/net/socket_loop.ts runtime/linux/net/stack.ts
-  runtime/linux/net/tcp.ts runtime/linux/runqueue.ts runtime/linux/task.ts
-  runtime/kvm/assigned_device.ts runtime/kvm/assigned_function.ts runtime/kvm/lapic.ts runtime/kvm/vcpu.ts
+  runtime/linux/hrtimer.ts runtime/linux/irq/interrupts.ts runtime/linux/kernel.ts runtime/linux/kernel_cpu.ts
+  runtime/linux/sched/long_call.ts runtime/linux/net/napi.ts runtime/linux/net/socket_loop.ts runtime/linux/net/stack.ts
+  runtime/linux/net/tcp.ts runtime/linux/sched/runqueue.ts runtime/linux/sched/task.ts
+  runtime/kvm/assignment/assigned_device.ts runtime/kvm/assignment/assigned_function.ts runtime/kvm/irqchip/lapic.ts runtime/kvm/vcpu.ts
   runtime/kvm/vcpu_events.ts runtime/measure/histogram.ts
 `.trim().split(/\s+/);
 

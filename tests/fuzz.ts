@@ -6,9 +6,9 @@
  * `--count=1`. It runs on a machine without hardware and is given so many steps of it; running out of them is a
  * result, and so is waiting for something that never comes.
  */
-import { parseScript } from "../dsl/parse.ts";
-import { DeadlockError } from "../dsl/jobs.ts";
-import { ShellSyntaxError } from "../dsl/syntax_error.ts";
+import { parseScript } from "../dsl/syntax/parse.ts";
+import { DeadlockError } from "../dsl/shell/jobs.ts";
+import { ShellSyntaxError } from "../dsl/syntax/syntax_error.ts";
 import { FuzzInputs } from "./fuzz_inputs.ts";
 import { numberOption } from "./number_option.ts";
 import { OutOfSteps, ToyLab } from "./toy_machine.ts";

@@ -1,7 +1,7 @@
 /** Random inputs for the shell: mutated scripts, soups of tokens, characters of every kind, scripts of the grammar. */
 import { RandomStream } from "../hw/sim/random.ts";
 import { commands } from "../dsl/commands/index.ts";
-import { recipe } from "../dsl/shell.recipe.ts";
+import { recipe } from "../dsl/syntax/shell.recipe.ts";
 import { bashPlan } from "./bash_scripts.ts";
 import { rulesOf, Walk } from "./random_scripts.ts";
 import type { ShellVector } from "./shell_vectors.ts";

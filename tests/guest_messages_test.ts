@@ -6,7 +6,7 @@
  * `arch/x86/kvm/lapic.c` (vector hashing).
  */
 import { assertEquals } from "@std/assert";
-import { KVM_CONSTANTS } from "../runtime/kvm/ioctls.ts";
+import { KVM_CONSTANTS } from "../runtime/kvm/ioctl/ioctls.ts";
 import type { View } from "../runtime/kvm/uapi/structure.ts";
 import { Routing, RoutingEntry, RoutingMsi, RoutingUnion } from "../runtime/kvm/uapi/structures.ts";
 import { KVM_VERSIONS, type KvmVersion } from "../runtime/kvm/versions.ts";

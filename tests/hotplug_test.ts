@@ -15,7 +15,7 @@ import type { DirectCapabilities } from "../runtime/kvm/direct.ts";
 import { Kvm } from "../runtime/kvm/kvm.ts";
 import { setSlaveCpu } from "../runtime/kvm/slave_cpu.ts";
 import { Errno } from "../runtime/linux/errno.ts";
-import { PCI_MSI_EDGE } from "../runtime/linux/irq.ts";
+import { PCI_MSI_EDGE } from "../runtime/linux/irq/irq.ts";
 import { Kernel } from "../runtime/linux/kernel.ts";
 import { Layers } from "../runtime/linux/layers.ts";
 import { flat } from "./flat_costs.ts";

@@ -4,8 +4,8 @@
  * Expected values: signal(7), bash(1) "SIGNALS", and for programs their own sources (rt-tests, iputils, iperf).
  */
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { atOnce } from "../dsl/slices.ts";
-import { parseScript } from "../dsl/parse.ts";
+import { atOnce } from "../dsl/session/slices.ts";
+import { parseScript } from "../dsl/syntax/parse.ts";
 import { type Ended, SessionRig } from "./session_rig.ts";
 
 /** Runs a script, with Ctrl-C after `slices` slices of 20 ms. */

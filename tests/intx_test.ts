@@ -11,7 +11,7 @@ import { Nic82599 } from "../hw/nic_82599.ts";
 import { buildPciBus, TALK_TOPOLOGY, wireInterrupts } from "../hw/machine_pci.ts";
 import { PciBus, PciFunction, placeOf } from "../hw/pci.ts";
 import { EBUSY } from "../runtime/linux/errno.ts";
-import type { LineAction } from "../runtime/linux/irq_lines.ts";
+import type { LineAction } from "../runtime/linux/irq/irq_lines.ts";
 import { Rig, STOCK } from "./kvm_rig.ts";
 import { SessionRig } from "./session_rig.ts";
 

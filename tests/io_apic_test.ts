@@ -10,7 +10,7 @@ import { Engine } from "../hw/sim/engine.ts";
 import { Machine } from "../hw/machine.ts";
 import { RemappingFault } from "../hw/vtd.ts";
 import { computerBoard } from "../runtime/linux/board.ts";
-import { IoApicPins } from "../runtime/linux/io_apic.ts";
+import { IoApicPins } from "../runtime/linux/irq/io_apic.ts";
 import { FLAT_MACHINE } from "./flat_costs.ts";
 import { SessionRig } from "./session_rig.ts";
 

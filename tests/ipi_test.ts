@@ -12,7 +12,7 @@ import type { Activity, Step } from "../hw/sim/activity.ts";
 import { Apic, DeliveryMode, LocalApic } from "../hw/lapic.ts";
 import type { KernelCpu } from "../runtime/linux/kernel_cpu.ts";
 import { Layers } from "../runtime/linux/layers.ts";
-import { Vector } from "../runtime/linux/vectors.ts";
+import { Vector } from "../runtime/linux/irq/vectors.ts";
 import { SchedulerRig } from "./scheduler_rig.ts";
 
 const PAGE = 0xfee0_0000;

@@ -17,8 +17,8 @@ import {
   type Irqs,
   PCI_MSI_EDGE,
   pciInterrupts,
-} from "../runtime/linux/irq.ts";
-import type { PciDevice } from "../runtime/linux/pci_device.ts";
+} from "../runtime/linux/irq/irq.ts";
+import type { PciDevice } from "../runtime/linux/pci/pci_device.ts";
 import { HostRig } from "./host_rig.ts";
 
 /** Requests a message-signalled interrupt; `messages` collects what the device is programmed with. */

@@ -11,14 +11,14 @@ import { assert, assertEquals } from "@std/assert";
 import { type Activity, work } from "../hw/sim/activity.ts";
 import { Pin, Primary } from "../hw/vmx.ts";
 import type { DirectCapabilities } from "../runtime/kvm/direct.ts";
-import { KvmCalls } from "../runtime/kvm/calls.ts";
-import { KVM_CONSTANTS } from "../runtime/kvm/ioctls.ts";
-import type { CallValue } from "../runtime/kvm/marshal.ts";
-import type { VcpuFile } from "../runtime/kvm/vcpu_file.ts";
-import { PIT_HZ } from "../runtime/kvm/pit.ts";
+import { KvmCalls } from "../runtime/kvm/ioctl/calls.ts";
+import { KVM_CONSTANTS } from "../runtime/kvm/ioctl/ioctls.ts";
+import type { CallValue } from "../runtime/kvm/ioctl/marshal.ts";
+import type { VcpuFile } from "../runtime/kvm/ioctl/vcpu_file.ts";
+import { PIT_HZ } from "../runtime/kvm/irqchip/pit.ts";
 import { Layers } from "../runtime/linux/layers.ts";
-import type { Task } from "../runtime/linux/task.ts";
-import { Vector } from "../runtime/linux/vectors.ts";
+import type { Task } from "../runtime/linux/sched/task.ts";
+import { Vector } from "../runtime/linux/irq/vectors.ts";
 import { RFC_V2, Rig, STOCK } from "./kvm_rig.ts";
 
 /** Numbers of `errno.h`. */

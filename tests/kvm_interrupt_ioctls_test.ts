@@ -6,10 +6,10 @@
 
 import { assert, assertEquals } from "@std/assert";
 import type { Activity } from "../hw/sim/activity.ts";
-import { KvmCalls } from "../runtime/kvm/calls.ts";
+import { KvmCalls } from "../runtime/kvm/ioctl/calls.ts";
 import { kvmDebugfs } from "../runtime/kvm/debugfs.ts";
-import { KVM_CONSTANTS } from "../runtime/kvm/ioctls.ts";
-import type { CallValue } from "../runtime/kvm/marshal.ts";
+import { KVM_CONSTANTS } from "../runtime/kvm/ioctl/ioctls.ts";
+import type { CallValue } from "../runtime/kvm/ioctl/marshal.ts";
 import type { View } from "../runtime/kvm/uapi/structure.ts";
 import {
   Chip,
@@ -32,7 +32,7 @@ import {
   RoutingUnion,
   VcpuEvents,
 } from "../runtime/kvm/uapi/structures.ts";
-import type { EventFile } from "../runtime/kvm/eventfd.ts";
+import type { EventFile } from "../runtime/kvm/ioctl/eventfd.ts";
 import { KVM_VERSIONS } from "../runtime/kvm/versions.ts";
 import { Rig, SERIAL_WRITE, startQemu, STOCK } from "./kvm_rig.ts";
 

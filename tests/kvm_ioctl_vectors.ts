@@ -6,16 +6,16 @@
  * such a case is counted apart.
  */
 import type { Activity } from "../hw/sim/activity.ts";
-import { KvmCalls } from "../runtime/kvm/calls.ts";
-import { EventFile } from "../runtime/kvm/eventfd.ts";
-import { IoctlCall } from "../runtime/kvm/ioctl_call.ts";
-import { SystemFile } from "../runtime/kvm/system_file.ts";
+import { KvmCalls } from "../runtime/kvm/ioctl/calls.ts";
+import { EventFile } from "../runtime/kvm/ioctl/eventfd.ts";
+import { IoctlCall } from "../runtime/kvm/ioctl/ioctl_call.ts";
+import { SystemFile } from "../runtime/kvm/ioctl/system_file.ts";
 import { known, type Level, type RequestName, requestNamed, REQUESTS } from "../runtime/kvm/uapi/requests.ts";
-import { VcpuFile } from "../runtime/kvm/vcpu_file.ts";
+import { VcpuFile } from "../runtime/kvm/ioctl/vcpu_file.ts";
 import { KVM_VERSIONS } from "../runtime/kvm/versions.ts";
-import { VmFile } from "../runtime/kvm/vm_file.ts";
+import { VmFile } from "../runtime/kvm/ioctl/vm_file.ts";
 import { errnoOf } from "../runtime/linux/errno.ts";
-import type { Task } from "../runtime/linux/task.ts";
+import type { Task } from "../runtime/linux/sched/task.ts";
 import { Rig, STOCK } from "./kvm_rig.ts";
 import { saysFormat, type VectorFormat, type VectorResult } from "./vector_format.ts";
 

@@ -3,7 +3,7 @@
  */
 
 import { assertEquals } from "@std/assert";
-import { manualOf } from "../dsl/manual.ts";
+import { manualOf } from "../dsl/shell/manual.ts";
 import { CALL_MANUALS } from "../runtime/lab/call_help.ts";
 import { SessionRig } from "./session_rig.ts";
 

@@ -4,8 +4,8 @@
  */
 
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { ArgumentError, bufferOf, type CallValue } from "../runtime/kvm/marshal.ts";
-import { SystemFile } from "../runtime/kvm/system_file.ts";
+import { ArgumentError, bufferOf, type CallValue } from "../runtime/kvm/ioctl/marshal.ts";
+import { SystemFile } from "../runtime/kvm/ioctl/system_file.ts";
 import {
   known,
   type Request,
@@ -25,9 +25,9 @@ import {
   Xcrs,
 } from "../runtime/kvm/uapi/structures.ts";
 import { accessOk, UserMemory } from "../runtime/kvm/uapi/user_memory.ts";
-import { VcpuFile } from "../runtime/kvm/vcpu_file.ts";
+import { VcpuFile } from "../runtime/kvm/ioctl/vcpu_file.ts";
 import { KVM_VERSIONS } from "../runtime/kvm/versions.ts";
-import { VmFile } from "../runtime/kvm/vm_file.ts";
+import { VmFile } from "../runtime/kvm/ioctl/vm_file.ts";
 
 Deno.test("a request's number holds the size of its structure, and the type 0xAE", () => {
   for (const [name, { number, structure }] of Object.entries<Request>(REQUESTS)) {

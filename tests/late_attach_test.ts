@@ -10,7 +10,7 @@
  */
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { Vector } from "../runtime/linux/vectors.ts";
+import { Vector } from "../runtime/linux/irq/vectors.ts";
 import { SessionRig } from "./session_rig.ts";
 
 const LVTT = 0x320, TDCR = 0x3e0, MASKED = 0x1_0000, TSC_DEADLINE = 2 << 17, DIVIDE_BY_16 = 3;

@@ -10,7 +10,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { Invariants } from "../runtime/lab/invariants.ts";
-import { IrqDescriptor } from "../runtime/linux/irq.ts";
+import { IrqDescriptor } from "../runtime/linux/irq/irq.ts";
 import { SessionRig } from "./session_rig.ts";
 
 /** LVT timer entry: bit 16 masks it. */

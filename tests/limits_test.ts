@@ -1,8 +1,8 @@
-/** What a script may use up: each limit is an error of the script, with a text of its own (`dsl/limits.ts`). */
+/** What a script may use up: each limit is an error of the script, with a text of its own (`dsl/syntax/limits.ts`). */
 import { assertEquals, assertInstanceOf, assertThrows } from "@std/assert";
-import { parseScript } from "../dsl/parse.ts";
-import { ShellSyntaxError } from "../dsl/syntax_error.ts";
-import { MAX_COMMAND_DEPTH } from "../dsl/limits.ts";
+import { parseScript } from "../dsl/syntax/parse.ts";
+import { ShellSyntaxError } from "../dsl/syntax/syntax_error.ts";
+import { MAX_COMMAND_DEPTH } from "../dsl/syntax/limits.ts";
 import { OutOfSteps, ToyLab } from "./toy_machine.ts";
 import { FuzzInputs } from "./fuzz_inputs.ts";
 import { failureOf, shrinkInput } from "./fuzz.ts";

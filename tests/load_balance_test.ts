@@ -6,9 +6,9 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { type Activity, work } from "../hw/sim/activity.ts";
-import { RunQueue } from "../runtime/linux/runqueue.ts";
-import { rescale, schedulerDefaults } from "../runtime/linux/sched_tunables.ts";
-import { Task } from "../runtime/linux/task.ts";
+import { RunQueue } from "../runtime/linux/sched/runqueue.ts";
+import { rescale, schedulerDefaults } from "../runtime/linux/sched/sched_tunables.ts";
+import { Task } from "../runtime/linux/sched/task.ts";
 import { MS, SchedulerRig } from "./scheduler_rig.ts";
 
 /** Four CPUs: 18, 2.25 and 3 ms. */

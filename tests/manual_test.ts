@@ -4,7 +4,7 @@
 import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
 import type { Command } from "../dsl/commands/command.ts";
 import { commands } from "../dsl/commands/index.ts";
-import { manualOf } from "../dsl/manual.ts";
+import { manualOf } from "../dsl/shell/manual.ts";
 import { SessionRig } from "./session_rig.ts";
 
 const REAL = ["Usage", "Effects", "Exit status", "Errors", "Differs from the real one", "Examples"];

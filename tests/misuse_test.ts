@@ -16,7 +16,7 @@ import {
   assertThrows,
 } from "@std/assert";
 import { main } from "../dsl/cli.ts";
-import { ShellSyntaxError } from "../dsl/syntax_error.ts";
+import { ShellSyntaxError } from "../dsl/syntax/syntax_error.ts";
 import { FakeHost, type RigOptions, SessionRig } from "./session_rig.ts";
 
 const OFFLINE = "echo 0 > /sys/devices/system/cpu/cpu3/online";

@@ -3,10 +3,10 @@
  * and mawk 1.3.4 with the C library 2.36; where JavaScript's expressions mean the same, they are the yardstick.
  */
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { globMatcher, matchGlob } from "../dsl/glob.ts";
-import { replaceSpans } from "../dsl/patterns/matcher.ts";
-import { regularExpression, type Tool } from "../dsl/regular_expression.ts";
-import { ShellError } from "../dsl/shell_error.ts";
+import { globMatcher, matchGlob } from "../dsl/shell/glob.ts";
+import { replaceSpans } from "../dsl/text/patterns/matcher.ts";
+import { regularExpression, type Tool } from "../dsl/text/regular_expression.ts";
+import { ShellError } from "../dsl/syntax/shell_error.ts";
 import { RandomStream } from "../hw/sim/random.ts";
 
 /** What a tool's expression matches first in a text: the whole and its groups, as `<…>`. */

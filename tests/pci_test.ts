@@ -22,12 +22,12 @@ import {
   EPERM,
   Errno,
 } from "../runtime/linux/errno.ts";
-import { PCI_QUIRKS, PciCore, settle } from "../runtime/linux/pci_bus.ts";
-import { type PciCosts, pciSteps } from "../runtime/linux/pci_costs.ts";
-import type { PciDevice, PciPorts } from "../runtime/linux/pci_device.ts";
-import { scanHex } from "../runtime/linux/pci_ids.ts";
-import { pciSysfs } from "../runtime/linux/sysfs_pci.ts";
-import { SYSFS, Vfs } from "../runtime/linux/vfs.ts";
+import { PCI_QUIRKS, PciCore, settle } from "../runtime/linux/pci/pci_bus.ts";
+import { type PciCosts, pciSteps } from "../runtime/linux/pci/pci_costs.ts";
+import type { PciDevice, PciPorts } from "../runtime/linux/pci/pci_device.ts";
+import { scanHex } from "../runtime/linux/pci/pci_ids.ts";
+import { pciSysfs } from "../runtime/linux/fs/sysfs/sysfs_pci.ts";
+import { SYSFS, Vfs } from "../runtime/linux/fs/vfs.ts";
 
 const COSTS: PciCosts = {
   sysfsStore: 2_000,

@@ -10,7 +10,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { cpuList, cpuMask, parseCpuList, parseCpuMask } from "../runtime/linux/cpu_mask.ts";
 import { Errno } from "../runtime/linux/errno.ts";
-import { IO_APIC_EDGE, IO_APIC_FASTEOI, PCI_MSI_EDGE } from "../runtime/linux/irq.ts";
+import { IO_APIC_EDGE, IO_APIC_FASTEOI, PCI_MSI_EDGE } from "../runtime/linux/irq/irq.ts";
 import { HostRig } from "./host_rig.ts";
 
 const CPU = "/sys/devices/system/cpu";

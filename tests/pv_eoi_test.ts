@@ -14,7 +14,7 @@ import { ExitReason } from "../hw/vmx.ts";
 import { shows, supportedCpuid } from "../runtime/kvm/cpuid.ts";
 import { KVM_VERSIONS } from "../runtime/kvm/versions.ts";
 import { Invariants } from "../runtime/lab/invariants.ts";
-import { Vector } from "../runtime/linux/vectors.ts";
+import { Vector } from "../runtime/linux/irq/vectors.ts";
 import { SessionRig } from "./session_rig.ts";
 
 const MSR_PV_EOI = "0x4b564d04";

@@ -10,7 +10,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { Apic } from "../hw/lapic.ts";
 import { ExitReason } from "../hw/vmx.ts";
-import { Ioctl } from "../runtime/kvm/ioctls.ts";
+import { Ioctl } from "../runtime/kvm/ioctl/ioctls.ts";
 import { Layers } from "../runtime/linux/layers.ts";
 import type { QemuEra } from "../runtime/qemu/era.ts";
 import type { QemuMachine } from "../runtime/qemu/machine.ts";

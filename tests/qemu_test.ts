@@ -9,8 +9,8 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { ExitReason } from "../hw/vmx.ts";
 import { TraceLog } from "../hw/sim/trace.ts";
-import { Ioctl } from "../runtime/kvm/ioctls.ts";
-import { Vector } from "../runtime/linux/vectors.ts";
+import { Ioctl } from "../runtime/kvm/ioctl/ioctls.ts";
+import { Vector } from "../runtime/linux/irq/vectors.ts";
 import { RFC_V2, Rig, SERIAL_WRITE, type Started, startQemu, STOCK } from "./kvm_rig.ts";
 
 const SLIDE_30 = `qemu-kvm.patched -m 1024 -cpu qemu64,+x2apic -enable-kvm -no-kvm-pit -serial pty -nographic

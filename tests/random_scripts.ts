@@ -1,14 +1,14 @@
 /**
  * Random scripts made from the grammar's own productions.
  *
- * The walk goes through the rules of `dsl/shell.ohm` as they are compiled, so a rule that changes changes the scripts,
+ * The walk goes through the rules of `dsl/syntax/shell.ohm` as they are compiled, so a rule that changes changes the scripts,
  * and one that is added is walked or must be spoken of. What the rules cannot say is filled in by leaves: which names
  * there are, which built-ins, with what in their arguments, and how often a loop turns. Rules that are left out say
  * why. Look-aheads are passed over: what they would have refused, the parser refuses, and the piece is made again.
  */
 import type { RandomStream } from "../hw/sim/random.ts";
-import { parseScript } from "../dsl/parse.ts";
-import { ShellSyntaxError } from "../dsl/syntax_error.ts";
+import { parseScript } from "../dsl/syntax/parse.ts";
+import { ShellSyntaxError } from "../dsl/syntax/syntax_error.ts";
 
 /** A parsing expression as the compiled grammar writes it: `["seq", {…}, …]`. */
 type Expression = readonly [kind: string, source: unknown, ...rest: unknown[]];

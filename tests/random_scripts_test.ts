@@ -4,7 +4,7 @@
  */
 import { assert, assertEquals } from "@std/assert";
 import { avoided, bashPlan, bashScript, bashWalk } from "./bash_scripts.ts";
-import { parseScript } from "../dsl/parse.ts";
+import { parseScript } from "../dsl/syntax/parse.ts";
 
 /** Rules of characters, inside of rules whose text the plan gives. */
 const insideLeaves = [

@@ -13,7 +13,7 @@ import { COMMANDS } from "../dsl/cli_help.ts";
 import { blocksOf, linesOfDocument } from "../dsl/documents/markdown.ts";
 import { isTrue, play } from "../dsl/documents/play.ts";
 import { report } from "../dsl/documents/verify.ts";
-import { parseScript } from "../dsl/parse.ts";
+import { parseScript } from "../dsl/syntax/parse.ts";
 import { SYSTEMS } from "../runtime/lab/systems.ts";
 import { EXAMPLES, FakeHost } from "./session_rig.ts";
 

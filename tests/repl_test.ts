@@ -2,9 +2,9 @@
  * The prompt, without a terminal: what it does with lines.
  */
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { HistorySearch } from "../dsl/history_search.ts";
-import { openPrompt, type Prompt, PromptLines } from "../dsl/prompt.ts";
-import { Session } from "../dsl/session.ts";
+import { HistorySearch } from "../dsl/prompt/history_search.ts";
+import { openPrompt, type Prompt, PromptLines } from "../dsl/prompt/prompt.ts";
+import { Session } from "../dsl/session/session.ts";
 import { laboratoryWords } from "../dsl/words/index.ts";
 
 /** A prompt whose output is kept. */

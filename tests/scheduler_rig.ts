@@ -11,7 +11,7 @@ import { Machine } from "../hw/machine.ts";
 import { Kernel } from "../runtime/linux/kernel.ts";
 import { Layers } from "../runtime/linux/layers.ts";
 import { kernelCosts } from "../runtime/linux/release.ts";
-import type { Policy, Task } from "../runtime/linux/task.ts";
+import type { Policy, Task } from "../runtime/linux/sched/task.ts";
 import { flat, FLAT_MACHINE } from "./flat_costs.ts";
 
 /** Cost of every action of the hardware and of every step of the kernel, ns. */

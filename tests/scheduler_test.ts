@@ -8,9 +8,9 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { type Activity, work } from "../hw/sim/activity.ts";
-import { RunQueue } from "../runtime/linux/runqueue.ts";
-import { schedulerDefaults } from "../runtime/linux/sched_tunables.ts";
-import { Task } from "../runtime/linux/task.ts";
+import { RunQueue } from "../runtime/linux/sched/runqueue.ts";
+import { schedulerDefaults } from "../runtime/linux/sched/sched_tunables.ts";
+import { Task } from "../runtime/linux/sched/task.ts";
 import { HARDWARE_NS, KERNEL_NS, MS, SchedulerRig } from "./scheduler_rig.ts";
 
 const FIFO = (priority: number) => ({ policy: "SCHED_FIFO", priority }) as const;

@@ -4,8 +4,8 @@
  * @module
  */
 
-import type { HostPort } from "../dsl/host_port.ts";
-import { Session } from "../dsl/session.ts";
+import type { HostPort } from "../dsl/host/host_port.ts";
+import { Session } from "../dsl/session/session.ts";
 import { laboratoryWords } from "../dsl/words/index.ts";
 import { TraceLog, type TraceRecord } from "../hw/sim/trace.ts";
 import { defaultProfile } from "../runtime/lab/defaults.ts";

@@ -11,7 +11,7 @@
 import { assertEquals } from "@std/assert";
 import { type Activity, endless, MOV_FROM_CR, work } from "../hw/sim/activity.ts";
 import { Context, RegisterFile } from "../hw/register_file.ts";
-import { RunExitReason } from "../runtime/kvm/ioctls.ts";
+import { RunExitReason } from "../runtime/kvm/ioctl/ioctls.ts";
 import { kvmRun } from "../runtime/kvm/slave_cpu.ts";
 import { Layers } from "../runtime/linux/layers.ts";
 import { Handlers } from "./cpu_rig.ts";

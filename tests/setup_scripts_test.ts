@@ -6,7 +6,7 @@
  */
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { EXAMPLES as AT_PROMPT } from "../dsl/examples.ts";
+import { EXAMPLES as AT_PROMPT } from "../dsl/host/examples.ts";
 import { SessionRig, SETUP_SCRIPTS } from "./session_rig.ts";
 
 const VF = "0000:05:00.0", PF = "0000:04:00.0";

@@ -5,7 +5,7 @@
  * itself reads it, slide 13 of the talk: the device's message has the guest's vector.
  */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { markedLines } from "../dsl/changed_words.ts";
+import { markedLines } from "../dsl/session/changed_words.ts";
 import { ioApicLines } from "../runtime/qemu/info_pic.ts";
 import { IoApic } from "../hw/ioapic.ts";
 import { SessionRig } from "./session_rig.ts";

@@ -26,7 +26,7 @@ import type { ParameterChange } from "../runtime/lab/profile.ts";
 import { Invariants, type ViolationKind } from "../runtime/lab/invariants.ts";
 import type { Lab } from "../runtime/lab/lab.ts";
 import { DEDICATED_CPU, SYSTEMS } from "../runtime/lab/systems.ts";
-import type { Task } from "../runtime/linux/task.ts";
+import type { Task } from "../runtime/linux/sched/task.ts";
 import { SessionRig } from "./session_rig.ts";
 
 /** One run. */

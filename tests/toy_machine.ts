@@ -4,15 +4,15 @@
  */
 import { type Activity, type Step, work } from "../hw/sim/activity.ts";
 import { RandomStream } from "../hw/sim/random.ts";
-import { drive, type Job, JobScheduler } from "../dsl/jobs.ts";
-import { interpreter, runList } from "../dsl/interpret.ts";
-import { startInteractive, startScript } from "../dsl/start.ts";
-import { parseScript } from "../dsl/parse.ts";
-import type { CallHandler, Environment, Launch, Machine, Process, Program } from "../dsl/ports.ts";
-import { Shell } from "../dsl/state.ts";
+import { drive, type Job, JobScheduler } from "../dsl/shell/jobs.ts";
+import { interpreter, runList } from "../dsl/shell/interpret.ts";
+import { startInteractive, startScript } from "../dsl/shell/start.ts";
+import { parseScript } from "../dsl/syntax/parse.ts";
+import type { CallHandler, Environment, Launch, Machine, Process, Program } from "../dsl/shell/ports.ts";
+import { Shell } from "../dsl/shell/state.ts";
 import type { Command } from "../dsl/commands/command.ts";
-import { ShellSyntaxError } from "../dsl/syntax_error.ts";
-import { Vfs } from "../runtime/linux/vfs.ts";
+import { ShellSyntaxError } from "../dsl/syntax/syntax_error.ts";
+import { Vfs } from "../runtime/linux/fs/vfs.ts";
 
 interface Task {
   readonly pid: number;

@@ -3,7 +3,7 @@
  */
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { main } from "../dsl/cli.ts";
-import { Session } from "../dsl/session.ts";
+import { Session } from "../dsl/session/session.ts";
 import { laboratoryWords } from "../dsl/words/index.ts";
 import { FakeHost, SessionRig } from "./session_rig.ts";
 

@@ -27,8 +27,8 @@ import {
   SYSFS,
   SYSFS_3_5,
   Vfs,
-} from "../runtime/linux/vfs.ts";
-import { MemoryDirectory } from "../runtime/linux/tmpfs.ts";
+} from "../runtime/linux/fs/vfs.ts";
+import { MemoryDirectory } from "../runtime/linux/fs/tmpfs.ts";
 
 function run<T>(activity: Activity<T>): T {
   for (;;) {

@@ -2,9 +2,9 @@
  * The laboratory's words: what each does, what it refuses, and that looking changes nothing.
  */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { parseCondition } from "../dsl/condition.ts";
-import { durationText, parseDuration } from "../dsl/duration.ts";
-import { Session } from "../dsl/session.ts";
+import { parseCondition } from "../dsl/session/condition.ts";
+import { durationText, parseDuration } from "../dsl/session/duration.ts";
+import { Session } from "../dsl/session/session.ts";
 import { laboratoryWords } from "../dsl/words/index.ts";
 import { Context, RegisterFile } from "../hw/register_file.ts";
 import { LocalApic } from "../hw/lapic.ts";

@@ -1,7 +1,7 @@
-import { type AwkRule, parseAwk } from "../awk_program.ts";
-import { AwkRun } from "../awk_run.ts";
-import type { Coroutine } from "../jobs.ts";
-import { ShellError } from "../shell_error.ts";
+import { type AwkRule, parseAwk } from "../text/awk_program.ts";
+import { AwkRun } from "../text/awk_run.ts";
+import type { Coroutine } from "../shell/jobs.ts";
+import { ShellError } from "../syntax/shell_error.ts";
 import { type Command, linesOf } from "./command.ts";
 
 /** `awk`. */

@@ -1,4 +1,4 @@
-import { LoopJump, ShellExit } from "../state.ts";
+import { LoopJump, ShellExit } from "../shell/state.ts";
 import type { Command, CommandContext } from "./command.ts";
 
 /** `break`. */

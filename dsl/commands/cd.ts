@@ -1,4 +1,4 @@
-import { isErrno } from "../ports.ts";
+import { isErrno } from "../shell/ports.ts";
 import type { Command } from "./command.ts";
 
 /** `cd`. */

@@ -3,13 +3,13 @@
  *
  * @module
  */
-import { type Description, endless } from "../descriptors.ts";
-import { openTarget } from "../redirect.ts";
-import { hintOnPath } from "../hints.ts";
-import type { Coroutine, Request } from "../jobs.ts";
-import { type Errno, isErrno } from "../ports.ts";
-import { ShellError } from "../shell_error.ts";
-import type { Shell } from "../state.ts";
+import { type Description, endless } from "../shell/descriptors.ts";
+import { openTarget } from "../shell/redirect.ts";
+import { hintOnPath } from "../shell/hints.ts";
+import type { Coroutine, Request } from "../shell/jobs.ts";
+import { type Errno, isErrno } from "../shell/ports.ts";
+import { ShellError } from "../syntax/shell_error.ts";
+import type { Shell } from "../shell/state.ts";
 
 /** A command that the shell itself carries out. */
 export interface Command {

@@ -1,5 +1,5 @@
-import type { Coroutine, Request } from "../jobs.ts";
-import { type Errno, isErrno } from "../ports.ts";
+import type { Coroutine, Request } from "../shell/jobs.ts";
+import { type Errno, isErrno } from "../shell/ports.ts";
 import type { Command, CommandContext } from "./command.ts";
 import { parseOptions } from "./options.ts";
 

@@ -1,5 +1,5 @@
-import { epoch } from "../special_variables.ts";
-import { type Instant, strftime } from "../strftime.ts";
+import { epoch } from "../shell/special_variables.ts";
+import { type Instant, strftime } from "../text/strftime.ts";
 import type { Command } from "./command.ts";
 import { parseOptions } from "./options.ts";
 

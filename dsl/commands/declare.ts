@@ -1,5 +1,5 @@
-import { functionText } from "../function_text.ts";
-import type { Shell, Variable } from "../state.ts";
+import { functionText } from "../syntax/function_text.ts";
+import type { Shell, Variable } from "../shell/state.ts";
 import type { Command, CommandContext } from "./command.ts";
 import { parseOptions } from "./options.ts";
 

@@ -1,7 +1,7 @@
-import type { Coroutine } from "../jobs.ts";
-import { isErrno } from "../ports.ts";
-import { readText } from "../script_file.ts";
-import { ReturnJump, ShellExit } from "../state.ts";
+import type { Coroutine } from "../shell/jobs.ts";
+import { isErrno } from "../shell/ports.ts";
+import { readText } from "../shell/script_file.ts";
+import { ReturnJump, ShellExit } from "../shell/state.ts";
 import type { Command, CommandContext } from "./command.ts";
 
 /** `.` and `source`. */

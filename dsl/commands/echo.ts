@@ -1,4 +1,4 @@
-import { decodeEscapes } from "../escapes.ts";
+import { decodeEscapes } from "../syntax/escapes.ts";
 import type { Command } from "./command.ts";
 
 /** `echo`. */

@@ -1,6 +1,6 @@
-import type { Coroutine } from "../jobs.ts";
-import { knownNames } from "../known_names.ts";
-import { runToExit } from "../subshell.ts";
+import type { Coroutine } from "../shell/jobs.ts";
+import { knownNames } from "../shell/known_names.ts";
+import { runToExit } from "../shell/subshell.ts";
 import type { Command } from "./command.ts";
 import { parseOptions } from "./options.ts";
 

@@ -1,5 +1,5 @@
-import { ShellExit } from "../state.ts";
-import type { Coroutine } from "../jobs.ts";
+import { ShellExit } from "../shell/state.ts";
+import type { Coroutine } from "../shell/jobs.ts";
 import type { Command } from "./command.ts";
 
 /** `eval`. */

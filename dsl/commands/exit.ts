@@ -1,4 +1,4 @@
-import { ShellExit } from "../state.ts";
+import { ShellExit } from "../shell/state.ts";
 import type { Command } from "./command.ts";
 
 /** `exit`. */

@@ -1,4 +1,4 @@
-import { regularExpression } from "../regular_expression.ts";
+import { regularExpression } from "../text/regular_expression.ts";
 import type { Command } from "./command.ts";
 
 /** `expr`. */

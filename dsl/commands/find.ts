@@ -1,5 +1,5 @@
-import { matchGlob } from "../glob.ts";
-import { isErrno } from "../ports.ts";
+import { matchGlob } from "../shell/glob.ts";
+import { isErrno } from "../shell/ports.ts";
 import type { Command, CommandContext } from "./command.ts";
 
 /** `find`. */

@@ -1,8 +1,8 @@
-import type { Coroutine, Request } from "../jobs.ts";
-import { isErrno } from "../ports.ts";
-import { parseRegularExpression } from "../regular_expression.ts";
-import { Matcher } from "../patterns/matcher.ts";
-import { character, type Pattern } from "../patterns/syntax.ts";
+import type { Coroutine, Request } from "../shell/jobs.ts";
+import { isErrno } from "../shell/ports.ts";
+import { parseRegularExpression } from "../text/regular_expression.ts";
+import { Matcher } from "../text/patterns/matcher.ts";
+import { character, type Pattern } from "../text/patterns/syntax.ts";
 import { type Command, type CommandContext, linesOf } from "./command.ts";
 import { linesOfOption, parseOptions } from "./options.ts";
 

@@ -1,5 +1,5 @@
-import { isDeadly, signalName, signalNames, signalNumber } from "../signals.ts";
-import { ShellExit } from "../state.ts";
+import { isDeadly, signalName, signalNames, signalNumber } from "../shell/signals.ts";
+import { ShellExit } from "../shell/state.ts";
 import type { Command, CommandContext } from "./command.ts";
 
 /** `kill`. */

@@ -1,5 +1,5 @@
-import { evaluateText } from "../expand.ts";
-import type { Coroutine } from "../jobs.ts";
+import { evaluateText } from "../shell/expand.ts";
+import type { Coroutine } from "../shell/jobs.ts";
 import type { Command } from "./command.ts";
 
 /** `let`. */

@@ -1,5 +1,5 @@
-import type { Coroutine } from "../jobs.ts";
-import { isErrno } from "../ports.ts";
+import type { Coroutine } from "../shell/jobs.ts";
+import { isErrno } from "../shell/ports.ts";
 import type { Command } from "./command.ts";
 import { parseOptions } from "./options.ts";
 

@@ -1,6 +1,6 @@
-import { isErrno } from "../ports.ts";
+import { isErrno } from "../shell/ports.ts";
 import { copyFile, destinationOf } from "./cp.ts";
-import type { Coroutine } from "../jobs.ts";
+import type { Coroutine } from "../shell/jobs.ts";
 import type { Command } from "./command.ts";
 import { parseOptions } from "./options.ts";
 

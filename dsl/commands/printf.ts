@@ -1,8 +1,8 @@
-import { decodeEscapes } from "../escapes.ts";
-import { limitedLength } from "../limited.ts";
-import { epoch } from "../special_variables.ts";
-import type { Shell } from "../state.ts";
-import { strftime } from "../strftime.ts";
+import { decodeEscapes } from "../syntax/escapes.ts";
+import { limitedLength } from "../syntax/limited.ts";
+import { epoch } from "../shell/special_variables.ts";
+import type { Shell } from "../shell/state.ts";
+import { strftime } from "../text/strftime.ts";
 import type { Command } from "./command.ts";
 
 /** `printf`. */

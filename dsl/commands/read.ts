@@ -1,8 +1,8 @@
-import { Deadline, type Description, type Reader, timedOut } from "../descriptors.ts";
-import { evaluateText } from "../expand.ts";
-import type { Coroutine, Request } from "../jobs.ts";
-import { type Errno, isErrno } from "../ports.ts";
-import type { Shell } from "../state.ts";
+import { Deadline, type Description, type Reader, timedOut } from "../shell/descriptors.ts";
+import { evaluateText } from "../shell/expand.ts";
+import type { Coroutine, Request } from "../shell/jobs.ts";
+import { type Errno, isErrno } from "../shell/ports.ts";
+import type { Shell } from "../shell/state.ts";
 import type { Command } from "./command.ts";
 import { parseOptions } from "./options.ts";
 

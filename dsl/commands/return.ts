@@ -1,5 +1,5 @@
-import { ShellError } from "../shell_error.ts";
-import { ReturnJump } from "../state.ts";
+import { ShellError } from "../syntax/shell_error.ts";
+import { ReturnJump } from "../shell/state.ts";
 import type { Command } from "./command.ts";
 
 /** `return`. */

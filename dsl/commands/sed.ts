@@ -1,8 +1,8 @@
-import type { Coroutine, Request } from "../jobs.ts";
-import { isErrno } from "../ports.ts";
-import { parseSed, type SedCommand } from "../sed_program.ts";
-import { type SedLine, SedRun } from "../sed_run.ts";
-import { ShellError } from "../shell_error.ts";
+import type { Coroutine, Request } from "../shell/jobs.ts";
+import { isErrno } from "../shell/ports.ts";
+import { parseSed, type SedCommand } from "../text/sed_program.ts";
+import { type SedLine, SedRun } from "../text/sed_run.ts";
+import { ShellError } from "../syntax/shell_error.ts";
 import type { Command, CommandContext } from "./command.ts";
 import { linesOfOption, parseOptions } from "./options.ts";
 

@@ -1,5 +1,5 @@
 import { closest } from "../../runtime/lab/spelling.ts";
-import type { Options } from "../state.ts";
+import type { Options } from "../shell/state.ts";
 import type { Command, CommandContext } from "./command.ts";
 
 /** `set`. */

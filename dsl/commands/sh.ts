@@ -1,5 +1,5 @@
-import type { Coroutine } from "../jobs.ts";
-import { runChild, runScriptFile } from "../script_file.ts";
+import type { Coroutine } from "../shell/jobs.ts";
+import { runChild, runScriptFile } from "../shell/script_file.ts";
 import type { Command, CommandContext } from "./command.ts";
 
 /** `sh` and `bash`. */

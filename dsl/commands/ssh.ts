@@ -1,9 +1,9 @@
-import { Terminal } from "../descriptors.ts";
-import type { Coroutine } from "../jobs.ts";
-import { parseScript } from "../parse.ts";
-import type { Machine } from "../ports.ts";
-import { runToExit } from "../subshell.ts";
-import { ShellSyntaxError } from "../syntax_error.ts";
+import { Terminal } from "../shell/descriptors.ts";
+import type { Coroutine } from "../shell/jobs.ts";
+import { parseScript } from "../syntax/parse.ts";
+import type { Machine } from "../shell/ports.ts";
+import { runToExit } from "../shell/subshell.ts";
+import { ShellSyntaxError } from "../syntax/syntax_error.ts";
 import type { Command, CommandContext } from "./command.ts";
 import { parseOptions } from "./options.ts";
 

@@ -1,4 +1,4 @@
-import { type FileStat, isErrno } from "../ports.ts";
+import { type FileStat, isErrno } from "../shell/ports.ts";
 import type { Command, CommandContext } from "./command.ts";
 import { parseOptions } from "./options.ts";
 

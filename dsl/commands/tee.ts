@@ -1,6 +1,6 @@
-import type { Description } from "../descriptors.ts";
-import type { Coroutine } from "../jobs.ts";
-import { openTarget } from "../redirect.ts";
+import type { Description } from "../shell/descriptors.ts";
+import type { Coroutine } from "../shell/jobs.ts";
+import { openTarget } from "../shell/redirect.ts";
 import type { Command } from "./command.ts";
 import { parseOptions } from "./options.ts";
 

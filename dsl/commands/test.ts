@@ -1,5 +1,5 @@
-import { isErrno } from "../ports.ts";
-import type { Shell } from "../state.ts";
+import { isErrno } from "../shell/ports.ts";
+import type { Shell } from "../shell/state.ts";
 import type { Command, CommandContext } from "./command.ts";
 
 /** `test` and `[`. */

@@ -1,4 +1,4 @@
-import { signalName, signalNames, signalNumber } from "../signals.ts";
+import { signalName, signalNames, signalNumber } from "../shell/signals.ts";
 import type { Command } from "./command.ts";
 
 /** `trap`. */

@@ -1,5 +1,5 @@
-import type { Shell } from "../state.ts";
-import { functionText } from "../function_text.ts";
+import type { Shell } from "../shell/state.ts";
+import { functionText } from "../syntax/function_text.ts";
 import { parseOptions } from "./options.ts";
 import type { Command, CommandContext } from "./command.ts";
 

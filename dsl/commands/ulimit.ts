@@ -1,4 +1,4 @@
-import type { Shell } from "../state.ts";
+import type { Shell } from "../shell/state.ts";
 import type { Command } from "./command.ts";
 
 /** `ulimit`. */

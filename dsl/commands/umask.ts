@@ -1,4 +1,4 @@
-import { ShellError } from "../shell_error.ts";
+import { ShellError } from "../syntax/shell_error.ts";
 import type { Command } from "./command.ts";
 import { parseOptions } from "./options.ts";
 

@@ -1,4 +1,4 @@
-import type { Coroutine, Job } from "../jobs.ts";
+import type { Coroutine, Job } from "../shell/jobs.ts";
 import type { Command } from "./command.ts";
 
 /** `wait`. */

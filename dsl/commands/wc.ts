@@ -1,4 +1,4 @@
-import type { Coroutine } from "../jobs.ts";
+import type { Coroutine } from "../shell/jobs.ts";
 import type { Command } from "./command.ts";
 import { parseOptions } from "./options.ts";
 

@@ -1,5 +1,5 @@
-import { decodeEscapes } from "../escapes.ts";
-import type { Coroutine } from "../jobs.ts";
+import { decodeEscapes } from "../syntax/escapes.ts";
+import type { Coroutine } from "../shell/jobs.ts";
 import { type Command, linesOf } from "./command.ts";
 import { parseOptions } from "./options.ts";
 

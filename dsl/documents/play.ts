@@ -10,13 +10,13 @@
  * @module
  */
 
-import { EXAMPLES } from "../examples.ts";
+import { EXAMPLES } from "../host/examples.ts";
 import { main } from "../cli.ts";
-import type { HostPort } from "../host_port.ts";
-import { parseScript } from "../parse.ts";
-import { PromptLines } from "../prompt.ts";
-import { Session } from "../session.ts";
-import { ShellSyntaxError } from "../syntax_error.ts";
+import type { HostPort } from "../host/host_port.ts";
+import { parseScript } from "../syntax/parse.ts";
+import { PromptLines } from "../prompt/prompt.ts";
+import { Session } from "../session/session.ts";
+import { ShellSyntaxError } from "../syntax/syntax_error.ts";
 import { laboratoryWords } from "../words/index.ts";
 import { agrees, refreshed } from "./agreement.ts";
 import { type Block, blocksOf, fileNameOf, linesOfDocument } from "./markdown.ts";

@@ -5,7 +5,7 @@
  */
 
 import type { Line } from "../cli.ts";
-import type { HostPort } from "../host_port.ts";
+import type { HostPort } from "../host/host_port.ts";
 import { agrees, difference } from "./agreement.ts";
 import { type Block, linesOfDocument, withBlocks } from "./markdown.ts";
 import { type Exchange, isTrue, play, type Played, refreshedLines } from "./play.ts";

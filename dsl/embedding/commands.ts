@@ -4,11 +4,11 @@
  * @module
  */
 
-import { advanceTime } from "../advance.ts";
+import { advanceTime } from "../session/advance.ts";
 import type { Command, CommandContext } from "../commands/command.ts";
 import { commands as shellCommands } from "../commands/index.ts";
-import type { Coroutine } from "../jobs.ts";
-import type { Session } from "../session.ts";
+import type { Coroutine } from "../shell/jobs.ts";
+import type { Session } from "../session/session.ts";
 import { LabView } from "./view.ts";
 
 /** What a command of a program's own sees of the world. */

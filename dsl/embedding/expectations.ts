@@ -5,11 +5,11 @@
  * @module
  */
 
-import { parseCondition } from "../condition.ts";
+import { parseCondition } from "../session/condition.ts";
 import { agrees, difference } from "../documents/agreement.ts";
 import { blocksOf, linesOfDocument } from "../documents/markdown.ts";
 import { type Lab, partsOf } from "../library.ts";
-import { timeText } from "../duration.ts";
+import { timeText } from "../session/duration.ts";
 import { exitsSince } from "./view.ts";
 
 /** An assertion about a laboratory does not hold. */

@@ -7,9 +7,9 @@
  * @module
  */
 
-import type { Script } from "../ast.ts";
-import { parseScript } from "../parse.ts";
-import { Session, type SessionOptions } from "../session.ts";
+import type { Script } from "../syntax/ast.ts";
+import { parseScript } from "../syntax/parse.ts";
+import { Session, type SessionOptions } from "../session/session.ts";
 import { laboratoryWords } from "../words/index.ts";
 import { type LabCommand, nameProblem, ownWord } from "./commands.ts";
 import { ShellFailure, type ShellResult } from "./shell_run.ts";

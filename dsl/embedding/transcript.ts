@@ -4,12 +4,12 @@
  * @module
  */
 
-import type { ListItem, Script } from "../ast.ts";
+import type { ListItem, Script } from "../syntax/ast.ts";
 import { linesOf } from "../commands/command.ts";
-import type { ScriptWatcher } from "../foreground.ts";
-import { DeadlockError } from "../jobs.ts";
-import { promptLines, sourceOf } from "../narrate.ts";
-import { Session, type SessionOptions } from "../session.ts";
+import type { ScriptWatcher } from "../session/foreground.ts";
+import { DeadlockError } from "../shell/jobs.ts";
+import { promptLines, sourceOf } from "../session/narrate.ts";
+import { Session, type SessionOptions } from "../session/session.ts";
 import { quote } from "./shell_run.ts";
 
 /** Name of the script in a document. */

@@ -6,7 +6,7 @@
 
 import { exitsByName, totalExits } from "../../runtime/lab/views/exits.ts";
 import { type CpuState, cpuState, type VcpuState, vcpuState } from "../../runtime/lab/views/state.ts";
-import type { Session } from "../session.ts";
+import type { Session } from "../session/session.ts";
 
 /** VM exits of vm0. */
 export interface ExitCounts {

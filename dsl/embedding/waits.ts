@@ -5,12 +5,12 @@
  * @module
  */
 
-import { advance, advanceTime } from "../advance.ts";
+import { advance, advanceTime } from "../session/advance.ts";
 import type { Command } from "../commands/command.ts";
-import { durationText } from "../duration.ts";
-import type { Coroutine } from "../jobs.ts";
-import { OWN_CONDITION } from "../journal.ts";
-import type { Session } from "../session.ts";
+import { durationText } from "../session/duration.ts";
+import type { Coroutine } from "../shell/jobs.ts";
+import { OWN_CONDITION } from "../session/journal.ts";
+import type { Session } from "../session/session.ts";
 
 interface Wait {
   readonly isSo: () => boolean;

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { EXAMPLES } from "../examples.ts";
+import { EXAMPLES } from "../host/examples.ts";
 import { type SlideEntry, type SlideKind, SLIDES } from "./catalogue.ts";
 
 /** How many slides come back in each way, and those that cannot, because a script that they need does not exist. */

@@ -11,7 +11,7 @@ import {
   PUBLISHED_SAMPLES,
   type PublishedLatency,
 } from "../../runtime/measure/published.ts";
-import { latencySlide } from "../slide_table.ts";
+import { latencySlide } from "./slide_table.ts";
 import { type HistogramChart, histogramFigure, type HistogramRow } from "./histogram_figure.ts";
 import { histogramText } from "./histogram_text.ts";
 import { paragraphs, type Part, table } from "./part.ts";

@@ -14,11 +14,11 @@ import { TraceLog } from "../../hw/sim/trace.ts";
 import { type FlowItem, FlowReader } from "../../runtime/measure/flow.ts";
 import type { PublishedLatency } from "../../runtime/measure/published.ts";
 import type { Command } from "../commands/command.ts";
-import { example, EXAMPLES } from "../examples.ts";
-import { DeadlockError } from "../jobs.ts";
-import { narrator } from "../narrate.ts";
-import type { ScriptWatcher } from "../foreground.ts";
-import { Session } from "../session.ts";
+import { example, EXAMPLES } from "../host/examples.ts";
+import { DeadlockError } from "../shell/jobs.ts";
+import { narrator } from "../session/narrate.ts";
+import type { ScriptWatcher } from "../session/foreground.ts";
+import { Session } from "../session/session.ts";
 
 /** What all runs have in common. */
 export interface RunsOptions {

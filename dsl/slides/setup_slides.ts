@@ -4,7 +4,7 @@
  * @module
  */
 
-import { example } from "../examples.ts";
+import { example } from "../host/examples.ts";
 import { consoleText, type Part } from "./part.ts";
 import type { Runs } from "./runs.ts";
 

@@ -7,8 +7,8 @@
 import type { LabProfile } from "../../runtime/lab/defaults.ts";
 import { ProfileError, type ProfileText } from "../../runtime/lab/profile.ts";
 import { tableLines } from "../../runtime/measure/table.ts";
-import type { HostPort } from "../host_port.ts";
-import { ProgressLine, progressText } from "../progress.ts";
+import type { HostPort } from "../host/host_port.ts";
+import { ProgressLine, progressText } from "../host/progress.ts";
 import { laboratoryWords } from "../words/index.ts";
 import { slideNumbered, SLIDES } from "./catalogue.ts";
 import { coverage, coverageText, standing } from "./coverage.ts";

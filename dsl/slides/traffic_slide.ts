@@ -13,7 +13,7 @@ import {
   TRAFFIC_SYSTEMS,
   trafficOf,
   trafficTable,
-} from "../traffic_table.ts";
+} from "./traffic_table.ts";
 import { type BarPanel, barsFigure, barsText } from "./bars_figure.ts";
 import { type Part, table } from "./part.ts";
 import type { Runs } from "./runs.ts";

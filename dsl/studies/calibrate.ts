@@ -22,7 +22,7 @@ import { measureRows, missingRows, runnableRows, targetsIn } from "./published_r
 import { foreignFits, residualLines } from "./residuals.ts";
 import type { RunPool } from "./run_pool.ts";
 import type { Settings } from "./run_record.ts";
-import { unknownName } from "../unknown_name.ts";
+import { unknownName } from "../shell/unknown_name.ts";
 
 /** A stage: where it begins, and the slides whose rows it may look at. */
 interface Stage {

@@ -8,13 +8,13 @@ import { type LabProfile, profileWith } from "../../runtime/lab/defaults.ts";
 import { ProfileError, type ProfileText } from "../../runtime/lab/profile.ts";
 import { PUBLISHED_SAMPLES } from "../../runtime/measure/published.ts";
 import { integer, type Line, readProfiles, wrong } from "../cli.ts";
-import type { HostPort } from "../host_port.ts";
-import { ProgressLine } from "../progress.ts";
+import type { HostPort } from "../host/host_port.ts";
+import { ProgressLine } from "../host/progress.ts";
 import { RowRunError } from "./published_runs.ts";
 import { RunPool } from "./run_pool.ts";
-import { readScript } from "../run_scripts.ts";
+import { readScript } from "../host/run_scripts.ts";
 import { merge, planSweep, sweep, type SweepPlan } from "./sweep.ts";
-import { unknownName } from "../unknown_name.ts";
+import { unknownName } from "../shell/unknown_name.ts";
 import { parameterLines } from "../words/params.ts";
 
 /** The commands that are read here. */

@@ -16,12 +16,12 @@ import { systemNamed } from "../../runtime/lab/systems.ts";
 import { missRateText } from "../../runtime/measure/miss_rate.ts";
 import { latencyRowId } from "../../runtime/measure/published.ts";
 import { type Cell, tableLines } from "../../runtime/measure/table.ts";
-import { timeText } from "../duration.ts";
-import { DeadlockError } from "../jobs.ts";
+import { timeText } from "../session/duration.ts";
+import { DeadlockError } from "../shell/jobs.ts";
 import { bootedText } from "./run_job.ts";
 import { publishedRowOf, recordsOf, type RunRecord, valueOf } from "./run_record.ts";
-import type { Source } from "../run_scripts.ts";
-import { Session } from "../session.ts";
+import type { Source } from "../host/run_scripts.ts";
+import { Session } from "../session/session.ts";
 import { laboratoryWords } from "../words/index.ts";
 import { recordLine } from "../words/step.ts";
 

@@ -19,7 +19,7 @@ import {
 } from "../../runtime/measure/published.ts";
 import { mean } from "../../runtime/measure/statistics.ts";
 import { type Measured, type Target, TARGETS } from "../../runtime/measure/targets.ts";
-import { EXAMPLES } from "../examples.ts";
+import { EXAMPLES } from "../host/examples.ts";
 import type { RunJob, RunOutcome } from "./run_job.ts";
 import type { RunPool } from "./run_pool.ts";
 import { histogramOf, publishedRowId, type Settings, valueOf } from "./run_record.ts";

@@ -10,9 +10,9 @@ import { parameterSettings } from "../../runtime/lab/defaults.ts";
 import type { ProfileText } from "../../runtime/lab/profile.ts";
 import type { ScriptFolder } from "../../runtime/lab/script_folder.ts";
 import { systemNamed } from "../../runtime/lab/systems.ts";
-import { DeadlockError } from "../jobs.ts";
+import { DeadlockError } from "../shell/jobs.ts";
 import { recordsOf, type RunRecord, type Settings } from "./run_record.ts";
-import { Session } from "../session.ts";
+import { Session } from "../session/session.ts";
 import { laboratoryWords } from "../words/index.ts";
 
 /** A script and the conditions under which it runs. */

@@ -14,13 +14,13 @@ import { ProfileError, type ProfileText } from "../../runtime/lab/profile.ts";
 import type { ScriptFolder } from "../../runtime/lab/script_folder.ts";
 import { SYSTEMS } from "../../runtime/lab/systems.ts";
 import { parseRate, type WishedRate } from "../../runtime/measure/miss_rate.ts";
-import type { HostPort } from "../host_port.ts";
-import { ProgressLine } from "../progress.ts";
+import type { HostPort } from "../host/host_port.ts";
+import { ProgressLine } from "../host/progress.ts";
 import { bootedText, type RunJob, type RunOutcome } from "./run_job.ts";
 import { RunPool } from "./run_pool.ts";
 import { parseRecord, type RunRecord, type Settings } from "./run_record.ts";
 import { MergeError, sweepLines } from "./sweep_table.ts";
-import { unknownName } from "../unknown_name.ts";
+import { unknownName } from "../shell/unknown_name.ts";
 
 /** A script that has been read and parses. */
 export interface SweepScript {

@@ -1,7 +1,7 @@
 import type { Command } from "../commands/command.ts";
-import { endsBefore, type Step } from "../grains.ts";
-import type { Instant, Position } from "../journal.ts";
-import type { Session } from "../session.ts";
+import { endsBefore, type Step } from "../session/grains.ts";
+import type { Instant, Position } from "../session/journal.ts";
+import type { Session } from "../session/session.ts";
 import { travel } from "./goto.ts";
 import { completeSteps, parseSteps } from "./step.ts";
 

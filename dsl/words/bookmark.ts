@@ -1,6 +1,6 @@
 import type { Command } from "../commands/command.ts";
-import { timeText } from "../duration.ts";
-import type { Session } from "../session.ts";
+import { timeText } from "../session/duration.ts";
+import type { Session } from "../session/session.ts";
 
 /** `bookmark`. */
 const doc = `bookmark - names an instant

@@ -4,9 +4,9 @@ import { appendProblem, MODELLED_PARAMETERS } from "../../runtime/lab/boot_param
 import { mutantNamed, MUTANTS } from "../../runtime/lab/mutants.ts";
 import { systemNamed, SYSTEMS } from "../../runtime/lab/systems.ts";
 import type { Command } from "../commands/command.ts";
-import type { BootRequest } from "../boot_request.ts";
-import type { Session } from "../session.ts";
-import { unknownName } from "../unknown_name.ts";
+import type { BootRequest } from "../session/boot_request.ts";
+import type { Session } from "../session/session.ts";
+import { unknownName } from "../shell/unknown_name.ts";
 
 /** `boot`. */
 const doc = `boot - a fresh machine

@@ -3,17 +3,17 @@ import { hasInterrupt } from "../../runtime/lab/views/cpus.ts";
 import { DEDICATED_CPU } from "../../runtime/lab/systems.ts";
 import { type FlowItem, FlowReader } from "../../runtime/measure/flow.ts";
 import { InterruptWay } from "../../runtime/measure/interrupt_way.ts";
-import { advanceTime } from "../advance.ts";
+import { advanceTime } from "../session/advance.ts";
 import type { Command, CommandContext } from "../commands/command.ts";
-import { durationText, parseDuration } from "../duration.ts";
-import type { Coroutine, Request } from "../jobs.ts";
-import { RepetitionError } from "../repeat.ts";
-import type { Session } from "../session.ts";
+import { durationText, parseDuration } from "../session/duration.ts";
+import type { Coroutine, Request } from "../shell/jobs.ts";
+import { RepetitionError } from "../session/repeat.ts";
+import type { Session } from "../session/session.ts";
 import { flowFigure } from "../slides/flow_figure.ts";
 import { flowMermaid } from "../slides/flow_mermaid.ts";
 import { flowText } from "../slides/flow_text.ts";
 import { svgFile } from "../slides/svg.ts";
-import { unknownName } from "../unknown_name.ts";
+import { unknownName } from "../shell/unknown_name.ts";
 import { parseCpu } from "./step.ts";
 
 /** `diagram`. */

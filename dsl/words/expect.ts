@@ -1,7 +1,7 @@
 import type { Command } from "../commands/command.ts";
-import { conditionHelp, parsedCondition } from "../condition.ts";
-import { conditionWords } from "../condition_words.ts";
-import type { Session } from "../session.ts";
+import { conditionHelp, parsedCondition } from "../session/condition.ts";
+import { conditionWords } from "../session/condition_words.ts";
+import type { Session } from "../session/session.ts";
 
 /** `expect`. */
 const doc = `expect - an assertion

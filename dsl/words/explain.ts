@@ -7,13 +7,13 @@ import { microseconds, sampleTable, sumText } from "../../runtime/lab/views/samp
 import { parametersOf } from "../../runtime/lab/views/sample_parameters.ts";
 import { provenanceText } from "../../runtime/measure/table.ts";
 import type { Command } from "../commands/command.ts";
-import { timeText } from "../duration.ts";
-import type { Answer } from "../journal.ts";
-import { type OtherSystem, rerun, rerunOn, type SampleAddress } from "../rerun.ts";
-import { sampleJson } from "../sample_json.ts";
-import { RepetitionError } from "../repeat.ts";
-import type { Session } from "../session.ts";
-import { unknownName } from "../unknown_name.ts";
+import { timeText } from "../session/duration.ts";
+import type { Answer } from "../session/journal.ts";
+import { type OtherSystem, rerun, rerunOn, type SampleAddress } from "../session/rerun.ts";
+import { sampleJson } from "../session/sample_json.ts";
+import { RepetitionError } from "../session/repeat.ts";
+import type { Session } from "../session/session.ts";
+import { unknownName } from "../shell/unknown_name.ts";
 
 /** `explain`. */
 const doc = `explain - what a sample of cyclictest is made of

@@ -1,9 +1,9 @@
 import type { Command, CommandContext } from "../commands/command.ts";
-import { parseDuration, timeText } from "../duration.ts";
-import type { Position } from "../journal.ts";
-import { RepetitionError } from "../repeat.ts";
-import type { Session } from "../session.ts";
-import { unknownName } from "../unknown_name.ts";
+import { parseDuration, timeText } from "../session/duration.ts";
+import type { Position } from "../session/journal.ts";
+import { RepetitionError } from "../session/repeat.ts";
+import type { Session } from "../session/session.ts";
+import { unknownName } from "../shell/unknown_name.ts";
 import { whereText } from "./run.ts";
 
 /** `goto`. */

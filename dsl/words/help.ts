@@ -1,9 +1,9 @@
 import { closest } from "../../runtime/lab/spelling.ts";
 import type { Command } from "../commands/command.ts";
 import { commands } from "../commands/index.ts";
-import { isRefused, manualOf } from "../manual.ts";
-import type { Program } from "../ports.ts";
-import type { Session } from "../session.ts";
+import { isRefused, manualOf } from "../shell/manual.ts";
+import type { Program } from "../shell/ports.ts";
+import type { Session } from "../session/session.ts";
 
 /** `help`. */
 const doc = `help - the manual of every command

@@ -5,7 +5,7 @@
  */
 
 import type { Command } from "../commands/command.ts";
-import type { Session } from "../session.ts";
+import type { Session } from "../session/session.ts";
 import { back } from "./back.ts";
 import { bookmark } from "./bookmark.ts";
 import { boot } from "./boot.ts";

@@ -1,6 +1,6 @@
 import type { Command } from "../commands/command.ts";
-import type { Session } from "../session.ts";
-import { unknownName } from "../unknown_name.ts";
+import type { Session } from "../session/session.ts";
+import { unknownName } from "../shell/unknown_name.ts";
 
 /** `irq`. */
 const doc = `irq - makes a device raise an interrupt

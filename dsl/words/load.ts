@@ -1,9 +1,9 @@
-import { type Checkpoint, readCheckpoint } from "../checkpoint.ts";
+import { type Checkpoint, readCheckpoint } from "../session/checkpoint.ts";
 import type { Command } from "../commands/command.ts";
-import { DeadlockError } from "../jobs.ts";
-import { JsonError } from "../json_part.ts";
-import { RepetitionError } from "../repeat.ts";
-import type { Session } from "../session.ts";
+import { DeadlockError } from "../shell/jobs.ts";
+import { JsonError } from "../session/json_part.ts";
+import { RepetitionError } from "../session/repeat.ts";
+import type { Session } from "../session/session.ts";
 import { leadElsewhere } from "./goto.ts";
 
 /** `load`. */

@@ -2,9 +2,9 @@ import { provenanceText, tableLines } from "../../runtime/measure/table.ts";
 import { type Fit, fitRowsText } from "../../runtime/lab/calibration.ts";
 import type { LabProfile } from "../../runtime/lab/defaults.ts";
 import type { Command } from "../commands/command.ts";
-import { nextParts } from "../dotted_names.ts";
-import type { Session } from "../session.ts";
-import { unknownName } from "../unknown_name.ts";
+import { nextParts } from "../session/dotted_names.ts";
+import type { Session } from "../session/session.ts";
+import { unknownName } from "../shell/unknown_name.ts";
 
 /** `params`. */
 const doc = `params - the parameters of the model

@@ -1,10 +1,10 @@
-import { advance, advanceTime } from "../advance.ts";
+import { advance, advanceTime } from "../session/advance.ts";
 import type { Command, CommandContext } from "../commands/command.ts";
-import { type Condition, conditionHelp, parsedCondition } from "../condition.ts";
-import { conditionWords } from "../condition_words.ts";
-import { durationText, parseDuration, timeText } from "../duration.ts";
-import type { Coroutine } from "../jobs.ts";
-import type { Session } from "../session.ts";
+import { type Condition, conditionHelp, parsedCondition } from "../session/condition.ts";
+import { conditionWords } from "../session/condition_words.ts";
+import { durationText, parseDuration, timeText } from "../session/duration.ts";
+import type { Coroutine } from "../shell/jobs.ts";
+import type { Session } from "../session/session.ts";
 
 /** How long a condition is waited for: one that never comes true ends a script with an error, not never. */
 export const PATIENCE_NS = 100e9;

@@ -1,6 +1,6 @@
 import type { Command } from "../commands/command.ts";
-import { checkpointText } from "../checkpoint.ts";
-import type { Session } from "../session.ts";
+import { checkpointText } from "../session/checkpoint.ts";
+import type { Session } from "../session/session.ts";
 import { whereText } from "./run.ts";
 
 /** `save`. */

@@ -1,13 +1,13 @@
 import { computeLines } from "../../runtime/lab/views/compute.ts";
 import { resultLines } from "../../runtime/lab/views/results.ts";
 import { LabViews, type View } from "../../runtime/lab/views/lab_views.ts";
-import { markedLines } from "../changed_words.ts";
+import { markedLines } from "../session/changed_words.ts";
 import type { Command } from "../commands/command.ts";
-import { Terminal } from "../descriptors.ts";
-import { timeText } from "../duration.ts";
-import type { Instant } from "../journal.ts";
-import type { Session } from "../session.ts";
-import { unknownName } from "../unknown_name.ts";
+import { Terminal } from "../shell/descriptors.ts";
+import { timeText } from "../session/duration.ts";
+import type { Instant } from "../session/journal.ts";
+import type { Session } from "../session/session.ts";
+import { unknownName } from "../shell/unknown_name.ts";
 
 /** `show`. */
 const doc = `show - state as it is now

@@ -2,14 +2,14 @@ import type { TraceRecord, TraceSink } from "../../hw/sim/trace.ts";
 import { DEDICATED_CPU } from "../../runtime/lab/systems.ts";
 import { layerName } from "../../runtime/lab/views/cpus.ts";
 import { exitsOf } from "../../runtime/measure/flow.ts";
-import { advanceEvents } from "../advance.ts";
+import { advanceEvents } from "../session/advance.ts";
 import type { Command, CommandContext } from "../commands/command.ts";
-import { durationText, timeText } from "../duration.ts";
-import { type CpuStep, GRAINS, GrainWatch, type Step } from "../grains.ts";
-import type { Coroutine } from "../jobs.ts";
-import type { Session } from "../session.ts";
+import { durationText, timeText } from "../session/duration.ts";
+import { type CpuStep, GRAINS, GrainWatch, type Step } from "../session/grains.ts";
+import type { Coroutine } from "../shell/jobs.ts";
+import type { Session } from "../session/session.ts";
 import { flowText } from "../slides/flow_text.ts";
-import { unknownName } from "../unknown_name.ts";
+import { unknownName } from "../shell/unknown_name.ts";
 import { PATIENCE_NS, whereText } from "./run.ts";
 
 /** `step`. */

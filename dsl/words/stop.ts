@@ -1,7 +1,7 @@
 import type { Command } from "../commands/command.ts";
-import { conditionHelp, parsedCondition } from "../condition.ts";
-import { conditionWords } from "../condition_words.ts";
-import type { Session } from "../session.ts";
+import { conditionHelp, parsedCondition } from "../session/condition.ts";
+import { conditionWords } from "../session/condition_words.ts";
+import type { Session } from "../session/session.ts";
 
 /** `stop-at`. */
 const stopAtDoc = `stop-at - a condition at which time stands still

@@ -1,8 +1,8 @@
 import { exitReasonNamed, exitReasonNames } from "../../runtime/lab/views/exits.ts";
 import type { Command } from "../commands/command.ts";
-import type { Session } from "../session.ts";
-import type { TraceFilter } from "../tracing.ts";
-import { unknownName } from "../unknown_name.ts";
+import type { Session } from "../session/session.ts";
+import type { TraceFilter } from "../session/tracing.ts";
+import { unknownName } from "../shell/unknown_name.ts";
 
 /** `trace`. */
 const doc = `trace - prints kernel events while time goes on

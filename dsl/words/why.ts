@@ -1,11 +1,11 @@
 import { TraceLog, type TraceRecord } from "../../hw/sim/trace.ts";
 import { RegisterError, registerNamed } from "../../runtime/lab/views/registers.ts";
 import type { Command } from "../commands/command.ts";
-import { conditionWords } from "../condition_words.ts";
-import { timeText } from "../duration.ts";
-import type { Answer } from "../journal.ts";
-import { RepetitionError } from "../repeat.ts";
-import type { Session } from "../session.ts";
+import { conditionWords } from "../session/condition_words.ts";
+import { timeText } from "../session/duration.ts";
+import type { Answer } from "../session/journal.ts";
+import { RepetitionError } from "../session/repeat.ts";
+import type { Session } from "../session/session.ts";
 import { recordLine } from "./step.ts";
 
 /** `why`. */

@@ -14,7 +14,7 @@
  */
 
 import { ExitReason } from "../../hw/vmx.ts";
-import type { AttributeNode, DirectoryNode } from "../linux/vfs.ts";
+import type { AttributeNode, DirectoryNode } from "../linux/fs/vfs.ts";
 import type { Kvm } from "./kvm.ts";
 import type { Vcpu } from "./vcpu.ts";
 import { has, type Since } from "./versions.ts";

@@ -11,7 +11,7 @@
 
 import type { Step } from "../../hw/sim/activity.ts";
 import type { KernelCpu } from "../linux/kernel_cpu.ts";
-import type { KvmLapic } from "./lapic.ts";
+import type { KvmLapic } from "./irqchip/lapic.ts";
 import type { Vcpu } from "./vcpu.ts";
 
 /** The bits of an access of `size` bytes. */

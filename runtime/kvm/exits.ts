@@ -8,7 +8,7 @@ import { accessBytes, Op, type Step } from "../../hw/sim/activity.ts";
 import { Apic, apicRegisterName, EOI_MSR, x2apicMsr, x2apicOffset } from "../../hw/lapic.ts";
 import { EventType, ExitReason, interruptionInfo } from "../../hw/vmx.ts";
 import type { KernelCpu } from "../linux/kernel_cpu.ts";
-import { Vector } from "../linux/vectors.ts";
+import { Vector } from "../linux/irq/vectors.ts";
 import { traceAccess, traceAnswer } from "./access_trace.ts";
 import { ownsTimer, setDirectMode } from "./direct.ts";
 import { readMemory, writeMemory } from "./device_memory.ts";

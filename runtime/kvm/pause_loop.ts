@@ -13,7 +13,7 @@
  */
 
 import type { KernelCpu } from "../linux/kernel_cpu.ts";
-import { yieldTo } from "../linux/yield_to.ts";
+import { yieldTo } from "../linux/sched/yield_to.ts";
 import type { Vcpu } from "./vcpu.ts";
 import { has } from "./versions.ts";
 

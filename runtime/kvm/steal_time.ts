@@ -14,7 +14,7 @@
 
 import type { StateHash } from "../../hw/sim/state_hash.ts";
 import type { StealRecord } from "../linux/board.ts";
-import type { Task } from "../linux/task.ts";
+import type { Task } from "../linux/sched/task.ts";
 
 /** MSR_KVM_STEAL_TIME. */
 export const MSR_STEAL_TIME = 0x4b56_4d03;

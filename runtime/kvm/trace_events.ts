@@ -10,7 +10,7 @@
  */
 
 import type { TraceRecord } from "../../hw/sim/trace.ts";
-import type { TraceEvent } from "../linux/ftrace.ts";
+import type { TraceEvent } from "../linux/trace/ftrace.ts";
 import { exitReasonName } from "./exit_names.ts";
 import type { KernelCpu } from "../linux/kernel_cpu.ts";
 import type { Kvm } from "./kvm.ts";

@@ -17,19 +17,19 @@ import { errnoOf } from "../linux/errno.ts";
 import { Layers } from "../linux/layers.ts";
 import type { KernelCpu } from "../linux/kernel_cpu.ts";
 import type { MemoryUser } from "../linux/memory.ts";
-import type { CpuMask, Sender, Task } from "../linux/task.ts";
-import type { MsiXLine } from "./assigned_device.ts";
-import { AssignedFunction, type FunctionOwner } from "./assigned_function.ts";
-import { KvmCalls } from "./calls.ts";
-import { CAPABILITIES, type CapabilityName } from "./capabilities.ts";
+import type { CpuMask, Sender, Task } from "../linux/sched/task.ts";
+import type { MsiXLine } from "./assignment/assigned_device.ts";
+import { AssignedFunction, type FunctionOwner } from "./assignment/assigned_function.ts";
+import { KvmCalls } from "./ioctl/calls.ts";
+import { CAPABILITIES, type CapabilityName } from "./ioctl/capabilities.ts";
 import { guestBoard } from "./guest_board.ts";
-import { Ioctl } from "./ioctls.ts";
-import type { CallValue } from "./marshal.ts";
+import { Ioctl } from "./ioctl/ioctls.ts";
+import type { CallValue } from "./ioctl/marshal.ts";
 import { pvFeatures } from "./pv_features.ts";
 import type { RequestName } from "./uapi/requests.ts";
-import type { GuestCpu, GuestMemory, VmFile } from "./vm_file.ts";
+import type { GuestCpu, GuestMemory, VmFile } from "./ioctl/vm_file.ts";
 import type { Kvm } from "./kvm.ts";
-import { openVfioDevice, VfioDeviceFile, type VfioRefusal } from "./vfio.ts";
+import { openVfioDevice, VfioDeviceFile, type VfioRefusal } from "./assignment/vfio.ts";
 
 export type {
   Board,

@@ -24,12 +24,12 @@ import {
 } from "../../hw/vmx.ts";
 import type { ApicWrite } from "../linux/board.ts";
 import type { KernelCpu } from "../linux/kernel_cpu.ts";
-import type { Task } from "../linux/task.ts";
+import type { Task } from "../linux/sched/task.ts";
 import type { RegisterFile } from "../../hw/register_file.ts";
 import { type CpuidView, physicalAddressBits, shows } from "./cpuid.ts";
 import { setDirectMode } from "./direct.ts";
 import { completeExit, exitCost } from "./exits.ts";
-import { KvmLapic } from "./lapic.ts";
+import { KvmLapic } from "./irqchip/lapic.ts";
 import { MmuCounters, setUpPaging, takeControlRegisters } from "./paging.ts";
 import { PLE, SpinLoop } from "./pause_loop.ts";
 import { PvEoi } from "./pv_eoi.ts";

@@ -13,7 +13,7 @@ import type { LogicalCpu } from "../../hw/cpu.ts";
 import { ExitReason } from "../../hw/vmx.ts";
 import type { KernelCpu } from "../linux/kernel_cpu.ts";
 import { Layers } from "../linux/layers.ts";
-import type { Task } from "../linux/task.ts";
+import type { Task } from "../linux/sched/task.ts";
 import type { Protocol } from "./protocol.ts";
 import type { StealTime } from "./steal_time.ts";
 import type { Vcpu } from "./vcpu.ts";

@@ -11,7 +11,7 @@
  * @module
  */
 
-import { APIC_3_5, APIC_6_18, type ApicVersion } from "./lapic_rules.ts";
+import { APIC_3_5, APIC_6_18, type ApicVersion } from "./irqchip/lapic_rules.ts";
 
 /** A kernel version, as `since` and `until` write it: `"2.6.30"`, `"3.5"`. */
 export type Since = `${number}.${number}` | `${number}.${number}.${number}`;

@@ -8,9 +8,9 @@
 import { type Level, type Request, REQUESTS } from "../kvm/uapi/requests.ts";
 import type { AnyStructure, Field } from "../kvm/uapi/structure.ts";
 import { STRUCTURES } from "../kvm/uapi/structures.ts";
-import { SystemFile } from "../kvm/system_file.ts";
-import { VcpuFile } from "../kvm/vcpu_file.ts";
-import { VmFile } from "../kvm/vm_file.ts";
+import { SystemFile } from "../kvm/ioctl/system_file.ts";
+import { VcpuFile } from "../kvm/ioctl/vcpu_file.ts";
+import { VmFile } from "../kvm/ioctl/vm_file.ts";
 
 /** The manuals of the calls, in the form of every command's. */
 export const CALL_MANUALS: readonly { readonly name: string; readonly doc: string }[] = [

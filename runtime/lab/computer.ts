@@ -6,8 +6,8 @@
 
 import type { Activity, Step } from "../../hw/sim/activity.ts";
 import type { Kernel } from "../linux/kernel.ts";
-import type { Sender, Task } from "../linux/task.ts";
-import type { Vfs } from "../linux/vfs.ts";
+import type { Sender, Task } from "../linux/sched/task.ts";
+import type { Vfs } from "../linux/fs/vfs.ts";
 import {
   maskOf,
   Placement,

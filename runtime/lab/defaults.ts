@@ -14,7 +14,7 @@ import { backgroundParameters } from "../linux/background.ts";
 import { blockCosts } from "../linux/block/costs.ts";
 import { memoryParameters } from "../linux/memory.ts";
 import { netCosts } from "../linux/net/costs.ts";
-import { pciCosts } from "../linux/pci_costs.ts";
+import { pciCosts } from "../linux/pci/pci_costs.ts";
 import { kernelCosts } from "../linux/release.ts";
 import { programCosts } from "../programs/costs.ts";
 import { qemuCosts } from "../qemu/costs.ts";

@@ -9,7 +9,7 @@ import type { Machine } from "../../hw/machine.ts";
 import { formatBdf, parseBdf, type PciBus } from "../../hw/pci.ts";
 import { IOAPIC_PINS } from "../../hw/ioapic.ts";
 import { CustomDeviceDriver } from "../linux/drivers/custom_device.ts";
-import { settle } from "../linux/pci_bus.ts";
+import { settle } from "../linux/pci/pci_bus.ts";
 import type { Software } from "./software.ts";
 
 export type { DeviceModel, DevicePort, DeviceRegisters } from "../../hw/custom_device.ts";

@@ -33,7 +33,7 @@ import type { TraceRecord, TraceSink } from "../../hw/sim/trace.ts";
 import { Primary, type Vmcs } from "../../hw/vmx.ts";
 import type { Vcpu } from "../kvm/vcpu.ts";
 import type { Kernel } from "../linux/kernel.ts";
-import { Vector } from "../linux/vectors.ts";
+import { Vector } from "../linux/irq/vectors.ts";
 import type { Lab } from "./lab.ts";
 import { LayerSums } from "./layer_sums.ts";
 

@@ -6,7 +6,7 @@
 
 import type { Activity } from "../../hw/sim/activity.ts";
 import type { Kernel } from "../linux/kernel.ts";
-import type { Task } from "../linux/task.ts";
+import type { Task } from "../linux/sched/task.ts";
 import type { LineInput } from "../programs/program.ts";
 
 /** Text that comes in, as the shell that started the program hands it over. */

@@ -7,8 +7,8 @@
  */
 
 import { EROFS } from "../linux/errno.ts";
-import { type FileSystem, TMPFS } from "../linux/file_systems.ts";
-import type { DirectoryNode, Node } from "../linux/vfs.ts";
+import { type FileSystem, TMPFS } from "../linux/fs/file_systems.ts";
+import type { DirectoryNode, Node } from "../linux/fs/vfs.ts";
 
 /** A file system that nothing can be written to. */
 export const READ_ONLY: FileSystem = {

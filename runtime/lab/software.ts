@@ -14,7 +14,13 @@ import type { NicTimes } from "../../hw/nic_82599_switch.ts";
 import type { PciBus } from "../../hw/pci.ts";
 import type { Disk } from "../linux/block/disk.ts";
 import { type Board, computerBoard, setUpLegacyPic } from "../linux/board.ts";
-import { fullDevice, miscDevice, nullDevice, randomDevice, zeroDevice } from "../linux/character_devices.ts";
+import {
+  fullDevice,
+  miscDevice,
+  nullDevice,
+  randomDevice,
+  zeroDevice,
+} from "../linux/fs/character_devices.ts";
 import { CORE_I7_3770, type CpuIdentity } from "../linux/cpu_identity.ts";
 import { cpuList, cpuMask } from "../linux/cpu_mask.ts";
 import { Ixgbe } from "../linux/drivers/ixgbe.ts";
@@ -23,36 +29,36 @@ import { NetDeviceNames } from "../linux/drivers/net_device_names.ts";
 import { addStubIds, PciStub } from "../linux/drivers/pci_stub.ts";
 import { addVfioIds, VfioPci } from "../linux/drivers/vfio_pci.ts";
 import { Errno } from "../linux/errno.ts";
-import { Cpusets } from "../linux/cpuset.ts";
-import { CPUSET, DEBUGFS, PROCFS, ROOTFS, SYSCTL, SYSFS, TRACEFS } from "../linux/file_systems.ts";
-import { Ftrace, type TraceEvent } from "../linux/ftrace.ts";
+import { Cpusets } from "../linux/sched/cpuset.ts";
+import { CPUSET, DEBUGFS, PROCFS, ROOTFS, SYSCTL, SYSFS, TRACEFS } from "../linux/fs/file_systems.ts";
+import { Ftrace, type TraceEvent } from "../linux/trace/ftrace.ts";
 import { CpuHotplug } from "../linux/hotplug.ts";
-import { IoApicPins, pinOf } from "../linux/io_apic.ts";
-import { IO_APIC_EDGE, type IrqDescriptor, Irqs, pciInterrupts } from "../linux/irq.ts";
-import { IrqLine } from "../linux/irq_lines.ts";
+import { IoApicPins, pinOf } from "../linux/irq/io_apic.ts";
+import { IO_APIC_EDGE, type IrqDescriptor, Irqs, pciInterrupts } from "../linux/irq/irq.ts";
+import { IrqLine } from "../linux/irq/irq_lines.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import type { KernelCpu } from "../linux/kernel_cpu.ts";
-import { KernelThreads } from "../linux/kthreads.ts";
+import { KernelThreads } from "../linux/sched/kthreads.ts";
 import { type BootParameters, parseCommandLine } from "../linux/command_line.ts";
-import { IommuGroups } from "../linux/iommu_groups.ts";
+import { IommuGroups } from "../linux/pci/iommu_groups.ts";
 import type { KernelInterfaces } from "../linux/interfaces.ts";
-import { procInterrupts } from "../linux/proc_interrupts.ts";
-import { PciCore, settle } from "../linux/pci_bus.ts";
-import { matchesDevice } from "../linux/pci_ids.ts";
-import { type PciCosts, pciSteps } from "../linux/pci_costs.ts";
-import { type CpuTimes, physicalCpuTimes, procfs } from "../linux/procfs.ts";
-import { debugSched } from "../linux/proc_sys.ts";
-import { debugfs, sysfsRoot } from "../linux/sysfs.ts";
-import { sysfsCpu } from "../linux/sysfs_cpu.ts";
-import { kernelTraceEvents } from "../linux/trace_events.ts";
-import { sysfsMm } from "../linux/sysfs_mm.ts";
-import { netClass, netSysfs } from "../linux/sysfs_net.ts";
-import { iommuGroupsDirectory, pciSysfs } from "../linux/sysfs_pci.ts";
+import { procInterrupts } from "../linux/fs/proc/proc_interrupts.ts";
+import { PciCore, settle } from "../linux/pci/pci_bus.ts";
+import { matchesDevice } from "../linux/pci/pci_ids.ts";
+import { type PciCosts, pciSteps } from "../linux/pci/pci_costs.ts";
+import { type CpuTimes, physicalCpuTimes, procfs } from "../linux/fs/proc/procfs.ts";
+import { debugSched } from "../linux/fs/proc/proc_sys.ts";
+import { debugfs, sysfsRoot } from "../linux/fs/sysfs/sysfs.ts";
+import { sysfsCpu } from "../linux/fs/sysfs/sysfs_cpu.ts";
+import { kernelTraceEvents } from "../linux/trace/trace_events.ts";
+import { sysfsMm } from "../linux/fs/sysfs/sysfs_mm.ts";
+import { netClass, netSysfs } from "../linux/fs/sysfs/sysfs_net.ts";
+import { iommuGroupsDirectory, pciSysfs } from "../linux/fs/sysfs/sysfs_pci.ts";
 import type { NetCosts } from "../linux/net/costs.ts";
 import { NetStack, type Subnet } from "../linux/net/stack.ts";
 import { thisCpu } from "../linux/this_cpu.ts";
-import { MemoryDirectory } from "../linux/tmpfs.ts";
-import { type DirectoryNode, type FileSystem, type Node, Vfs } from "../linux/vfs.ts";
+import { MemoryDirectory } from "../linux/fs/tmpfs.ts";
+import { type DirectoryNode, type FileSystem, type Node, Vfs } from "../linux/fs/vfs.ts";
 
 /** 6 September 2012, the day of the second series of patches: what the model takes for the time of boot. */
 const BOOT_TIME = 1_346_889_600;

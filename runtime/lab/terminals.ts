@@ -10,7 +10,7 @@
 
 import type { Activity } from "../../hw/sim/activity.ts";
 import { EBADF, EIO, type Errno } from "../linux/errno.ts";
-import type { DirectoryNode, OpenFile, OpenFlags } from "../linux/vfs.ts";
+import type { DirectoryNode, OpenFile, OpenFlags } from "../linux/fs/vfs.ts";
 
 const FOLDER = "/dev/pts";
 

@@ -8,10 +8,10 @@
  * @module
  */
 
-import { Cpuset } from "../linux/cpuset.ts";
-import { CPUSET } from "../linux/file_systems.ts";
-import { setScheduler } from "../linux/scheduler_calls.ts";
-import type { Task } from "../linux/task.ts";
+import { Cpuset } from "../linux/sched/cpuset.ts";
+import { CPUSET } from "../linux/fs/file_systems.ts";
+import { setScheduler } from "../linux/sched/scheduler_calls.ts";
+import type { Task } from "../linux/sched/task.ts";
 import type { Software } from "./software.ts";
 import { DEDICATED_CPU } from "./systems.ts";
 

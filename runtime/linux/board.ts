@@ -14,7 +14,7 @@
 
 import { Apic, DeliveryMode } from "../../hw/lapic.ts";
 import { LVT_MASKED, SVR_ENABLE } from "../../hw/lapic_registers.ts";
-import { Vector } from "./vectors.ts";
+import { Vector } from "./irq/vectors.ts";
 
 /** What a processor's instructions reach of the board's controllers. */
 export interface Board {

@@ -16,7 +16,7 @@
 
 import { parseCpuList } from "./cpu_mask.ts";
 import { Errno } from "./errno.ts";
-import type { CpuMask } from "./task.ts";
+import type { CpuMask } from "./sched/task.ts";
 
 /** What a command line says. */
 export interface BootParameters {

@@ -15,7 +15,7 @@
  */
 
 import { EINVAL, EOVERFLOW, ERANGE, type Errno } from "./errno.ts";
-import type { CpuMask } from "./task.ts";
+import type { CpuMask } from "./sched/task.ts";
 
 /** Lowest CPU of `mask`; -1: it is empty. */
 export function firstCpu(mask: CpuMask): number {

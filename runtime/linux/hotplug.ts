@@ -19,13 +19,13 @@ import type { Activity } from "../../hw/sim/activity.ts";
 import { Apic, DeliveryMode } from "../../hw/lapic.ts";
 import type { Machine } from "../../hw/machine.ts";
 import { EBUSY, EINVAL, type Errno } from "./errno.ts";
-import { idleLoop } from "./idle.ts";
-import type { Irqs } from "./irq.ts";
+import { idleLoop } from "./sched/idle.ts";
+import type { Irqs } from "./irq/irq.ts";
 import type { Kernel } from "./kernel.ts";
 import { TRAMPOLINE_PAGE } from "./smp_boot.ts";
 import type { KernelCpu } from "./kernel_cpu.ts";
-import type { KernelThreads } from "./kthreads.ts";
-import type { Task } from "./task.ts";
+import type { KernelThreads } from "./sched/kthreads.ts";
+import type { Task } from "./sched/task.ts";
 
 /** What a change has moved. Empty where the CPU was in the wanted state already. */
 export interface HotplugReport {

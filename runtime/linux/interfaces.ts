@@ -9,7 +9,7 @@
  * @module
  */
 
-import { PCI_QUIRKS, type PciQuirks } from "./pci_bus.ts";
+import { PCI_QUIRKS, type PciQuirks } from "./pci/pci_bus.ts";
 
 /** A version of the kernel's interfaces. */
 export type InterfaceVersion = "3.5" | "6.18";

@@ -19,15 +19,15 @@ import { HrTimer } from "./hrtimer.ts";
 import type { BackgroundParameters } from "./background.ts";
 import { type ConsoleDevice, type IrqAction, KernelCpu } from "./kernel_cpu.ts";
 import { firstCpu } from "./cpu_mask.ts";
-import { LoadAverage } from "./loadavg.ts";
+import { LoadAverage } from "./sched/loadavg.ts";
 import { Memory, type MemoryCosts } from "./memory.ts";
 import type { KernelCosts, KernelRelease } from "./release.ts";
 import { Mutex } from "./mutex.ts";
-import { rescale, schedulerDefaults, type SchedulerTunables } from "./sched_tunables.ts";
+import { rescale, schedulerDefaults, type SchedulerTunables } from "./sched/sched_tunables.ts";
 import { StartUp } from "./start_up.ts";
-import { type CpuMask, Task } from "./task.ts";
+import { type CpuMask, Task } from "./sched/task.ts";
 import { TlbShootdowns } from "./tlb.ts";
-import { traceWakeup } from "./tracepoints.ts";
+import { traceWakeup } from "./trace/tracepoints.ts";
 
 /** The kernel's steps, made once from its costs. */
 export type KernelSteps = { readonly [Key in keyof KernelCosts]: Step };

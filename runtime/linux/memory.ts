@@ -18,7 +18,7 @@ import { type Activity, type Step, work } from "../../hw/sim/activity.ts";
 import type { StateHash } from "../../hw/sim/state_hash.ts";
 import type { RandomStream } from "../../hw/sim/random.ts";
 import type { Kernel } from "./kernel.ts";
-import type { Task } from "./task.ts";
+import type { Task } from "./sched/task.ts";
 
 /** What shortage costs. */
 export const memoryParameters = parameters({

@@ -6,7 +6,7 @@
 
 import type { Activity } from "../../hw/sim/activity.ts";
 import type { Kernel } from "./kernel.ts";
-import type { Task } from "./task.ts";
+import type { Task } from "./sched/task.ts";
 
 /** A lock of one kernel. */
 export class Mutex {

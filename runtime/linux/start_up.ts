@@ -7,7 +7,7 @@
  */
 
 import type { Kernel } from "./kernel.ts";
-import type { Task } from "./task.ts";
+import type { Task } from "./sched/task.ts";
 
 /** How far a kernel has booted, and who waits for it. */
 export class StartUp {

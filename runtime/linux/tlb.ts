@@ -23,8 +23,8 @@ import type { StateHash } from "../../hw/sim/state_hash.ts";
 import type { Kernel } from "./kernel.ts";
 import type { KernelCpu } from "./kernel_cpu.ts";
 import { flushOwn, leaveMm } from "./switch_mm.ts";
-import type { CpuMask, Task } from "./task.ts";
-import { Vector } from "./vectors.ts";
+import type { CpuMask, Task } from "./sched/task.ts";
+import { Vector } from "./irq/vectors.ts";
 
 /** How soon a spinning sender looks again, ns: at first, at last. */
 const FIRST_LOOK_NS = 20;

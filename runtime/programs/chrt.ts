@@ -14,9 +14,9 @@
 
 import type { Activity } from "../../hw/sim/activity.ts";
 import { Errno } from "../linux/errno.ts";
-import { threadsOf } from "../linux/proc_pid.ts";
-import { PRIORITY_MAX, setScheduler } from "../linux/scheduler_calls.ts";
-import type { Policy, Task } from "../linux/task.ts";
+import { threadsOf } from "../linux/fs/proc/proc_pid.ts";
+import { PRIORITY_MAX, setScheduler } from "../linux/sched/scheduler_calls.ts";
+import type { Policy, Task } from "../linux/sched/task.ts";
 import { execute } from "./execute.ts";
 import { complain, getopt } from "./getopt.ts";
 import type { Program, ProgramProcess } from "./program.ts";

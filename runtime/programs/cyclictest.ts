@@ -27,7 +27,7 @@ import { cyclictestJson } from "../measure/cyclictest_json.ts";
 import type { Histogram } from "../measure/histogram.ts";
 import { Errno } from "../linux/errno.ts";
 import type { Kernel } from "../linux/kernel.ts";
-import type { Task } from "../linux/task.ts";
+import type { Task } from "../linux/sched/task.ts";
 import { type CyclictestOptions, parseCyclictest } from "./cyclictest_options.ts";
 import { CYCLICTEST_RELEASES } from "./cyclictest_releases.ts";
 import { pathOf, type Program, type ProgramProcess, readFile, type SystemPort } from "./program.ts";

@@ -13,7 +13,7 @@
 
 import type { Activity } from "../../hw/sim/activity.ts";
 import { Errno } from "../linux/errno.ts";
-import type { OpenFile, OpenFlags } from "../linux/vfs.ts";
+import type { OpenFile, OpenFlags } from "../linux/fs/vfs.ts";
 import { pathOf, type Program, type ProgramProcess } from "./program.ts";
 import { SIGINT } from "./signals.ts";
 

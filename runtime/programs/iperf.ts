@@ -12,7 +12,7 @@ import type { Activity } from "../../hw/sim/activity.ts";
 import { addressText, SEGMENT_BYTES } from "../linux/net/packets.ts";
 import { SocketReader, SocketWriter } from "../linux/net/socket_loop.ts";
 import type { TcpConnection } from "../linux/net/tcp.ts";
-import type { Task } from "../linux/task.ts";
+import type { Task } from "../linux/sched/task.ts";
 import {
   IPERF_HEAD,
   IPERF_RULE,

@@ -13,7 +13,7 @@
  */
 
 import type { Activity } from "../../hw/sim/activity.ts";
-import { type PciDevice, sriovOffset } from "../linux/pci_device.ts";
+import { type PciDevice, sriovOffset } from "../linux/pci/pci_device.ts";
 import { getopt } from "./getopt.ts";
 import { className, deviceName, fullName, type NameStyle, vendorName } from "./pci_names.ts";
 import type { Program, ProgramProcess } from "./program.ts";

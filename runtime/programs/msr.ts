@@ -14,7 +14,7 @@
 import type { Activity, Step } from "../../hw/sim/activity.ts";
 import { Errno } from "../linux/errno.ts";
 import type { KernelCpu } from "../linux/kernel_cpu.ts";
-import { setAffinity } from "../linux/scheduler_calls.ts";
+import { setAffinity } from "../linux/sched/scheduler_calls.ts";
 import { complain, getopt } from "./getopt.ts";
 import type { Program, ProgramProcess } from "./program.ts";
 

@@ -8,7 +8,7 @@
 
 import type { Activity } from "../../hw/sim/activity.ts";
 import { countCpus } from "../linux/cpu_mask.ts";
-import { affinity } from "../linux/scheduler_calls.ts";
+import { affinity } from "../linux/sched/scheduler_calls.ts";
 import { complain, getopt } from "./getopt.ts";
 import type { Program, ProgramProcess } from "./program.ts";
 

@@ -10,7 +10,7 @@
 import type { Activity } from "../../hw/sim/activity.ts";
 import { parseCpuList } from "../linux/cpu_mask.ts";
 import { Errno } from "../linux/errno.ts";
-import { affinity, setAffinity } from "../linux/scheduler_calls.ts";
+import { affinity, setAffinity } from "../linux/sched/scheduler_calls.ts";
 import { execute } from "./execute.ts";
 import { complain, getopt } from "./getopt.ts";
 import { maskOf, processorMask, type Program, type ProgramProcess, readFile } from "./program.ts";

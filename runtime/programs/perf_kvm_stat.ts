@@ -11,7 +11,7 @@
 import type { Activity } from "../../hw/sim/activity.ts";
 import type { TraceRecord, TraceSink } from "../../hw/sim/trace.ts";
 import { Errno } from "../linux/errno.ts";
-import type { Ftrace } from "../linux/ftrace.ts";
+import type { Ftrace } from "../linux/trace/ftrace.ts";
 import { getopt } from "./getopt.ts";
 import { pathOf, type ProgramProcess, readFile } from "./program.ts";
 import { listen } from "./tracing.ts";

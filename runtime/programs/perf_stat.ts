@@ -10,7 +10,7 @@
 import type { Activity } from "../../hw/sim/activity.ts";
 import type { TraceRecord, TraceSink } from "../../hw/sim/trace.ts";
 import { parseCpuList } from "../linux/cpu_mask.ts";
-import type { Ftrace, TraceEvent } from "../linux/ftrace.ts";
+import type { Ftrace, TraceEvent } from "../linux/trace/ftrace.ts";
 import type { KernelCpu } from "../linux/kernel_cpu.ts";
 import { getopt } from "./getopt.ts";
 import { Placement, type ProgramProcess } from "./program.ts";

@@ -10,8 +10,8 @@
  */
 
 import type { Activity } from "../../hw/sim/activity.ts";
-import { commandName } from "../linux/proc_pid.ts";
-import type { Task } from "../linux/task.ts";
+import { commandName } from "../linux/fs/proc/proc_pid.ts";
+import type { Task } from "../linux/sched/task.ts";
 import { complain, getopt } from "./getopt.ts";
 import type { Program, ProgramProcess } from "./program.ts";
 import { sendSignal, signalOf, SIGTERM } from "./signals.ts";

@@ -16,9 +16,9 @@
 
 import type { Activity } from "../../hw/sim/activity.ts";
 import type { Kernel } from "../linux/kernel.ts";
-import { commandName, taskTimes, threadsOf } from "../linux/proc_pid.ts";
-import { PRIORITY_MAX } from "../linux/scheduler_calls.ts";
-import type { Task } from "../linux/task.ts";
+import { commandName, taskTimes, threadsOf } from "../linux/fs/proc/proc_pid.ts";
+import { PRIORITY_MAX } from "../linux/sched/scheduler_calls.ts";
+import type { Task } from "../linux/sched/task.ts";
 import { getopt } from "./getopt.ts";
 import type { Program, ProgramProcess } from "./program.ts";
 

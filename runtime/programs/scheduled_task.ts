@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Task } from "../linux/task.ts";
+import type { Task } from "../linux/sched/task.ts";
 import type { ProgramProcess } from "./program.ts";
 
 /** The task with that pid, 0 for the caller itself; `undefined`: there is none. */

@@ -5,7 +5,7 @@
  */
 
 import type { Kernel } from "../linux/kernel.ts";
-import type { Task } from "../linux/task.ts";
+import type { Task } from "../linux/sched/task.ts";
 import type { ProgramProcess } from "./program.ts";
 
 /** Ctrl-C. */

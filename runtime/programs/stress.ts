@@ -16,7 +16,7 @@
 import { type Activity, Op, Step, work } from "../../hw/sim/activity.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import type { Memory, MemoryUser } from "../linux/memory.ts";
-import type { Task } from "../linux/task.ts";
+import type { Task } from "../linux/sched/task.ts";
 import type { Program, ProgramProcess } from "./program.ts";
 
 const doc = `stress - loads CPUs with endless loops, and memory

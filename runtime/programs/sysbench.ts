@@ -15,7 +15,7 @@
 
 import { type Activity, type Layer, type Step, work } from "../../hw/sim/activity.ts";
 import type { Kernel } from "../linux/kernel.ts";
-import type { Task } from "../linux/task.ts";
+import type { Task } from "../linux/sched/task.ts";
 import type { Program, ProgramProcess } from "./program.ts";
 import { killThreads } from "./signals.ts";
 

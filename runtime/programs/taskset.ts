@@ -14,9 +14,9 @@
 
 import type { Activity } from "../../hw/sim/activity.ts";
 import { EINVAL, Errno } from "../linux/errno.ts";
-import { threadsOf } from "../linux/proc_pid.ts";
-import { affinity, setAffinity } from "../linux/scheduler_calls.ts";
-import type { CpuMask, Task } from "../linux/task.ts";
+import { threadsOf } from "../linux/fs/proc/proc_pid.ts";
+import { affinity, setAffinity } from "../linux/sched/scheduler_calls.ts";
+import type { CpuMask, Task } from "../linux/sched/task.ts";
 import { execute } from "./execute.ts";
 import { complain, getopt } from "./getopt.ts";
 import { maskOf, type Placement, processorMask, type Program, type ProgramProcess } from "./program.ts";

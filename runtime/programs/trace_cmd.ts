@@ -16,7 +16,7 @@
 import type { Activity } from "../../hw/sim/activity.ts";
 import type { TraceRecord, TraceSink } from "../../hw/sim/trace.ts";
 import { ENOENT, Errno } from "../linux/errno.ts";
-import type { Ftrace, TraceEvent } from "../linux/ftrace.ts";
+import type { Ftrace, TraceEvent } from "../linux/trace/ftrace.ts";
 import { getopt } from "./getopt.ts";
 import { pathOf, type Program, type ProgramProcess, readFile } from "./program.ts";
 import { eventPattern, listen } from "./tracing.ts";

@@ -12,7 +12,7 @@
 
 import type { StateHash } from "../../hw/sim/state_hash.ts";
 import type { KernelCpu } from "../kvm/user_space.ts";
-import type { VmFile } from "../kvm/vm_file.ts";
+import type { VmFile } from "../kvm/ioctl/vm_file.ts";
 import { DeviceLine } from "./device_line.ts";
 import type { QemuEra } from "./era.ts";
 

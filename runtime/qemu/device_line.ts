@@ -9,8 +9,8 @@
  */
 
 import type { KernelCpu } from "../kvm/user_space.ts";
-import { LineSource } from "../kvm/irq_routing.ts";
-import type { VmFile } from "../kvm/vm_file.ts";
+import { LineSource } from "../kvm/irqchip/irq_routing.ts";
+import type { VmFile } from "../kvm/ioctl/vm_file.ts";
 
 /** Lines that several devices lead to: each is high while one of them holds it so. */
 export class SharedLines {

@@ -17,7 +17,7 @@
 import type { Activity } from "../../hw/sim/activity.ts";
 import type { StateHash } from "../../hw/sim/state_hash.ts";
 import { type Task, Vga, VGA_WINDOW } from "../kvm/user_space.ts";
-import { Ioctl } from "../kvm/ioctls.ts";
+import { Ioctl } from "../kvm/ioctl/ioctls.ts";
 import { CoalescedMmioZone } from "../kvm/uapi/structures.ts";
 import type { QemuMachine } from "./machine.ts";
 

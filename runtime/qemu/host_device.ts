@@ -5,10 +5,10 @@
  */
 
 import type { Activity } from "../../hw/sim/activity.ts";
-import type { FunctionOwner, MsiXMessage } from "../kvm/assigned_function.ts";
+import type { FunctionOwner, MsiXMessage } from "../kvm/assignment/assigned_function.ts";
 import type { AssignedFunction, KvmProcess, Task } from "../kvm/user_space.ts";
-import { Ioctl } from "../kvm/ioctls.ts";
-import type { CallValue } from "../kvm/marshal.ts";
+import { Ioctl } from "../kvm/ioctl/ioctls.ts";
+import type { CallValue } from "../kvm/ioctl/marshal.ts";
 import type { RequestName } from "../kvm/uapi/requests.ts";
 import type { IrqRoutes } from "./irq_routes.ts";
 

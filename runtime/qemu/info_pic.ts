@@ -10,7 +10,7 @@
  */
 
 import { type IoApic, IOAPIC_PINS } from "../kvm/user_space.ts";
-import type { VmFile } from "../kvm/vm_file.ts";
+import type { VmFile } from "../kvm/ioctl/vm_file.ts";
 import type { QemuEra } from "./era.ts";
 
 const hex = (value: number, digits = 2): string => (value >>> 0).toString(16).padStart(digits, "0");

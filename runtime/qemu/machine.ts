@@ -13,8 +13,8 @@ import {
   type Sender,
   type Task,
 } from "../kvm/user_space.ts";
-import { Ioctl } from "../kvm/ioctls.ts";
-import type { VmFile } from "../kvm/vm_file.ts";
+import { Ioctl } from "../kvm/ioctl/ioctls.ts";
+import type { VmFile } from "../kvm/ioctl/vm_file.ts";
 import type { QemuSteps } from "./costs.ts";
 import { Acpi } from "./acpi.ts";
 import { DeviceLine, SharedLines } from "./device_line.ts";

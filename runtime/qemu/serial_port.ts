@@ -13,7 +13,7 @@
 
 import type { StateHash } from "../../hw/sim/state_hash.ts";
 import { type KernelCpu, Uart16550, UART_PORTS } from "../kvm/user_space.ts";
-import type { VmFile } from "../kvm/vm_file.ts";
+import type { VmFile } from "../kvm/ioctl/vm_file.ts";
 import { DeviceLine } from "./device_line.ts";
 import type { QemuMachine } from "./machine.ts";
 

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { VcpuFile } from "../kvm/vcpu_file.ts";
+import type { VcpuFile } from "../kvm/ioctl/vcpu_file.ts";
 
 /** x2APIC MSRs of the registers that direct mode opens (SDM vol. 3A, "x2APIC Register Address Space"). */
 const EOI = 0x80b;

@@ -5,11 +5,11 @@
  */
 
 import { accessBytes, type Activity, Op, type Step } from "../../hw/sim/activity.ts";
-import { KernelFile } from "../kvm/descriptors.ts";
-import type { IoctlCall } from "../kvm/ioctl_call.ts";
-import { Ioctl } from "../kvm/ioctls.ts";
+import { KernelFile } from "../kvm/ioctl/descriptors.ts";
+import type { IoctlCall } from "../kvm/ioctl/ioctl_call.ts";
+import { Ioctl } from "../kvm/ioctl/ioctls.ts";
 import type { KernelCpu, KvmProcess, Task } from "../kvm/user_space.ts";
-import type { VcpuFile } from "../kvm/vcpu_file.ts";
+import type { VcpuFile } from "../kvm/ioctl/vcpu_file.ts";
 
 /** EINTR, as `KVM_RUN` returns it after a signal. */
 const INTERRUPTED = -4;

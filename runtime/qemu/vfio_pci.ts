@@ -7,7 +7,7 @@
  */
 
 import type { Activity } from "../../hw/sim/activity.ts";
-import type { MsiXMessage } from "../kvm/assigned_function.ts";
+import type { MsiXMessage } from "../kvm/assignment/assigned_function.ts";
 import type { Task } from "../kvm/user_space.ts";
 import { type GuestPlace, HostDevice } from "./host_device.ts";
 

@@ -37,8 +37,8 @@ import {
   VirtioFunction,
   type VirtioPlace,
 } from "../kvm/user_space.ts";
-import type { EventFile } from "../kvm/eventfd.ts";
-import { Ioctl } from "../kvm/ioctls.ts";
+import type { EventFile } from "../kvm/ioctl/eventfd.ts";
+import { Ioctl } from "../kvm/ioctl/ioctls.ts";
 import { Ioeventfd, Msi } from "../kvm/uapi/structures.ts";
 import { DeviceLine } from "./device_line.ts";
 import type { Disks } from "./disks.ts";

@@ -7,10 +7,10 @@
  */
 
 import { decodeMsi, type MsiXTable, remappableIndex } from "../../../hw/msi.ts";
-import type { Irqs } from "../../linux/irq.ts";
+import type { Irqs } from "../../linux/irq/irq.ts";
 import type { Kernel } from "../../linux/kernel.ts";
 import type { KernelCpu } from "../../linux/kernel_cpu.ts";
-import { Vector } from "../../linux/vectors.ts";
+import { Vector } from "../../linux/irq/vectors.ts";
 
 const hex = (value: number, digits = 2): string => (value >>> 0).toString(16).padStart(digits, "0");
 

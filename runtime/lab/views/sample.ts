@@ -7,7 +7,7 @@
 import { Apic, apicRegisterName, x2apicOffset } from "../../../hw/lapic.ts";
 import { ExitReason } from "../../../hw/vmx.ts";
 import { LAYER_NAMES } from "../../linux/layers.ts";
-import { Vector } from "../../linux/vectors.ts";
+import { Vector } from "../../linux/irq/vectors.ts";
 import type { Part, PartKind } from "../../measure/critical_path.ts";
 import { tableLines } from "../../measure/table.ts";
 import type { WatchedSample } from "../sample_watch.ts";

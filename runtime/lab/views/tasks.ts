@@ -5,7 +5,7 @@
  */
 
 import type { Kernel } from "../../linux/kernel.ts";
-import type { Policy } from "../../linux/task.ts";
+import type { Policy } from "../../linux/sched/task.ts";
 import { tableLines } from "../../measure/table.ts";
 
 /** Policies as `ps` abbreviates them. */

@@ -16,7 +16,7 @@
 
 import type { Activity } from "../../../hw/sim/activity.ts";
 import { EBADF, EINVAL, EIO, ENOSPC, EROFS, Errno } from "../errno.ts";
-import type { DeviceNode, OpenFile, OpenFlags } from "../vfs.ts";
+import type { DeviceNode, OpenFile, OpenFlags } from "../fs/vfs.ts";
 import type { BlockSteps } from "./costs.ts";
 
 /** Bytes of a sector. */

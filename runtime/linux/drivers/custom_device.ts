@@ -10,10 +10,10 @@
 
 import type { Activity } from "../../../hw/sim/activity.ts";
 import type { Errno } from "../errno.ts";
-import type { PciDriver } from "../pci_bus.ts";
-import type { PciSteps } from "../pci_costs.ts";
-import type { PciDevice } from "../pci_device.ts";
-import { type PciId, pciId } from "../pci_ids.ts";
+import type { PciDriver } from "../pci/pci_bus.ts";
+import type { PciSteps } from "../pci/pci_costs.ts";
+import type { PciDevice } from "../pci/pci_device.ts";
+import { type PciId, pciId } from "../pci/pci_ids.ts";
 
 /** The driver. */
 export class CustomDeviceDriver implements PciDriver {

@@ -8,8 +8,8 @@
  */
 
 import type { Activity } from "../../../hw/sim/activity.ts";
-import type { PciCore } from "../pci_bus.ts";
-import { idFromNumbers, type PciId, scanHex } from "../pci_ids.ts";
+import type { PciCore } from "../pci/pci_bus.ts";
+import { idFromNumbers, type PciId, scanHex } from "../pci/pci_ids.ts";
 
 /** A registered driver, as the parameter's log lines speak of it. */
 export interface IdsParameter {

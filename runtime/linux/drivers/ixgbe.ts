@@ -19,11 +19,11 @@
 
 import type { Activity } from "../../../hw/sim/activity.ts";
 import { EINVAL, EPERM, Errno } from "../errno.ts";
-import type { LineAction } from "../irq_lines.ts";
+import type { LineAction } from "../irq/irq_lines.ts";
 import type { TopHalf } from "../kernel_cpu.ts";
-import type { PciCore, PciDriver } from "../pci_bus.ts";
-import type { PciDevice } from "../pci_device.ts";
-import { pciId } from "../pci_ids.ts";
+import type { PciCore, PciDriver } from "../pci/pci_bus.ts";
+import type { PciDevice } from "../pci/pci_device.ts";
+import { pciId } from "../pci/pci_ids.ts";
 import { SEGMENT_BYTES } from "../net/packets.ts";
 import { DynamicItr, ITR_20K } from "./ixgbe_itr.ts";
 import type { NetDevicePort } from "./net_device_names.ts";

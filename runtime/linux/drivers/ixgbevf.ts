@@ -16,10 +16,10 @@
 
 import type { Activity } from "../../../hw/sim/activity.ts";
 import type { Errno } from "../errno.ts";
-import type { PciDriver } from "../pci_bus.ts";
-import type { PciSteps } from "../pci_costs.ts";
-import type { PciDevice } from "../pci_device.ts";
-import { pciId } from "../pci_ids.ts";
+import type { PciDriver } from "../pci/pci_bus.ts";
+import type { PciSteps } from "../pci/pci_costs.ts";
+import type { PciDevice } from "../pci/pci_device.ts";
+import { pciId } from "../pci/pci_ids.ts";
 import { SEGMENT_BYTES } from "../net/packets.ts";
 import { DynamicItr, ITR_20K } from "./ixgbe_itr.ts";
 import type { NetDevicePort } from "./net_device_names.ts";

@@ -9,7 +9,7 @@ import type { TopHalf } from "../kernel_cpu.ts";
 import { Napi } from "../net/napi.ts";
 import { NapiThread } from "../net/napi_thread.ts";
 import type { NetStack } from "../net/stack.ts";
-import type { PciDevice } from "../pci_device.ts";
+import type { PciDevice } from "../pci/pci_device.ts";
 
 /** What a network driver asks of the network stack. */
 export interface NetDevicePort {

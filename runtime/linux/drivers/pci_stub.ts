@@ -11,10 +11,10 @@
 import type { Activity } from "../../../hw/sim/activity.ts";
 import type { Errno } from "../errno.ts";
 import { addIds } from "./ids_parameter.ts";
-import type { PciCore, PciDriver } from "../pci_bus.ts";
-import type { PciSteps } from "../pci_costs.ts";
-import type { PciDevice } from "../pci_device.ts";
-import type { PciId } from "../pci_ids.ts";
+import type { PciCore, PciDriver } from "../pci/pci_bus.ts";
+import type { PciSteps } from "../pci/pci_costs.ts";
+import type { PciDevice } from "../pci/pci_device.ts";
+import type { PciId } from "../pci/pci_ids.ts";
 
 /** The driver. */
 export class PciStub implements PciDriver {

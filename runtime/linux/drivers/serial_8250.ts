@@ -18,10 +18,10 @@
 import { type Activity, IN, OUT } from "../../../hw/sim/activity.ts";
 import { Uart, UART_FIFO, UartCause, UartEnable, UartStatus } from "../../../hw/uart_16550.ts";
 import { EBADF, EIO, type Errno } from "../errno.ts";
-import { IO_APIC_EDGE, type Irqs } from "../irq.ts";
+import { IO_APIC_EDGE, type Irqs } from "../irq/irq.ts";
 import type { KernelCpu } from "../kernel_cpu.ts";
 import { withoutInterrupts } from "../system_call.ts";
-import type { DeviceNode, OpenFile, OpenFlags } from "../vfs.ts";
+import type { DeviceNode, OpenFile, OpenFlags } from "../fs/vfs.ts";
 
 /** FIFOs on, both cleared; eight bits, no parity, one stop bit; DTR, RTS, OUT2. */
 const FIFOS_ON = 0x07, EIGHT_BITS = 0x03, MODEM_CONTROL = 0x0b;

@@ -19,12 +19,12 @@
 import type { Activity } from "../../../hw/sim/activity.ts";
 import { EBUSY, EINVAL, type Errno } from "../errno.ts";
 import { addIds } from "./ids_parameter.ts";
-import type { IommuGroup } from "../iommu_groups.ts";
-import { immediately } from "../open_files.ts";
-import type { PciCore, PciDriver } from "../pci_bus.ts";
-import type { PciDevice } from "../pci_device.ts";
-import type { PciId } from "../pci_ids.ts";
-import type { DeviceNode, DirectoryNode, OpenFile } from "../vfs.ts";
+import type { IommuGroup } from "../pci/iommu_groups.ts";
+import { immediately } from "../fs/open_files.ts";
+import type { PciCore, PciDriver } from "../pci/pci_bus.ts";
+import type { PciDevice } from "../pci/pci_device.ts";
+import type { PciId } from "../pci/pci_ids.ts";
+import type { DeviceNode, DirectoryNode, OpenFile } from "../fs/vfs.ts";
 
 /** Drivers beside which a group can be given away: they do no DMA of their own. */
 const HARMLESS: ReadonlySet<string> = new Set(["vfio-pci", "pci-stub", "pcieport"]);

@@ -29,7 +29,7 @@ import { Crtc, VGA_TEXT, VgaPort } from "../../../hw/vga.ts";
 import { EBADF, EIO, type Errno } from "../errno.ts";
 import type { KernelCpu } from "../kernel_cpu.ts";
 import { withoutInterrupts, withoutPreemption } from "../system_call.ts";
-import type { DeviceNode, OpenFile, OpenFlags } from "../vfs.ts";
+import type { DeviceNode, OpenFile, OpenFlags } from "../fs/vfs.ts";
 
 const { columns: COLUMNS, rows: ROWS, address: BASE } = VGA_TEXT;
 const ROW_BYTES = 2 * COLUMNS, SCREEN_BYTES = ROWS * ROW_BYTES;

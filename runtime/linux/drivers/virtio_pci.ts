@@ -19,11 +19,11 @@ import { Virtio, VIRTIO_CONFIG, VIRTIO_VENDOR, VirtioDevice, VirtioStatus } from
 import { RingFeature } from "../../../hw/virtio_queue.ts";
 import type { DmaMemory } from "../dma_memory.ts";
 import { ENODEV, Errno } from "../errno.ts";
-import type { LineAction } from "../irq_lines.ts";
+import type { LineAction } from "../irq/irq_lines.ts";
 import type { KernelCpu } from "../kernel_cpu.ts";
-import type { PciDriver } from "../pci_bus.ts";
-import type { PciDevice } from "../pci_device.ts";
-import { pciId } from "../pci_ids.ts";
+import type { PciDriver } from "../pci/pci_bus.ts";
+import type { PciDevice } from "../pci/pci_device.ts";
+import { pciId } from "../pci/pci_ids.ts";
 import { VirtioRing } from "./virtio_ring.ts";
 
 /** Features of the ring that this kernel knows. */

@@ -16,7 +16,7 @@ import { Op, Step } from "../../../hw/sim/activity.ts";
 import type { EthernetPort } from "../../../hw/ethernet.ts";
 import type { RandomStream } from "../../../hw/sim/random.ts";
 import type { KernelCpu } from "../kernel_cpu.ts";
-import type { Softirq } from "../softirqs.ts";
+import type { Softirq } from "../irq/softirqs.ts";
 import type { NetStack } from "./stack.ts";
 
 /** Frames of one poll (`NAPI_POLL_WEIGHT`). */

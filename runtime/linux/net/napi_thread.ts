@@ -8,7 +8,7 @@
  */
 
 import type { Activity } from "../../../hw/sim/activity.ts";
-import { IrqThread } from "../irq_thread.ts";
+import { IrqThread } from "../irq/irq_thread.ts";
 import type { KernelCpu } from "../kernel_cpu.ts";
 import type { Napi } from "./napi.ts";
 

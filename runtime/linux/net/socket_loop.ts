@@ -8,8 +8,8 @@
  */
 
 import { Op, Routine, Step } from "../../../hw/sim/activity.ts";
-import { LongCall } from "../long_call.ts";
-import type { Task } from "../task.ts";
+import { LongCall } from "../sched/long_call.ts";
+import type { Task } from "../sched/task.ts";
 import type { NetStack } from "./stack.ts";
 import type { TcpConnection } from "./tcp.ts";
 

@@ -17,7 +17,7 @@
 
 import type { StateHash } from "../../../hw/sim/state_hash.ts";
 import type { KernelCpu } from "../kernel_cpu.ts";
-import type { Task } from "../task.ts";
+import type { Task } from "../sched/task.ts";
 import { type Address, type Segment, SEGMENT_BYTES } from "./packets.ts";
 import type { NetStack } from "./stack.ts";
 

@@ -1,0 +1,148 @@
+/**
+ * What a guest sees of an assigned device: a function of its own PCI bus, with emulated configuration space and MSI-X
+ * table, behind which the registers are the device's own.
+ *
+ * *Document*: qemu-kvm 1.1, device `pci-assign`; PCI Local Bus Specification 3.0, "MSI-X Capability and Table Structures".
+ *
+ * *Modelled*: identifiers, memory base addresses, the interrupt pin, Bus Master Enable (passed on), Interrupt Disable (KVM is
+ * told), the MSI-X capability with a table that the device never sees.
+ *
+ * *Not modelled*: the device's other capabilities, its ROM and I/O ports.
+ *
+ * *Deviations*: a guest's accesses to configuration space and MSI-X table do not exit, as the drivers of this model
+ * make them at one instant. As in qemu-kvm 1.1 the table is looked at when Message Control is written: a message that is
+ * changed while MSI-X is on goes where it went.
+ *
+ * @module
+ */
+
+import type { EthernetPort } from "../../../hw/ethernet.ts";
+import { type Bar, type Bdf, PciFunction } from "../../../hw/pci.ts";
+import { MsiXCapability, NO_EFFECTS, type PciEffect } from "../../../hw/pci_configuration.ts";
+import type { PciDevice } from "../../linux/pci/pci_device.ts";
+
+/** Offset of the Command register, and its bits that the guest's software sets. */
+const COMMAND = 0x04;
+const COMMAND_WRITABLE = 0x0407;
+const BUS_MASTER = 0x0004;
+const INTX_DISABLE = 0x0400;
+/** Where the MSI-X capability stands. */
+const MSIX = 0x70;
+
+/** A message that the guest has written into the MSI-X table. */
+export interface MsiXMessage {
+  readonly entry: number;
+  readonly address: number;
+  readonly data: number;
+}
+
+/** Whoever emulates the function. */
+export interface FunctionOwner {
+  /** Message Control was written: MSI-X is on with these entries in use, or off (empty). */
+  msiXChanged(messages: readonly MsiXMessage[]): void;
+  /** Interrupt Disable was set, or cleared. */
+  lineMasked(masked: boolean): void;
+}
+
+/** The function. */
+export class AssignedFunction extends PciFunction {
+  declare readonly device: PciDevice;
+  declare readonly owner: FunctionOwner;
+  /**
+   * @param device the host's device @param place where the guest finds it @param memoryBase guest-physical address of its
+   * first base address register; a multiple of the largest one's size @param line the guest's line that its INTA# leads to
+   */
+  constructor(device: PciDevice, place: Bdf, memoryBase: number, line: number, owner: FunctionOwner) {
+    super({
+      bdf: place,
+      vendorId: device.vendor,
+      deviceId: device.device,
+      classCode: device.classCode,
+      revision: device.revision,
+      subsystemVendorId: device.subsystemVendor,
+      subsystemId: device.subsystemDevice,
+      headerType: 0,
+      ...(device.irq === 0 ? {} : { interruptPin: 1, interruptLine: line }),
+      bars: guestBars(device.fn.spec.bars, memoryBase),
+    });
+    this.device = device;
+    this.owner = owner;
+    let command = 0;
+    this.configuration.addLive(COMMAND, 16, {
+      read: () => command,
+      write: (value) => {
+        const masked = (value & INTX_DISABLE) !== 0;
+        if (masked !== ((command & INTX_DISABLE) !== 0)) owner.lineMasked(masked);
+        command = value & COMMAND_WRITABLE;
+        const real = device.fn.configuration;
+        return real.write(COMMAND, 2, real.read(COMMAND, 2) & ~BUS_MASTER | command & BUS_MASTER);
+      },
+    });
+    const { msiX } = device.fn;
+    if (msiX === undefined) return;
+    const { table, tableLocation, pendingLocation } = msiX;
+    this.msiX = new MsiXCapability(this.configuration, MSIX, table.size, tableLocation, pendingLocation);
+    const mine = this.msiX.table;
+    // Behind the capability's own register, which has taken the value already.
+    this.configuration.addLive(MSIX + 2, 16, {
+      read: () => mine.readControl(),
+      write: () => {
+        owner.msiXChanged(this.messages());
+        return NO_EFFECTS;
+      },
+    });
+  }
+
+  /** The messages of the entries that the guest has written; none while MSI-X is off. */
+  messages(): MsiXMessage[] {
+    const { table } = this.msiX!;
+    const messages: MsiXMessage[] = [];
+    if (!table.enabled) return messages;
+    for (let entry = 0; entry < table.size; entry++) {
+      const { address, data } = table.message(entry);
+      if (data !== 0) messages.push({ entry, address, data }); // 0: never written
+    }
+    return messages;
+  }
+
+  /** QEMU's part of a machine's reset: no bus mastering, no MSI-X, and the host resets the device. */
+  resetWithMachine(): void {
+    if (this.msiX !== undefined) {
+      this.configuration.write(MSIX + 2, 2, 0);
+      this.msiX.table.reset();
+    }
+    this.configuration.write(COMMAND, 2, 0);
+    this.device.reset();
+  }
+
+  protected override readRegister(bar: number, offset: number, nowNs: number): number {
+    return this.device.fn.readMemory(bar, offset, nowNs);
+  }
+
+  protected override writeRegister(
+    bar: number,
+    offset: number,
+    value: number,
+    nowNs: number,
+  ): readonly PciEffect[] {
+    return this.device.fn.writeMemory(bar, offset, value, nowNs);
+  }
+
+  override get ethernet(): EthernetPort | undefined {
+    return this.device.fn.ethernet; // its rings are in the guest's memory, and the IOMMU lets it reach them
+  }
+
+  override alarm(source: number, nowNs: number): readonly PciEffect[] {
+    return this.device.fn.alarm(source, nowNs);
+  }
+}
+
+/** The memory ranges of a device, one after the other from `base` on. */
+function guestBars(bars: readonly Bar[], base: number): Bar[] {
+  let next = base;
+  return bars.filter(({ space }) => space === "memory").map((bar) => {
+    const at = Math.ceil(next / bar.size) * bar.size;
+    next = at + bar.size;
+    return { ...bar, base: at };
+  });
+}

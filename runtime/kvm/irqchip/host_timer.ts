@@ -1,0 +1,39 @@
+/**
+ * An emulated timer as an hrtimer of the host.
+ *
+ * @module
+ */
+
+import type { Step } from "../../../hw/sim/activity.ts";
+import { firstCpu } from "../../linux/cpu_mask.ts";
+import type { HrTimer } from "../../linux/hrtimer.ts";
+import type { KernelCpu } from "../../linux/kernel_cpu.ts";
+import { Vector } from "../../linux/irq/vectors.ts";
+
+/**
+ * Starts `timer` on `home`, or on the first CPU online where that is offline, by software that runs on `cpu`. A slave CPU has
+ * no hrtimers; there an online CPU is asked to run it.
+ *
+ * @returns the register write that remains to be executed on `cpu`, if any
+ */
+export function startHostTimer(
+  timer: HrTimer,
+  expiresNs: number,
+  home: KernelCpu,
+  cpu: KernelCpu,
+): Step | null {
+  timer.base?.cancel(timer);
+  const { cpus, onlineMask } = home.kernel;
+  const there = home.state === "online" ? home : cpus[firstCpu(onlineMask)]!;
+  if (there === cpu) return start(timer, expiresNs, there);
+  there.callFunctions.push((function* () {
+    const program = start(timer, expiresNs, there);
+    if (program !== null) yield program;
+  })());
+  return cpu.sendIpi(there.id, Vector.CallFunctionSingle);
+}
+
+function start(timer: HrTimer, expiresNs: number, home: KernelCpu): Step | null {
+  home.hrtimers.start(timer, expiresNs);
+  return home.hrtimers.first === timer && home.hrtimers.stale ? home.programTimer() : null;
+}

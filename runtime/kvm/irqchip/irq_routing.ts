@@ -1,0 +1,214 @@
+/**
+ * From the number of an interrupt line to what it drives: the table of `KVM_SET_GSI_ROUTING`, and the messages of MSI.
+ *
+ * *Document*: Linux 3.5 `virt/kvm/irq_comm.c`; Linux 6.18 `virt/kvm/irqchip.c`, `arch/x86/kvm/irq.c`
+ * (`kvm_set_irq()`, `setup_routing_entry()`, `kvm_set_routing_entry()`, `kvm_set_msi()`).
+ *
+ * @module
+ */
+
+import { IOAPIC_PINS } from "../../../hw/ioapic.ts";
+import type { StateHash } from "../../../hw/sim/state_hash.ts";
+import { EINVAL, type Errno } from "../../linux/errno.ts";
+import type { KernelCpu } from "../../linux/kernel_cpu.ts";
+import { deliver, type LapicIrq, targetsOf } from "./irq_delivery.ts";
+import type { Vcpu } from "../vcpu.ts";
+import type { Vm } from "../vm.ts";
+
+/** Chips by their number in `struct kvm_irq_routing_irqchip`. */
+export const Irqchip = { PicMaster: 0, PicSlave: 1, Ioapic: 2 } as const;
+
+/** Lines of one 8259. */
+const PIC_PINS = 8;
+
+/** Who drives a line: user space, an eventfd, the kernel's PIT, a device of the host. A line is high while one of them holds it so. */
+export const LineSource = { UserSpace: 0, Irqfd: 1, Pit: 2, Assigned: 3 } as const;
+
+const NOWHERE: readonly Route[] = [];
+
+/** Who wants to know that the guest has ended the interrupt of a line (`struct kvm_irq_ack_notifier`). */
+export interface AckNotifier {
+  readonly gsi: number;
+  /** @param from the CPU whose software serves the guest's EOI */
+  acked(from: KernelCpu): void;
+}
+
+/** Who wants to know that the guest has masked a line at its I/O APIC, or unmasked it (`struct kvm_irq_mask_notifier`). */
+export interface MaskNotifier {
+  readonly gsi: number;
+  /** @param from the CPU whose software serves the guest's write */
+  masked(masked: boolean, from: KernelCpu): void;
+}
+
+/** Where a line leads. */
+export type Route =
+  /** To a pin of an emulated chip. */
+  | { readonly gsi: number; readonly type: "irqchip"; readonly chip: number; readonly pin: number }
+  /** To a message. */
+  | {
+    readonly gsi: number;
+    readonly type: "msi";
+    readonly addressLow: number;
+    readonly addressHigh: number;
+    readonly data: number;
+  };
+
+/** The routing table of a machine. */
+export class IrqRouting {
+  /** Times that each line has risen. */
+  readonly raised = new Map<number, number>();
+  /** Told of the ends of interrupts. */
+  readonly ackNotifiers = new Set<AckNotifier>();
+  /** Told of masks. */
+  readonly maskNotifiers = new Set<MaskNotifier>();
+  /** Who holds a line high, a bit for each source. */
+  readonly #high = new Map<number, number>();
+  #routes = new Map<number, Route[]>();
+
+  /** With the table that `KVM_CREATE_IRQCHIP` makes: the ISA lines to both kinds of chip, the others to the I/O APIC. */
+  constructor(readonly vm: Vm) {
+    const routes: Route[] = [];
+    for (let gsi = 0; gsi < IOAPIC_PINS; gsi++) {
+      routes.push({ gsi, type: "irqchip", chip: Irqchip.Ioapic, pin: gsi });
+      if (gsi < 2 * PIC_PINS) {
+        routes.push({ gsi, type: "irqchip", chip: gsi < PIC_PINS ? 0 : 1, pin: gsi % PIC_PINS });
+      }
+    }
+    this.replace(routes);
+  }
+
+  /** `kvm_set_irq_routing()`: the whole table. @returns EINVAL, and the old table stays */
+  replace(routes: readonly Route[]): Errno | void {
+    const { irqRoutes } = this.vm.kvm.version;
+    const table = new Map<number, Route[]>();
+    if (routes.some(({ gsi }) => gsi >= irqRoutes)) return EINVAL;
+    for (const route of routes) {
+      const others = table.get(route.gsi) ?? [];
+      // A line leads to one pin of each chip, or to one message.
+      const excluded = (other: Route) =>
+        other.type !== "irqchip" || route.type !== "irqchip" || other.chip === route.chip;
+      if (others.some(excluded) || !this.#valid(route)) return EINVAL;
+      table.set(route.gsi, [...others, route]);
+    }
+    this.#routes = table;
+  }
+
+  #valid(route: Route): boolean {
+    if (route.type === "msi") return this.#validMsi(route.addressHigh);
+    switch (route.chip) {
+      case Irqchip.PicMaster:
+      case Irqchip.PicSlave:
+        return route.pin < PIC_PINS;
+      case Irqchip.Ioapic:
+        return route.pin < IOAPIC_PINS;
+      default:
+        return false;
+    }
+  }
+
+  /** Where line `gsi` leads. */
+  routesOf(gsi: number): readonly Route[] {
+    return this.#routes.get(gsi) ?? [];
+  }
+
+  /** `kvm_msi_route_invalid()`: the upper half of an address holds bits 31:8 of the id, and else nothing. */
+  #validMsi(addressHigh: number): boolean {
+    return !this.vm.x2apicFormat || (addressHigh & 0xff) === 0;
+  }
+
+  /**
+   * `kvm_set_irq()`: a line changes.
+   *
+   * @param source one of {@linkcode LineSource} @param status the caller asks whether the interrupt was coalesced
+   * @returns more than 0: how many took it; 0: coalesced; below: ignored
+   */
+  setLine(gsi: number, high: boolean, source: number, status: boolean, from: KernelCpu): number {
+    if (from.kernel.engine.trace !== null) {
+      this.vm.tracepoint("kvm_set_irq", { gsi, level: Number(high), source }, from);
+    }
+    const routes = this.#routes.get(gsi) ?? NOWHERE;
+    if (routes[0]?.type !== "msi") this.#count(gsi, high, source); // a message has no level
+    let sum = -1;
+    for (const route of routes) {
+      const result = this.#drive(route, high, source, status, from);
+      if (result >= 0) sum = result + Math.max(sum, 0);
+    }
+    return sum;
+  }
+
+  #count(gsi: number, high: boolean, source: number): void {
+    const before = this.#high.get(gsi) ?? 0;
+    this.#high.set(gsi, high ? before | (1 << source) : before & ~(1 << source));
+    if (high && before === 0) this.raised.set(gsi, (this.raised.get(gsi) ?? 0) + 1);
+  }
+
+  #drive(route: Route, high: boolean, source: number, status: boolean, from: KernelCpu): number {
+    const chips = this.vm.chips!;
+    if (route.type === "msi") {
+      const { addressLow, addressHigh, data } = route;
+      return high && this.#validMsi(addressHigh) ? this.#send(addressLow, addressHigh, data, from) : -1;
+    }
+    if (route.chip === Irqchip.Ioapic) return chips.ioapic.setLine(route.pin, high, source, status, from);
+    return chips.pic.setLine(route.chip * PIC_PINS + route.pin, high, source, from);
+  }
+
+  /** `kvm_notify_acked_irq()`: the guest has ended the interrupt of a chip's pin. */
+  notifyAcked(chip: number, pin: number, from: KernelCpu): void {
+    if (from.kernel.engine.trace !== null) this.vm.tracepoint("kvm_ack_irq", { irqchip: chip, pin }, from);
+    for (const notifier of [...this.ackNotifiers]) {
+      if (this.#leads(notifier.gsi, chip, pin)) notifier.acked(from);
+    }
+  }
+
+  /** `kvm_fire_mask_notifiers()`: the guest has changed the mask of a chip's pin. */
+  notifyMasked(chip: number, pin: number, masked: boolean, from: KernelCpu): void {
+    for (const notifier of this.maskNotifiers) {
+      if (this.#leads(notifier.gsi, chip, pin)) notifier.masked(masked, from);
+    }
+  }
+
+  #leads(gsi: number, chip: number, pin: number): boolean {
+    return this.routesOf(gsi).some((route) =>
+      route.type === "irqchip" && route.chip === chip && route.pin === pin
+    );
+  }
+
+  /** The vCPUs that the message of a line may reach. */
+  targets(gsi: number): readonly Vcpu[] {
+    const [route] = this.routesOf(gsi);
+    if (route?.type !== "msi") return [];
+    return targetsOf(this.vm, this.#irqOf(route.addressLow, route.addressHigh, route.data));
+  }
+
+  /** `KVM_SIGNAL_MSI`. @returns how many took it; -1: nobody was meant */
+  signalMsi(addressLow: number, addressHigh: number, data: number, from: KernelCpu): number | Errno {
+    return this.#validMsi(addressHigh) ? this.#send(addressLow, addressHigh, data, from) : EINVAL;
+  }
+
+  #send(addressLow: number, addressHigh: number, data: number, from: KernelCpu): number {
+    if (from.kernel.engine.trace !== null) {
+      this.vm.tracepoint("kvm_msi_set_irq", { addressLow, addressHigh, data }, from);
+    }
+    return deliver(this.vm, null, this.#irqOf(addressLow, addressHigh, data), from);
+  }
+
+  /** `kvm_set_msi_irq()`: bits 31:20 of the address are not looked at, and a level counts as asserted. */
+  #irqOf(addressLow: number, addressHigh: number, data: number): LapicIrq {
+    const upper = this.vm.x2apicFormat ? addressHigh & 0xffff_ff00 : 0;
+    return {
+      mode: (data >>> 8) & 7,
+      vector: data & 0xff,
+      destination: (upper | ((addressLow >>> 12) & 0xff)) >>> 0,
+      logical: (addressLow & 4) !== 0,
+      assert: true,
+      level: (data & 0x8000) !== 0,
+      shorthand: 0,
+      hint: (addressLow & 8) !== 0,
+    };
+  }
+
+  /** Adds the levels of the lines, and how often they have risen, to `hash`. */
+  hashInto(hash: StateHash): void {
+    for (const [gsi, sources] of this.#high) hash.word(gsi).word(sources).number(this.raised.get(gsi) ?? 0);
+  }
+}

@@ -1,0 +1,63 @@
+/**
+ * Memory management in sysfs: `/sys/kernel/mm`.
+ *
+ * *Document*: Linux 3.5 `Documentation/vm/transhuge.txt`, `Documentation/vm/hugetlbpage.txt`, `mm/huge_memory.c`
+ * (`double_flag_store`), `mm/hugetlb.c`.
+ *
+ * *Modelled*: the pool of huge pages, `hugepages/hugepages-2048kB`.
+ *
+ * *Deviations*: `transparent_hugepage/enabled` and `defrag` are kept and change nothing: no page of the model is larger
+ * than another.
+ *
+ * @module
+ */
+
+import { EINVAL } from "../../errno.ts";
+import { HUGE_PAGE_MIB, type Memory } from "../../memory.ts";
+import type { AttributeNode, DirectoryNode, Node } from "../vfs.ts";
+
+/** The directory. */
+export function sysfsMm(memory: Memory): DirectoryNode {
+  const pool = directory({
+    nr_hugepages: {
+      kind: "attribute",
+      mode: 0o644,
+      show: () => `${memory.hugePages}\n`,
+      store: (text) => {
+        if (!/^\s*\d+\s*$/.test(text)) return EINVAL;
+        memory.setHugePages(Number(text));
+      },
+    },
+    free_hugepages: { kind: "attribute", mode: 0o444, show: () => `${memory.hugePages}\n` },
+  });
+  return directory({
+    hugepages: directory({ [`hugepages-${HUGE_PAGE_MIB * 1024}kB`]: pool }),
+    transparent_hugepage: directory({
+      defrag: choice(["always", "madvise", "never"], "always"),
+      enabled: choice(["always", "madvise", "never"], "always"),
+    }),
+  });
+}
+
+/** One of several words; a read shows all, the present one in brackets. */
+function choice(words: readonly string[], first: string): AttributeNode {
+  let now = first;
+  return {
+    kind: "attribute",
+    mode: 0o644,
+    show: () => `${words.map((word) => word === now ? `[${word}]` : word).join(" ")}\n`,
+    store: (text) => {
+      const word = text.trim();
+      if (!words.includes(word)) return EINVAL;
+      now = word;
+    },
+  };
+}
+
+function directory(entries: Readonly<Record<string, Node>>): DirectoryNode {
+  return {
+    kind: "directory",
+    list: () => Object.keys(entries),
+    lookup: (name) => Object.hasOwn(entries, name) ? entries[name] : undefined,
+  };
+}
