@@ -19,10 +19,10 @@ import { closest } from "../runtime/lab/spelling.ts";
 import { systemNamed, SYSTEMS } from "../runtime/lab/systems.ts";
 import { commandHelp, COMMANDS, overview } from "./cli_help.ts";
 import type { HostFile, HostPort } from "./host/host_port.ts";
-import { tell } from "./host/run_problem.ts";
+import { tell } from "./run/run_problem.ts";
 import type { RunOptions } from "./host/run_options.ts";
 import { unknownName } from "./shell/unknown_name.ts";
-import { VERSION } from "./version.ts";
+import { VERSION } from "./host/version.ts";
 
 export { VERSION };
 
@@ -129,7 +129,7 @@ export async function main(args: readonly string[], host: HostPort): Promise<num
   if (words.length === 0) {
     return wrong(host, "run: expected the file of a script, as in: run examples/talk_setup.rtk");
   }
-  const { runScripts } = await import("./host/run_scripts.ts");
+  const { runScripts } = await import("./run/run_scripts.ts");
   return await runScripts(words, options, host);
 }
 
@@ -172,7 +172,7 @@ async function explain(
   const { parseExplain } = await import("./words/explain.ts");
   const request = parseExplain(which);
   if (typeof request === "string") return wrong(host, `explain: ${request}`);
-  const { runScripts } = await import("./host/run_scripts.ts");
+  const { runScripts } = await import("./run/run_scripts.ts");
   return await runScripts([path], { ...options, explain: request }, host);
 }
 

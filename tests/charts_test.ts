@@ -2,15 +2,15 @@
  * Charts out of synthetic results: what is drawn where, in SVG and in text.
  */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { barsText } from "../dsl/slides/bars_figure.ts";
-import { EMPTY_BIN, linear, logarithmic } from "../dsl/slides/axes.ts";
-import { flowFigure } from "../dsl/slides/flow_figure.ts";
-import { histogramFigure } from "../dsl/slides/histogram_figure.ts";
-import { histogramText } from "../dsl/slides/histogram_text.ts";
-import { outline } from "../dsl/slides/outline.ts";
-import { escape } from "../dsl/slides/svg.ts";
+import { barsText } from "../dsl/talk/bars_figure.ts";
+import { EMPTY_BIN, linear, logarithmic } from "../dsl/talk/axes.ts";
+import { flowFigure } from "../dsl/talk/flow_figure.ts";
+import { histogramFigure } from "../dsl/talk/histogram_figure.ts";
+import { histogramText } from "../dsl/talk/histogram_text.ts";
+import { outline } from "../dsl/talk/outline.ts";
+import { escape } from "../dsl/talk/svg.ts";
 import { trafficParts } from "../dsl/slides/traffic_slide.ts";
-import { trafficOf } from "../dsl/slides/traffic_table.ts";
+import { trafficOf } from "../dsl/talk/traffic_table.ts";
 import type { TrafficResult } from "../runtime/lab/lab.ts";
 import { type FlowItem, periodOf, withoutHostInterrupts } from "../runtime/measure/flow.ts";
 import { Histogram } from "../runtime/measure/histogram.ts";

@@ -256,8 +256,8 @@ const importers: Readonly<Record<string, string>> = {
   "ohm-js": "dsl/syntax/parse.ts",
   "@std/yaml": "runtime/lab/profile.ts",
   "@std/cli/parse-args": "dsl/cli.ts",
-  "d3-scale": "dsl/slides/axes.ts",
-  "d3-shape": "dsl/slides/outline.ts",
+  "d3-scale": "dsl/talk/axes.ts",
+  "d3-shape": "dsl/talk/outline.ts",
 };
 
 /** What every test may import: assertions, and the project by its own name. */

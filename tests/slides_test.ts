@@ -5,7 +5,7 @@
  */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { main } from "../dsl/cli.ts";
-import { SLIDES } from "../dsl/slides/catalogue.ts";
+import { SLIDES } from "../dsl/talk/catalogue.ts";
 import { Runs } from "../dsl/slides/runs.ts";
 import { laboratoryWords } from "../dsl/words/index.ts";
 import { PUBLISHED_LATENCIES } from "../runtime/measure/published.ts";

@@ -6,7 +6,6 @@
 import type { Era } from "../../runtime/lab/eras.ts";
 import type { ProfileText } from "../../runtime/lab/profile.ts";
 import type { SystemRow } from "../../runtime/lab/systems.ts";
-import type { ExplainRequest } from "../words/explain.ts";
 
 /** How a script or a prompt is run. */
 export interface RunOptions {
@@ -18,8 +17,6 @@ export interface RunOptions {
   readonly strict: boolean;
   readonly json: boolean;
   readonly verbose: boolean;
-  /** Which sample of the last measurement to explain afterwards; results are not printed then. */
-  readonly explain?: ExplainRequest;
   /** Where the kernel's events are written to. */
   readonly trace?: string;
   /** `$1 $2 …`. */

@@ -34,7 +34,7 @@ import { parseScript } from "../syntax/parse.ts";
 import type { Session } from "./session.ts";
 import { copyOf, type Options, type Shell, type Variable } from "../shell/state.ts";
 import { ShellSyntaxError } from "../syntax/syntax_error.ts";
-import { VERSION } from "../version.ts";
+import { VERSION } from "../host/version.ts";
 
 const FORMAT = "rtkvm checkpoint";
 /** Of the format; a change that older releases cannot read raises it. */

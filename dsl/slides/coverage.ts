@@ -5,7 +5,7 @@
  */
 
 import { EXAMPLES } from "../host/examples.ts";
-import { type SlideEntry, type SlideKind, SLIDES } from "./catalogue.ts";
+import { type SlideEntry, type SlideKind, SLIDES } from "../talk/catalogue.ts";
 
 /** How many slides come back in each way, and those that cannot, because a script that they need does not exist. */
 export interface Coverage {

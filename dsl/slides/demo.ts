@@ -14,7 +14,7 @@ import { durationText } from "../session/duration.ts";
 import { narrator } from "../session/narrate.ts";
 import { ProgressLine, progressText } from "../host/progress.ts";
 import { Session } from "../session/session.ts";
-import { latencySlideLines } from "./slide_table.ts";
+import { latencySlideLines } from "../talk/slide_table.ts";
 import { laboratoryWords } from "../words/index.ts";
 
 /** What the demo may be told. */

@@ -9,9 +9,9 @@
 
 import { systemNamed, type SystemRow } from "../../runtime/lab/systems.ts";
 import { exitsOf, type FlowItem, periodOf, withoutHostInterrupts } from "../../runtime/measure/flow.ts";
-import { flow, type FlowContent } from "./flow.ts";
-import type { FlowMark } from "./flow_figure.ts";
-import { paragraphs, type Part, table } from "./part.ts";
+import { flow, type FlowContent } from "../talk/flow.ts";
+import type { FlowMark } from "../talk/flow_figure.ts";
+import { paragraphs, type Part, table } from "../talk/part.ts";
 import type { Bench, Runs } from "./runs.ts";
 
 /** The set-up of slide 30, and a task that keeps the guest busy. */

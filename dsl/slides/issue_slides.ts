@@ -5,9 +5,9 @@
  */
 
 import type { Cell } from "../../runtime/measure/table.ts";
-import { flow } from "./flow.ts";
+import { flow } from "../talk/flow.ts";
 import { busyGuest } from "./flow_slides.ts";
-import { consoleText, paragraphs, type Part, table } from "./part.ts";
+import { consoleText, paragraphs, type Part, table } from "../talk/part.ts";
 import type { Bench, Runs } from "./runs.ts";
 
 const SYSTEM = "rfc-v2";

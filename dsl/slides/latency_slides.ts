@@ -11,12 +11,12 @@ import {
   PUBLISHED_SAMPLES,
   type PublishedLatency,
 } from "../../runtime/measure/published.ts";
-import { latencySlide } from "./slide_table.ts";
-import { type HistogramChart, histogramFigure, type HistogramRow } from "./histogram_figure.ts";
-import { histogramText } from "./histogram_text.ts";
-import { paragraphs, type Part, table } from "./part.ts";
+import { latencySlide } from "../talk/slide_table.ts";
+import { type HistogramChart, histogramFigure, type HistogramRow } from "../talk/histogram_figure.ts";
+import { histogramText } from "../talk/histogram_text.ts";
+import { paragraphs, type Part, table } from "../talk/part.ts";
 import type { Runs } from "./runs.ts";
-import { svgElement } from "./svg.ts";
+import { svgElement } from "../talk/svg.ts";
 
 /** Where the bodies of a slide's histograms end, and the longest tail that fits its chart, µs. */
 const EXTENTS: Readonly<Record<25 | 26, { readonly bodyUs: number; readonly tailUs: number }>> = {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type Part, table } from "./part.ts";
+import { type Part, table } from "../talk/part.ts";
 import type { Runs } from "./runs.ts";
 
 /** A guest that is busy; the first one gets cpu3. */

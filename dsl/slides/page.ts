@@ -7,10 +7,10 @@
 
 import type { LabProfile } from "../../runtime/lab/defaults.ts";
 import { provenanceLines } from "../../runtime/lab/provenance.ts";
-import { SLIDES } from "./catalogue.ts";
+import { SLIDES } from "../talk/catalogue.ts";
 import { coverage, coverageText, standing } from "./coverage.ts";
 import type { Regenerated } from "./regenerate.ts";
-import { escape, FIGURE_STYLE } from "./svg.ts";
+import { escape, FIGURE_STYLE } from "../talk/svg.ts";
 
 /** What all slides of a page rest on. */
 export interface PageFacts {

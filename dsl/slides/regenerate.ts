@@ -4,13 +4,13 @@
  * @module
  */
 
-import type { SlideEntry } from "./catalogue.ts";
+import type { SlideEntry } from "../talk/catalogue.ts";
 import { standing } from "./coverage.ts";
 import { slide18, slide20, slide22, slide7, slide9 } from "./flow_slides.ts";
 import { slide13, slide14, slide15, slide16, slide17 } from "./issue_slides.ts";
 import { latencyParts, slide5 } from "./latency_slides.ts";
 import { slide6 } from "./overcommit_slide.ts";
-import { paragraphs, type Part } from "./part.ts";
+import { paragraphs, type Part } from "../talk/part.ts";
 import { slide12, slide19, slide21 } from "./register_slides.ts";
 import { RunFailure, type RunRecord, type Runs } from "./runs.ts";
 import { slide10, slide11, slide24, slide30 } from "./setup_slides.ts";

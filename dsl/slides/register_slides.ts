@@ -7,7 +7,7 @@
  */
 
 import { busyGuest } from "./flow_slides.ts";
-import { consoleText, paragraphs, type Part, table } from "./part.ts";
+import { consoleText, paragraphs, type Part, table } from "../talk/part.ts";
 import type { Bench, Runs } from "./runs.ts";
 
 /** The first vCPU of vm0. */

@@ -5,7 +5,7 @@
  */
 
 import { example } from "../host/examples.ts";
-import { consoleText, type Part } from "./part.ts";
+import { consoleText, type Part } from "../talk/part.ts";
 import type { Runs } from "./runs.ts";
 
 /** Slide 10. */

@@ -10,12 +10,12 @@ import { tableLines } from "../../runtime/measure/table.ts";
 import type { HostPort } from "../host/host_port.ts";
 import { ProgressLine, progressText } from "../host/progress.ts";
 import { laboratoryWords } from "../words/index.ts";
-import { slideNumbered, SLIDES } from "./catalogue.ts";
+import { slideNumbered, SLIDES } from "../talk/catalogue.ts";
 import { coverage, coverageText, standing } from "./coverage.ts";
 import { page } from "./page.ts";
 import { regenerate, type Regenerated, slideJson, slideLines } from "./regenerate.ts";
 import { Runs } from "./runs.ts";
-import { svgFile } from "./svg.ts";
+import { svgFile } from "../talk/svg.ts";
 
 /** The version of the JSON; a field that changes its meaning raises it. */
 const FORMAT = 1;

@@ -5,7 +5,7 @@
  */
 
 import { systemNamed } from "../../runtime/lab/systems.ts";
-import { type Part, table } from "./part.ts";
+import { type Part, table } from "../talk/part.ts";
 
 /** A line of the slide: what it says of both series, and which capability of a row says the same. */
 interface StatusLine {

@@ -13,11 +13,11 @@ import {
   TRAFFIC_SYSTEMS,
   trafficOf,
   trafficTable,
-} from "./traffic_table.ts";
-import { type BarPanel, barsFigure, barsText } from "./bars_figure.ts";
-import { type Part, table } from "./part.ts";
+} from "../talk/traffic_table.ts";
+import { type BarPanel, barsFigure, barsText } from "../talk/bars_figure.ts";
+import { type Part, table } from "../talk/part.ts";
 import type { Runs } from "./runs.ts";
-import { svgElement } from "./svg.ts";
+import { svgElement } from "../talk/svg.ts";
 
 /** Slide 27. */
 export function slide27(runs: Runs): Part[] {

@@ -12,7 +12,7 @@ import type { HostPort } from "../host/host_port.ts";
 import { ProgressLine } from "../host/progress.ts";
 import { RowRunError } from "./published_runs.ts";
 import { RunPool } from "./run_pool.ts";
-import { readScript } from "../host/run_scripts.ts";
+import { readScript } from "../run/run_scripts.ts";
 import { merge, planSweep, sweep, type SweepPlan } from "./sweep.ts";
 import { unknownName } from "../shell/unknown_name.ts";
 import { parameterLines } from "../words/params.ts";

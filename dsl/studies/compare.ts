@@ -20,7 +20,7 @@ import { timeText } from "../session/duration.ts";
 import { DeadlockError } from "../shell/jobs.ts";
 import { bootedText } from "./run_job.ts";
 import { publishedRowOf, recordsOf, type RunRecord, valueOf } from "./run_record.ts";
-import type { Source } from "../host/run_scripts.ts";
+import type { Source } from "../run/run_scripts.ts";
 import { Session } from "../session/session.ts";
 import { laboratoryWords } from "../words/index.ts";
 import { recordLine } from "../words/step.ts";

@@ -7,7 +7,7 @@
 import type { Lab, LabResult } from "../../runtime/lab/lab.ts";
 import { Histogram } from "../../runtime/measure/histogram.ts";
 import { latencyRowId, type PublishedLatency, publishedRow } from "../../runtime/measure/published.ts";
-import { type ResultFields, resultFields, type TrafficFields, trafficFields } from "../host/result_json.ts";
+import { type ResultFields, resultFields, type TrafficFields, trafficFields } from "../run/result_json.ts";
 
 /** Parameters that a sweep has set, by key path, as written: `200ns`. */
 export type Settings = Readonly<Record<string, string>>;

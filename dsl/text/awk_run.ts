@@ -4,7 +4,7 @@
  * @module
  */
 import type { AwkExpression, AwkPlace, AwkRule, AwkStatement } from "./awk_program.ts";
-import { formatText, general } from "../commands/printf.ts";
+import { formatText, general } from "./format.ts";
 import { decodeEscapes } from "../syntax/escapes.ts";
 import { MAX_AWK_PASSES } from "../syntax/limits.ts";
 import { type Matcher, replaceSpans } from "./patterns/matcher.ts";

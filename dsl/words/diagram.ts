@@ -9,10 +9,10 @@ import { durationText, parseDuration } from "../session/duration.ts";
 import type { Coroutine, Request } from "../shell/jobs.ts";
 import { RepetitionError } from "../session/repeat.ts";
 import type { Session } from "../session/session.ts";
-import { flowFigure } from "../slides/flow_figure.ts";
-import { flowMermaid } from "../slides/flow_mermaid.ts";
-import { flowText } from "../slides/flow_text.ts";
-import { svgFile } from "../slides/svg.ts";
+import { flowFigure } from "../talk/flow_figure.ts";
+import { flowMermaid } from "../talk/flow_mermaid.ts";
+import { flowText } from "../talk/flow_text.ts";
+import { svgFile } from "../talk/svg.ts";
 import { unknownName } from "../shell/unknown_name.ts";
 import { parseCpu } from "./step.ts";
 

@@ -2,9 +2,9 @@ import { provenanceLines } from "../../runtime/lab/provenance.ts";
 import { tableLines } from "../../runtime/measure/table.ts";
 import type { Command } from "../commands/command.ts";
 import type { Session } from "../session/session.ts";
-import { isLatencySlide, latencySlideLines } from "../slides/slide_table.ts";
-import { slideNumbered, SLIDES } from "../slides/catalogue.ts";
-import { TRAFFIC_ROWS, TRAFFIC_SYSTEMS, trafficOf, trafficTable } from "../slides/traffic_table.ts";
+import { isLatencySlide, latencySlideLines } from "../talk/slide_table.ts";
+import { slideNumbered, SLIDES } from "../talk/catalogue.ts";
+import { TRAFFIC_ROWS, TRAFFIC_SYSTEMS, trafficOf, trafficTable } from "../talk/traffic_table.ts";
 
 /** `slide`. */
 const doc = `slide - the table of a slide, out of what has been measured

@@ -8,7 +8,7 @@ import { durationText, timeText } from "../session/duration.ts";
 import { type CpuStep, GRAINS, GrainWatch, type Step } from "../session/grains.ts";
 import type { Coroutine } from "../shell/jobs.ts";
 import type { Session } from "../session/session.ts";
-import { flowText } from "../slides/flow_text.ts";
+import { flowText } from "../talk/flow_text.ts";
 import { unknownName } from "../shell/unknown_name.ts";
 import { PATIENCE_NS, whereText } from "./run.ts";
 

@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { HostPort } from "./host_port.ts";
+import type { HostPort } from "../host/host_port.ts";
 
 /** The version of the format. */
 const FORMAT = 1;

@@ -6,7 +6,7 @@
 
 import type { ComputeResult, LabResult, TrafficResult } from "../../runtime/lab/lab.ts";
 import { exitsByName, totalExits } from "../../runtime/lab/views/exits.ts";
-import { rowOf } from "../slides/slide_table.ts";
+import { rowOf } from "../talk/slide_table.ts";
 
 /** The version of the format; a field that changes its meaning raises it. */
 const FORMAT = 1;

@@ -7,20 +7,26 @@
 import { ProfileError } from "../../runtime/lab/profile.ts";
 import type { ScriptFolder } from "../../runtime/lab/script_folder.ts";
 import type { Script } from "../syntax/ast.ts";
-import type { HostPort } from "./host_port.ts";
+import type { HostPort } from "../host/host_port.ts";
 import { DeadlockError } from "../shell/jobs.ts";
 import { narrator } from "../session/narrate.ts";
 import { parseScript } from "../syntax/parse.ts";
-import { ProgressLine, progressText } from "./progress.ts";
+import { ProgressLine, progressText } from "../host/progress.ts";
 import { resultLines } from "./result_json.ts";
-import type { RunOptions } from "./run_options.ts";
+import type { RunOptions } from "../host/run_options.ts";
 import { tell } from "./run_problem.ts";
 import { Session } from "../session/session.ts";
 import { atOnce } from "../session/slices.ts";
 import { ShellSyntaxError } from "../syntax/syntax_error.ts";
-import { explanation } from "../words/explain.ts";
+import { type ExplainRequest, explanation } from "../words/explain.ts";
 import { laboratoryWords } from "../words/index.ts";
 import { traceNameProblem } from "../words/trace.ts";
+
+/** How scripts are run. */
+export interface ScriptOptions extends RunOptions {
+  /** Which sample of the last measurement to explain afterwards; results are not printed then. */
+  readonly explain?: ExplainRequest;
+}
 
 /** A script that parses. */
 export interface Source {
@@ -57,7 +63,7 @@ export function readScript(path: string, host: HostPort, json = false): Source |
 /** Runs each script on a machine of its own; answers the first exit status that is not 0. */
 export async function runScripts(
   paths: readonly string[],
-  options: RunOptions,
+  options: ScriptOptions,
   host: HostPort,
 ): Promise<number> {
   const sources: Source[] = [];
@@ -81,7 +87,7 @@ export function syntaxErrorText({ file, place, problem, excerpt }: ShellSyntaxEr
 
 async function runOne(
   { path, script, folder }: Source,
-  options: RunOptions,
+  options: ScriptOptions,
   host: HostPort,
 ): Promise<number> {
   const progress = new ProgressLine(host.errIsTerminal ? (part) => host.err(part) : undefined);
