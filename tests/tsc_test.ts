@@ -14,6 +14,7 @@ import { TraceLog } from "../hw/sim/trace.ts";
 import { cpuidEntries } from "../runtime/kvm/cpuid.ts";
 import { readMsr, writeMsr } from "../runtime/kvm/msrs.ts";
 import { readUserMsr, writeUserMsr } from "../runtime/kvm/ioctl/user_msrs.ts";
+import { setTscKhz } from "../runtime/kvm/tsc.ts";
 import type { Vcpu } from "../runtime/kvm/vcpu.ts";
 import { nothingToExecute } from "../runtime/kvm/ioctl/vcpu_file.ts";
 import { KVM_VERSIONS } from "../runtime/kvm/versions.ts";
@@ -83,6 +84,49 @@ Deno.test("IA32_TSC_ADJUST counts what the guest's own writes of IA32_TSC have m
   assertEquals([read(0) - before, adjust()], [300n, 300]);
   const old = machine("3.5").vcpus[0]!;
   assertEquals(readMsr(old, IA32_TSC_ADJUST), undefined, "#GP");
+});
+
+Deno.test("KVM_SET_TSC_KHZ: 3.5 refuses where the processor cannot scale; 6.18 takes what is above the host's rate, not below", () => {
+  const answers = (session: SessionRig) =>
+    session.run(`kvm = open("/dev/kvm", O_RDWR);
+      vm = ioctl(kvm, KVM_CREATE_VM, 0); vcpu0 = ioctl(vm, KVM_CREATE_VCPU, 0)
+      ioctl(kvm, KVM_CHECK_EXTENSION, KVM_CAP_TSC_CONTROL)
+      ioctl(kvm, KVM_CHECK_EXTENSION, KVM_CAP_GET_TSC_KHZ)
+      ioctl(vcpu0, KVM_GET_TSC_KHZ, 0)
+      for khz in 0 3400000 3400850 3400851 6800000 3399150 3399149; do
+        ioctl(vcpu0, KVM_SET_TSC_KHZ, $khz) 2> /dev/null && echo $khz taken
+      done
+      ioctl(vcpu0, KVM_GET_TSC_KHZ, 0)`).out.trimEnd().split("\n").slice(-14);
+  const old = answers(new SessionRig({ system: "kvm" }));
+  assert(!old.some((line) => line.endsWith("taken")), old.join("\n"));
+  const today = new SessionRig({ system: "kvm" });
+  today.ok("set -o era=today");
+  assertEquals(
+    answers(today).filter((line) => line.endsWith("taken")).map((line) => Number(line.split(" ")[0])),
+    [0, 3_400_000, 3_400_850, 3_400_851, 6_800_000, 3_399_150],
+  );
+  assertEquals(today.ok("dmesg | tail -1").replace(/^.*?\] /, ""), "kvm: user requested TSC rate below hardware speed\n");
+});
+
+Deno.test("a rate above the host's: at each entry the counter has caught up, in between it counts as the processor's", () => {
+  const rig = new SessionRig({ system: "kvm" });
+  rig.ok(`set -o era=today
+    qemu-system-x86_64 -m 1024 -cpu qemu64,+x2apic -enable-kvm -nographic; ssh vm0 true
+    ssh vm0 'while :; do :; done' & run 5ms`);
+  const { engine, guests, kvm: { tscRatio: { ticks, ns } } } = rig.lab;
+  const vcpu = guests.get("vm0")!.machine.file.vm.vcpus[0]!;
+  const counter = () => Number(readUserMsr(vcpu, IA32_TSC)!);
+  const beganNs = engine.nowNs - (counter() * ns) / ticks;
+  assert(setTscKhz(vcpu, (2 * 1_000_000 * ticks) / ns));
+  const log = engine.trace = new TraceLog();
+  rig.ok("run 20ms");
+  engine.trace = null;
+  const entries = log.records.filter(({ name }) => name === "kvm_entry").map(({ timeNs }) => timeNs);
+  assert(entries.length > 2, "the guest's tick");
+  // What is looked at before an entry is looked at as long before it as handling a virtual interrupt takes.
+  const lookedNs = beganNs + ((counter() * ns) / ticks - (engine.nowNs - beganNs));
+  const before = entries.at(-1)! - lookedNs;
+  assert(before > -1 && before < 5_000, `${before} ns before the entry`);
 });
 
 /** A guest of `kernel` whose CPUID shows the TSC deadline, on `system`; its vCPU. */

@@ -35,8 +35,8 @@ import { PLE, SpinLoop } from "./pause_loop.ts";
 import { PvEoi } from "./pv_eoi.ts";
 import { MP_STATES, VcpuEvents } from "./vcpu_events.ts";
 import { StealTime } from "./steal_time.ts";
-import { startTsc, writeTsc } from "./tsc.ts";
-import { hostTscKhz, VcpuState } from "./vcpu_state.ts";
+import { catchUpTsc, startTsc, writeTsc } from "./tsc.ts";
+import { VcpuState } from "./vcpu_state.ts";
 import { VcpuTimes } from "./vcpu_times.ts";
 import type { Vm } from "./vm.ts";
 
@@ -142,7 +142,7 @@ export class Vcpu {
     this.vmcs = new Vmcs(registers, vm.kvm.normalBitmap);
     this.#setUpControls();
     this.vmcs.ept = vm.ept;
-    this.state = new VcpuState(hostTscKhz(vm.kvm.tscRatio));
+    this.state = new VcpuState(vm.tscKhz);
     startTsc(this);
     vm.kvm.host.engine.register(`${vm.name} vcpu${id}`, this);
   }
@@ -332,7 +332,9 @@ export class Vcpu {
    */
   serveRequests(cpu: KernelCpu): boolean {
     const { lapic, events, vm } = this;
-    this.attention = false; // what stays pending, the change that lets it through will ask for
+    const { tscCatchesUp } = this.state;
+    this.attention = tscCatchesUp; // what else stays pending, the change that lets it through will ask for
+    if (tscCatchesUp) catchUpTsc(this);
     events.accept();
     if (events.state !== "runnable") return false;
     if (lapic.scanRequested) vm.scanIoapic(this);

@@ -16,6 +16,7 @@
 
 import type { StateHash } from "../../hw/sim/state_hash.ts";
 import type { CpuidView } from "./cpuid.ts";
+import type { TscStart } from "./tsc.ts";
 import { Debugregs, Fpu, Regs, Segment, Sregs, Xsave } from "./uapi/structures.ts";
 
 /** Code segment type: execute, read, accessed; and data segment type: read, write, accessed. */
@@ -47,6 +48,10 @@ export class VcpuState {
   readonly msrs = new Map<number, bigint>();
   /** Rate of the guest's TSC, kHz. */
   tscKhz: number;
+  /** That rate is above the processor's: before each entry the counter catches up with it (`tsc_always_catchup`). */
+  tscCatchesUp = false;
+  /** The write from which it counts (`this_tsc_write`, `this_tsc_nsec`). */
+  tscStart: TscStart = { value: 0n, atNs: 0 };
   /** IA32_MCG_CAP. */
   mcgCap = 32n;
   /** Status registers of the machine-check banks that have been set. */
@@ -84,7 +89,8 @@ export class VcpuState {
       for (const byte of bytes) if (byte !== 0) hash.word(byte);
     }
     for (const [index, value] of [...this.msrs, ...this.mcBanks]) hash.word(index).text(String(value));
-    hash.text(`${this.xcr0} ${this.mcgCap} ${this.signalMask}`).number(this.tscKhz);
+    hash.text(`${this.xcr0} ${this.mcgCap} ${this.signalMask}`).number(this.tscKhz).flag(this.tscCatchesUp);
+    if (this.tscCatchesUp) hash.text(String(this.tscStart.value)).number(this.tscStart.atNs);
   }
 }
 

@@ -17,6 +17,7 @@ import type { Kvm } from "./kvm.ts";
 import { KvmPic } from "./irqchip/pic.ts";
 import type { Pit } from "./irqchip/pit.ts";
 import type { TscWrite } from "./tsc.ts";
+import { hostTscKhz } from "./vcpu_state.ts";
 import { Vcpu } from "./vcpu.ts";
 
 /** Eventfds that writes of the guest signal. */
@@ -53,6 +54,8 @@ export class Vm {
   readonly domain: number;
   /** The last write of its vCPUs' time-stamp counters; null: none has been made. */
   tscWrite: TscWrite | null = null;
+  /** Rate of the counters of vCPUs to come, kHz. */
+  tscKhz: number;
   /** The vCPU that another one's spinning has last given a CPU to (`last_boosted_vcpu`). */
   lastBoosted = 0;
   /** HLT of its vCPUs does not exit (`KVM_X86_DISABLE_EXITS_HLT`). */
@@ -61,6 +64,7 @@ export class Vm {
   /** Not for direct use: `Kvm.createVm`. */
   constructor(readonly kvm: Kvm, readonly name: string) {
     this.domain = kvm.nextDomain++;
+    this.tscKhz = hostTscKhz(kvm.tscRatio);
     kvm.host.engine.register(`vm ${name}`, this);
   }
 

@@ -65,6 +65,7 @@ export const CAPABILITIES = {
   KVM_CAP_DEBUGREGS: { number: 50, since: "2.6.34" },
   KVM_CAP_XSAVE: { number: 55, since: "2.6.36" },
   KVM_CAP_XCRS: { number: 56, since: "2.6.36" },
+  KVM_CAP_TSC_CONTROL: { number: 60, since: "2.6.39", value: () => 0 }, // no Ivy Bridge scales its counter
   KVM_CAP_GET_TSC_KHZ: { number: 61, since: "2.6.39" },
   KVM_CAP_MAX_VCPUS: { number: 66, since: "3.2", value: ({ version }) => version.maxVcpus },
   KVM_CAP_TSC_DEADLINE_TIMER: { number: 72, since: "3.3" },
@@ -89,7 +90,7 @@ export const CAPABILITIES = {
   KVM_CAP_GET_MSR_FEATURES: { number: 153, since: "4.17" },
   KVM_CAP_EXCEPTION_PAYLOAD: { number: 164, since: "4.20" },
   KVM_CAP_DISABLE_QUIRKS2: { number: 213, since: "5.18", value: () => QUIRKS2 },
-  KVM_CAP_VM_TSC_CONTROL: { number: 214, since: "5.16" },
+  KVM_CAP_VM_TSC_CONTROL: { number: 214, since: "5.16", value: () => 0 },
 } as const satisfies Record<string, Capability>;
 
 /** Name of a capability. */

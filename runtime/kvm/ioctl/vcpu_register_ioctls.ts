@@ -4,8 +4,7 @@
  * *Document*: Linux 3.5 and 6.18 `arch/x86/kvm/x86.c`: `kvm_arch_vcpu_ioctl()`, `msr_io()`, `kvm_is_valid_sregs()`,
  * `kvm_vcpu_ioctl_x86_set_xcrs()`; `arch/x86/kvm/cpuid.c`.
  *
- * *Modelled*: reset values, checks, and what has been set; see `vcpu_state.ts` for what of it is live. Another rate of
- * the TSC than the host's is kept and has no effect on the guest's reads.
+ * *Modelled*: reset values, checks, and what has been set; see `vcpu_state.ts` for what of it is live.
  *
  * @module
  */
@@ -34,6 +33,7 @@ import {
   Xsave,
 } from "../uapi/structures.ts";
 import { readUserMsr, writeUserMsr } from "./user_msrs.ts";
+import { refusesTscKhz, setTscKhz } from "../tsc.ts";
 import { hostTscKhz } from "../vcpu_state.ts";
 import type { VcpuFile } from "./vcpu_file.ts";
 
@@ -204,11 +204,10 @@ export const registerHandlers: Handlers<VcpuFile> = {
 
   KVM_GET_TSC_KHZ: ({ vcpu }) => vcpu.state.tscKhz,
 
-  KVM_SET_TSC_KHZ({ vcpu }, call) {
-    // Without TSC scaling another rate than the host's is caught up with in software, or (lower) not at all.
-    const asked = call.argument >>> 0;
-    vcpu.state.tscKhz = asked === 0 ? hostTscKhz(vcpu.vm.kvm.tscRatio) : asked;
-    return 0;
+  KVM_SET_TSC_KHZ({ vcpu }, { argument }) {
+    const { kvm } = vcpu.vm;
+    if (refusesTscKhz(kvm)) return EINVAL;
+    return setTscKhz(vcpu, argument >>> 0 || hostTscKhz(kvm.tscRatio)) ? 0 : EINVAL;
   },
 };
 

@@ -143,11 +143,12 @@ const HANDLERS: Handlers<VmFile> = {
     return call.copyOut(ClockData.make().set("clock", now));
   },
 
-  KVM_SET_TSC_KHZ(file, { argument }) {
-    file.tscKhz = argument >>> 0 || hostTscKhz(file.vm.kvm.tscRatio);
+  KVM_SET_TSC_KHZ({ vm }, { argument }) {
+    if (vm.vcpus.length > 0) return EINVAL; // since 6.17; the call is one of a machine's since 5.16
+    vm.tscKhz = argument >>> 0 || hostTscKhz(vm.kvm.tscRatio);
     return 0;
   },
-  KVM_GET_TSC_KHZ: ({ tscKhz }) => tscKhz,
+  KVM_GET_TSC_KHZ: ({ vm }) => vm.tscKhz,
 
   KVM_ENABLE_CAP(file, call) {
     const given = call.copyIn(EnableCap);
@@ -167,8 +168,6 @@ export class VmFile extends KernelFile {
   users = 1;
   /** The guest's clock minus the host's, ns. */
   clockOffset = 0n;
-  /** Rate of the TSC of vCPUs to come, kHz. */
-  tscKhz: number;
   /** Local APICs are in the kernel, the other controllers in user space (KVM_CAP_SPLIT_IRQCHIP). */
   splitIrqchip = false;
   /** Where its lines lead if they lead to messages only. */
@@ -191,7 +190,6 @@ export class VmFile extends KernelFile {
       () => vm.chips?.routing.ackNotifiers,
     );
     vm.ioeventfds = this.eventfds;
-    this.tscKhz = hostTscKhz(vm.kvm.tscRatio);
   }
 
   /** The requests that it takes. */
@@ -243,7 +241,6 @@ export class VmFile extends KernelFile {
     if (vm.vcpus.some((vcpu) => vcpu.id === id)) return EEXIST;
     yield steps.createVcpu;
     const vcpu = vm.createVcpu(this.guest?.start(id) ?? nothingToExecute(), id);
-    vcpu.state.tscKhz = this.tscKhz;
     vcpu.setCpuid([]); // nothing until KVM_SET_CPUID2 says what
     if (!this.hasLapics) vcpu.events.setMpState(0);
     vcpu.thread = call.caller; // `vcpu->arch.task`: KVM_RUN corrects it

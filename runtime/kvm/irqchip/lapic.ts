@@ -39,7 +39,7 @@ import { startHostTimer } from "./host_timer.ts";
 import { deliver, type LapicIrq } from "./irq_delivery.ts";
 import type { MsrValue } from "../msrs.ts";
 import type { ApicFeatures, ApicVersion } from "./lapic_rules.ts";
-import { hostDeadline } from "../tsc.ts";
+import { hostDeadline, startDeadline } from "../tsc.ts";
 import type { Vcpu } from "../vcpu.ts";
 
 /** LINT0 open for the 8259: unmasked, delivery mode ExtINT. */
@@ -382,10 +382,10 @@ export class KvmLapic {
   setDeadline(value: number, cpu: KernelCpu): Step | null {
     const { core } = this;
     if (core.timer.mode !== TimerMode.TscDeadline || !core.hardwareEnabled) return null;
-    const { vm: { kvm }, vmcs } = this.vcpu;
+    const { vm: { kvm } } = this.vcpu;
     this.timerPending = false;
     if (cpu.state !== "slave" || !ownsTimer(kvm)) {
-      core.timer.startDeadline(value, kvm.host.nowNs, Number(vmcs.tscOffset));
+      startDeadline(this.vcpu, value);
       return this.#startTimer(cpu);
     }
     core.timer.deadline = value; // patch 20: the processor's own timer, which compares with the processor's counter
@@ -478,9 +478,8 @@ export class KvmLapic {
     if ((mode === TimerMode.TscDeadline) !== (timer.mode === TimerMode.TscDeadline)) timer.stop();
     timer.mode = mode;
     const { nowNs } = vm.kvm.host;
-    if (mode === TimerMode.TscDeadline) {
-      timer.startDeadline(timer.deadline, nowNs, Number(vcpu.vmcs.tscOffset));
-    } else timer.resume(registers[Apic.TMCCT >>> 4]!, nowNs);
+    if (mode === TimerMode.TscDeadline) startDeadline(vcpu, timer.deadline);
+    else timer.resume(registers[Apic.TMCCT >>> 4]!, nowNs);
     vm.chips?.ioapic.restoreRtc(vcpu);
     return this.#startTimer(cpu);
   }
