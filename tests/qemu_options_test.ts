@@ -36,6 +36,7 @@ Deno.test("slide 30's command line describes the talk's guest", () => {
     cpus: 1,
     cpuModel: "qemu64",
     cpuFeatures: { on: new Set(["x2apic"]), off: new Set<string>() },
+    tscKhz: undefined,
     kvmFeatures: new Set(defaultKvmFeatures("qemu64", "2012")),
     kvm: true,
     irqchip: "on",

@@ -74,6 +74,30 @@ Deno.test("KVM gives every model x2APIC, unless it is taken away; -cpu host show
   assertEquals(model("-cpu host"), ["Intel(R) Core(TM) i7-3770 CPU @ 3.40GHz", true, true, true]);
 });
 
+Deno.test("tsc-frequency: a processor that cannot scale takes what NTP would correct, and nothing else; 1.1 does not ask", () => {
+  const rig = new SessionRig({ system: "kvm" });
+  rig.ok("set -o era=today");
+  const start = (hz: string) =>
+    rig.run(`qemu-system-x86_64 -enable-kvm -nographic -S -cpu qemu64,tsc-frequency=${hz}`);
+  assertEquals(start("2000000000"), {
+    status: 1,
+    out: "",
+    err:
+      "qemu-system-x86_64: warning: TSC frequency mismatch between VM (2000000 kHz) and host (3400000 kHz), and TSC " +
+      "scaling unavailable\nqemu-system-x86_64: kvm_init_vcpu: kvm_arch_init_vcpu failed (0): Operation not supported\n",
+  });
+  assertEquals(rig.run("pidof qemu-system-x86_64").status, 1);
+  assertEquals(start("3400500000").err, "");
+  assertEquals(rig.ok("khz = ioctl(vcpu[0], KVM_GET_TSC_KHZ, 0); echo $khz"), "3400500\n");
+  assertEquals(
+    start("fast").err,
+    "qemu-system-x86_64: Invalid parameter type for 'tsc-frequency', expected: int64\n",
+  );
+  const old = new SessionRig({ system: "kvm" });
+  old.ok("qemu-kvm -enable-kvm -no-kvm-pit -nographic -S -cpu qemu64,tsc_freq=2000000000");
+  assertEquals(old.ok("khz = ioctl(vcpu[0], KVM_GET_TSC_KHZ, 0); echo $khz"), "3400000\n");
+});
+
 Deno.test("debug-threads=on names the vCPUs' threads; -overcommit mem-lock=on locks the guest's memory", () => {
   const rig = today();
   rig.ok(`${QEMU} -smp 2 -overcommit mem-lock=on`);

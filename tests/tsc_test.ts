@@ -105,7 +105,10 @@ Deno.test("KVM_SET_TSC_KHZ: 3.5 refuses where the processor cannot scale; 6.18 t
     answers(today).filter((line) => line.endsWith("taken")).map((line) => Number(line.split(" ")[0])),
     [0, 3_400_000, 3_400_850, 3_400_851, 6_800_000, 3_399_150],
   );
-  assertEquals(today.ok("dmesg | tail -1").replace(/^.*?\] /, ""), "kvm: user requested TSC rate below hardware speed\n");
+  assertEquals(
+    today.ok("dmesg | tail -1").replace(/^.*?\] /, ""),
+    "kvm: user requested TSC rate below hardware speed\n",
+  );
 });
 
 Deno.test("a rate above the host's: at each entry the counter has caught up, in between it counts as the processor's", () => {

@@ -30,6 +30,7 @@ import type { GuestKernel, MachineContext, RunState, Terminal } from "./machine_
 import type { QemuOptions } from "./options.ts";
 import { COM1, type SerialPort, serialPortOf } from "./serial_port.ts";
 import { type VcpuStatus, vcpuStatus } from "./status.ts";
+import { setTscRate } from "./tsc_rate.ts";
 import { PublishedVcpu, VcpuThread, type VcpuThreadOwner } from "./vcpu_thread.ts";
 
 export type { GuestKernel, GuestRequest, MachineContext, RunState, Terminal } from "./machine_context.ts";
@@ -181,17 +182,15 @@ export class QemuMachine implements VcpuThreadOwner {
     if (options.kvmPit) yield* process.ioctl(task, this.vm, "KVM_CREATE_PIT2", 0);
     this.display?.coalesce(task);
     yield steps.machineInit;
+    const failed = yield* setTscRate(this, task);
     for (const device of options.devices) {
+      if (failed.length > 0 || this.killed) break;
       yield steps.assignDevice;
-      const failed = yield* assign(this, task, device, `${options.program}: ${device.words}`);
-      if (failed.length > 0 || this.killed) {
-        yield* process.calls.descriptors.closeAll(task);
-        return failed;
-      }
+      failed.push(...yield* assign(this, task, device, `${options.program}: ${device.words}`));
     }
-    if (this.killed) {
+    if (failed.length > 0 || this.killed) {
       yield* process.calls.descriptors.closeAll(task);
-      return [];
+      return failed;
     }
     this.#guest = this.#createGuest(task);
     const bytes = options.memoryMiB * 2 ** 20;

@@ -262,8 +262,10 @@ export function cpuChoice(line: CommandLine, kvm: boolean): {
   cpuModel: string;
   cpuFeatures: { on: ReadonlySet<string>; off: ReadonlySet<string> };
   kvmFeatures: ReadonlySet<string>;
+  tscKhz: number | undefined;
 } {
   const { era } = line;
+  let tscKhz: number | undefined;
   const given = line.last("cpu");
   const [cpuModel = "", ...items] = (given?.argument ?? "qemu64").split(",");
   if (cpuModel === "?" || cpuModel === "help") {
@@ -275,6 +277,10 @@ export function cpuChoice(line: CommandLine, kvm: boolean): {
   const kvmFeatures = new Set(kvm ? defaultKvmFeatures(cpuModel, era) : []);
   for (const item of items) {
     const [, sign = "", name = "", value] = item.match(/^([+-]?)([^=]*)(?:=(.*))?$/) ?? [];
+    if (era === "today" && name === "tsc-frequency") {
+      if (!/^\d+$/.test(value ?? "")) line.fail(`Invalid parameter type for '${name}', expected: int64`);
+      tscKhz = Math.floor(Number(value) / 1000);
+    }
     if (
       sign === "" &&
       (CPU_PROPERTIES[era].has(name) || (value === undefined && /^(check|enforce)$/.test(name)))
@@ -303,5 +309,5 @@ export function cpuChoice(line: CommandLine, kvm: boolean): {
       if (missing !== undefined) line.warn(`TCG doesn't support requested feature: ${missing}`);
     }
   }
-  return { cpuModel, cpuFeatures: { on, off }, kvmFeatures };
+  return { cpuModel, cpuFeatures: { on, off }, kvmFeatures, tscKhz };
 }

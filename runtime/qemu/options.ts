@@ -72,6 +72,8 @@ export interface QemuOptions {
   readonly cpuFeatures: { readonly on: ReadonlySet<string>; readonly off: ReadonlySet<string> };
   /** KVM's own features that the guest is to have, as far as KVM has them. */
   readonly kvmFeatures: ReadonlySet<string>;
+  /** Rate of the guest's TSC, kHz; undefined: the host's. QEMU 1.1 asks for one only where processors scale: never here. */
+  readonly tscKhz: number | undefined;
   /** Always true: emulation is not modelled. */
   readonly kvm: boolean;
   /** Who emulates PIC, IOAPIC and local APIC. */
