@@ -10,7 +10,7 @@
 
 import type { Activity } from "../../hw/sim/activity.ts";
 import { addressText, SEGMENT_BYTES } from "../linux/net/packets.ts";
-import { SocketReader, SocketWriter } from "../linux/net/socket_loop.ts";
+import { socketReader, socketWriter } from "../linux/net/socket_loop.ts";
 import type { TcpConnection } from "../linux/net/tcp.ts";
 import type { Task } from "../linux/sched/task.ts";
 import {
@@ -222,7 +222,7 @@ function handler({ kernel, task }: ProgramProcess, interrupted: () => void): Non
 function* read(task: Task, connection: TcpConnection, report: Report): Activity<number> {
   const { kernel, receiving } = connection.receiver!;
   const startNs = kernel.nowNs;
-  yield kernel.cpus[task.cpu]!.registers.call(new SocketReader(task, connection, FRAMES));
+  yield kernel.cpus[task.cpu]!.registers.call(socketReader(task, connection, FRAMES));
   receiving.delete(connection);
   report.line(0, kernel.nowNs - startNs, connection.bytesRead);
   return 0;
@@ -231,7 +231,7 @@ function* read(task: Task, connection: TcpConnection, report: Report): Activity<
 /** The writer of a simulated sender, until `untilNs`. */
 function* write(task: Task, connection: TcpConnection, untilNs: number): Activity<number> {
   const { kernel } = connection.sender;
-  yield kernel.cpus[task.cpu]!.registers.call(new SocketWriter(task, connection, FRAMES, untilNs));
+  yield kernel.cpus[task.cpu]!.registers.call(socketWriter(task, connection, FRAMES, untilNs));
   return 0;
 }
 

@@ -24,6 +24,10 @@ export function interruptHandler(cpu: KernelCpu, vector: number): Activity<unkno
 }
 
 function makeHandler(cpu: KernelCpu, vector: number): InterruptHandler {
+  return new InterruptHandler(cpu, workOf(cpu, vector));
+}
+
+function workOf(cpu: KernelCpu, vector: number): HandlerWork {
   switch (vector) {
     case Vector.LocalTimer:
       return new LocalTimer(cpu);
@@ -53,25 +57,56 @@ const At = {
   Ended: 9,
 } as const;
 
+/** What one kind of interrupt is for: the part of its handler that is its own. */
+abstract class HandlerWork {
+  /** Where it runs. */
+  declare readonly cpu: KernelCpu;
+  /** It has begun. */
+  begun = false;
+  /** Whether the EOI follows it. */
+  eoiLast = false;
+  /** See {@linkcode Routine.top}. */
+  top: Step | null = null;
+
+  constructor(cpu: KernelCpu) {
+    this.cpu = cpu;
+  }
+
+  /** The interrupt has come. */
+  begin(): void {
+    this.begun = false;
+  }
+
+  /** Does what its last step was for; answers the next one, or null: {@linkcode after} says how on. */
+  abstract body(): Step | null;
+
+  /** What comes after the body, one of {@linkcode At}. */
+  after(): number {
+    return At.Softirqs;
+  }
+
+  /** The EOI that follows it has been written. */
+  ended(): void {}
+}
+
 /**
  * The frame of every handler: entry, EOI and the handler's own work, in this order or, of a level-triggered line, the other
  * way round; then irq_exit(): softirqs, with interrupts on, and the interrupts to other CPUs that wake-ups asked for; at
  * last the scheduler's word.
  *
- * Interrupts come by the million: a handler that is over serves its CPU and vector again.
+ * Interrupts come by the million: a handler that is over serves its CPU and vector again. It is one class, its work's kind
+ * being within: of up to four kinds of routine a processor's loop knows beforehand which code to call.
  */
-export abstract class InterruptHandler extends Routine {
-  /** Where it runs. */
+export class InterruptHandler extends Routine {
   declare readonly cpu: KernelCpu;
-  /** Its own work has begun. */
-  protected begun = false;
-  /** Whether the EOI follows it. */
-  protected eoiLast = false;
+  readonly #work: HandlerWork;
   #at: number = At.Over;
 
-  constructor(cpu: KernelCpu) {
+  /** @param cpu where it runs @param work what it is for */
+  constructor(cpu: KernelCpu, work: HandlerWork) {
     super();
     this.cpu = cpu;
+    this.#work = work;
   }
 
   /** Whether it has been left: one whose task was killed never is. */
@@ -81,21 +116,12 @@ export abstract class InterruptHandler extends Routine {
 
   /** The interrupt has come. */
   begin(): void {
+    const work = this.#work;
     this.#at = At.Entry;
-    this.begun = false;
-    this.entry = this.cpu.x2apic && !this.eoiLast ? this.cpu.kernel.steps.irqEntry : null;
+    work.begin();
+    this.top = work.top;
+    this.entry = this.cpu.x2apic && !work.eoiLast ? this.cpu.kernel.steps.irqEntry : null;
   }
-
-  /** The handler's own work: does what its last step was for; answers the next one, or null: {@linkcode after} says how on. */
-  protected abstract body(): Step | null;
-
-  /** What comes after the body, one of {@linkcode At}. */
-  protected after(): number {
-    return At.Softirqs;
-  }
-
-  /** The EOI that follows the handler's own work has been written. */
-  protected ended(): void {}
 
   override skipEntry(): void {
     this.#at = At.Eoi;
@@ -104,27 +130,29 @@ export abstract class InterruptHandler extends Routine {
   override skipHead(): void {
     this.#at = At.Body;
     this.cpu.apicWrite(Apic.EOI, 0);
+    if (this.top !== null) this.#work.body();
   }
 
   override next(): Step | null {
     const { cpu } = this;
+    const work = this.#work;
     for (;;) {
       switch (this.#at) {
         case At.Entry:
-          this.#at = this.eoiLast ? At.Body : At.Eoi;
+          this.#at = work.eoiLast ? At.Body : At.Eoi;
           return cpu.kernel.steps.irqEntry;
         case At.Eoi:
-          this.#at = this.eoiLast ? At.Ended : At.Body;
+          this.#at = work.eoiLast ? At.Ended : At.Body;
           if (endsInMemory(cpu)) break;
           return cpu.apicWrite(Apic.EOI, 0);
         case At.Ended:
-          this.ended();
-          this.#at = this.after();
+          work.ended();
+          this.#at = work.after();
           break;
         case At.Body: {
-          const step = this.body();
+          const step = work.body();
           if (step !== null) return step;
-          this.#at = this.eoiLast ? At.Eoi : this.after();
+          this.#at = work.eoiLast ? At.Eoi : work.after();
           break;
         }
         case At.Softirqs:
@@ -172,7 +200,7 @@ function killCurrent(cpu: KernelCpu): void {
 }
 
 /** smp_apic_timer_interrupt(): acknowledges first, then runs the timers that have expired. */
-class LocalTimer extends InterruptHandler {
+class LocalTimer extends HandlerWork {
   #programmed = false;
   #timer: HrTimer | null = null;
 
@@ -182,7 +210,7 @@ class LocalTimer extends InterruptHandler {
     this.#timer = null;
   }
 
-  protected override body(): Step | null {
+  override body(): Step | null {
     const { cpu } = this;
     const { kernel, hrtimers, background } = cpu;
     if (!this.begun) {
@@ -201,7 +229,7 @@ class LocalTimer extends InterruptHandler {
     return hrtimers.stale && !cpu.enterSteady() ? cpu.programTimer() : null;
   }
 
-  protected override after(): number {
+  override after(): number {
     const { softirqs, rescheduleMask, nmiMask } = this.cpu;
     return softirqs.pending || (rescheduleMask | nmiMask) !== 0 ? At.Softirqs : At.Preempt;
   }
@@ -213,7 +241,7 @@ interface Message {
   count(cpu: KernelCpu): void;
   /** Done when the handler's step has passed; a call of an activity, or null. */
   act(cpu: KernelCpu): Step | null;
-  /** See {@linkcode InterruptHandler.after}. */
+  /** See {@linkcode HandlerWork.after}. */
   after(cpu: KernelCpu): number;
 }
 
@@ -247,7 +275,7 @@ function invalidation(sender: number): Message {
 }
 
 /** An interrupt that another CPU has sent. */
-class Interprocessor extends InterruptHandler {
+class Interprocessor extends HandlerWork {
   readonly #message: Message;
 
   constructor(cpu: KernelCpu, message: Message) {
@@ -255,7 +283,7 @@ class Interprocessor extends InterruptHandler {
     this.#message = message;
   }
 
-  protected override body(): Step | null {
+  override body(): Step | null {
     const { cpu } = this;
     if (this.begun) return this.#message.act(cpu);
     this.begun = true;
@@ -263,13 +291,13 @@ class Interprocessor extends InterruptHandler {
     return cpu.kernel.steps.ipiHandler;
   }
 
-  protected override after(): number {
+  override after(): number {
     return this.#message.after(this.cpu);
   }
 }
 
 /** do_IRQ(): a device interrupt. An edge-triggered one is acknowledged before its handler runs. */
-class DeviceInterrupt extends InterruptHandler {
+class DeviceInterrupt extends HandlerWork {
   declare readonly vector: number;
   #action: IrqAction | undefined;
 
@@ -286,12 +314,7 @@ class DeviceInterrupt extends InterruptHandler {
     super.begin();
   }
 
-  override skipHead(): void {
-    super.skipHead();
-    if (this.top !== null) this.body();
-  }
-
-  protected override body(): Step | null {
+  override body(): Step | null {
     const { cpu } = this;
     const action = this.#action;
     if (action === undefined) return null;
@@ -313,12 +336,12 @@ class DeviceInterrupt extends InterruptHandler {
   }
 
   /** ack_apic_level() */
-  protected override ended(): void {
+  override ended(): void {
     this.#action?.ended?.();
     if (this.#action?.movePending) this.#action.move?.();
   }
 
-  protected override after(): number {
+  override after(): number {
     if (this.#action !== undefined) return At.Softirqs;
     const { kernel, id } = this.cpu;
     kernel.spuriousVectors++;

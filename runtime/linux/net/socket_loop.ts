@@ -16,38 +16,43 @@ import type { TcpConnection } from "./tcp.ts";
 /** Where a loop stands: before a call, behind its work or a part of that, before the next part. */
 const At = { Call: 0, Copied: 1, Rest: 2 } as const;
 
+/** What reading and writing differ in. */
+interface SocketEnd {
+  /** What a frame's copy costs, ns. */
+  readonly frameNs: number;
+  /** Frames that a call could copy now. */
+  copyable(): number;
+  /** The call has copied so many. */
+  copied(frames: number): void;
+  /** There is nothing to copy: sees to it that `task` is woken when there is. False: nothing will come. */
+  wait(task: Task): boolean;
+}
+
 /**
  * One end of a connection, as its task's system calls see it, until there is nothing to copy and nothing will come. Every
- * frame of a run comes by here.
+ * frame of a run comes by here. It is one class for both ends, as `InterruptHandler` is one for all interrupts.
  */
-abstract class SocketLoop extends Routine {
+export class SocketLoop extends Routine {
   declare readonly task: Task;
   declare readonly stack: NetStack;
   declare readonly limit: number;
+  readonly #side: SocketEnd;
   readonly #call: LongCall;
   readonly #preemptible: boolean;
   #frames = 0;
   #at: number = At.Call;
 
   /** @param limit frames that fit the caller's buffer @param name of the call's step */
-  constructor(task: Task, stack: NetStack, limit: number, name: string) {
+  constructor(task: Task, stack: NetStack, side: SocketEnd, limit: number, name: string) {
     super();
     this.task = task;
     this.stack = stack;
     this.limit = limit;
+    this.#side = side;
     const { kernel, costs } = stack;
     this.#preemptible = kernel.release.realTime;
     this.#call = new LongCall(new Step(Op.Work, name, kernel.kernelLayer, 0, false), costs.preemptionPoint);
   }
-
-  /** Frames that a call could copy now. */
-  protected abstract get copyable(): number;
-  /** What a frame's copy costs, ns. */
-  protected abstract readonly frameNs: number;
-  /** The call has copied so many. */
-  protected abstract copied(frames: number): void;
-  /** There is nothing to copy: sees to it that the task is woken when there is. False: nothing will come. */
-  protected abstract wait(): boolean;
 
   next(): Step | null {
     const cpu = this.stack.kernel.cpus[this.task.cpu]!;
@@ -56,7 +61,7 @@ abstract class SocketLoop extends Routine {
         case At.Call: {
           const call = this.#begin();
           if (call !== null) return call;
-          if (!this.wait()) return null;
+          if (!this.#side.wait(this.task)) return null;
           const away = cpu.prepareSleep() ? cpu.schedule() : null;
           if (away !== null) return away;
           break;
@@ -84,11 +89,11 @@ abstract class SocketLoop extends Routine {
 
   /** Begins a call: its work, or null where there is nothing to copy. */
   #begin(): Step | null {
-    const frames = this.#frames = Math.min(this.limit, this.copyable);
+    const frames = this.#frames = Math.min(this.limit, this.#side.copyable());
     if (frames <= 0) return null;
     const { task } = this;
     const call = this.#call;
-    call.step.ns = this.stack.costs.call + frames * this.frameNs;
+    call.step.ns = this.stack.costs.call + frames * this.#side.frameNs;
     if (!this.#preemptible) {
       task.preemptCount++;
       task.longCall = call;
@@ -104,65 +109,75 @@ abstract class SocketLoop extends Routine {
       this.task.longCall = null;
     }
     this.#at = At.Call;
-    this.copied(this.#frames);
+    this.#side.copied(this.#frames);
   }
 }
 
-/** The reading end. */
-export class SocketReader extends SocketLoop {
-  declare readonly connection: TcpConnection;
-  declare protected readonly frameNs: number;
+/** The reading end of `connection`; `limit`: frames that fit the caller's buffer. */
+export function socketReader(task: Task, connection: TcpConnection, limit: number): SocketLoop {
+  return new SocketLoop(task, connection.receiver!, new ReadingEnd(connection), limit, "tcp_recvmsg");
+}
 
-  /** @param limit frames that fit the caller's buffer */
-  constructor(task: Task, connection: TcpConnection, limit: number) {
-    super(task, connection.receiver!, limit, "tcp_recvmsg");
+class ReadingEnd implements SocketEnd {
+  declare readonly connection: TcpConnection;
+  declare readonly frameNs: number;
+
+  constructor(connection: TcpConnection) {
     this.connection = connection;
-    this.frameNs = this.stack.costs.copy;
+    this.frameNs = connection.receiver!.costs.copy;
   }
 
-  protected get copyable(): number {
+  copyable(): number {
     return this.connection.readable;
   }
 
   /** Frames are read, the window may open. */
-  protected copied(frames: number): void {
+  copied(frames: number): void {
     this.connection.consume(frames);
   }
 
-  protected wait(): boolean {
+  wait(task: Task): boolean {
     const { connection } = this;
-    connection.reading = connection.finished ? null : this.task;
+    connection.reading = connection.finished ? null : task;
     return !connection.finished;
   }
 }
 
-/** The writing end of a simulated sender. */
-export class SocketWriter extends SocketLoop {
+/** The writing end of a simulated sender, whose caller has no more to write at `untilNs`. */
+export function socketWriter(
+  task: Task,
+  connection: TcpConnection,
+  limit: number,
+  untilNs: number,
+): SocketLoop {
+  return new SocketLoop(task, connection.sender, new WritingEnd(connection, untilNs), limit, "tcp_sendmsg");
+}
+
+class WritingEnd implements SocketEnd {
   declare readonly connection: TcpConnection;
   declare readonly untilNs: number;
-  declare protected readonly frameNs: number;
+  declare readonly frameNs: number;
 
-  /** @param limit frames that fit the caller's buffer @param untilNs when the caller has no more */
-  constructor(task: Task, connection: TcpConnection, limit: number, untilNs: number) {
-    super(task, connection.sender, limit, "tcp_sendmsg");
+  constructor(connection: TcpConnection, untilNs: number) {
     this.connection = connection;
     this.untilNs = untilNs;
-    this.frameNs = this.stack.costs.write;
+    this.frameNs = connection.sender.costs.write;
   }
 
-  protected get copyable(): number {
-    return this.stack.kernel.nowNs < this.untilNs ? this.connection.writable : 0;
+  copyable(): number {
+    const { connection } = this;
+    return connection.sender.kernel.nowNs < this.untilNs ? connection.writable : 0;
   }
 
   /** Frames leave. */
-  protected copied(frames: number): void {
+  copied(frames: number): void {
     this.connection.write(frames);
   }
 
-  protected wait(): boolean {
-    const { connection, stack: { kernel } } = this;
-    const ended = kernel.nowNs >= this.untilNs;
-    connection.writing = ended ? null : this.task;
+  wait(task: Task): boolean {
+    const { connection } = this;
+    const ended = connection.sender.kernel.nowNs >= this.untilNs;
+    connection.writing = ended ? null : task;
     return !ended;
   }
 }
