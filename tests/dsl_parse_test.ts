@@ -34,7 +34,7 @@ const rules: readonly Rule[] = [
   {
     rule: "a pipeline is commands joined by |",
     accepted: ["a | b | c", "a |\n b", "! a | b", "{ a; } | ( b )", "a 2>&1 | b"],
-    rejected: ["| a", "a |", "a | | b", "a |& b"],
+    rejected: ["| a", "a |", "a | | b", "a |&"],
   },
   {
     rule: "a simple command is assignments, a word and redirections in any order",

@@ -1,5 +1,5 @@
 import { isErrno } from "../shell/ports.ts";
-import type { Command } from "./command.ts";
+import type { Command, CommandContext } from "./command.ts";
 
 /** `cd`. */
 const doc = `cd - changes the current directory
@@ -26,14 +26,21 @@ export const cd: Command = {
     const target = variable === undefined ? given ?? "" : shell.get(variable);
     if (target === undefined) return context.complain(`${variable} not set`);
     if (target === "") return 0;
-    const path = shell.resolve(target);
-    const stat = shell.machine.vfs.stat(path);
-    if (isErrno(stat)) return context.complainOf(target, stat);
-    if (stat.kind !== "directory") return context.complain(`${target}: Not a directory`);
-    shell.set("OLDPWD", shell.cwd);
-    shell.cwd = path;
-    shell.set("PWD", path);
-    if (given === "-") context.out(path + "\n");
-    return 0;
+    const status = enter(context, target);
+    if (status === 0 && given === "-") context.out(shell.cwd + "\n");
+    return status;
   },
 };
+
+/** Makes a directory the current one, or says why not; answers the exit status. */
+export function enter(context: CommandContext, target: string): number {
+  const { shell } = context;
+  const path = shell.resolve(target);
+  const stat = shell.machine.vfs.stat(path);
+  if (isErrno(stat)) return context.complainOf(target, stat);
+  if (stat.kind !== "directory") return context.complain(`${target}: Not a directory`);
+  shell.set("OLDPWD", shell.cwd);
+  shell.cwd = path;
+  shell.set("PWD", path);
+  return 0;
+}

@@ -219,10 +219,10 @@ export class CommandContext {
   }
 }
 
-/** The lines of a text without their newlines; a last line without newline counts. */
-export function linesOf(text: string): string[] {
+/** The lines of a text without their newlines, or what else ends them; a last line without newline counts. */
+export function linesOf(text: string, end = "\n"): string[] {
   if (text === "") return [];
-  const lines = text.split("\n");
+  const lines = text.split(end);
   if (lines[lines.length - 1] === "") lines.pop();
   return lines;
 }

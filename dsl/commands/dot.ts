@@ -23,9 +23,10 @@ function* run(context: CommandContext): Coroutine {
     if (!shell.interactive && context.name === ".") throw new ShellExit(1);
     return 1;
   }
-  const { positional } = shell;
+  const { positional, sources } = shell;
   if (args.length > 0) shell.positional = args;
   shell.sourceDepth++;
+  shell.sources = [...sources, file];
   try {
     return yield* shell.environment.interpreter.runText(shell, text, file);
   } catch (jump) {
@@ -33,6 +34,7 @@ function* run(context: CommandContext): Coroutine {
     throw jump;
   } finally {
     shell.sourceDepth--;
+    shell.sources = sources;
     if (args.length > 0) shell.positional = positional;
   }
 }

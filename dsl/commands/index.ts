@@ -20,6 +20,7 @@ import { date } from "./date.ts";
 import { declare, typeset } from "./declare.ts";
 import { diff } from "./diff.ts";
 import { dirname } from "./dirname.ts";
+import { dirs } from "./dirs.ts";
 import { dot, source } from "./dot.ts";
 import { echo } from "./echo.ts";
 import { env } from "./env.ts";
@@ -46,8 +47,10 @@ import { mkdir } from "./mkdir.ts";
 import { mktemp } from "./mktemp.ts";
 import { mv } from "./mv.ts";
 import { paste } from "./paste.ts";
+import { popd } from "./popd.ts";
 import { printenv } from "./printenv.ts";
 import { printf } from "./printf.ts";
+import { pushd } from "./pushd.ts";
 import { pwd } from "./pwd.ts";
 import { read } from "./read.ts";
 import { readlink } from "./readlink.ts";
@@ -62,6 +65,7 @@ import { seq } from "./seq.ts";
 import { set } from "./set.ts";
 import { bash, sh } from "./sh.ts";
 import { shift } from "./shift.ts";
+import { shopt } from "./shopt.ts";
 import { sleep } from "./sleep.ts";
 import { sort } from "./sort.ts";
 import { ssh } from "./ssh.ts";
@@ -154,7 +158,7 @@ export const commands: ReadonlyMap<string, Command> = new Map(
       wait,
       wc,
     ],
-    ...[awk, cp, find, ln, mv, sed, touch, xargs],
+    ...[awk, cp, dirs, find, ln, mv, popd, pushd, sed, shopt, touch, xargs],
     ...[
       cmp,
       comm,

@@ -20,7 +20,6 @@ const reasons: Readonly<Record<string, string>> = {
   history: "there is no history in the language",
   jobs: "job control is left out",
   select: "use case",
-  shopt: "there are no shell options beyond those of set",
   time: "durations are those of the simulation: see help show",
   suspend: "job control is left out",
   unalias: "use a function",

@@ -67,7 +67,7 @@ export const set: Command = {
 function setNamed(context: CommandContext, name: string, on: boolean): number {
   const { shell } = context;
   const { options, environment } = shell;
-  if (name in options) {
+  if (name in options && name !== "nullglob") { // that one is shopt's
     options[name as keyof Options] = on;
     return 0;
   }
@@ -77,7 +77,8 @@ function setNamed(context: CommandContext, name: string, on: boolean): number {
   if (answer === false) {
     context.complain(`${name}: invalid option name`);
     const meant = closest(name, Object.keys(options));
-    if (meant !== undefined) context.note(`did you mean ${meant}?`);
+    if (name === "nullglob") context.note("shopt -s nullglob sets it");
+    else if (meant !== undefined) context.note(`did you mean ${meant}?`);
     return 2;
   }
   return answer === undefined ? 0 : context.complain(`${name}: ${answer}`, 2);
@@ -85,6 +86,7 @@ function setNamed(context: CommandContext, name: string, on: boolean): number {
 
 function listOptions(context: CommandContext): number {
   for (const [name, on] of Object.entries(context.shell.options)) {
+    if (name === "nullglob") continue;
     context.out(`${name.padEnd(16)}${on ? "on" : "off"}\n`);
   }
   return 0;

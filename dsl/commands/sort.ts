@@ -4,14 +4,14 @@ import { parseOptions } from "./options.ts";
 
 /** `sort`. */
 const doc = `sort - lines in order
-Usage: sort [-nghVrufbsc] [-k KEY]… [-t SEPARATOR] [-o FILE] [FILE]…
+Usage: sort [-nghVrufbscz] [-k KEY]… [-t SEPARATOR] [-o FILE] [FILE]…
 Effects: writes the lines in order of their characters; -n by number, -g by number with exponent, -h by number with K, M,
   G, -V by version, -r reversed, -u each once, -f without regard to case, -b without leading blanks; -k by fields FIRST
   to LAST, each FIELD[.CHARACTER][OPTIONS], several in turn; -s leaves equal ones as they came; -c only looks whether they
-  are in order; -o writes into FILE
+  are in order; -z lines end with NUL characters; -o writes into FILE
 Exit status: 0; 1 if -c finds disorder; 2 on an error
 Errors: cannot read: PATH: STRERROR; -:2: disorder: LINE; multi-character tab 'TEXT'
-Differs from the real one: no -d, -i, -M, -R, -m, -z
+Differs from the real one: no -d, -i, -M, -R, -m
 Examples: printf '%s\\n' 10 9 | sort -n
   ps -eo psr,comm | sort -k1,1n -k2`;
 
@@ -29,6 +29,7 @@ const LONG = {
   "key": "k",
   "field-separator": "t",
   "output": "o",
+  "zero-terminated": "z",
 };
 
 /** What a key is compared as. */
@@ -47,7 +48,7 @@ export const sort: Command = {
   kind: "filter",
   doc,
   *run(context): Coroutine {
-    const options = parseOptions(context.args, "nghVrufbsck:t:o:", "anywhere", LONG);
+    const options = parseOptions(context.args, "nghVrufbsczk:t:o:", "anywhere", LONG);
     if (typeof options === "string") return context.misuse(options, 2);
     const { flags, values, operands } = options;
     const separator = values.get("t") === "\\0" ? "\0" : values.get("t");
@@ -75,7 +76,8 @@ export const sort: Command = {
     };
     const lastResort = (a: string, b: string) =>
       flags.has("u") || flags.has("s") ? 0 : (a < b ? -1 : a > b ? 1 : 0) * (flags.has("r") ? -1 : 1);
-    const lines = texts.flatMap(({ text }) => linesOf(text));
+    const end = flags.has("z") ? "\0" : "\n";
+    const lines = texts.flatMap(({ text }) => linesOf(text, end));
     const order = (a: string, b: string) => compareKeys(a, b) || lastResort(a, b);
     if (flags.has("c")) {
       const at = lines.findIndex((line, i) =>
@@ -87,7 +89,7 @@ export const sort: Command = {
     const sorted = flags.has("u")
       ? lines.filter((line, i) => i === 0 || compareKeys(lines[i - 1]!, line) !== 0)
       : lines;
-    const text = sorted.map((line) => line + "\n").join("");
+    const text = sorted.map((line) => line + end).join("");
     const output = values.get("o");
     if (output === undefined) context.out(text);
     else {

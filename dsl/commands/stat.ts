@@ -14,7 +14,7 @@ Differs from the real one: the tree has no inodes, blocks, links and times: line
 Examples: stat -c '%a %n' /sys/devices/system/cpu/online
   stat /dev/null`;
 
-const KINDS = {
+const KINDS: Readonly<Record<FileStat["kind"], string>> = {
   file: "regular file",
   directory: "directory",
   link: "symbolic link",
@@ -75,10 +75,10 @@ interface File {
 }
 
 /** `drwxr-xr-x`. */
-export function modeText(kind: FileStat["kind"], mode: number): string {
+export function modeText({ kind, mode, block }: FileStat): string {
   const bits = [..."rwxrwxrwx"].map((letter, i) => (mode & (1 << (8 - i))) !== 0 ? letter : "-");
   if ((mode & 0o1000) !== 0) bits[8] = bits[8] === "x" ? "t" : "T";
-  return { directory: "d", link: "l", file: "-", device: "c" }[kind] + bits.join("");
+  return { directory: "d", link: "l", file: "-", device: block ? "b" : "c" }[kind] + bits.join("");
 }
 
 function octal(mode: number): string {
@@ -97,13 +97,14 @@ function plain(file: File): string {
   const device = stat.number === undefined ? "" : `Device type: ${stat.number.join(",")}\n`;
   return `  File: ${name}\n  Size: ${String(sizeOf(file)).padEnd(10)}\t${what}\n${device}` +
     `Access: (${octal(mode).padStart(4, "0")}/${
-      modeText(kind, mode)
+      modeText(stat)
     })  Uid: (    0/    root)   Gid: (    0/    root)\n`;
 }
 
 /** Undefined: a directive is not taken, and that has been said. */
 function formatted(context: CommandContext, file: File, format: string): string | undefined {
-  const { stat: { kind, mode, number }, path, target } = file;
+  const { stat, path, target } = file;
+  const { kind, mode, number } = stat;
   let refused: string | undefined;
   const text = format.replace(/%(-?\d*)(.)/g, (all, width: string, letter: string) => {
     const value = {
@@ -112,7 +113,7 @@ function formatted(context: CommandContext, file: File, format: string): string 
       F: kind === "file" && sizeOf(file) === 0 ? "regular empty file" : KINDS[kind],
       s: String(sizeOf(file)),
       a: octal(mode),
-      A: modeText(kind, mode),
+      A: modeText(stat),
       f: (TYPE_BITS[kind] | mode).toString(16),
       u: "0",
       g: "0",

@@ -113,8 +113,9 @@ export function checkpointText(session: Session): string {
 
 function shellJson(shell: Shell, sources: Sources): unknown {
   const { positional, zero, cwd, umask, status, pid, getoptsOffset, lastBackground, secondsFromNs } = shell;
+  const { directoryStack } = shell;
   return {
-    ...{ zero, cwd, umask, status, pid, getoptsOffset, secondsFromNs, positional },
+    ...{ zero, cwd, umask, status, pid, getoptsOffset, secondsFromNs, positional, directoryStack },
     lastBackground: lastBackground?.pid ?? null,
     options: Object.entries(shell.options).filter(([, isOn]) => isOn).map(([name]) => name),
     variables: Object.fromEntries(
@@ -274,6 +275,7 @@ function readShell(part: JsonPart, like: Shell, texts: Texts): Shell {
   for (const [name, body] of part.get("functions").entries()) shell.functions.set(name, texts.body(body));
   for (const [name, action] of part.get("traps").entries()) shell.traps.set(name, action.text());
   shell.positional = part.get("positional").list().map((each) => each.text());
+  shell.directoryStack = part.get("directoryStack").list().map((each) => each.text());
   shell.zero = part.get("zero").text();
   shell.cwd = part.get("cwd").text();
   for (const key of ["umask", "status", "pid", "getoptsOffset", "secondsFromNs"] as const) {

@@ -22,6 +22,7 @@ import { expandParameter, type Expansion, type Piece, SubscriptError } from "./p
 import { limitedLength, limitedWords } from "../syntax/limited.ts";
 import { parseExpression } from "../syntax/parse.ts";
 import { ShellError } from "../syntax/shell_error.ts";
+import { computedArray } from "./special_variables.ts";
 import type { Shell } from "./state.ts";
 import { commandSubstitution, processSubstitution } from "./subshell.ts";
 import { ShellSyntaxError } from "../syntax/syntax_error.ts";
@@ -201,7 +202,7 @@ function scopeOf(shell: Shell): Scope {
   return {
     depth: 0,
     get(name, index) {
-      const value = shell.variables.get(name)?.value;
+      const value = shell.variables.get(name)?.value ?? computedArray(shell, name);
       const found = index === undefined
         ? shell.get(name)
         : value instanceof Map
@@ -295,7 +296,7 @@ function globField(shell: Shell, field: Field): string[] {
   const pattern = field.map((piece) => piece.quoted ? escapeGlob(piece.text) : piece.text).join("");
   if (!hasGlob(pattern)) return [text];
   const found = expandGlob(pattern, shell.cwd, shell.machine.vfs);
-  return found.length > 0 ? found : [text];
+  return found.length > 0 || shell.options.nullglob ? found : [text];
 }
 
 /** The key of an array's element: a number for an indexed array, a text for an associative one. */

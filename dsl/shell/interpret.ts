@@ -19,7 +19,9 @@ import type {
   ListItem,
   Loop,
   Pipeline,
+  Redirect,
   Script,
+  Word,
 } from "../syntax/ast.ts";
 import { runCall } from "./c_calls.ts";
 import { commands } from "../commands/index.ts";
@@ -144,7 +146,7 @@ function* runPipeline(shell: Shell, pipeline: Pipeline, guarded: boolean): Corou
   const [first] = pipeline.commands;
   try {
     if (pipeline.commands.length === 1 && first !== undefined) status = yield* runCommand(shell, first);
-    else status = yield* runPiped(shell, pipeline.commands);
+    else status = yield* runPiped(shell, pipeline);
   } finally {
     if (lenient) shell.errexitIgnored--;
   }
@@ -166,7 +168,7 @@ function endsOnError(command: Command): boolean {
   return ["simple", "test", "arithmetic", "call", "condition"].includes(command.kind);
 }
 
-function* runPiped(shell: Shell, commands: readonly Command[]): Coroutine {
+function* runPiped(shell: Shell, { commands, merged }: Pipeline): Coroutine {
   const jobs: Job[] = [];
   let previous: Pipe | undefined;
   for (const [i, command] of commands.entries()) {
@@ -174,7 +176,7 @@ function* runPiped(shell: Shell, commands: readonly Command[]): Coroutine {
     if (previous !== undefined) copy.descriptors.set(0, previous.output);
     const next = i < commands.length - 1 ? new Pipe() : undefined;
     if (next !== undefined) copy.descriptors.set(1, next.input);
-    const body = listOf(command);
+    const body = listOf(merged[i] ? { ...command, redirects: [...command.redirects, messagesToo] } : command);
     jobs.push(
       yield* fork(shell, {
         name: command.kind,
@@ -200,8 +202,16 @@ function* runPiped(shell: Shell, commands: readonly Command[]): Coroutine {
   return shell.options.pipefail ? failed : status;
 }
 
+/** What `|&` adds to the command before it: `2>&1`. */
+const messagesToo: Redirect = {
+  kind: "duplicate",
+  operator: ">&",
+  fd: 2,
+  target: { kind: "word", span: { start: 0, end: 0, line: 0 }, parts: [{ kind: "literal", text: "1" }] },
+};
+
 function listOf(command: Command): List {
-  const pipeline: Pipeline = { negated: false, commands: [command] };
+  const pipeline: Pipeline = { negated: false, commands: [command], merged: [] };
   return { items: [{ command: { first: pipeline, rest: [] }, background: false, text: command.kind }] };
 }
 
@@ -296,6 +306,7 @@ function unreachable(value: never): never {
 
 function define(shell: Shell, command: FunctionDefinition): number {
   shell.functions.set(command.name, command.body);
+  shell.functionSources.set(command.name, shell.sources.at(-1) ?? shell.zero);
   return 0;
 }
 
@@ -403,17 +414,30 @@ function* runConditionOfLoop(shell: Shell, condition: List): Generator<Request, 
 function* runCase(shell: Shell, command: Case): Coroutine {
   const subject = yield* expandText(shell, command.subject);
   yield* trace(shell, command.head);
-  for (const { patterns, body } of command.items) {
-    for (const pattern of patterns) {
-      if (matchGlob(yield* expandPattern(shell, pattern.parts), subject)) return yield* runList(shell, body);
-    }
+  let status = 0, goesOn = false;
+  for (const { patterns, body, end } of command.items) {
+    if (!goesOn && !(yield* matchesAny(shell, patterns, subject))) continue;
+    status = yield* runList(shell, body);
+    if (end === ";;") return status;
+    goesOn = end === ";&";
   }
-  return 0;
+  return status;
+}
+
+function* matchesAny(
+  shell: Shell,
+  patterns: readonly Word[],
+  subject: string,
+): Generator<Request, boolean, unknown> {
+  for (const pattern of patterns) {
+    if (matchGlob(yield* expandPattern(shell, pattern.parts), subject)) return true;
+  }
+  return false;
 }
 
 /** Calls a function with its own positional parameters and locals. */
 export function* callFunction(shell: Shell, name: string, body: Command, args: readonly string[]): Coroutine {
-  const { positional, loopDepth, linesBefore, functionNames } = shell;
+  const { positional, loopDepth, linesBefore, functionNames, sources } = shell;
   const hidden = new Map();
   const onError = shell.options.errtrace ? undefined : shell.traps.get("ERR");
   if (onError !== undefined) shell.traps.delete("ERR");
@@ -422,6 +446,7 @@ export function* callFunction(shell: Shell, name: string, body: Command, args: r
   shell.linesBefore = 0; // its lines are those of the text that it stands in
   shell.functionDepth++;
   shell.functionNames = [...functionNames, name];
+  shell.sources = [...sources, shell.functionSources.get(name) ?? shell.zero];
   shell.locals.push(hidden);
   try {
     return yield* runCommand(shell, body);
@@ -434,6 +459,7 @@ export function* callFunction(shell: Shell, name: string, body: Command, args: r
     shell.linesBefore = linesBefore;
     shell.functionDepth--;
     shell.functionNames = functionNames;
+    shell.sources = sources;
     shell.locals.pop();
     // One that the function has set stays.
     if (onError !== undefined && !shell.traps.has("ERR")) shell.traps.set("ERR", onError);

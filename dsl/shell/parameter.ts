@@ -6,6 +6,7 @@
  * @module
  */
 import type { Expression, ParameterOperation, ParameterPart, Word, WordPart } from "../syntax/ast.ts";
+import { decodeEscapes, quoteForReading } from "../syntax/escapes.ts";
 import { globMatcher } from "./glob.ts";
 import type { Request } from "./jobs.ts";
 import { replaceSpans, type Span } from "../text/patterns/matcher.ts";
@@ -36,9 +37,6 @@ export interface Surroundings {
 /** Variables that bash computes and this shell does not. */
 const uncomputed: ReadonlySet<string> = new Set([
   "BASH_LINENO",
-  "BASH_SOURCE",
-  "BASH_VERSINFO",
-  "DIRSTACK",
   "GROUPS",
 ]);
 
@@ -260,6 +258,15 @@ function* alternative(
   return pieces.map((piece) => piece === "break" || piece.quoted ? piece : { ...piece, split: true });
 }
 
+/** What `${x@…}` does with a value. */
+const TRANSFORMS: Readonly<Record<"Q" | "U" | "u" | "L" | "E", (text: string) => string>> = {
+  Q: quoteForReading,
+  U: (text) => text.toUpperCase(),
+  u: (text) => text.slice(0, 1).toUpperCase() + text.slice(1),
+  L: (text) => text.toLowerCase(),
+  E: (text) => decodeEscapes(text).text,
+};
+
 /** Operations from one text to another. */
 function* transformation(
   around: Surroundings,
@@ -281,6 +288,8 @@ function* transformation(
       const change = (s: string) => operation.operator[0] === "^" ? s.toUpperCase() : s.toLowerCase();
       return operation.operator.length === 2 ? change : (text) => change(text.slice(0, 1)) + text.slice(1);
     }
+    case "transform":
+      return TRANSFORMS[operation.operator];
     default:
       throw new Error(`${operation.kind} does not change a text`);
   }

@@ -45,6 +45,7 @@ export function* runSimple(shell: Shell, command: SimpleCommand): Coroutine {
     }
     const [name] = fields;
     if (name === undefined) {
+      if (shell.passes === command) return yield* passOn(shell);
       for (const assignment of command.assignments) yield* assign(shell, assignment);
       yield* builtinTask(shell, "bash");
       return shell.substitutionStatus ?? 0;
@@ -68,6 +69,19 @@ export function* runSimple(shell: Shell, command: SimpleCommand): Coroutine {
     saved?.restore();
     shell.closeSubstitutions(open);
   }
+}
+
+/** Copies standard input to standard output: what `$(<FILE)` stands for. */
+function* passOn(shell: Shell): Coroutine {
+  const [input, output] = [shell.descriptors.get(0), shell.descriptors.get(1)];
+  if (input === undefined || output === undefined) return 1;
+  const text = yield* input.readAll({
+    machine: shell.machine,
+    name: "bash",
+    launch: shell.launch(["bash"]),
+  });
+  if (isErrno(text)) return shell.complain(`read error: ${text.message}`);
+  return yield* builtinTask(shell, "bash", [{ description: output, text }]);
 }
 
 /** A redirection failed, perhaps because a misspelt `expect` took `>` for a comparison. */

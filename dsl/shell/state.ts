@@ -4,7 +4,7 @@
  * @module
  */
 import { ShellError } from "../syntax/shell_error.ts";
-import type { Command, ListItem } from "../syntax/ast.ts";
+import type { Command, ListItem, SimpleCommand } from "../syntax/ast.ts";
 import type { ArrayArgument } from "../commands/command.ts";
 import { type Description, DescriptorTable, Terminal } from "./descriptors.ts";
 import type { Job, JobScheduler } from "./jobs.ts";
@@ -45,6 +45,8 @@ export interface Options {
   noclobber: boolean;
   /** `-a`. */
   allexport: boolean;
+  /** `shopt -s nullglob`: a pattern that matches nothing is no word. */
+  nullglob: boolean;
   /** `-o pipefail`. */
   pipefail: boolean;
   /** Errno-exact; off is slide mode. */
@@ -92,6 +94,7 @@ export class Shell {
     noclobber: false,
     allexport: false,
     pipefail: false,
+    nullglob: false,
     strict: false,
   };
   /** Actions by signal, EXIT and ERR; an empty one ignores it. */
@@ -144,6 +147,14 @@ export class Shell {
   functionDepth = 0;
   /** Their names. */
   functionNames: readonly string[] = [];
+  /** The file of each of them and of each sourced file that runs, the innermost last. */
+  sources: readonly string[] = [];
+  /** The file that each function was defined in. */
+  functionSources: Map<string, string> = new Map();
+  /** What `pushd` has put away, the next one first. */
+  directoryStack: readonly string[] = [];
+  /** Its one command is a redirection whose text it passes on: `$(<FILE)`. */
+  passes: SimpleCommand | undefined;
   /** Statuses of the commands of the last pipeline. */
   pipeStatus: readonly number[] = [0];
   /** What SECONDS counts from, on the clock of the machine. */
@@ -218,6 +229,8 @@ export class Shell {
     Object.assign(copy, this, {
       variables: new Map([...this.variables].map(([name, v]) => [name, copyVariable(v)])),
       functions: new Map(this.functions),
+      functionSources: new Map(this.functionSources),
+      passes: undefined,
       limits: new Map(this.limits),
       options: { ...this.options },
       traps: new Map(
@@ -251,8 +264,12 @@ export class Shell {
     copy.machine = machine;
     Object.assign(copy, {
       functions: new Map(),
+      functionSources: new Map(),
+      sources: [],
+      directoryStack: [],
       options: {
         ...copy.options,
+        nullglob: false,
         errexit: false,
         errtrace: false,
         nounset: false,
@@ -297,6 +314,8 @@ export class Shell {
     this.traps.clear();
     for (const [name, action] of other.traps) this.traps.set(name, action);
     Object.assign(this.options, other.options);
+    this.functionSources = new Map(other.functionSources);
+    this.directoryStack = other.directoryStack;
     const { zero, cwd, umask, status, pid, lastBackground, getoptsOffset, pipeStatus, secondsFromNs } = other;
     Object.assign(this, { zero, cwd, umask, status, pid, lastBackground, getoptsOffset });
     Object.assign(this, { pipeStatus, secondsFromNs });
@@ -318,13 +337,8 @@ export class Shell {
     next.descriptors.set(2, new Terminal(io, "err"));
     const { interactive, announcesJobs, children, job } = this;
     Object.assign(next, { interactive, announcesJobs, children: [...children], job, isSubshell: false });
-    Object.assign(next, {
-      functionDepth: 0,
-      functionNames: [],
-      sourceDepth: 0,
-      errexitIgnored: 0,
-      locals: [],
-    });
+    Object.assign(next, { functionDepth: 0, functionNames: [], sources: [], sourceDepth: 0 });
+    Object.assign(next, { errexitIgnored: 0, locals: [] });
     return next;
   }
 

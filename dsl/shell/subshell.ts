@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { List } from "../syntax/ast.ts";
+import type { List, SimpleCommand } from "../syntax/ast.ts";
 import { Capture, Pipe } from "./descriptors.ts";
 import { engineLimit } from "../syntax/limited.ts";
 import { type Coroutine, Interrupted, MachineEnded, type Request } from "./jobs.ts";
@@ -78,10 +78,26 @@ export function* commandSubstitution(shell: Shell, body: List): Generator<Reques
   const capture = new Capture();
   copy.traceLevel++;
   copy.descriptors.set(1, capture);
+  copy.passes = onlyInput(body);
   // What $? says further on in the word.
   shell.status = shell.substitutionStatus = yield* runSubshell(copy, body);
   seeToInterrupt(shell, shell.status);
   return capture.text.replace(/\n+$/, "");
+}
+
+/** The command of `$(<FILE)`: one redirection of input, and nothing else. */
+function onlyInput({ items }: List): SimpleCommand | undefined {
+  const [item, ...others] = items;
+  if (item === undefined || others.length > 0 || item.background || item.command.rest.length > 0) {
+    return undefined;
+  }
+  const { negated, commands: [command, ...behind] } = item.command.first;
+  if (negated || behind.length > 0 || command?.kind !== "simple") return undefined;
+  const { words, assignments, redirects: [redirect, ...more] } = command;
+  if (words.length > 0 || assignments.length > 0 || redirect?.kind !== "file" || more.length > 0) {
+    return undefined;
+  }
+  return redirect.operator === "<" && (redirect.fd ?? 0) === 0 ? command : undefined;
 }
 
 /** `<( … )`: a path that leads to the output of a list that runs beside the command. */

@@ -43,6 +43,8 @@ export interface AndOr {
 export interface Pipeline {
   readonly negated: boolean;
   readonly commands: readonly Command[];
+  /** Of each command but the last, whether its messages go the same way: `|&`. */
+  readonly merged: readonly boolean[];
 }
 
 /** Any command. */
@@ -120,7 +122,15 @@ export interface Case extends CommandBase {
   /** Its source up to `in`, for `set -x`. */
   readonly head: string;
   readonly subject: Word;
-  readonly items: readonly { readonly patterns: readonly Word[]; readonly body: List }[];
+  readonly items: readonly CaseItem[];
+}
+
+/** `PATTERN|PATTERN) BODY;;`. */
+export interface CaseItem {
+  readonly patterns: readonly Word[];
+  readonly body: List;
+  /** Behind the body: `;;` ends the command, `;&` goes on with the next body, `;;&` with the next patterns. */
+  readonly end: ";;" | ";&" | ";;&";
 }
 
 /** `NAME() BODY`. */
@@ -284,7 +294,9 @@ export type ParameterOperation =
     readonly replacement: readonly WordPart[];
   }
   | { readonly kind: "slice"; readonly offset: Expression; readonly length: Expression | undefined }
-  | { readonly kind: "case"; readonly operator: "^" | "^^" | "," | ",," };
+  | { readonly kind: "case"; readonly operator: "^" | "^^" | "," | ",," }
+  /** `@Q` quotes so that a shell reads it again, `@U`, `@u` and `@L` change letters, `@E` takes escapes as `$'…'` does. */
+  | { readonly kind: "transform"; readonly operator: "Q" | "U" | "u" | "L" | "E" };
 
 /**
  * An expression with its text. Its `$…` are replaced before it is read, so `x=1+2; $(($x * 3))` is 7: the tree holds

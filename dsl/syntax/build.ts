@@ -82,6 +82,12 @@ const fileDescriptor = (digits: ParseNode | undefined) => {
   return written === "" ? undefined : Number(written);
 };
 
+/** What stands behind the first command of a pipeline, and whether `|&` stands before it. */
+interface PipeTail {
+  readonly command: ast.Command;
+  readonly merged: boolean;
+}
+
 /** The actions of the operation `build`. */
 export const actions: Record<string, Action> = {
   _terminal: sourceText,
@@ -103,9 +109,10 @@ export const actions: Record<string, Action> = {
   AndOrTail: (operator, _newlines, pipeline) => ({ operator: text(operator), pipeline: one(pipeline) }),
   Pipeline: (bangs, first, rest) => ({
     negated: bangs!.children.length % 2 === 1,
-    commands: [one(first), ...many<ast.Command>(rest)],
+    commands: [one(first), ...many<PipeTail>(rest).map(({ command }) => command)],
+    merged: many<PipeTail>(rest).map(({ merged }) => merged),
   }),
-  PipeTail: (_pipe, _newlines, command) => one(command),
+  PipeTail: (pipe, _newlines, command): PipeTail => ({ command: one(command), merged: text(pipe) === "|&" }),
 
   // Commands
   Command_compound: (command, redirects) => withRedirects(one<object>(command), redirects),
@@ -154,11 +161,16 @@ export const actions: Record<string, Action> = {
     const head = `case ${text(subject)} in`;
     return { kind: "case", span: span(this), redirects: [], head, subject: one(subject), items: all };
   },
-  CaseItem: (patterns, _n1, body, _end, _n2) => ({
+  CaseItem: (patterns, _n1, body, end, _n2) => ({
     patterns: one(patterns),
     body: maybe(body) ?? { items: [] },
+    end: text(end),
   }),
-  LastCaseItem: (patterns, _n, body) => ({ patterns: one(patterns), body: maybe(body) ?? { items: [] } }),
+  LastCaseItem: (patterns, _n, body) => ({
+    patterns: one(patterns),
+    body: maybe(body) ?? { items: [] },
+    end: ";;",
+  }),
   CasePatterns: (_open, first, rest, _close) => [one(first), ...many(rest)],
   CaseMore: tail,
   FunctionDefinition_posix: function (name, _open, _close, _newlines, body, redirects) {

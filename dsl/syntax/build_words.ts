@@ -203,6 +203,11 @@ export const wordActions: Record<string, Action> = {
   sliceLength: tail,
   braced_case: (name, subscript, operator, _close) =>
     parameter(name, subscript, { kind: "case", operator: text(operator) as "^" | "^^" | "," | ",," }),
+  braced_transform: (name, subscript, _at, operator, _close) =>
+    parameter(name, subscript, {
+      kind: "transform",
+      operator: text(operator) as "Q" | "U" | "u" | "L" | "E",
+    }),
   subscript_all: (all) => one(all),
   subscript_text: (_open, content, _close) => one(content),
   subscriptAll: (_open, which, _close) => text(which),

@@ -46,3 +46,19 @@ export function decodeEscapes(text: string, zeroOctal = false): { text: string; 
   }
   return { text: result, stopped };
 }
+
+/**
+ * A word that a shell reads as `text`: in single quotes, or in `$'…'` where it has characters that do not print.
+ * As `${x@Q}` of bash writes it.
+ */
+export function quoteForReading(text: string): string {
+  // deno-lint-ignore no-control-regex
+  if (!/[\x00-\x1f\x7f]/.test(text)) return `'${text.replaceAll("'", "'\\''")}'`;
+  // deno-lint-ignore no-control-regex
+  const written = text.replace(/[\x00-\x1f\x7f'\\]/g, (character) => {
+    const [letter] = Object.entries(simple).find(([, meant]) => meant === character) ?? [];
+    const code = character.charCodeAt(0).toString(8).padStart(3, "0");
+    return `\\${letter === undefined ? code : letter === "e" ? "E" : letter}`;
+  });
+  return `$'${written}'`;
+}

@@ -77,10 +77,11 @@ class FunctionPrinter {
     return text;
   }
 
-  #pipeline({ negated, commands }: ast.Pipeline): string {
+  #pipeline({ negated, commands, merged }: ast.Pipeline): string {
     let text = negated ? "! " : "";
     for (const [i, command] of commands.entries()) {
-      text += (i === 0 ? "" : this.#documents(" |") + " ") + this.#command(command);
+      const messages = merged[i - 1] === true ? " 2>&1" : "";
+      text += (i === 0 ? "" : this.#documents(`${messages} |`) + " ") + this.#command(command);
     }
     return commands.length === 1 ? text : text + this.#documents("");
   }
@@ -181,9 +182,9 @@ class FunctionPrinter {
     const margin = this.#margin;
     this.#indent += STEP;
     let text = `case ${this.#written(subject.span)} in `;
-    for (const { patterns, body } of items) {
+    for (const { patterns, body, end } of items) {
       text += `\n${this.#margin}${patterns.map(({ span }) => this.#written(span)).join(" | ")})\n`;
-      text += `${body.items.length === 0 ? "" : this.#body(body).replace(/;$/, "")}\n${this.#margin};;`;
+      text += `${body.items.length === 0 ? "" : this.#body(body).replace(/;$/, "")}\n${this.#margin}${end}`;
     }
     this.#indent -= STEP;
     return `${text}\n${margin}esac`;
