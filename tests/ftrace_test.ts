@@ -171,3 +171,67 @@ ssh vm0 'echo A > /dev/ttyS0'; run 5ms`);
     "pio_write at 0x3f8 size 1 count 1",
   ]);
 });
+
+/** Texts of one event of `trace`, in order. */
+function texts(rig: SessionRig, event: string): string[] {
+  return rig.ok("cat /sys/kernel/debug/tracing/trace").split("\n").filter((line) =>
+    line.includes(` ${event}: `)
+  )
+    .map((line) => line.replace(/^.*\d: /, ""));
+}
+
+Deno.test("an IPI between a guest's processors: kvm_apic_ipi has what is in the ICR, kvm_apic_accept_irq the delivery mode", () => {
+  const rig = new SessionRig({ system: "kvm" });
+  rig.ok(`qemu-kvm -m 1024 -smp 2 -cpu qemu64,+x2apic -no-kvm-pit -nographic; ssh vm0 true
+    echo kvm_apic_ipi kvm_apic_accept_irq | tr ' ' '\\n' | while read event; do echo $event >> /sys/kernel/debug/tracing/set_event; done
+    ssh vm0 taskset -c 1 true`);
+  // A guest without interrupt remapping has x2APIC in physical mode; vectors of Linux: RESCHEDULE, CALL_FUNCTION_SINGLE.
+  const sent = texts(rig, "kvm_apic_ipi").filter((text) => text.includes("dst 1 "));
+  assert(sent.length > 0);
+  for (const text of sent) {
+    assertMatch(text, /^kvm_apic_ipi: dst 1 vec 25[13] \(Fixed\|physical\|assert\|edge\|dst\)$/);
+  }
+  assert(
+    texts(rig, "kvm_apic_accept_irq").some((text) => / apicid 1 vec 25[13] \(Fixed\|edge\)$/.test(text)),
+  );
+});
+
+Deno.test("a request that is there already: 3.5 says that it is coalesced, 6.18 does not look", () => {
+  for (const [era, answers, suffix] of [["2012", [1, 0], " (coalesced)"], ["today", [1, 1], ""]] as const) {
+    const rig = host(era);
+    rig.ok("echo kvm_apic_accept_irq > set_event");
+    const { vm } = rig.lab.guests.get("vm0")!.machine.file;
+    const lowestPriority = 0x141;
+    const answered = [0, 1].map(() =>
+      vm.chips!.routing.signalMsi(0xfee0_0000, 0, lowestPriority, rig.lab.host.cpus[0]!)
+    );
+    assertEquals(answered, [...answers], era);
+    const event = "kvm_apic_accept_irq: apicid 0 vec 65 (LowPrio|edge)";
+    assertEquals(texts(rig, "kvm_apic_accept_irq"), [event, event + suffix], era);
+  }
+});
+
+Deno.test("KVM_RUN returns: kvm_userspace_exit has the reason and its number, and says of a signal that it restarts", () => {
+  const rig = host();
+  rig.ok("echo kvm_userspace_exit > set_event; ssh vm0 'echo A > /dev/ttyS0'; run 5ms");
+  assertEquals(texts(rig, "kvm_userspace_exit")[0], "kvm_userspace_exit: reason KVM_EXIT_IO (2)");
+  rig.ok(": > trace; monitor vm0 stop; run 5ms");
+  assertEquals(texts(rig, "kvm_userspace_exit").at(-1), "kvm_userspace_exit: reason restart (4)");
+});
+
+Deno.test("kvm_page_fault: with EPT the qualification, without it the error code of a device's page", () => {
+  const rig = host();
+  rig.ok(
+    "echo kvm_page_fault > set_event; stress -q --vm 2 --vm-bytes 9G -t 2 & ssh vm0 cyclictest -q -n -l 1500 > /dev/null; wait",
+  );
+  // SDM, "Exit Qualification for EPT Violations": a read or a fetch, of a linear address that is valid, not by the walk.
+  const read = "kvm_page_fault: address 0 error_code 181", fetch = "kvm_page_fault: address 0 error_code 184";
+  const seen = texts(rig, "kvm_page_fault");
+  assert(seen.length > 0 && seen.every((text) => text === read || text === fetch), seen.join());
+  const shadowed = new SessionRig({ system: "kvm" });
+  shadowed.ok(
+    `boot kvm --append "kvm-intel.ept=0"; qemu-kvm -m 1024 -nographic -vga cirrus -no-kvm-pit; ssh vm0 true
+    echo kvm_page_fault > /sys/kernel/debug/tracing/set_event; ssh vm0 'echo A > /dev/tty0'`,
+  );
+  assert(texts(shadowed, "kvm_page_fault").includes("kvm_page_fault: address b8000 error_code b"));
+});

@@ -70,6 +70,20 @@ export interface EventFields {
     readonly vcpu: string;
     readonly apicid: number;
     readonly vec: number;
+    /** Delivery mode: 0 fixed, 1 lowest priority. */
+    readonly mode: number;
+    readonly level: boolean;
+    /** It was requested already, and nothing follows. */
+    readonly coalesced: boolean;
+  };
+  /** The guest has sent an interrupt by its APIC, which KVM emulates; as the ICR has it. */
+  readonly kvm_apic_ipi: {
+    readonly mode: number;
+    readonly vector: number;
+    readonly destination: number;
+    readonly logical: boolean;
+    readonly shorthand: number;
+    readonly assert: boolean;
     readonly level: boolean;
   };
   /** A line of a machine changes; `source` says who drives it. */
@@ -123,6 +137,10 @@ export interface EventFields {
     readonly gpa: number;
     readonly val: number;
   };
+  /** The guest has touched a page that its page tables at the host do not have; `error` says how. */
+  readonly kvm_page_fault: { readonly vcpu: number; readonly address: number; readonly error: number };
+  /** `KVM_RUN` returns: the number of a `KVM_EXIT_…`, and its errno. */
+  readonly kvm_userspace_exit: { readonly reason: number; readonly error: number };
   /** Direct delivery is switched for a vCPU. */
   readonly kvm_set_direct_interrupt: { readonly vcpu: number; readonly enabled: boolean };
   /** A task has become runnable. */
@@ -171,7 +189,7 @@ export const EVENT_KINDS: readonly EventKind[] = [
   ...["alarm", "work", "transition", "instruction", "request", "interrupt", "injection"] as const,
   ...["vm_entry", "kvm_exit", "fault", "iret", "syscall", "kvm_entry", "kvm_inj_virq"] as const,
   ...["kvm_inj_exception", "kvm_apic", "kvm_apic_accept_irq", "kvm_eoi", "kvm_pv_eoi", "kvm_msr"] as const,
-  ...["kvm_pio", "kvm_mmio"] as const,
+  ...["kvm_pio", "kvm_mmio", "kvm_apic_ipi", "kvm_page_fault", "kvm_userspace_exit"] as const,
   ...["kvm_set_irq", "kvm_ioapic_set_irq", "kvm_pic_set_irq", "kvm_msi_set_irq", "kvm_ack_irq"] as const,
   ...["kvm_set_direct_interrupt", "sched_wakeup", "sched_switch"] as const,
 ];
@@ -189,6 +207,11 @@ function kindOf({ kind, name }: TraceRecord): EventKind {
   return known as EventKind;
 }
 
+/** A processor's record of an exit has the number alone. */
+function exitReason(basicReason: number): { reason: string; basicReason: number } {
+  return { reason: exitReasonName(basicReason), basicReason };
+}
+
 /** A record as an event. */
 function eventOf(record: TraceRecord, kind: EventKind): LabEvent {
   const { event, cause, timeNs, where, name, fields } = record;
@@ -201,7 +224,7 @@ function eventOf(record: TraceRecord, kind: EventKind): LabEvent {
     where,
     ...(NAMED.has(kind) ? { name } : {}),
     ...(layer === undefined ? {} : { layer: layerName(Number(layer)) }),
-    ...(reason === undefined ? {} : { reason: exitReasonName(Number(reason)), basicReason: reason }),
+    ...(reason === undefined ? {} : kind === "kvm_exit" ? exitReason(Number(reason)) : { reason }),
     ...rest,
   }) as unknown as LabEvent; // the fields of a kind are those of its records: tests hold every kind against its type
 }

@@ -1,12 +1,14 @@
 /**
- * The tracepoints of accesses that KVM emulates: `kvm_pio` and `kvm_mmio`.
+ * The tracepoints of accesses that KVM emulates, `kvm_pio` and `kvm_mmio`, and `kvm_page_fault`.
  *
  * *Document*: Linux 3.5 and 6.18 `arch/x86/kvm/x86.c` (`emulator_pio_in_out()`, later `emulator_pio_in()` and
- * `emulator_pio_out()`; `write_mmio()`, `read_exit_mmio()`, `read_prepare()`), `arch/x86/kvm/trace.h`,
- * `include/trace/events/kvm.h`.
+ * `emulator_pio_out()`; `write_mmio()`, `read_exit_mmio()`, `read_prepare()`), `vmx.c` (`handle_ept_violation()`,
+ * `handle_exception()`), `arch/x86/kvm/trace.h`, `include/trace/events/kvm.h`.
  *
  * An IN is traced when it exits, and since 3.16 when its value is known. A load that only user space can answer is traced
  * when it exits, and again with its value.
+ *
+ * *Deviations*: a page that is missing has no address here: 0. With EPT its error code is the exit's qualification.
  *
  * @module
  */
@@ -14,6 +16,9 @@
 import { accessBytes, Op, type Step } from "../../hw/sim/activity.ts";
 import type { Vcpu } from "./vcpu.ts";
 import { has } from "./versions.ts";
+
+/** Bits of a page fault's error code (SDM vol. 3A, "Interrupt 14"). */
+const PageFault = { Present: 1, Write: 2, Reserved: 8 } as const;
 
 /** The instruction that has exited; null: it is done. */
 function instruction({ registers: { context } }: Vcpu): Step | null {
@@ -42,6 +47,18 @@ export function traceAnswer(vcpu: Vcpu, value: number): void {
   const step = instruction(vcpu);
   if (step?.op === Op.In && has(vcpu.vm.kvm.version, "3.16")) tracePort(vcpu, step, "read", value);
   if (step?.op === Op.Load) traceMemory(vcpu, step, "read", value);
+}
+
+/** The guest has touched a page that is not there. */
+export function traceMissingPage(vcpu: Vcpu): void {
+  vcpu.tracepoint("kvm_page_fault", { vcpu: vcpu.id, address: 0, error: vcpu.vmcs.exitQualification });
+}
+
+/** Without EPT: the shadow of a device's page has reserved bits set. */
+export function tracePageFault(vcpu: Vcpu): void {
+  const write = instruction(vcpu)?.op === Op.Store;
+  const error = PageFault.Present | PageFault.Reserved | (write ? PageFault.Write : 0);
+  vcpu.tracepoint("kvm_page_fault", { vcpu: vcpu.id, address: vcpu.registers.address, error });
 }
 
 function tracePort(vcpu: Vcpu, step: Step, rw: string, value: number): void {

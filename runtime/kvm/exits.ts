@@ -9,7 +9,7 @@ import { Apic, apicRegisterName, EOI_MSR, x2apicMsr, x2apicOffset } from "../../
 import { EventType, ExitReason, interruptionInfo } from "../../hw/vmx.ts";
 import type { KernelCpu } from "../linux/kernel_cpu.ts";
 import { Vector } from "../linux/irq/vectors.ts";
-import { traceAccess, traceAnswer } from "./access_trace.ts";
+import { traceAccess, traceAnswer, traceMissingPage, tracePageFault } from "./access_trace.ts";
 import { ownsTimer, setDirectMode } from "./direct.ts";
 import { readMemory, writeMemory } from "./device_memory.ts";
 import { readMsr, writeMsr } from "./msrs.ts";
@@ -98,6 +98,7 @@ export function completeExit(vcpu: Vcpu, cpu: KernelCpu, reason: number): Step |
       return null;
     case ExitReason.ExceptionOrNmi:
       if (!vmcs.ept.mapped) return missingPage(vcpu);
+      if (traced) tracePageFault(vcpu);
       vcpu.mmu.mmio++;
       if (traced) traceAccess(vcpu);
       return memoryMapped(vcpu, cpu);
@@ -138,6 +139,7 @@ export function completeExit(vcpu: Vcpu, cpu: KernelCpu, reason: number): Step |
 
 /** The thread waits for the page; patch 07: also that of a slave, on its online CPU. */
 function missingPage(vcpu: Vcpu): null {
+  if (vcpu.vm.kvm.host.engine.trace !== null) traceMissingPage(vcpu);
   vcpu.mmu.fixed++;
   vcpu.faulted = true;
   vcpu.left = "online";

@@ -4,7 +4,10 @@
  * *Document*: Linux 3.5 and 6.18 `arch/x86/kvm/trace.h`, `include/trace/events/kvm.h`; patch 15 of the series for slave
  * CPUs.
  *
- * *Not modelled*: events of what does not happen here: nested ones. They are absent.
+ * *Not modelled*: events of what does not happen here: nested virtualization, asynchronous page faults, hypercalls. They
+ * are absent, and so are `kvm_emulate_insn`, which prints an instruction's bytes, `kvm_fpu` and `kvm_age_page`.
+ *
+ * *Deviations*: rip is 0: guests of the model have no instruction pointer.
  *
  * @module
  */
@@ -12,6 +15,7 @@
 import type { TraceRecord } from "../../hw/sim/trace.ts";
 import type { TraceEvent } from "../linux/trace/ftrace.ts";
 import { exitReasonName } from "./exit_names.ts";
+import { RunExitReason } from "./ioctl/ioctls.ts";
 import type { KernelCpu } from "../linux/kernel_cpu.ts";
 import type { Kvm } from "./kvm.ts";
 import { PV_EOI_SINCE } from "./pv_features.ts";
@@ -26,6 +30,9 @@ const IRQCHIPS = ["PIC master", "PIC slave", "IOAPIC"];
 
 /** Delivery modes by their numbers. */
 const DELIVERY_MODES = ["Fixed", "LowPrio", "SMI", "Res3", "NMI", "INIT", "SIPI", "ExtINT"];
+
+/** Destination shorthands by their numbers (`kvm_apic_dst_shorthand`). */
+const SHORTHANDS = ["dst", "self", "all", "all-but-self"];
 
 /** Delivery mode and trigger mode of a message's data; the destination mode is bit `bit` of `holder`. */
 function messageText(data: number, bit: number, holder: number): string {
@@ -71,11 +78,32 @@ export function kvmTraceEvents(kvm: Kvm, modern: boolean): readonly TraceEvent[]
     event("kvm_cr", ({ rw, cr, val }) => `cr_${rw} ${hex(cr)} = 0x${hex(val)}`),
     event("kvm_inj_exception", ({ vector }) => `${EXCEPTIONS[Number(vector)] ?? vector} (0x0)`),
     event("kvm_apic", ({ rw, reg, val }) => `apic_${rw} ${reg} = 0x${hex(val)}`),
+    event("kvm_apic_ipi", ({ destination, vector, mode, logical, assert, level, shorthand }) => {
+      const words = [
+        DELIVERY_MODES[Number(mode)],
+        logical === true ? "logical" : "physical",
+        assert === true ? "assert" : "de-assert",
+        level === true ? "level" : "edge",
+        SHORTHANDS[Number(shorthand)],
+      ];
+      return `dst ${hex(destination)} vec ${vector} (${words.join("|")})`;
+    }),
+    event("kvm_apic_accept_irq", ({ apicid, vec, mode, level, coalesced }) => {
+      const words = `${DELIVERY_MODES[Number(mode)]}|${level === true ? "level" : "edge"}`;
+      return `apicid ${hex(apicid)} vec ${vec} (${words})${coalesced === true ? " (coalesced)" : ""}`;
+    }),
     event(
-      "kvm_apic_accept_irq",
-      ({ apicid, vec, level }) =>
-        `apicid ${hex(apicid)} vec ${vec} (Fixed|${level === true ? "level" : "edge"})`,
+      "kvm_page_fault",
+      ({ vcpu, address, error }) =>
+        modern
+          ? `vcpu ${vcpu} rip 0x0 address 0x${hex(address, 16)} error_code 0x${hex(error)}`
+          : `address ${hex(address)} error_code ${hex(error)}`,
     ),
+    event("kvm_userspace_exit", ({ reason, error }) => {
+      if (Number(error) !== 0) return `reason restart (${error})`;
+      const name = Object.entries(RunExitReason).find(([, number]) => number === reason)![0];
+      return `reason ${name} (${reason})`;
+    }),
     event("kvm_set_irq", ({ gsi, level, source }) => `gsi ${gsi} level ${level} source ${source}`),
     event("kvm_ioapic_set_irq", ({ pin, low, high, coalesced }) => {
       const entry = Number(low);

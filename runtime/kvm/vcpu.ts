@@ -10,7 +10,7 @@
 import { type Activity, VM_ENTRY } from "../../hw/sim/activity.ts";
 import type { StateHash } from "../../hw/sim/state_hash.ts";
 import { APIC_BASE_X2APIC } from "../../hw/lapic_base.ts";
-import { Apic, type LocalApic } from "../../hw/lapic.ts";
+import { Apic, DeliveryMode, type LocalApic } from "../../hw/lapic.ts";
 import {
   BLOCKING_BY_NMI,
   decodeInterruptionInfo,
@@ -385,16 +385,23 @@ export class Vcpu {
     if (this.mode === "in guest" && cpu !== null && cpu !== from) from.rescheduleMask |= 1 << cpu.id;
   }
 
-  /** A virtual interrupt for it: into the virtual APIC, and a kick. @returns whether it counts as delivered */
-  interrupt(vector: number, from: KernelCpu, level = false): boolean {
-    const requested = this.apic.irr.has(vector);
-    if (!this.apic.accept(vector, level)) return false;
-    this.apic.inheritedFactor[vector] = this.vm.kvm.physical(from).pathFactor; // caches as the cause has found them
+  /**
+   * A virtual interrupt for it, into the virtual APIC, and a kick.
+   *
+   * @param mode delivery mode of the message @returns whether it counts as delivered
+   */
+  interrupt(vector: number, from: KernelCpu, level = false, mode: number = DeliveryMode.Fixed): boolean {
+    const { apic } = this;
+    const coalesced = apic.irr.has(vector) && this.lapic.version.coalesces;
+    if (!apic.accept(vector, level)) return false;
     if (from.kernel.engine.trace !== null) {
-      this.tracepoint("kvm_apic_accept_irq", { vcpu: this.name, apicid: this.apic.id, vec: vector, level });
+      const fields = { vcpu: this.name, apicid: apic.id, vec: vector, mode, level, coalesced };
+      this.tracepoint("kvm_apic_accept_irq", fields);
     }
+    if (coalesced) return false; // who requested it first has kicked
+    apic.inheritedFactor[vector] = this.vm.kvm.physical(from).pathFactor; // caches as the cause has found them
     this.kick(from);
-    return !requested || !this.lapic.version.coalesces;
+    return true;
   }
 
   /** Writes the highest pending virtual interrupt into the entry field, or asks for a window. */

@@ -18,7 +18,7 @@ import { shows } from "../cpuid.ts";
 import { traceAnswer } from "../access_trace.ts";
 import { KernelFile } from "./descriptors.ts";
 import { dispatch, type Handlers, type IoctlCall, type Outcome, unmodelledRequest } from "./ioctl_call.ts";
-import { Ioctl, type RunExitName } from "./ioctls.ts";
+import { Ioctl, type RunExitName, RunExitReason } from "./ioctls.ts";
 import { kvmRun, setSlaveCpu, timerStaysShut } from "../slave_cpu.ts";
 import { EnableCap } from "../uapi/structures.ts";
 import type { Vcpu } from "../vcpu.ts";
@@ -136,6 +136,16 @@ export class VcpuFile extends KernelFile {
 
   /** `KVM_RUN` by `caller`. */
   *run(caller: Task): Activity<Outcome> {
+    const result = yield* this.#run(caller);
+    const { vm } = this.vcpu;
+    if (vm.kvm.host.engine.trace !== null) {
+      const fields = { reason: RunExitReason[this.exitReason], error: result === EINTR ? EINTR.number : 0 };
+      vm.tracepoint("kvm_userspace_exit", fields, vm.kvm.host.cpus[caller.cpu]!);
+    }
+    return result;
+  }
+
+  *#run(caller: Task): Activity<Outcome> {
     const { vcpu, machine } = this;
     vcpu.thread = caller;
     if (this.immediateExit && has(vcpu.vm.kvm.version, "4.11")) return EINTR;

@@ -295,7 +295,7 @@ export class KvmLapic {
         if (irq.mode === DeliveryMode.LowestPriority) this.arbitrationPriority++;
         if (irq.level && !irq.assert && !this.#version.coalesces) return false;
         if (!core.enabled) return false;
-        return vcpu.interrupt(irq.vector, from, irq.level);
+        return vcpu.interrupt(irq.vector, from, irq.level, irq.mode);
       case DeliveryMode.Nmi:
         events.queueNmi();
         vcpu.kick(from);
@@ -367,6 +367,7 @@ export class KvmLapic {
 
   #send(ipi: Ipi, cpu: KernelCpu): void {
     const { vcpu } = this;
+    if (cpu.kernel.engine.trace !== null) vcpu.tracepoint("kvm_apic_ipi", { ...ipi });
     deliver(vcpu.vm, vcpu, { ...ipi, hint: false }, cpu);
   }
 
