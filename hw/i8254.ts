@@ -69,6 +69,12 @@ export function pitClocks(ns: number): number {
   return seconds * PIT_HZ + Math.floor(((ns - seconds * 1_000_000_000) * PIT_HZ) / 1_000_000_000);
 }
 
+/** The first ns in which the chip has counted `clocks` since time 0. */
+function firstNs(clocks: number): number {
+  const seconds = Math.floor(clocks / PIT_HZ);
+  return seconds * 1_000_000_000 + Math.ceil(((clocks - seconds * PIT_HZ) * 1_000_000_000) / PIT_HZ);
+}
+
 /** The duration of `counts` clocks, ns; truncated. */
 export function pitNs(counts: number): number {
   return Math.floor((counts * 1_000_000_000) / PIT_HZ);
@@ -154,6 +160,28 @@ class Counter {
         return elapsed !== this.count;
       default:
         return elapsed >= this.count;
+    }
+  }
+
+  /** Clocks from the load to the next change of the output; Infinity: there is none. */
+  nextChange(nowNs: number): number {
+    const elapsed = this.elapsed(nowNs), { count } = this;
+    const within = elapsed % count, period = elapsed - within;
+    switch (this.mode) {
+      case 0:
+      case 1:
+        return elapsed < count ? count : Infinity;
+      case 2:
+        return period + (within < count - 1 ? count - 1 : count);
+      case 3: {
+        const half = (count + 1) >>> 1;
+        return period + (within < half ? half : count);
+      }
+      case 4:
+      case 5:
+        return elapsed < count ? count : elapsed === count ? count + 1 : Infinity;
+      default:
+        return Infinity;
     }
   }
 
@@ -255,6 +283,12 @@ export class Pit8254 {
   /** The level of a counter's output. */
   output(counter: number, nowNs: number): boolean {
     return this.#counters[counter]!.output(nowNs);
+  }
+
+  /** The first ns behind `nowNs` in which the output of `counter` is another; Infinity: it stays. */
+  nextChangeNs(counter: number, nowNs: number): number {
+    const clocks = this.#counters[counter]!.nextChange(nowNs);
+    return clocks === Infinity ? Infinity : firstNs(pitClocks(this.#counters[counter]!.loadNs) + clocks);
   }
 
   /** A counter's gate. Its rise starts the modes 1, 2, 3 and 5 anew. */

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { ProcessTimer } from "./process_timer.ts";
 import { type Activity, type Step, work } from "../../hw/sim/activity.ts";
 import { Apic, DeliveryMode, type LocalApic } from "../../hw/lapic.ts";
 import { type IoApic, IOAPIC_PINS } from "../../hw/ioapic.ts";
@@ -46,6 +47,7 @@ export type {
 };
 export { Apic, AssignedFunction, DeliveryMode, IOAPIC_PINS, timerDivisor };
 // Chips that user space emulates.
+export { Pit8254, PIT_PORTS, pitNs } from "../../hw/i8254.ts";
 export { Uart16550, UART_PORTS } from "../../hw/uart_16550.ts";
 export { Vga, VGA_WINDOW } from "../../hw/vga.ts";
 export { Ram } from "../../hw/ram.ts";
@@ -101,6 +103,11 @@ export class KvmProcess {
   /** KVM's own features, as `KVM_GET_SUPPORTED_CPUID` shows them: QEMU asks before it makes its machine. */
   pvFeatures(): string[] {
     return pvFeatures(this.kvm.version).map(({ name }) => name);
+  }
+
+  /** A timer that threads of the process can be woken by. @param expired called in the host's interrupt */
+  timer(name: string, expired: (cpu: KernelCpu) => void): ProcessTimer {
+    return new ProcessTimer(this.kvm.host, name, expired);
   }
 
   /**

@@ -16,6 +16,7 @@ import { lsmod } from "../programs/lsmod.ts";
 import { lspci } from "../programs/lspci.ts";
 import { modprobe } from "../programs/modprobe.ts";
 import { mount } from "../programs/mount.ts";
+import { ioports } from "../programs/ioport.ts";
 import { rdmsr, wrmsr } from "../programs/msr.ts";
 import { nproc } from "../programs/nproc.ts";
 import { numactl } from "../programs/numactl.ts";
@@ -72,5 +73,6 @@ export function userPrograms(): Program[] {
     uname,
     uptime,
     wrmsr,
+    ...ioports,
   ];
 }

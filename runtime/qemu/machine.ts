@@ -31,6 +31,7 @@ import type { QemuOptions } from "./options.ts";
 import { COM1, type SerialPort, serialPortOf } from "./serial_port.ts";
 import { type VcpuStatus, vcpuStatus } from "./status.ts";
 import { setTscRate } from "./tsc_rate.ts";
+import { type UserPit, userPitOf } from "./user_pit.ts";
 import { PublishedVcpu, VcpuThread, type VcpuThreadOwner } from "./vcpu_thread.ts";
 
 export type { GuestKernel, GuestRequest, MachineContext, RunState, Terminal } from "./machine_context.ts";
@@ -94,6 +95,8 @@ export class QemuMachine implements VcpuThreadOwner {
   readonly disks: Disks;
   /** `null`: a machine without ACPI. */
   readonly acpi: Acpi | null;
+  /** Its PIT; null: it is the kernel's. */
+  readonly pit: UserPit | null;
   /** Its serial port; null: it has none. */
   readonly serial: SerialPort | null;
   /** Where its lines lead. */
@@ -121,6 +124,7 @@ export class QemuMachine implements VcpuThreadOwner {
     this.serial = serialPortOf(this);
     this.ram = new Ram(options.memoryMiB * 2 ** 20);
     this.loop = new MainLoop(process);
+    this.pit = userPitOf(this);
     this.disks = new Disks(this);
     this.display = displayOf(this);
     process.onKill = (from) => this.kill(from);
@@ -214,6 +218,7 @@ export class QemuMachine implements VcpuThreadOwner {
     yield* this.#startThreads(task, kvm, steps);
     const { engine } = process.kvm.host;
     if (this.serial !== null) engine.register(`${this.name} serial port`, this.serial);
+    if (this.pit !== null) engine.register(`${this.name} PIT`, this.pit);
     if (this.acpi !== null) engine.register(`${this.name} ACPI`, this.acpi);
     engine.register(`${this.name} disks`, this.disks);
     if (this.display !== null) engine.register(`${this.name} display`, this.display);
@@ -292,7 +297,10 @@ export class QemuMachine implements VcpuThreadOwner {
     yield* process.waitUntil(main, () => this.#alive === 0 && this.#entered);
     yield* this.disks.end(main);
     process.freeMemory();
-    const devices = [this.serial, this.acpi, this.disks, this.display].filter((device) => device !== null);
+    this.pit?.stop();
+    const devices = [this.serial, this.pit, this.acpi, this.disks, this.display].filter((device) =>
+      device !== null
+    );
     process.kvm.host.engine.unregister(...devices);
     this.context.ended(this); // from here on there is nothing to be looked at
     yield* process.calls.descriptors.closeAll(main);
@@ -344,6 +352,7 @@ export class QemuMachine implements VcpuThreadOwner {
     this.networkLine.lower(process.cpuOf(main));
     this.acpi?.reset(process.cpuOf(main));
     this.serial?.reset(process.cpuOf(main));
+    this.pit?.reset(process.cpuOf(main));
     this.disks.reset(process.cpuOf(main));
     this.display?.reset();
     this.#guest = this.#createGuest(main);
@@ -367,6 +376,7 @@ export class QemuMachine implements VcpuThreadOwner {
     if (disk !== undefined) return yield* disk.portWritten(port, bytes, value, thread);
     const here = this.process.cpuOf(thread);
     if (this.display?.vga.hasPort(port)) return this.display.vga.writePort(port, bytes, value);
+    if (this.pit?.hasPort(port)) return yield* this.pit.write(port, value, thread);
     if (this.serial?.write(port, value, here)) return yield* here.sendPendingIpis();
     if (!this.acpi?.write(port, value, here)) return yield* eject(this, thread);
     if (options.noShutdown) {
@@ -383,6 +393,7 @@ export class QemuMachine implements VcpuThreadOwner {
     const disk = this.disks.at(port);
     if (disk !== undefined) return disk.portRead(port, bytes, this.process.cpuOf(thread));
     if (this.display?.vga.hasPort(port)) return this.display.vga.readPort(port, bytes);
+    if (this.pit?.hasPort(port)) return this.pit.read(port);
     return this.serial?.read(port, this.process.cpuOf(thread)) ?? this.acpi?.read(port) ?? 0xffff_ffff;
   }
 

@@ -14,7 +14,7 @@
  * *Assumption*: counter 0 counts as the BIOS leaves it, in mode 2 with a count of 0 (18.2 Hz), until somebody programs it
  * otherwise. A kernel that has found its local APIC timer shuts the PIT down by a count of 0 in mode 0; the guests here
  * do not. The talk says that the in-kernel PIT has to be switched off with `-no-kvm-pit`, and that is how it can be seen
- * to matter. QEMU's own PIT, which takes its place then, raises nothing here.
+ * to matter. QEMU's own PIT takes its place then; the guest's kernel has shut that one down.
  *
  * @module
  */
@@ -32,9 +32,11 @@ export { PIT_HZ } from "../../../hw/i8254.ts";
 
 /** The line that counter 0 drives. */
 const LINE = 0;
-/** The speaker's control port: bit 0 gates counter 2, bit 1 lets it sound, bit 5 reads its output. */
+/** The speaker's port: bit 0 gates counter 2, bit 1 lets it sound, bit 4 changes with time, bit 5 reads the output. */
 const SPEAKER_PORT = 0x61;
 const SPEAKER_COUNTER = 2;
+/** Half a period of bit 4, which was memory's refresh once: 15 us, as the kernel has it. */
+const REFRESH_NS = 1 << 14;
 /** What the BIOS writes: counter 0, both bytes, mode 2; and a count of 0. */
 const BIOS_CONTROL = 0x34;
 
@@ -102,6 +104,7 @@ export class Pit {
     const { nowNs } = this.home.kernel;
     if (port !== SPEAKER_PORT) return this.core.read(port - PIT_PORTS.base, nowNs);
     return Number(this.core.gate(SPEAKER_COUNTER)) | (this.#speakerOn ? 2 : 0) |
+      (Math.floor(nowNs / REFRESH_NS) % 2 === 0 ? 0 : 0x10) |
       (this.core.output(SPEAKER_COUNTER, nowNs) ? 0x20 : 0);
   }
 
