@@ -309,7 +309,8 @@ Deno.test("/dev has the devices that there are: null, and kvm on a host, with th
   const rig = new SessionRig();
   assertEquals(
     rig.ok("ls -l /dev/null /dev/kvm; test -c /dev/kvm && test ! -b /dev/kvm && test -e /dev/null; echo $?"),
-    "crw-rw-rw-     1, 3 /dev/null\ncrw-rw----  10, 232 /dev/kvm\n0\n",
+    "crw-rw---- 1 root root 10, 232 Sep  6 00:00 /dev/kvm\n" +
+      "crw-rw-rw- 1 root root  1,   3 Sep  6 00:00 /dev/null\n0\n",
   );
   assertEquals(
     rig.ok("echo x > /dev/null; cat /dev/null; cat < /dev/null; wc -c /dev/null"),
@@ -422,4 +423,33 @@ Deno.test("ps lists processes; with -L their threads, each with its process's pi
   const threads = lines("-eLo pid=,tid=,comm=").map((line) => line.trim().split(/ +/));
   assertEquals(threads.map(([process]) => process), [pid, pid]);
   assertEquals(threads.map(([, tid]) => tid).join("\n"), rig.ok(`ls /proc/${pid}/task`).trim());
+});
+
+Deno.test("ls -l shows links, owner and the model's time: a file has that of its last write, /proc that of the look", () => {
+  const rig = new SessionRig();
+  rig.ok("cd /tmp; echo abc > a; mkdir d d/e; ln a b; sleep 60; ln -s a l; sleep 60; echo abc >> b");
+  assertEquals(
+    rig.ok("ls -l"),
+    "total 8\n" +
+      "-rw-r--r-- 2 root root    8 Sep  6 00:02 a\n-rw-r--r-- 2 root root    8 Sep  6 00:02 b\n" +
+      "drwxr-xr-x 3 root root 4096 Sep  6 00:00 d\nlrwxrwxrwx 1 root root    1 Sep  6 00:01 l -> a\n",
+  );
+  assertEquals(
+    rig.ok("ls -t; rm a; touch d; ls -rt; ls -l b"),
+    [
+      ...["a", "b", "l", "d", "l", "b", "d"],
+      "-rw-r--r-- 1 root root 8 Sep  6 00:02 b\n",
+    ].join("\n"),
+  );
+  assertEquals(
+    rig.ok("ls -l /proc/interrupts /sys/devices/system/cpu/online; ls -ld /sys/bus/pci/drivers/pci-stub"),
+    "-r--r--r-- 1 root root    0 Sep  6 00:02 /proc/interrupts\n" +
+      "-r--r--r-- 1 root root 4096 Sep  6 00:00 /sys/devices/system/cpu/online\n" +
+      "drwxr-xr-x 2 root root 0 Sep  6 00:00 /sys/bus/pci/drivers/pci-stub\n",
+  );
+  // The driver of a device, as guides look at it: a link that is named is not followed by -l.
+  assertEquals(
+    rig.ok(`ls -l ${VF_DEVICE}/driver`),
+    `lrwxrwxrwx 1 root root 0 Sep  6 00:00 ${VF_DEVICE}/driver -> ../../../../bus/pci/drivers/ixgbevf\n`,
+  );
 });

@@ -38,6 +38,16 @@ export interface FileStat {
   readonly number?: readonly [major: number, minor: number];
 }
 
+/** What `ls -l` shows beside what `stat` answers. */
+export interface FileDetails {
+  /** How many names it has. */
+  readonly links: number;
+  /** When its contents were last changed, ns since the machine's boot. */
+  readonly changedNs: number;
+  /** The space that it takes, KiB. */
+  readonly kib: number;
+}
+
 /** How a file is opened. */
 export interface OpenFlags {
   /** O_RDONLY, or with `write` O_RDWR. */
@@ -82,6 +92,10 @@ export interface FileSystem {
   open(path: string, flags: OpenFlags): OpenFile | Errno;
   /** As `stat`, but does not follow a last link. */
   lstat(path: string): FileStat | Errno;
+  /** Links, time and space of what is at a path; a last link is not followed. */
+  details(path: string): FileDetails | Errno;
+  /** Gives a file the present time. */
+  touch(path: string): Errno | void;
   /** The path without links, `.` and `..`. */
   realpath(path: string): string | Errno;
   /** Makes a directory. */

@@ -41,7 +41,7 @@ export class OpenMemory implements OpenFile {
   #position = 0;
 
   /** Opens at position 0. */
-  constructor(readonly file: MemoryFile, readonly flags: OpenFlags) {}
+  constructor(readonly file: MemoryFile, readonly flags: OpenFlags, readonly nowNs: () => number) {}
 
   read(length = Infinity): Activity<string | Errno> {
     if (!this.flags.read) return immediately(EBADF);
@@ -66,6 +66,7 @@ export class OpenMemory implements OpenFile {
     if (at >= file.text.length) file.text += "\0".repeat(at - file.text.length) + text;
     else file.text = file.text.slice(0, at) + text + file.text.slice(at + text.length);
     this.#position = at + text.length;
+    if (text !== "") file.changedNs = this.nowNs();
     return text.length;
   }
 

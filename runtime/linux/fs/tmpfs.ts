@@ -3,9 +3,9 @@
  *
  * *Document*: `Documentation/filesystems/tmpfs.txt`; `path_resolution(7)`, `unlink(2)`, `rmdir(2)`, `rename(2)`.
  *
- * *Modelled*: regular files, directories, symbolic and hard links, modes.
+ * *Modelled*: regular files, directories, symbolic and hard links, modes, when contents were changed.
  *
- * *Not modelled*: owners (every process of the model is root), time stamps, sparse files, size limits, extended
+ * *Not modelled*: owners (every process of the model is root), other time stamps, sparse files, size limits, extended
  * attributes.
  *
  * @module
@@ -18,6 +18,10 @@ import type { DirectoryNode, Node } from "./vfs.ts";
 export class MemoryFile {
   /** Tells nodes apart. */
   readonly kind = "memory";
+  /** When its contents were last changed, ns since the boot. */
+  changedNs = 0;
+  /** How many names it has. */
+  links = 1;
 
   /** Makes it; it has no name until it is in a directory. */
   constructor(
@@ -37,8 +41,9 @@ export class MemoryLink {
    * Makes a link; its target need not exist.
    *
    * @param path where it leads, absolute or relative to the directory that the link is in
+   * @param changedNs when it was made, ns since the boot
    */
-  constructor(readonly path: string) {}
+  constructor(readonly path: string, public changedNs = 0) {}
 
   /** Where it leads. */
   target(): string {
@@ -50,6 +55,8 @@ export class MemoryLink {
 export class MemoryDirectory implements DirectoryNode {
   /** Tells nodes apart. */
   readonly kind = "directory";
+  /** When an entry was last made or removed, ns since the boot. */
+  changedNs = 0;
   readonly #entries = new Map<string, Node>();
 
   /** Makes it; it has no name until it is in a directory. */

@@ -45,28 +45,16 @@ import {
   Errno,
   EXDEV,
 } from "../errno.ts";
-import { type DeviceNode, deviceStat } from "./device_node.ts";
+import type { DeviceNode } from "./device_node.ts";
+import { detailsOf, type FileDetails, type FileStat, statOf } from "./file_stat.ts";
 import { type FileSystem, ROOTFS, TMPFS } from "./file_systems.ts";
 import { OpenAttribute, OpenDirectory, OpenMemory } from "./open_files.ts";
-import { MemoryDirectory, type MemoryFile, MemoryLink } from "./tmpfs.ts";
+import { MemoryDirectory, MemoryFile, MemoryLink } from "./tmpfs.ts";
 
 export type { DeviceNode } from "./device_node.ts";
+export type { FileDetails, FileStat } from "./file_stat.ts";
 export { type FileSystem, PROCFS, SYSCTL, SYSFS, SYSFS_3_5, TMPFS } from "./file_systems.ts";
 export { immediately } from "./open_files.ts";
-
-/** What `stat` tells of a path. */
-export interface FileStat {
-  /** What it is; `link` only from `lstat`. */
-  kind: "file" | "directory" | "link" | "device";
-  /** Permission bits, `0o644`. */
-  mode: number;
-  /** Bytes. Attributes of sysfs have a fixed size (4096), those of procfs 0, whatever a read gives. */
-  size: number;
-  /** Of a device: its major and its minor number. */
-  number?: readonly [major: number, minor: number];
-  /** A device that is read and written in blocks. */
-  block?: true;
-}
 
 /** How `open` shall open. */
 export interface OpenFlags {
@@ -186,6 +174,8 @@ interface Mount {
 /** One tree of files, as the processes of one computer see it. */
 export class Vfs {
   readonly #mounts = new Map<string, Mount>();
+  /** The clock of those who change files, ns since the boot. */
+  nowNs: () => number = () => 0;
 
   /**
    * Makes a tree with nothing but its root.
@@ -217,13 +207,29 @@ export class Vfs {
   /** What is at `path`, symbolic links followed; ENOENT, ENOTDIR, ELOOP, ENAMETOOLONG. */
   stat(path: string): FileStat | Errno {
     const place = this.#walk(path, true);
-    return place instanceof Errno ? place : statOf(place);
+    return place instanceof Errno ? place : statOf(place.node, place.mount.fileSystem);
   }
 
   /** As {@linkcode stat}, but a link in the last place is reported itself. */
   lstat(path: string): FileStat | Errno {
     const place = this.#walk(path, false);
-    return place instanceof Errno ? place : statOf(place);
+    return place instanceof Errno ? place : statOf(place.node, place.mount.fileSystem);
+  }
+
+  /** Links, time and space of what is at `path`, a link in the last place itself. */
+  details(path: string): FileDetails | Errno {
+    const place = this.#walk(path, false);
+    return place instanceof Errno ? place : detailsOf(place.node, place.mount.fileSystem, this.nowNs());
+  }
+
+  /** Gives a file or directory in memory the present time, as `utimensat(2)`; others keep theirs. */
+  touch(path: string): Errno | void {
+    const place = this.#walk(path, true);
+    return place instanceof Errno ? place : this.#changed(place.node);
+  }
+
+  #changed(node: Node): void {
+    if ("changedNs" in node) node.changedNs = this.nowNs();
   }
 
   /** The names in a directory, sorted by code unit as in the C locale, without `.` and `..`. ENOTDIR. */
@@ -279,8 +285,11 @@ export class Vfs {
         if (flags.truncate) node.truncate?.();
         return new OpenAttribute(node, flags);
       case "memory":
-        if (flags.truncate) node.text = "";
-        return new OpenMemory(node, flags);
+        if (flags.truncate) {
+          node.text = "";
+          this.#changed(node);
+        }
+        return new OpenMemory(node, flags, this.nowNs);
       case "device":
         return node.open(flags);
       case "link":
@@ -295,7 +304,9 @@ export class Vfs {
     if (entry instanceof Errno) return entry;
     const { directory, name, place } = entry;
     if (directory.lookup(name) !== undefined) return EEXIST;
-    return directory.mkdir ? directory.mkdir(name, mode) : place.mount.fileSystem.mkdirErrno;
+    const refused = directory.mkdir ? directory.mkdir(name, mode) : place.mount.fileSystem.mkdirErrno;
+    if (refused === undefined) [directory, directory.lookup(name)!].forEach((node) => this.#changed(node));
+    return refused;
   }
 
   /** Removes a file, a link or an empty directory; ENOENT, ENOTEMPTY, EBUSY (a mount), EPERM (sysfs). */
@@ -306,16 +317,18 @@ export class Vfs {
     const node = directory.lookup(name);
     if (node === undefined) return ENOENT;
     if (this.#mounts.has(join(place.path, name))) return EBUSY;
+    this.#changed(directory);
     if (node.kind === "directory") {
       return directory.rmdir ? directory.rmdir(name) : place.mount.fileSystem.removeErrno;
     }
+    if (node instanceof MemoryFile) node.links--;
     return directory.unlink ? directory.unlink(name) : place.mount.fileSystem.removeErrno;
   }
 
   /** Makes a symbolic link at `path` that leads to `target`, which need not exist. */
   symlink(target: string, path: string): Errno | void {
     if (target === "") return ENOENT;
-    return this.#attach(path, new MemoryLink(target));
+    return this.#attach(path, new MemoryLink(target, this.nowNs()));
   }
 
   /** Makes a second name for a file; EPERM for a directory, EXDEV across file systems. */
@@ -355,7 +368,9 @@ export class Vfs {
       if (inTheWay.kind !== "directory" && node.kind === "directory") return ENOTDIR;
       if (inTheWay.kind === "directory" && [...inTheWay.list()].length > 0) return ENOTEMPTY;
       to.directory.detach?.(to.name);
+      if (inTheWay instanceof MemoryFile) inTheWay.links--;
     }
+    for (const directory of [from.directory, to.directory]) this.#changed(directory);
     from.directory.detach(from.name);
     return to.directory.attach(to.name, node);
   }
@@ -393,6 +408,8 @@ export class Vfs {
     if (entry instanceof Errno) return entry;
     const { directory, name, place } = entry;
     if (directory.lookup(name) !== undefined) return EEXIST;
+    this.#changed(directory);
+    if (node instanceof MemoryFile) node.links++;
     return directory.attach ? directory.attach(name, node) : place.mount.fileSystem.createErrno;
   }
 
@@ -411,6 +428,7 @@ export class Vfs {
       if (there !== undefined) return ENOENT;
       const made = directory.create ? directory.create(name, mode) : place.mount.fileSystem.createErrno;
       if (made instanceof Errno) return made;
+      for (const node of [directory, made]) this.#changed(node);
       return { path: join(place.path, name), node: made, mount: place.mount, parent: place };
     }
     return ELOOP;
@@ -479,19 +497,4 @@ function join(directory: string, name: string): string {
 
 function relativeTo(directory: string, target: string): string {
   return target.startsWith("/") ? target : join(directory, target);
-}
-
-function statOf({ node, mount: { fileSystem } }: Place): FileStat {
-  switch (node.kind) {
-    case "directory":
-      return { kind: "directory", mode: node.mode ?? 0o755, size: fileSystem.directorySize };
-    case "attribute":
-      return { kind: "file", mode: node.mode, size: node.size ?? fileSystem.attributeSize };
-    case "memory":
-      return { kind: "file", mode: node.mode, size: new TextEncoder().encode(node.text).length };
-    case "link":
-      return { kind: "link", mode: 0o777, size: node instanceof MemoryLink ? node.path.length : 0 };
-    case "device":
-      return deviceStat(node);
-  }
 }
