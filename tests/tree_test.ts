@@ -447,6 +447,7 @@ Deno.test("ls -l shows links, owner and the model's time: a file has that of its
       "-r--r--r-- 1 root root 4096 Sep  6 00:00 /sys/devices/system/cpu/online\n" +
       "drwxr-xr-x 2 root root 0 Sep  6 00:00 /sys/bus/pci/drivers/pci-stub\n",
   );
+  assertEquals(rig.ok("stat -c '%h %n' b d; echo $(($(date +%s) - $(stat -c %Y b)))"), "1 b\n3 d\n0\n");
   // The driver of a device, as guides look at it: a link that is named is not followed by -l.
   assertEquals(
     rig.ok(`ls -l ${VF_DEVICE}/driver`),

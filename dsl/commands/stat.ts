@@ -6,10 +6,11 @@ import { parseOptions } from "./options.ts";
 const doc = `stat - what a file is
 Usage: stat [-L] [-c FORMAT | --printf=FORMAT] PATH…
 Effects: writes kind, size and mode; FORMAT may have %n name, %N quoted with the target of a link, %F kind, %s size, %a and %A
-  mode, %f mode in hex, %u %g %U %G owner, %t %T numbers of a device in hex; -L follows a link
+  mode, %f mode in hex, %h links, %u %g %U %G owner, %t %T numbers of a device in hex, %Y when it was last written, in seconds
+  since 1970; -L follows a link
 Exit status: 0, or 1 if a path is not there
 Errors: cannot statx 'PATH': No such file or directory; %X: not modelled
-Differs from the real one: the tree has no inodes, blocks, links and times: lines and directives of those are left out or
+Differs from the real one: the tree has no inodes, blocks and other times: lines and directives of those are left out or
   refused; everything is root's
 Examples: stat -c '%a %n' /sys/devices/system/cpu/online
   stat /dev/null`;
@@ -105,6 +106,11 @@ function plain(file: File): string {
 function formatted(context: CommandContext, file: File, format: string): string | undefined {
   const { stat, path, target } = file;
   const { kind, mode, number } = stat;
+  const { shell } = context;
+  const detailed = () => {
+    const details = shell.machine.vfs.details(shell.resolve(path));
+    return isErrno(details) ? undefined : details;
+  };
   let refused: string | undefined;
   const text = format.replace(/%(-?\d*)(.)/g, (all, width: string, letter: string) => {
     const value = {
@@ -115,6 +121,8 @@ function formatted(context: CommandContext, file: File, format: string): string 
       a: octal(mode),
       A: modeText(stat),
       f: (TYPE_BITS[kind] | mode).toString(16),
+      h: () => String(detailed()?.links ?? 1),
+      Y: () => String(Math.floor(shell.machine.clock().bootTime + (detailed()?.changedNs ?? 0) / 1e9)),
       u: "0",
       g: "0",
       U: "root",
@@ -124,8 +132,9 @@ function formatted(context: CommandContext, file: File, format: string): string 
       "%": "%",
     }[letter];
     if (value === undefined) refused ??= all;
+    const text = typeof value === "function" ? value() : value ?? "";
     const size = Number(width);
-    return (size < 0 ? value?.padEnd(-size) : value?.padStart(size)) ?? "";
+    return size < 0 ? text.padEnd(-size) : text.padStart(size);
   });
   if (refused === undefined) return text;
   context.complain(`${refused}: not modelled`);
