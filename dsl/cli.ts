@@ -12,7 +12,7 @@
 
 import { parseArgs } from "@std/cli/parse-args";
 import { NAMED_PROFILES } from "../runtime/lab/named_profiles.ts";
-import { eraNamed, eraRefusal, ERAS } from "../runtime/lab/eras.ts";
+import { eraNamed, eraRefusal, ERAS, eraSystem } from "../runtime/lab/eras.ts";
 import { KERNEL_NAMES } from "../runtime/lab/kernels.ts";
 import type { ProfileText } from "../runtime/lab/profile.ts";
 import { closest } from "../runtime/lab/spelling.ts";
@@ -265,7 +265,7 @@ function runOptions(line: Line, host: HostPort): RunOptions | string | number {
   if (kernel !== undefined && !KERNEL_NAMES.includes(kernel)) {
     return `${command}: ${unknownName("kernel", kernel, KERNEL_NAMES)}`;
   }
-  const refused = eraRefusal(era, row ?? systemNamed(era.system)!, kernel ?? era.kernel);
+  const refused = eraRefusal(era, row ?? eraSystem(era), kernel ?? era.kernel);
   if (refused !== undefined) return `${command}: ${refused}`;
   const trace = values.get("trace");
   if (trace !== undefined && line.words.length > 1) return `${command}: --trace: expected one script`;

@@ -5,11 +5,15 @@
  * It starts with no permission at all: history is kept in a file only where reading and writing that file have been
  * granted beforehand.
  *
+ * The laboratory behind the prompt is loaded and booted once the prompt is on the screen, while its user reads and types;
+ * for a pipe once it has brought something.
+ *
  * @module
  */
 
 import { HistorySearch, type Key } from "./prompt/history_search.ts";
-import { openPrompt, type Prompt, type PromptPort } from "./prompt/prompt.ts";
+import type { Prompt, PromptLines, PromptPort } from "./prompt/prompt.ts";
+import { firstPrompt } from "./prompt/prompt_text.ts";
 import type { RunOptions } from "./host/run_options.ts";
 
 /** Where the history is kept, if that has been allowed; asks nobody. */
@@ -26,33 +30,53 @@ function historyFile(): string | undefined {
 /** Lines kept from one run to the next. */
 const HISTORY_SIZE = 1000;
 
+/** Loads and boots the laboratory; a number is the exit status where it cannot: then it has been said why. */
+type Open = () => Promise<Prompt | number>;
+
 /** Runs the prompt until its user leaves it; answers the exit status: that of the last input, or what `exit` said. */
 export async function repl(options: RunOptions, port: PromptPort): Promise<number> {
-  const prompt = openPrompt(options, port);
-  if (typeof prompt === "number") return prompt;
+  let opened: Promise<Prompt | number> | undefined;
+  const open = () =>
+    opened ??= import("./prompt/prompt.ts").then(({ openPrompt }) => openPrompt(options, port));
+  if (options.profiles.length > 0) { // they may be wrong: that is said in the place of a prompt
+    const prompt = await open();
+    if (typeof prompt === "number") return prompt;
+  }
   const isTerminal = Deno.stdin.isTerminal() && Deno.stdout.isTerminal();
-  return await (isTerminal ? readTerminal(prompt, port.out) : readPipe(prompt));
+  return await (isTerminal ? readTerminal(firstPrompt(options), open, port.out) : readPipe(open));
 }
 
 /** Runs what a pipe or a file brings. There is nobody to be asked, and `node:readline` is not loaded. */
-async function readPipe({ lines, run }: Prompt): Promise<number> {
+async function readPipe(open: Open): Promise<number> {
+  let lines: PromptLines | undefined;
+  for await (const typed of pipedLines()) {
+    const prompt = await open();
+    if (typeof prompt === "number") return prompt;
+    lines = prompt.lines;
+    for (let line = lines.next(typed); line !== undefined; line = lines.next(typed)) {
+      if (lines.exitStatus === undefined) await prompt.run(line); // more may have come than is wanted
+    }
+    if (lines.exitStatus !== undefined) break;
+  }
+  return lines?.end() ?? 0;
+}
+
+/** The lines of standard input: those that have come together at a time. */
+async function* pipedLines(): AsyncGenerator<string[], void> {
   const decoder = new TextDecoder(), bytes = new Uint8Array(65_536);
   let rest = "";
-  for (let isOpen = true; isOpen && lines.exitStatus === undefined;) {
+  for (let isOpen = true; isOpen;) {
     const count = await Deno.stdin.read(bytes);
     isOpen = count !== null;
     const typed = (rest + decoder.decode(bytes.subarray(0, count ?? 0), { stream: isOpen })).split(/\r?\n/);
     rest = typed.pop()!;
     if (!isOpen && rest !== "") typed.push(rest);
-    for (let line = lines.next(typed); line !== undefined; line = lines.next(typed)) {
-      if (lines.exitStatus === undefined) await run(line); // a pipe may bring more lines than are wanted
-    }
+    if (typed.length > 0) yield typed;
   }
-  return lines.end();
 }
 
 /** Runs what is typed on a terminal. */
-async function readTerminal({ lines, run }: Prompt, out: (text: string) => void): Promise<number> {
+async function readTerminal(first: string, open: Open, out: (text: string) => void): Promise<number> {
   const [{ createInterface }, { stdin, stdout }] = await Promise.all([
     import("node:readline"),
     import("node:process"),
@@ -65,17 +89,24 @@ async function readTerminal({ lines, run }: Prompt, out: (text: string) => void)
     historySize: HISTORY_SIZE,
     removeHistoryDuplicates: true,
     history: file === undefined ? [] : readHistory(file),
-    completer: (line: string) => lines.completions(line),
+    completer: (line: string, done: (problem: Error | null, found?: [string[], string]) => void) => {
+      open().then(
+        (prompt) => done(null, typeof prompt === "number" ? [[], line] : prompt.lines.completions(line)),
+        done,
+      );
+    },
   });
   if (file !== undefined) {
     reader.on("history", (history: string[]) => Deno.writeTextFileSync(file, `${history.join("\n")}\n`));
   }
   const bold = (text: string) => Deno.noColor ? text : `\x1b[1m${text}\x1b[0m`;
+  let lines: PromptLines | undefined; // there are none before a line has been entered
+  const text = () => bold(lines?.prompt ?? first);
   const ask = () => {
-    reader.setPrompt(bold(lines.prompt));
+    reader.setPrompt(text());
     reader.prompt();
   };
-  searchHistory(reader as unknown as LineEditor, () => bold(lines.prompt));
+  searchHistory(reader as unknown as LineEditor, text);
   out(
     "rtkvm: real-time KVM on a deterministic model. help lists the words, ls the examples, Ctrl-D leaves.\n",
   );
@@ -83,21 +114,29 @@ async function readTerminal({ lines, run }: Prompt, out: (text: string) => void)
   const typed: string[] = []; // ahead, while a command runs
   let isBusy = false, isClosed = false;
   const end = () => {
-    if (lines.exitStatus === undefined) out("\n");
-    resolve(lines.end());
+    if (lines?.exitStatus === undefined) out("\n");
+    resolve(lines?.end() ?? 0);
   };
   const runTyped = async () => {
     isBusy = true;
     try {
       // The other lines of what was pasted come first: they may belong to the first one.
       await new Promise((resume) => setTimeout(resume));
+      const prompt = await open();
+      if (typeof prompt === "number") {
+        resolve(prompt);
+        reader.close();
+        return;
+      }
+      lines = prompt.lines;
+      if (typed.length === 0 && !isClosed) ask(); // Ctrl-C has come meanwhile
       let isFirst = true;
       for (let line = lines.next(typed); line !== undefined; line = lines.next(typed)) {
         if (lines.exitStatus !== undefined) continue; // more lines were pasted than are wanted
         // What was typed ahead stands above, before the output of what came before it.
         if (!isFirst) out(`${line}\n`);
         isFirst = false;
-        await run(line);
+        await prompt.run(line);
         if (lines.exitStatus !== undefined) reader.close();
         else if (!isClosed) ask();
       }
@@ -117,10 +156,10 @@ async function readTerminal({ lines, run }: Prompt, out: (text: string) => void)
     out("^C\n");
     if (isBusy) {
       typed.length = 0;
-      lines.session.interrupt();
+      lines?.session.interrupt();
       return;
     }
-    lines.clear();
+    lines?.clear();
     reader.write(null, { ctrl: true, name: "e" }); // Ctrl-U alone keeps what stands right of the cursor
     reader.write(null, { ctrl: true, name: "u" });
     ask();
@@ -130,6 +169,7 @@ async function readTerminal({ lines, run }: Prompt, out: (text: string) => void)
     if (!isBusy) end();
   });
   ask();
+  open().catch(reject); // while the user reads and types
   return await promise;
 }
 

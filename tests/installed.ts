@@ -22,6 +22,8 @@ const CALLS: readonly Call[] = [
   { args: ["run", "examples/slide25_row.rtk", "--json", "--system", "kvm", "--", "1000"] },
   { args: ["run", "examples/slide25_row.rtk", "--profile", "idle-fit", "--", "1000"] },
   { args: ["run", "no_such.rtk"] },
+  { args: [] },
+  { args: ["repl", "--profile", "no_such.yaml"] },
   { args: [], typed: "help ssh\nls\n. ./talk_setup.rtk\nstep interrupt\nback\nwhy\nexit 3\necho not this\n" },
   { args: ["repl", "--era", "today"], typed: "for i in 1 2\ndo echo $i\ndone\necho 'open" },
   { args: ["slides", "coverage"] },

@@ -2,15 +2,19 @@
  * The prompt, without a terminal: what it does with lines.
  */
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { eraRefusal, ERAS } from "../runtime/lab/eras.ts";
+import { SYSTEMS } from "../runtime/lab/systems.ts";
 import { HistorySearch } from "../dsl/prompt/history_search.ts";
+import { type FirstPrompt, firstPrompt } from "../dsl/prompt/prompt_text.ts";
 import { openPrompt, type Prompt, PromptLines } from "../dsl/prompt/prompt.ts";
 import { Session } from "../dsl/session/session.ts";
 import { laboratoryWords } from "../dsl/words/index.ts";
 
 /** A prompt whose output is kept. */
-function prompt(): { lines: PromptLines; said: () => string } {
+function prompt(options: FirstPrompt = {}): { lines: PromptLines; said: () => string } {
   let text = "";
   const session = new Session({
+    ...options,
     io: { out: (part) => void (text += part), err: (part) => void (text += part) },
     interactive: true,
     words: laboratoryWords,
@@ -32,6 +36,19 @@ Deno.test("the prompt names the system and the virtual time", () => {
   assertEquals(lines.prompt, "bare-metal 0.100s # ");
   lines.line("run 2s");
   assertEquals(lines.prompt, "bare-metal 2.100s # ");
+});
+
+Deno.test("the first prompt, which is shown before there is a laboratory, is the one that it has booted to", () => {
+  const booted = ERAS.flatMap((era) =>
+    SYSTEMS.filter((system) => eraRefusal(era, system, era.kernel) === undefined).map((system) => ({
+      era,
+      system,
+    }))
+  );
+  for (const options of [{}, ...ERAS.map((era) => ({ era })), ...booted]) {
+    const { lines } = prompt(options);
+    assertEquals(firstPrompt(options), lines.prompt);
+  }
 });
 
 /** Opens the prompt of `repl` with a profile, on a computer that answers what is written to it. */

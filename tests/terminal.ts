@@ -12,6 +12,7 @@ const PROGRAM = [Deno.execPath(), "run", MAIN];
 const ESCAPE = "\x1b";
 const HELLO =
   "rtkvm: real-time KVM on a deterministic model. help lists the words, ls the examples, Ctrl-D leaves.";
+const FIRST = "rfc-v2 0.100s #";
 
 /** What a command writes; undefined: there is no such command. */
 async function outputOf(command: string, args: readonly string[], input = ""): Promise<string | undefined> {
@@ -53,6 +54,18 @@ class Terminal implements AsyncDisposable {
     const program = PROGRAM.map((word) => `'${word}'`).join(" ");
     const command = `${program}; echo "left with status $?"; exec sleep 1000`;
     await terminal.#tmux("-f", "/dev/null", "new-session", "-d", "-x", "160", "-y", "60", command);
+    return terminal;
+  }
+
+  /** The same, once the laboratory behind the prompt is there: Tab waits for it. */
+  static async openBooted(): Promise<Terminal> {
+    const terminal = await Terminal.open();
+    await terminal.shows(`${HELLO}\n${FIRST}`);
+    await terminal.type("bookm");
+    await terminal.press("Tab");
+    await terminal.shows(`${HELLO}\n${FIRST} bookmark`);
+    await terminal.press("C-u");
+    await terminal.shows(`${HELLO}\n${FIRST}`);
     return terminal;
   }
 
@@ -140,10 +153,9 @@ Deno.test({
       "diagram 100us",
     ];
     const said = await piped(typed);
-    await using terminal = await Terminal.open();
+    await using terminal = await Terminal.openBooted();
     const prompt = /^\S+ \d+\.\d{3}s (\[.*\] )?#$/;
-    let screen = await terminal.endsWith(prompt);
-    assertEquals(screen.split("\n"), [HELLO, "rfc-v2 0.100s #"]);
+    let screen = await terminal.screen();
     for (const [i, line] of typed.entries()) {
       const begun = screen.split("\n").at(-1)!;
       await terminal.press("C-l");
@@ -169,9 +181,8 @@ Deno.test({
   name: "keys: Tab completes and lists, Up and Ctrl-R find lines again, Ctrl-C clears",
   ignore: !hasTmux,
   async fn() {
-    await using terminal = await Terminal.open();
-    const at = "rfc-v2 0.100s #";
-    await terminal.shows(`${HELLO}\n${at}`);
+    await using terminal = await Terminal.openBooted();
+    const at = FIRST;
     await terminal.press("C-l");
     await terminal.type("ls /sys/devices/system/cpu/cpu3/onl");
     await terminal.press("Tab");
@@ -204,12 +215,30 @@ Deno.test({
 });
 
 Deno.test({
+  name: "what is typed before the laboratory is there waits for it; Ctrl-C and Ctrl-D do not",
+  ignore: !hasTmux,
+  async fn() {
+    await using typed = await Terminal.open();
+    await typed.shows(`${HELLO}\n${FIRST}`);
+    await typed.type("x=one; echo $x");
+    await typed.press("Enter");
+    await typed.shows(`${HELLO}\n${FIRST} x=one; echo $x\none\n${FIRST}`);
+    await using left = await Terminal.open();
+    await left.shows(`${HELLO}\n${FIRST}`);
+    await left.type("no matter");
+    await left.press("C-c");
+    await left.shows(`${HELLO}\n${FIRST} no matter^C\n${FIRST}`);
+    await left.press("C-d");
+    await left.endsWith(/^left with status 0$/);
+  },
+});
+
+Deno.test({
   name: "a slide that is pasted runs, with its prompts, and with options on lines of their own",
   ignore: !hasTmux,
   async fn() {
-    await using terminal = await Terminal.open();
-    const at = "rfc-v2 0.100s #";
-    await terminal.shows(`${HELLO}\n${at}`);
+    await using terminal = await Terminal.openBooted();
+    const at = FIRST;
     await terminal.paste("# echo a \\\n    -b\n# echo -c\n        -d\n");
     const screen = await terminal.endsWith(/s #$/);
     await terminal.press("C-l");
@@ -223,8 +252,7 @@ Deno.test({
   name: "of lines that are pasted together each stands behind its prompt, before what it writes",
   ignore: !hasTmux,
   async fn() {
-    await using terminal = await Terminal.open();
-    await terminal.endsWith(/# *$/);
+    await using terminal = await Terminal.openBooted();
     await terminal.paste("run 1ms\nfor i in 1 2\ndo echo $i\ndone\nfalse\necho $?\nexit 3\n");
     const screen = await terminal.endsWith(/^left with status 3$/);
     assertStringIncludes(screen, "s # for i in 1 2\n> do echo $i\n> done\n1\n2\nrfc-v2 ");
@@ -236,11 +264,10 @@ Deno.test({
   name: "Ctrl-C ends what runs, and the prompt says where time stands",
   ignore: !hasTmux,
   async fn() {
-    await using terminal = await Terminal.open();
-    await terminal.endsWith(/# *$/);
-    await terminal.type("while :; do :; done");
+    await using terminal = await Terminal.openBooted();
+    await terminal.type("echo on; while :; do :; done");
     await terminal.press("Enter");
-    await new Promise((resume) => setTimeout(resume, 500));
+    await terminal.endsWith(/^on$/);
     await terminal.press("C-c");
     await terminal.endsWith(/^rfc-v2 \d+\.\d{3}s \[\^C\] #$/);
     await terminal.type("run 1ms; echo $?");

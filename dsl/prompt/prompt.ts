@@ -15,6 +15,7 @@ import type { RunOptions } from "../host/run_options.ts";
 import { Session } from "../session/session.ts";
 import { atOnce } from "../session/slices.ts";
 import { ShellSyntaxError } from "../syntax/syntax_error.ts";
+import { promptText } from "./prompt_text.ts";
 import { isTranscript, scriptOfTranscript } from "./transcript.ts";
 import { laboratoryWords } from "../words/index.ts";
 
@@ -35,14 +36,12 @@ export class PromptLines {
     return this.#lines.length > 0;
   }
 
-  /** `rfc-v2 0.100s # `, where time stands still at a stop `rfc-v2 0.100s [eoi] # `, or `> ` inside an input. */
+  /** What stands before the line that is typed next: {@linkcode promptText}, or `> ` inside an input. */
   get prompt(): string {
     if (this.isContinued) return "> ";
     const { session } = this;
     const { engine, options: { system } } = session.lab;
-    const reason = session.stops.reasonAt(session.now);
-    const stop = reason === undefined ? "" : `[${reason}] `;
-    return `${system.name} ${(engine.nowNs / 1e9).toFixed(3)}s ${stop}# `;
+    return promptText(system, engine.nowNs, session.stops.reasonAt(session.now));
   }
 
   /** What the end of a line that is being typed may become, and that end. */

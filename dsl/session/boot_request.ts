@@ -5,9 +5,9 @@
  */
 
 import type { LabProfile } from "../../runtime/lab/defaults.ts";
-import { type Era, eraRefusal } from "../../runtime/lab/eras.ts";
+import { type Era, eraRefusal, eraSystem } from "../../runtime/lab/eras.ts";
 import type { Mutant } from "../../runtime/lab/mutants.ts";
-import { systemNamed, type SystemRow } from "../../runtime/lab/systems.ts";
+import type { SystemRow } from "../../runtime/lab/systems.ts";
 
 /** What `boot` may say. */
 export interface BootRequest {
@@ -27,7 +27,7 @@ export function bootOptions(now: Required<BootRequest>, request: BootRequest): R
   const { era = now.era } = request;
   const { kernel = era === now.era ? now.kernel : era.kernel } = request;
   const {
-    system = eraRefusal(era, now.system, kernel) === undefined ? now.system : systemNamed(era.system)!,
+    system = eraRefusal(era, now.system, kernel) === undefined ? now.system : eraSystem(era),
   } = request;
   const { seed, profile, append } = now;
   return { seed, profile, append, mutant: null, ...request, era, system, kernel };

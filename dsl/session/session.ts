@@ -14,9 +14,9 @@ import type { DeviceModel } from "../../runtime/lab/devices.ts";
 import { Lab } from "../../runtime/lab/lab.ts";
 import type { ProfileText } from "../../runtime/lab/profile.ts";
 import { READ_ONLY, scriptDirectory, type ScriptFolder } from "../../runtime/lab/script_folder.ts";
-import { type Era, ERA_2012, eraNamed, ERAS } from "../../runtime/lab/eras.ts";
+import { type Era, ERA_2012, eraNamed, ERAS, eraSystem } from "../../runtime/lab/eras.ts";
 import { Invariants, type Violation, violationText } from "../../runtime/lab/invariants.ts";
-import { systemNamed, type SystemRow } from "../../runtime/lab/systems.ts";
+import type { SystemRow } from "../../runtime/lab/systems.ts";
 import type { Script } from "../syntax/ast.ts";
 import { bootOptions, type BootRequest } from "./boot_request.ts";
 import { Clock } from "./clock.ts";
@@ -147,7 +147,7 @@ export class Session {
     this.#build(
       start?.boot ?? {
         era,
-        system: options.system ?? systemNamed(era.system)!,
+        system: options.system ?? eraSystem(era),
         kernel: options.kernel ?? era.kernel,
         seed: options.seed ?? 1,
         profile: this.profile,

@@ -8,7 +8,7 @@
 import { type PciTopology, SEPARATING_TOPOLOGY, TALK_TOPOLOGY } from "../../hw/machine_pci.ts";
 import { CORE_I7_3770, type CpuIdentity } from "../linux/cpu_identity.ts";
 import type { ToolVersions } from "../programs/program.ts";
-import type { SystemRow } from "./systems.ts";
+import { systemNamed, type SystemRow } from "./systems.ts";
 
 /** An era. */
 export interface Era {
@@ -68,6 +68,11 @@ export const ERAS: readonly Era[] = [ERA_2012, ERA_TODAY];
 /** The era of that name. */
 export function eraNamed(name: string): Era | undefined {
   return ERAS.find((era) => era.name === name);
+}
+
+/** The system that is booted in an era where nobody names one. */
+export function eraSystem({ system }: Era): SystemRow {
+  return systemNamed(system)!;
 }
 
 /** Why `system` cannot be booted in `era`, with `kernel` for vm0; undefined: it can. */

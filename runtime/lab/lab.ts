@@ -41,7 +41,7 @@ import { labSubnet, outsidePeer } from "./peer.ts";
 import type { SampleWatch } from "./sample_watch.ts";
 import { Terminals } from "./terminals.ts";
 import { hostBus, Software } from "./software.ts";
-import { DEDICATED_CPU, type SystemRow } from "./systems.ts";
+import { BOOT_NS, DEDICATED_CPU, type SystemRow } from "./systems.ts";
 import { tuneHost } from "./tuning.ts";
 
 /** What a laboratory is booted with. */
@@ -130,8 +130,6 @@ export interface Guest {
   readonly machine: QemuMachine;
 }
 
-/** How long the host's boot is given, ns. */
-const BOOT_NS = 100_000_000;
 /** Slide 24: 16 GB. */
 const HOST_MEMORY_MIB = 16_384;
 /** The keyboard's line. */

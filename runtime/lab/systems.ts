@@ -25,6 +25,9 @@ export interface SystemRow {
   readonly tuned?: boolean;
 }
 
+/** How long the host's boot is given, ns: a laboratory is there from this instant on. */
+export const BOOT_NS = 100_000_000;
+
 /** The CPU that slide 24 calls core #4: measured on bare metal, the vCPU's in all other systems. */
 export const DEDICATED_CPU = 3;
 
