@@ -11,6 +11,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { type Activity, PAUSE, work } from "../hw/sim/activity.ts";
+import { ExitReason } from "../hw/vmx.ts";
 import { Layers } from "../runtime/linux/layers.ts";
 import { RunQueue } from "../runtime/linux/sched/runqueue.ts";
 import { schedulerDefaults } from "../runtime/linux/sched/sched_tunables.ts";
@@ -116,4 +117,26 @@ Deno.test("of several that wait for a CPU each gets its turn", () => {
     boosted.add(vm.lastBoosted);
   }
   assertEquals([...boosted].filter((id) => id > 0).sort(), [1, 2]);
+});
+
+Deno.test("a guest's kernel that waits for a shoot-down spins by PAUSE: many exits where the other vCPU has lost its CPU, at most one where each has its own", () => {
+  const pauses = (system: string, setUp: string) => {
+    const rig = new SessionRig({ system });
+    rig.ok(setUp);
+    rig.ok("ssh vm0 sysbench --test=cpu --num-threads=6 --cpu-max-prime=2000 run > /dev/null");
+    const shootdowns = rig.ok("ssh vm0 grep TLB /proc/interrupts").match(/\d+/g)!.reduce(
+      (a, b) => a + Number(b),
+      0,
+    );
+    assert(shootdowns > 0, system);
+    const { vcpus } = rig.lab.guests.get("vm0")!.machine.file.vm;
+    return vcpus.reduce((sum, { exits }) => sum + exits[ExitReason.Pause]!, 0) / shootdowns;
+  };
+  const onOne = pauses(
+    "kvm",
+    "qemu-kvm -m 1024 -smp 2 -cpu qemu64,+x2apic -no-kvm-pit -nographic; ssh vm0 true",
+  );
+  assert(onOne > 10, `${onOne} for each shoot-down on one CPU`);
+  const onTwo = pauses("talk", ". ./smp_guest.rtk");
+  assert(onTwo <= 1, `${onTwo} for each shoot-down on two slave CPUs`);
 });

@@ -12,16 +12,17 @@
  *
  * *Not modelled*: what a TLB holds, single pages, kernel addresses.
  *
- * *Deviations*: the sender looks at the mask after 20 ns at first, then after ever longer times, at most 1/64 of what it has
- * waited. What the MMU notifier and the process itself have to tell other CPUs is one message.
+ * *Deviations*: on the machine itself the sender looks at the mask after 20 ns at first, then after ever longer times, at most
+ * 1/64 of what it has waited; in a guest, whose processor may leave a loop of PAUSE (PLE), each turn is executed. What the MMU notifier and the process itself have to tell other CPUs is one message.
  *
  * @module
  */
 
-import { type Activity, Op, Step } from "../../hw/sim/activity.ts";
+import { type Activity, Op, PAUSE, Step } from "../../hw/sim/activity.ts";
 import type { StateHash } from "../../hw/sim/state_hash.ts";
 import type { Kernel } from "./kernel.ts";
 import type { KernelCpu } from "./kernel_cpu.ts";
+import { Layers } from "./layers.ts";
 import { flushOwn, leaveMm } from "./switch_mm.ts";
 import type { CpuMask, Task } from "./sched/task.ts";
 import { Vector } from "./irq/vectors.ts";
@@ -31,6 +32,9 @@ const FIRST_LOOK_NS = 20;
 const LAST_LOOK_NS = 1_000_000;
 /** It looks again after this part of the time that it has waited. */
 const LOOKS = 64;
+
+/** A turn of the loop beside its PAUSE: load, test and branch, ns. */
+const TURN_NS = 8;
 
 /** A shoot-down under way. */
 export interface Shootdown {
@@ -157,8 +161,13 @@ export class TlbShootdowns {
   /** `while (!cpumask_empty(mask)) cpu_relax()`: without an end if nobody answers. */
   *#spin(shootdown: Shootdown): Activity {
     const { kernel } = this;
-    const look = new Step(Op.Work, "flush_tlb_others", kernel.kernelLayer, 0, false);
+    const look = new Step(Op.Work, "flush_tlb_others", kernel.kernelLayer, TURN_NS, false);
     while (shootdown.waiting !== 0) {
+      if (kernel.kernelLayer === Layers.GuestKernel) {
+        yield PAUSE;
+        yield look;
+        continue;
+      }
       const waitedNs = kernel.nowNs - shootdown.sinceNs;
       look.ns = Math.min(LAST_LOOK_NS, Math.max(FIRST_LOOK_NS, Math.floor(waitedNs / LOOKS)));
       yield look;
