@@ -21,10 +21,14 @@ const insideLeaves = [
 
 Deno.test("a rule of the grammar is walked, or left out by name", () => {
   const walk = bashWalk(1);
-  for (let i = 0; i < 3000; i++) walk.text();
   const { leaves, excluded } = bashPlan;
-  const missing = [...walk.rules.keys()].filter((rule) => !walk.walked.has(rule) && !(rule in excluded));
-  assertEquals(missing.filter((rule) => !insideLeaves.includes(rule)), []);
+  const missing = () =>
+    [...walk.rules.keys()].filter((rule) =>
+      !walk.walked.has(rule) && !(rule in excluded) && !insideLeaves.includes(rule)
+    );
+  // How many scripts it takes to meet the rarest rule is chance; one that 20,000 do not meet cannot be met.
+  for (let i = 0; i < 20_000 && missing().length > 0; i++) walk.text();
+  assertEquals(missing(), []);
   for (const name of [...Object.keys(leaves), ...Object.keys(excluded), ...insideLeaves]) {
     assert(walk.rules.has(name), `${name} is no rule of the grammar`);
     if (name in excluded) assert(!walk.walked.has(name), `${name} is left out, and walked`);
