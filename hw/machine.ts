@@ -34,6 +34,7 @@ import {
   MSR_APIC_BASE,
 } from "./lapic_base.ts";
 import { clockRatio } from "./lapic_timer.ts";
+import { readBase, writeBase } from "./base_msrs.ts";
 import type { RegisterFile } from "./register_file.ts";
 import { count, hz, ns, parameters, type Values } from "./parameters.ts";
 import { nicTimes } from "./nic_82599_switch.ts";
@@ -157,7 +158,7 @@ export class Machine implements ProcessorBus {
       return true;
     }
     if (msr === MSR_APIC_BASE) return this.#writeApicBase(cpu, value);
-    return false;
+    return writeBase(cpu.registers, msr, value);
   }
 
   /** @inheritdoc */
@@ -170,7 +171,7 @@ export class Machine implements ProcessorBus {
     }
     if (msr === MSR_TSC_DEADLINE) return cpu.apic.timer.deadline;
     if (msr === MSR_APIC_BASE) return this.#apicBases[cpu.id];
-    return msr === MSR_TSC ? this.timeStamp(cpu) : undefined;
+    return msr === MSR_TSC ? this.timeStamp(cpu) : readBase(cpu.registers, msr);
   }
 
   /** @inheritdoc */

@@ -164,6 +164,8 @@ export class RegisterFile {
   cr3 = 0;
   /** CR4. */
   cr4 = 0;
+  /** See `base_msrs.ts`; those that have been written. */
+  readonly bases = new Map<number, bigint>();
   /** Address operand of the instruction being yielded: ECX, port, physical address. */
   address = 0;
   /** Value operand of the instruction being yielded. */

@@ -148,35 +148,37 @@ export function instructionQualification(
   }
 }
 
-/**
- * An MSR bitmap: 4 KiB, a bit for each MSR of 0 … 0x1fff and each direction; set: the access exits. (The page's
- * other half, for 0xc0000000 …, is all ones here: those accesses exit.)
- */
+/** The MSRs that an MSR bitmap has bits for, in two ranges of this size; others exit. */
+const BITMAP_RANGE = 0x2000, HIGH_MSRS = 0xc000_0000;
+
+/** An MSR bitmap: 4 KiB, a bit for each MSR of 0 … 0x1fff and of 0xc0000000 …, and for each direction; set: the access exits. */
 export class MsrBitmap {
-  readonly #read = new Uint8Array(1024).fill(0xff);
-  readonly #write = new Uint8Array(1024).fill(0xff);
+  readonly #read = new Uint8Array(2048).fill(0xff);
+  readonly #write = new Uint8Array(2048).fill(0xff);
 
   /** @param name as `show vmcs` prints it */
   constructor(readonly name: string) {}
 
   /** Opens `msr` for reading, writing or both: such an access does not exit any more. */
   open(msr: number, access: "r" | "w" | "rw"): this {
-    const bit = ~(1 << (msr & 7));
-    if (access !== "w") this.#read[msr >>> 3]! &= bit;
-    if (access !== "r") this.#write[msr >>> 3]! &= bit;
+    const place = placeOf(msr), bit = ~(1 << (place & 7));
+    if (place < 0) throw new RangeError(`MSR 0x${msr.toString(16)} has no bit`);
+    if (access !== "w") this.#read[place >>> 3]! &= bit;
+    if (access !== "r") this.#write[place >>> 3]! &= bit;
     return this;
   }
 
   /** Whether a WRMSR (or RDMSR) of `msr` exits. */
   intercepts(msr: number, write: boolean): boolean {
-    if (msr > 0x1fff) return true;
-    return ((write ? this.#write : this.#read)[msr >>> 3]! & (1 << (msr & 7))) !== 0;
+    const place = placeOf(msr);
+    return place < 0 || ((write ? this.#write : this.#read)[place >>> 3]! & (1 << (place & 7))) !== 0;
   }
 
   /** The MSRs that are open, ascending, with the accesses allowed. */
   opened(): { msr: number; access: "r" | "w" | "rw" }[] {
     const list: { msr: number; access: "r" | "w" | "rw" }[] = [];
-    for (let msr = 0; msr <= 0x1fff; msr++) {
+    for (let place = 0; place < 2 * BITMAP_RANGE; place++) {
+      const msr = place < BITMAP_RANGE ? place : HIGH_MSRS + place - BITMAP_RANGE;
       const r = !this.intercepts(msr, false), w = !this.intercepts(msr, true);
       if (r || w) list.push({ msr, access: r && w ? "rw" : r ? "r" : "w" });
     }
@@ -187,6 +189,13 @@ export class MsrBitmap {
   hashInto(hash: StateHash): void {
     hash.words(this.#read).words(this.#write);
   }
+}
+
+/** The number of an MSR's bit; -1: it has none. */
+function placeOf(msr: number): number {
+  if (msr < BITMAP_RANGE) return msr;
+  const high = msr - HIGH_MSRS;
+  return high >= 0 && high < BITMAP_RANGE ? BITMAP_RANGE + high : -1;
 }
 
 /**
@@ -398,5 +407,6 @@ export class Vmcs {
       this.exitInterruptionInfo,
     ).word(this.idtVectoringInfo);
     this.msrBitmap.hashInto(hash);
+    for (const [msr, value] of this.guest.bases) hash.word(msr).text(String(value));
   }
 }

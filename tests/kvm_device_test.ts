@@ -14,6 +14,7 @@ import type { DirectCapabilities } from "../runtime/kvm/direct.ts";
 import { KvmCalls } from "../runtime/kvm/ioctl/calls.ts";
 import { KVM_CONSTANTS } from "../runtime/kvm/ioctl/ioctls.ts";
 import type { CallValue } from "../runtime/kvm/ioctl/marshal.ts";
+import type { Vcpu } from "../runtime/kvm/vcpu.ts";
 import type { VcpuFile } from "../runtime/kvm/ioctl/vcpu_file.ts";
 import { PIT_HZ } from "../runtime/kvm/irqchip/pit.ts";
 import { Layers } from "../runtime/linux/layers.ts";
@@ -31,6 +32,11 @@ const EPERM = 1,
   ENOTTY = 25,
   ENOSYS = 38,
   ENXIO = 6;
+
+/** Registers of the x2APIC that the vCPU's bitmap opens. */
+function openOfApic({ vmcs }: Vcpu): number[] {
+  return vmcs.msrBitmap.opened().map(({ msr }) => msr).filter((msr) => msr >= 0x800 && msr < 0x900);
+}
 
 /** A process on CPU 0 that makes calls, one after the other. */
 class Caller {
@@ -152,7 +158,7 @@ Deno.test("KVM_SET_SLAVE_CPU boots an offline CPU and sets HLT exiting, bit 0 an
   assertEquals(caller.rig.host.cpus[3]!.state, "slave");
   assertEquals(vcpu.vmcs.pinBased & Pin.ExternalInterruptExiting, 0);
   assertEquals(vcpu.vmcs.primary & Primary.HltExiting, 0);
-  assertEquals(vcpu.vmcs.msrBitmap.opened().map(({ msr }) => msr), [0x80b, 0x838, 0x839]);
+  assertEquals(openOfApic(vcpu), [0x80b, 0x838, 0x839]);
   assertEquals(caller.rig.host.dmesg.at(-1)!.text, "Slave CPU 3 is up");
   assert(vm > 0);
 });
@@ -182,7 +188,7 @@ Deno.test("a slave is given up by a negative number, and for another one", () =>
   assertEquals(states(), ["offline", "offline"]);
   assertEquals(caller.ioctl(fd, "KVM_GET_SLAVE_CPU", 0), -EPERM);
   assert(vcpu.vmcs.externalInterruptExiting && (vcpu.vmcs.primary & Primary.HltExiting) !== 0);
-  assertEquals(vcpu.vmcs.msrBitmap.opened(), []);
+  assertEquals(openOfApic(vcpu), []);
   assertEquals(caller.ioctl(fd, "KVM_SET_SLAVE_CPU", 3), 0, "and it can be had again");
 });
 

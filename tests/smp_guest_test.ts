@@ -94,8 +94,8 @@ function oneIpi(system: string): { records: TraceRecord[]; rig: SessionRig } {
 Deno.test("an interprocessor interrupt of the guest exits because ICR is not open, and three times in all", () => {
   const { records, rig } = oneIpi("rfc-v2");
   const { kvm } = rig.lab;
-  assert(kvm.slaveBitmap.intercepts(ICR, true), "the bitmap of direct mode leaves ICR closed");
-  assert(!kvm.slaveBitmap.intercepts(EOI, true));
+  assert(kvm.slaveBitmaps.longMode.intercepts(ICR, true), "the bitmap of direct mode leaves ICR closed");
+  assert(!kvm.slaveBitmaps.longMode.intercepts(EOI, true));
   const exitsOf = (cpu: string) => records.filter(({ kind, where }) => kind === "exit" && where === cpu);
   const sent = exitsOf("cpu3").find(({ fields }) => fields.operand === ICR)!;
   assertEquals(sent.fields.reason, MSR_WRITE_EXIT);

@@ -3,16 +3,22 @@
  *
  * The talk's slides 12, 19 and 21, and patches 14, 19 and 20 of the series: bit 0 of the pin-based controls is
  * cleared, and the MSR-bitmap address points to a bitmap in which EOI, TMICT and TMCCT are open. Both are switched
- * together. What follows from that is decided by the processor; nothing else in KVM asks whether an interrupt was
+ * together. There are four bitmaps: of either kind one for guests in long mode, in which KERNEL_GS_BASE is open too. What follows from that is decided by the processor; nothing else in KVM asks whether an interrupt was
  * "direct".
  *
  * @module
  */
 
+import { BaseMsr } from "../../hw/base_msrs.ts";
 import { Apic, MSR_TSC_DEADLINE, x2apicMsr } from "../../hw/lapic.ts";
 import { MsrBitmap, Pin } from "../../hw/vmx.ts";
 import type { Kvm } from "./kvm.ts";
 import type { Vcpu } from "./vcpu.ts";
+
+/** EFER: SCE, LME, LMA, NXE. */
+const EFER_LMA = 1n << 10n;
+/** EFER as a 64-bit kernel has it. */
+export const EFER_LONG_MODE = 0xd01n;
 
 /** What a patched KVM can do; a system's row. Read when registers are set up, never while they are in use. */
 export interface DirectCapabilities {
@@ -64,24 +70,60 @@ export function contradiction(capabilities: DirectCapabilities): string | undefi
   if (divideConfiguration && !timer) return "TDCR exposed without the timer that it divides";
 }
 
-/** The bitmap that is used while no vCPU is in direct mode: everything exits. */
-export function normalBitmap(): MsrBitmap {
-  return new MsrBitmap("normal");
+/** What is open to every guest (`vmx_disable_intercept_for_msr()`): each has its own. One of them in long mode only. */
+const OPEN_TO_ALL = [
+  BaseMsr.SysenterCs,
+  BaseMsr.SysenterEsp,
+  BaseMsr.SysenterEip,
+  BaseMsr.FsBase,
+  BaseMsr.GsBase,
+];
+
+/** A bitmap for guests in long mode and one for others, `vmx_msr_bitmap_longmode` and `_legacy`. */
+export interface BitmapPair {
+  readonly longMode: MsrBitmap;
+  readonly legacy: MsrBitmap;
 }
 
-/** The bitmap of direct mode. @param exposesDeadline whether IA32_TSC_DEADLINE is open where the timer is the guest's */
-export function slaveBitmap(capabilities: DirectCapabilities, exposesDeadline = false): MsrBitmap {
-  const bitmap = new MsrBitmap("slave");
-  if (capabilities.eoi) bitmap.open(x2apicMsr(Apic.EOI), "rw");
-  if (capabilities.timer) bitmap.open(x2apicMsr(Apic.TMICT), "rw").open(x2apicMsr(Apic.TMCCT), "rw");
-  if (capabilities.divideConfiguration) bitmap.open(x2apicMsr(Apic.TDCR), "rw");
-  if (capabilities.timer && exposesDeadline) bitmap.open(MSR_TSC_DEADLINE, "rw");
-  return bitmap;
+function pair(name: string): BitmapPair {
+  const [longMode, legacy] = [name, `${name}, legacy`].map((each) => {
+    const bitmap = new MsrBitmap(each);
+    for (const msr of OPEN_TO_ALL) bitmap.open(msr, "rw");
+    return bitmap;
+  }) as [MsrBitmap, MsrBitmap];
+  longMode.open(BaseMsr.KernelGsBase, "rw");
+  return { longMode, legacy };
+}
+
+/** Those that are used while no vCPU is in direct mode. */
+export function normalBitmaps(): BitmapPair {
+  return pair("normal");
+}
+
+/** Those of direct mode. @param exposesDeadline whether IA32_TSC_DEADLINE is open where the timer is the guest's */
+export function slaveBitmaps(capabilities: DirectCapabilities, exposesDeadline = false): BitmapPair {
+  const bitmaps = pair("slave");
+  for (const bitmap of Object.values<MsrBitmap>({ ...bitmaps })) {
+    if (capabilities.eoi) bitmap.open(x2apicMsr(Apic.EOI), "rw");
+    if (capabilities.timer) bitmap.open(x2apicMsr(Apic.TMICT), "rw").open(x2apicMsr(Apic.TMCCT), "rw");
+    if (capabilities.divideConfiguration) bitmap.open(x2apicMsr(Apic.TDCR), "rw");
+    if (capabilities.timer && exposesDeadline) bitmap.open(MSR_TSC_DEADLINE, "rw");
+  }
+  return bitmaps;
+}
+
+/** `setup_msrs()`: the guest's mode has changed, or where its interrupts go. */
+export function selectBitmap(
+  { vmcs, state, vm: { kvm } }: Vcpu,
+  direct = !vmcs.externalInterruptExiting,
+): void {
+  const { longMode, legacy } = direct ? kvm.slaveBitmaps : kvm.normalBitmaps;
+  vmcs.msrBitmap = (state.sregs.big("efer") & EFER_LMA) === 0n ? legacy : longMode;
 }
 
 /** Whether direct mode gives the guest the processor's own timer: the bitmap of slaves opens its initial count. */
-export function ownsTimer({ slaveBitmap }: Kvm): boolean {
-  return !slaveBitmap.intercepts(x2apicMsr(Apic.TMICT), true);
+export function ownsTimer({ slaveBitmaps }: Kvm): boolean {
+  return !slaveBitmaps.longMode.intercepts(x2apicMsr(Apic.TMICT), true);
 }
 
 /**
@@ -95,10 +137,10 @@ export function setDirectMode(vcpu: Vcpu, enabled: boolean, closesEoi = true): v
   if (vmcs.externalInterruptExiting !== enabled) return; // already so
   if (enabled) {
     vmcs.pinBased &= ~Pin.ExternalInterruptExiting;
-    vmcs.msrBitmap = vm.kvm.slaveBitmap;
+    selectBitmap(vcpu, true);
   } else {
     vmcs.pinBased |= Pin.ExternalInterruptExiting;
-    if (closesEoi) vmcs.msrBitmap = vm.kvm.normalBitmap;
+    if (closesEoi) selectBitmap(vcpu, false);
   }
   vcpu.directSwitches++;
   vcpu.tracepoint("kvm_set_direct_interrupt", { vcpu: vcpu.id, enabled });

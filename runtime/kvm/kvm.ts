@@ -8,14 +8,20 @@ import type { LogicalCpu } from "../../hw/cpu.ts";
 import type { ClockRatio } from "../../hw/lapic_timer.ts";
 import type { Machine } from "../../hw/machine.ts";
 import type { RegisterFile } from "../../hw/register_file.ts";
-import { type MsrBitmap, Pin } from "../../hw/vmx.ts";
+import { Pin } from "../../hw/vmx.ts";
 import type { VfioPci } from "../linux/drivers/vfio_pci.ts";
 import type { Irqs } from "../linux/irq/irq.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import type { KernelCpu } from "../linux/kernel_cpu.ts";
 import type { PciCore } from "../linux/pci/pci_bus.ts";
 import { type KvmCosts, type KvmSteps, kvmSteps } from "./costs.ts";
-import { contradiction, type DirectCapabilities, normalBitmap, slaveBitmap } from "./direct.ts";
+import {
+  type BitmapPair,
+  contradiction,
+  type DirectCapabilities,
+  normalBitmaps,
+  slaveBitmaps,
+} from "./direct.ts";
 import { PLE } from "./pause_loop.ts";
 import { PROTOCOL, type Protocol } from "./protocol.ts";
 import type { Vcpu } from "./vcpu.ts";
@@ -37,10 +43,10 @@ export interface HostDevices {
 export class Kvm {
   /** Its steps. */
   readonly steps: KvmSteps;
-  /** The MSR bitmap outside of direct mode. */
-  readonly normalBitmap: MsrBitmap = normalBitmap();
-  /** The MSR bitmap of direct mode. */
-  readonly slaveBitmap: MsrBitmap;
+  /** The MSR bitmaps outside of direct mode. */
+  readonly normalBitmaps: BitmapPair = normalBitmaps();
+  /** The MSR bitmaps of direct mode. */
+  readonly slaveBitmaps: BitmapPair;
   /** The machine's TSC. */
   readonly tscRatio: ClockRatio;
   /** Its machines, in order of creation. */
@@ -77,7 +83,7 @@ export class Kvm {
     const wrong = contradiction(capabilities);
     if (wrong !== undefined) throw new RangeError(wrong);
     this.steps = kvmSteps(costs);
-    this.slaveBitmap = slaveBitmap(capabilities, protocol.exposesDeadline);
+    this.slaveBitmaps = slaveBitmaps(capabilities, protocol.exposesDeadline);
     this.tscRatio = machine.cpus[0]!.apic.timer.tsc;
     this.loaded = machine.cpus.map((physical) => new LoadedVcpu(physical));
     const { startup } = machine;

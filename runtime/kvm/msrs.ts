@@ -10,6 +10,7 @@
  * @module
  */
 
+import { isBaseMsr, readBase, writeBase } from "../../hw/base_msrs.ts";
 import type { Step } from "../../hw/sim/activity.ts";
 import { MSR_TSC, MSR_TSC_DEADLINE, x2apicOffset } from "../../hw/lapic.ts";
 import { MSR_APIC_BASE } from "../../hw/lapic_base.ts";
@@ -68,6 +69,7 @@ export function writeMsr(
       guestWritesTscAdjust(vcpu, wide(low, high));
       return null;
     default:
+      if (isBaseMsr(msr)) return writeBase(vcpu.registers, msr, value) ? null : undefined;
       if (!CLOCK_MSRS.has(msr)) return undefined;
       vcpu.state.msrs.set(msr, wide(low, high));
       return null;
@@ -92,6 +94,7 @@ export function readMsr(vcpu: Vcpu, msr: number): MsrValue | undefined {
       return halves(lapic.deadline);
     default:
       if (CLOCK_MSRS.has(msr)) return halves(Number(vcpu.state.msrs.get(msr) ?? 0n));
+      if (isBaseMsr(msr)) return halves(readBase(vcpu.registers, msr)!);
       return lapic.readMsr(msr);
   }
 }

@@ -139,7 +139,7 @@ export class Vcpu {
     this.lapic = new KvmLapic(this);
     this.apic = this.lapic.core;
     this.events = new VcpuEvents(this);
-    this.vmcs = new Vmcs(registers, vm.kvm.normalBitmap);
+    this.vmcs = new Vmcs(registers, vm.kvm.normalBitmaps.legacy);
     this.#setUpControls();
     this.vmcs.ept = vm.ept;
     this.state = new VcpuState(vm.tscKhz);

@@ -15,10 +15,12 @@
  * @module
  */
 
+import { isBaseMsr } from "../../../hw/base_msrs.ts";
 import { MSR_APIC_BASE } from "../../../hw/lapic_base.ts";
 import { MSR_TSC, MSR_TSC_DEADLINE } from "../../../hw/lapic.ts";
 import type { Step } from "../../../hw/sim/activity.ts";
 import type { KernelCpu } from "../../linux/kernel_cpu.ts";
+import { selectBitmap } from "../direct.ts";
 import { readMsr, writeMsr } from "../msrs.ts";
 import { MSR_PV_EOI } from "../pv_eoi.ts";
 import { PV_EOI_SINCE } from "../pv_features.ts";
@@ -119,7 +121,7 @@ export function readUserMsr(vcpu: Vcpu, msr: number): bigint | undefined {
     return value && (BigInt(value.high) << 32n | BigInt(value.low >>> 0));
   }
   const row = rowOf(vcpu, msr);
-  return row && (state.msrs.get(msr) ?? row.reset ?? 0n);
+  return row && (registersOf(vcpu, msr).get(msr) ?? row.reset ?? 0n);
 }
 
 /**
@@ -146,6 +148,7 @@ export function writeUserMsr(
     case MSR_EFER:
       if ((value & ~EFER_BITS) !== 0n) return undefined;
       state.sregs.set("efer", value);
+      selectBitmap(vcpu);
       return null;
   }
   if (isApicMsr(msr)) {
@@ -154,8 +157,13 @@ export function writeUserMsr(
   }
   const row = rowOf(vcpu, msr);
   if (row === undefined || row.valid?.(value) === false) return undefined;
-  state.msrs.set(msr, value);
+  registersOf(vcpu, msr).set(msr, value);
   return null;
+}
+
+/** Where a register is that is nothing else: some are among those that a guest reaches itself. */
+function registersOf({ registers, state }: Vcpu, msr: number): Map<number, bigint> {
+  return isBaseMsr(msr) ? registers.bases : state.msrs;
 }
 
 /** Whether a register is the local APIC's. */

@@ -16,6 +16,7 @@ import type { KernelCpu } from "../../linux/kernel_cpu.ts";
 import type { Task } from "../../linux/sched/task.ts";
 import { shows } from "../cpuid.ts";
 import { traceAnswer } from "../access_trace.ts";
+import { EFER_LONG_MODE, selectBitmap } from "../direct.ts";
 import { KernelFile } from "./descriptors.ts";
 import { dispatch, type Handlers, type IoctlCall, type Outcome, unmodelledRequest } from "./ioctl_call.ts";
 import { Ioctl, type RunExitName, RunExitReason } from "./ioctls.ts";
@@ -120,6 +121,8 @@ export class VcpuFile extends KernelFile {
   startGuest(): void {
     const { guest } = this.machine;
     if (guest === null) return;
+    this.vcpu.state.sregs.set("efer", EFER_LONG_MODE);
+    selectBitmap(this.vcpu);
     this.vcpu.startGuestApic(guest.firstApicWrites?.(this.vcpu.id));
     const { vcpu } = this;
     const { cpuid } = vcpu.state;

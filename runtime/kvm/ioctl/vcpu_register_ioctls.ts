@@ -33,6 +33,7 @@ import {
   Xsave,
 } from "../uapi/structures.ts";
 import { readUserMsr, writeUserMsr } from "./user_msrs.ts";
+import { selectBitmap } from "../direct.ts";
 import { refusesTscKhz, setTscKhz } from "../tsc.ts";
 import { hostTscKhz } from "../vcpu_state.ts";
 import type { VcpuFile } from "./vcpu_file.ts";
@@ -102,6 +103,7 @@ export const registerHandlers: Handlers<VcpuFile> = {
     if (!vcpu.lapic.setBase(sregs.get("apic_base"), true)) return EINVAL;
     if (sregs.get("cr8") <= HIGHEST_CR8) vcpu.lapic.cr8 = sregs.get("cr8"); // kvm_set_cr8() refuses, nobody looks
     vcpu.state.sregs.bytes.set(sregs.bytes);
+    selectBitmap(vcpu);
     vcpu.registers.cr3 = held(sregs, "cr3");
     loadCr0(vcpu, held(sregs, "cr0"));
     loadCr4(vcpu, held(sregs, "cr4"));

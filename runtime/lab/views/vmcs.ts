@@ -6,6 +6,7 @@
  * @module
  */
 
+import { BaseMsr } from "../../../hw/base_msrs.ts";
 import { apicRegisterName, x2apicOffset } from "../../../hw/lapic.ts";
 import {
   BLOCKING_BY_NMI,
@@ -68,6 +69,16 @@ const SECONDARY_BITS: readonly Bit[] = [
   [PAUSE_LOOP_EXITING, "PAUSE-loop exiting", "loops of PAUSE cause VM exits", "off"],
 ];
 
+/** As the SDM has them, without IA32_. */
+const BASE_NAMES: ReadonlyMap<number, string> = new Map([
+  [BaseMsr.SysenterCs, "SYSENTER_CS"],
+  [BaseMsr.SysenterEsp, "SYSENTER_ESP"],
+  [BaseMsr.SysenterEip, "SYSENTER_EIP"],
+  [BaseMsr.FsBase, "FS_BASE"],
+  [BaseMsr.GsBase, "GS_BASE"],
+  [BaseMsr.KernelGsBase, "KERNEL_GS_BASE"],
+]);
+
 const EVENT_TYPES: Readonly<Record<number, string>> = {
   [EventType.ExternalInterrupt]: "external interrupt",
   [EventType.Nmi]: "NMI",
@@ -120,7 +131,8 @@ function bitLines(field: number, bits: readonly Bit[]): string[] {
 }
 
 function msrName(msr: number): string {
-  return msr >= 0x800 && msr < 0x900 ? `x2APIC ${apicRegisterName(x2apicOffset(msr))}` : "";
+  if (msr >= 0x800 && msr < 0x900) return `x2APIC ${apicRegisterName(x2apicOffset(msr))}`;
+  return BASE_NAMES.get(msr) ?? "";
 }
 
 function eventText(info: number): string {
