@@ -324,7 +324,7 @@ Deno.test("hw/ names no operating system, no hypervisor and no emulator, in code
 });
 
 /** The modules that talk to the real world; `mod.ts` asks whether it is the main module. */
-const realWorld = ["dsl/cli.ts", "dsl/repl.ts"];
+const realWorld = ["dsl/cli.ts", "dsl/repl.ts", "dsl/terminal.ts"];
 
 Deno.test("hw, runtime, grammar and interpreter use no Deno and no node: API", () => {
   const found: string[] = [];

@@ -1,5 +1,5 @@
 /**
- * The computer that the program runs on, as everything but `cli.ts` and `repl.ts` sees it.
+ * The computer that the program runs on, as everything but `cli.ts`, `repl.ts` and `terminal.ts` sees it.
  *
  * @module
  */

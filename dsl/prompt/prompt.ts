@@ -137,6 +137,9 @@ export interface Prompt {
   run(text: string): Promise<void>;
 }
 
+/** Loads what a prompt needs and opens it, once: later calls answer the same. */
+export type Open = () => Promise<Prompt | number>;
+
 /** Boots the laboratory of a prompt; a number is the exit status where it cannot: then it has been said why. */
 export function openPrompt(options: RunOptions, port: PromptPort): Prompt | number {
   const progress = new ProgressLine(port.errIsTerminal ? port.err : undefined);
