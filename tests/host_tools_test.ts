@@ -65,6 +65,26 @@ Deno.test("timeout ends a command after its time with 124, with KILL 137, and ha
   assertEquals(rig.ok("nohup echo hi"), "hi\n");
 });
 
+Deno.test("sudo runs a command as it is: a filter behind a pipe, a shell with its redirections, a program", () => {
+  const rig = new SessionRig();
+  rig.ok("echo 0 | sudo tee /sys/devices/system/cpu/cpu3/online > /dev/null");
+  assertEquals(
+    rig.ok("sudo -n sh -c 'echo 0 > /sys/devices/system/cpu/cpu2/online'; sudo -u root nproc"),
+    "2\n",
+  );
+  assertEquals(rig.run("sudo nosuch"), { status: 1, out: "", err: "sudo: nosuch: command not found\n" });
+  assertEquals(rig.run("sudo -u bob ls").err, "sudo: unknown user bob\n");
+  assertEquals(rig.run("sudo -i").err, "sudo: option -i is not modelled\n");
+});
+
+Deno.test("help says of a tool that is not modelled what there is instead", () => {
+  const { status, err } = new SessionRig().run("help tuna");
+  assertEquals([status, err.split("\n")[0]], [
+    1,
+    "x.rtk: line 1: help: tuna is not modelled: see taskset -pc, chrt -p, echo MASK > /proc/irq/N/smp_affinity",
+  ]);
+});
+
 Deno.test("a tool of the field that is not modelled says so by name, and what there is instead", () => {
   const rig = new SessionRig();
   for (

@@ -2,6 +2,7 @@ import { closest } from "../../runtime/lab/spelling.ts";
 import type { Command } from "../commands/command.ts";
 import { commands } from "../commands/index.ts";
 import { isRefused, manualOf } from "../shell/manual.ts";
+import { notModelled } from "../shell/not_modelled.ts";
 import type { Program } from "../shell/ports.ts";
 import type { Session } from "../session/session.ts";
 
@@ -34,6 +35,8 @@ export function help(session: Session, words: () => readonly Command[]): Command
         session.lab.computer("vm0")?.programs.get(name);
       const doc = found?.doc ?? calls?.help?.(name);
       if (doc === undefined) {
+        const instead = notModelled(name);
+        if (instead !== undefined) return context.complain(instead);
         const meant = closest(name, helpTopics(session, words()));
         return context.complain(
           `no word "${name}"${meant === undefined ? "; help lists all" : `: did you mean ${meant}?`}`,
@@ -61,12 +64,12 @@ function overview(
   programs: readonly Program[],
   calls: readonly { readonly name: string; readonly doc: string }[],
 ): string {
+  const byName = (a: { readonly name: string }, b: { readonly name: string }) => a.name < b.name ? -1 : 1;
   const of = (...kinds: Command["kind"][]) =>
-    [...commands.values()].filter(({ kind, doc }) => kinds.includes(kind) && !isRefused(doc))
-      .sort((a, b) => (a.name < b.name ? -1 : 1));
+    [...commands.values()].filter(({ kind, doc }) => kinds.includes(kind) && !isRefused(doc)).sort(byName);
   return [
     ...part("The laboratory's words", words),
-    ...part("Programs", programs),
+    ...part("Programs", [...programs].sort(byName)),
     ...part("The shell's built-ins", of("special", "builtin")),
     ...part("Filters", of("filter")),
     ...part("C calls", calls),

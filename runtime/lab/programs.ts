@@ -11,6 +11,7 @@ import { dd } from "../programs/dd.ts";
 import { dmesg } from "../programs/dmesg.ts";
 import { free } from "../programs/free.ts";
 import { iperf } from "../programs/iperf.ts";
+import { irqbalance } from "../programs/irqbalance.ts";
 import { lscpu } from "../programs/lscpu.ts";
 import { lsmod } from "../programs/lsmod.ts";
 import { lspci } from "../programs/lspci.ts";
@@ -30,6 +31,8 @@ import { setpci } from "../programs/setpci.ts";
 import { stress } from "../programs/stress.ts";
 import { sysbench } from "../programs/sysbench.ts";
 import { sysctl } from "../programs/sysctl.ts";
+import { chkconfig, service, systemctl } from "../programs/systemctl.ts";
+import { sudo } from "../programs/sudo.ts";
 import { taskset } from "../programs/taskset.ts";
 import { nohup, timeout } from "../programs/timeout.ts";
 import { traceCmd } from "../programs/trace_cmd.ts";
@@ -47,6 +50,7 @@ export function userPrograms(): Program[] {
     dd,
     dmesg,
     free,
+    irqbalance,
     lscpu,
     lsmod,
     lspci,
@@ -62,12 +66,16 @@ export function userPrograms(): Program[] {
     pgrep,
     pidof,
     pkill,
+    chkconfig,
     ps,
     rdmsr,
     rmmod,
     setpci,
     sysbench,
     sysctl,
+    systemctl,
+    service,
+    sudo,
     taskset,
     traceCmd,
     uname,

@@ -6,6 +6,7 @@
  * @module
  */
 
+import { calendarDate, twoDigits } from "./calendar.ts";
 import type { CyclictestThread } from "./cyclictest_format.ts";
 
 /** What stands around the threads' results. */
@@ -78,20 +79,8 @@ export function cyclictestJson(
   return [...lines, "  }", "}", ""].join("\n");
 }
 
-const DAYS = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"]; // from the first of 1970 on
-const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-
 /** `Thu, 06 Sep 2012 00:00:00 +0000`, of the proleptic Gregorian calendar in UTC. */
 function dateText(seconds: number): string {
-  const day = Math.floor(seconds / 86_400);
-  const two = (value: number) => String(value).padStart(2, "0");
-  let year = 1970, month = 0, left = day;
-  const leap = () => year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0);
-  for (; left >= (leap() ? 366 : 365); year++) left -= leap() ? 366 : 365;
-  const length = () => month === 1 ? (leap() ? 29 : 28) : [3, 5, 8, 10].includes(month) ? 30 : 31;
-  for (; left >= length(); month++) left -= length();
-  const clock = [3600, 60, 1].map((unit) => two(Math.floor(seconds / unit) % (unit === 3600 ? 24 : 60))).join(
-    ":",
-  );
-  return `${DAYS[day % 7]}, ${two(left + 1)} ${MONTHS[month]} ${year} ${clock} +0000`;
+  const { dayName, day, monthName, year, time } = calendarDate(seconds);
+  return `${dayName}, ${twoDigits(day)} ${monthName} ${year} ${time} +0000`;
 }

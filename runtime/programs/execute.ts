@@ -13,8 +13,15 @@ import { Placement, type ProgramProcess } from "./program.ts";
 /** Status of a command that was not found. */
 const NOT_FOUND = 127;
 
-/** Runs `argv` in the place of the program of `command`; says so where there is no such command. */
-export function* execute(command: ProgramProcess, argv: readonly string[]): Activity<number> {
+/** Runs `argv` in the place of the program of `command`; where there is no such command `missing` says so. */
+export function* execute(
+  command: ProgramProcess,
+  argv: readonly string[],
+  missing: (path: string) => number = (path) => {
+    command.stderr(`${command.argv[0]}: failed to execute ${path}: No such file or directory\n`);
+    return NOT_FOUND;
+  },
+): Activity<number> {
   const [path = ""] = argv;
   const name = path.replace(/^\/(?:usr\/)?s?bin\//, "");
   const program = command.system.programs.get(name);
@@ -30,6 +37,5 @@ export function* execute(command: ProgramProcess, argv: readonly string[]): Acti
   const status = yield* command.run(argv, Placement.of(task));
   if (status !== undefined) return status;
   task.name = own;
-  command.stderr(`${command.argv[0]}: failed to execute ${path}: No such file or directory\n`);
-  return NOT_FOUND;
+  return missing(path);
 }

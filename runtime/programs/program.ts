@@ -25,6 +25,8 @@ export interface ToolVersions {
   readonly cyclictest: "0.83" | "2.40";
   /** GNU coreutils. */
   readonly coreutils: "8.13" | "9.1";
+  /** irqbalance. */
+  readonly irqbalance: "1.0.3" | "1.9.2";
   /** iperf 2. */
   readonly iperf: "2.0.5" | "2.1.8";
   /** qemu-kvm of the talk's time, or today's qemu-system-x86_64. */
@@ -125,6 +127,8 @@ export interface ProgramProcess {
   readonly pid: number;
   /** Its name and arguments. */
   readonly argv: readonly string[];
+  /** Its environment. */
+  readonly env: ReadonlyMap<string, string>;
   /** The directory it was started in. */
   readonly cwd: string;
   /** The kernel it runs on. */
