@@ -235,3 +235,20 @@ Deno.test("kvm_page_fault: with EPT the qualification, without it the error code
   );
   assert(texts(shadowed, "kvm_page_fault").includes("kvm_page_fault: address b8000 error_code b"));
 });
+
+Deno.test("lscpu asks CPUID for a hypervisor: in a guest an exit, whose answer is KVM's signature", () => {
+  for (
+    const [era, text] of [
+      ["2012", "kvm_cpuid: func 40000000 rax 40000001 rbx 4b4d564b rcx 564b4d56 rdx 4d"],
+      [
+        "today",
+        "kvm_cpuid: func 40000000 idx 0 rax 40000001 rbx 4b4d564b rcx 564b4d56 rdx 4d, cpuid entry found",
+      ],
+    ] as const
+  ) {
+    const rig = host(era);
+    rig.ok("echo kvm_cpuid > set_event; echo kvm_exit >> set_event; ssh vm0 lscpu; lscpu");
+    assertEquals(texts(rig, "kvm_cpuid"), [text], "the host's own does not exit");
+    assertEquals(texts(rig, "kvm_exit").filter((line) => line.includes("reason CPUID ")).length, 1);
+  }
+});

@@ -77,6 +77,7 @@ const FIELDS: Readonly<Record<EventKind, string>> = {
   kvm_apic: "rw reg val",
   kvm_apic_accept_irq: "vcpu apicid vec mode level coalesced",
   kvm_apic_ipi: "mode vector destination logical shorthand assert level",
+  kvm_cpuid: "func rax rbx rcx rdx found",
   kvm_page_fault: "vcpu address error",
   kvm_userspace_exit: "reason error",
   kvm_set_irq: "gsi level source",
@@ -101,7 +102,7 @@ Deno.test("every event has the fields of its kind, and no others", async () => {
     await lab.sh`${setup}`;
     // Without x2APIC a local APIC is memory; a serial port is ports.
     await lab.sh`qemu-kvm -m 256 -smp 2 -enable-kvm -nographic -serial pty; ssh vm1 'echo > /dev/ttyS0'`;
-    await lab.sh`ssh vm1 taskset -c 1 true; stress -q --vm 2 --vm-bytes 9G -t 2`;
+    await lab.sh`ssh vm1 taskset -c 1 true; ssh vm1 lscpu; stress -q --vm 2 --vm-bytes 9G -t 2`;
     await lab.sh`irq vf0; run 1ms; ssh vm0 'sleep 0.001; true'; ioctl(vcpu[0], KVM_GET_MP_STATE, 0)`
       .nothrow();
     for (const event of lab.events()) {

@@ -137,6 +137,15 @@ export interface EventFields {
     readonly gpa: number;
     readonly val: number;
   };
+  /** The guest has executed CPUID; what it is shown. */
+  readonly kvm_cpuid: {
+    readonly func: number;
+    readonly rax: number;
+    readonly rbx: number;
+    readonly rcx: number;
+    readonly rdx: number;
+    readonly found: boolean;
+  };
   /** The guest has touched a page that its page tables at the host do not have; `error` says how. */
   readonly kvm_page_fault: { readonly vcpu: number; readonly address: number; readonly error: number };
   /** `KVM_RUN` returns: the number of a `KVM_EXIT_…`, and its errno. */
@@ -189,7 +198,7 @@ export const EVENT_KINDS: readonly EventKind[] = [
   ...["alarm", "work", "transition", "instruction", "request", "interrupt", "injection"] as const,
   ...["vm_entry", "kvm_exit", "fault", "iret", "syscall", "kvm_entry", "kvm_inj_virq"] as const,
   ...["kvm_inj_exception", "kvm_apic", "kvm_apic_accept_irq", "kvm_eoi", "kvm_pv_eoi", "kvm_msr"] as const,
-  ...["kvm_pio", "kvm_mmio", "kvm_apic_ipi", "kvm_page_fault", "kvm_userspace_exit"] as const,
+  ...["kvm_pio", "kvm_mmio", "kvm_apic_ipi", "kvm_cpuid", "kvm_page_fault", "kvm_userspace_exit"] as const,
   ...["kvm_set_irq", "kvm_ioapic_set_irq", "kvm_pic_set_irq", "kvm_msi_set_irq", "kvm_ack_irq"] as const,
   ...["kvm_set_direct_interrupt", "sched_wakeup", "sched_switch"] as const,
 ];

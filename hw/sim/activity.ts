@@ -179,7 +179,7 @@ export function accessBytes(step: Step): 1 | 2 | 4 {
   }
 }
 
-/** CPUID. */
+/** CPUID of leaf `operands.address`. */
 export const CPUID = new Step(Op.Cpuid, "cpuid", HARDWARE, 0, false);
 /** MOV to CRn. */
 export const MOV_TO_CR = new Step(Op.MovToCr, "mov to cr", HARDWARE, 0, false);

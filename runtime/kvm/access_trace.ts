@@ -1,5 +1,5 @@
 /**
- * The tracepoints of accesses that KVM emulates, `kvm_pio` and `kvm_mmio`, and `kvm_page_fault`.
+ * The tracepoints of what KVM emulates, `kvm_pio`, `kvm_mmio` and `kvm_cpuid`, and `kvm_page_fault`.
  *
  * *Document*: Linux 3.5 and 6.18 `arch/x86/kvm/x86.c` (`emulator_pio_in_out()`, later `emulator_pio_in()` and
  * `emulator_pio_out()`; `write_mmio()`, `read_exit_mmio()`, `read_prepare()`), `vmx.c` (`handle_ept_violation()`,
@@ -47,6 +47,20 @@ export function traceAnswer(vcpu: Vcpu, value: number): void {
   const step = instruction(vcpu);
   if (step?.op === Op.In && has(vcpu.vm.kvm.version, "3.16")) tracePort(vcpu, step, "read", value);
   if (step?.op === Op.Load) traceMemory(vcpu, step, "read", value);
+}
+
+/** `kvm_emulate_cpuid()`: what the guest is shown of the leaf that it asks for; zeros where there is none. */
+export function traceCpuid(vcpu: Vcpu): void {
+  const leaf = vcpu.registers.address;
+  const entry = vcpu.state.cpuid.find((each) => each.get("function") === leaf);
+  vcpu.tracepoint("kvm_cpuid", {
+    func: leaf,
+    rax: entry?.get("eax") ?? 0,
+    rbx: entry?.get("ebx") ?? 0,
+    rcx: entry?.get("ecx") ?? 0,
+    rdx: entry?.get("edx") ?? 0,
+    found: entry !== undefined,
+  });
 }
 
 /** The guest has touched a page that is not there. */

@@ -9,7 +9,7 @@ import { Apic, apicRegisterName, EOI_MSR, x2apicMsr, x2apicOffset } from "../../
 import { EventType, ExitReason, interruptionInfo } from "../../hw/vmx.ts";
 import type { KernelCpu } from "../linux/kernel_cpu.ts";
 import { Vector } from "../linux/irq/vectors.ts";
-import { traceAccess, traceAnswer, traceMissingPage, tracePageFault } from "./access_trace.ts";
+import { traceAccess, traceAnswer, traceCpuid, traceMissingPage, tracePageFault } from "./access_trace.ts";
 import { ownsTimer, setDirectMode } from "./direct.ts";
 import { readMemory, writeMemory } from "./device_memory.ts";
 import { readMsr, writeMsr } from "./msrs.ts";
@@ -110,6 +110,7 @@ export function completeExit(vcpu: Vcpu, cpu: KernelCpu, reason: number): Step |
       if (traced) traceAccess(vcpu);
       return memoryMapped(vcpu, cpu);
     case ExitReason.Cpuid:
+      if (traced) traceCpuid(vcpu);
       vmcs.skipInstruction();
       return null;
     case ExitReason.EptViolation:

@@ -4,6 +4,9 @@
  * After patches 02 to 06, 08, 11, 14 and 20 of the series: boot of the CPU, the loop it runs, the hand-off of a
  * vCPU from its thread to the slave and back.
  *
+ * *Not modelled*: patch 10, the slab that a slave must not use: nothing is allocated here. What filling the caches before takes
+ * is part of the hand-off's cost; zap list and asynchronous page faults (requests 33 and 34) are not there.
+ *
  * @module
  */
 

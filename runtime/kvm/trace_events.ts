@@ -78,6 +78,12 @@ export function kvmTraceEvents(kvm: Kvm, modern: boolean): readonly TraceEvent[]
     event("kvm_cr", ({ rw, cr, val }) => `cr_${rw} ${hex(cr)} = 0x${hex(val)}`),
     event("kvm_inj_exception", ({ vector }) => `${EXCEPTIONS[Number(vector)] ?? vector} (0x0)`),
     event("kvm_apic", ({ rw, reg, val }) => `apic_${rw} ${reg} = 0x${hex(val)}`),
+    event("kvm_cpuid", ({ func, rax, rbx, rcx, rdx, found }) => {
+      const registers = `rax ${hex(rax)} rbx ${hex(rbx)} rcx ${hex(rcx)} rdx ${hex(rdx)}`;
+      return modern
+        ? `func ${hex(func)} idx 0 ${registers}, cpuid entry ${found === true ? "found" : "not found"}`
+        : `func ${hex(func)} ${registers}`;
+    }),
     event("kvm_apic_ipi", ({ destination, vector, mode, logical, assert, level, shorthand }) => {
       const words = [
         DELIVERY_MODES[Number(mode)],

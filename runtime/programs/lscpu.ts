@@ -4,13 +4,15 @@
  * The layout and the fields are those of util-linux 2.21 (2012), as reports of that time print it: values in column 24,
  * no flags, no address sizes.
  *
+ * *Modelled*: it asks CPUID for a hypervisor, leaf 40000000H, which exits in a guest.
+ *
  * *Not modelled*: `-e`, `-p`; caches and NUMA nodes, which sysfs does not have here: as with the real tool, what is not
  * there is not printed.
  *
  * @module
  */
 
-import type { Activity } from "../../hw/sim/activity.ts";
+import { type Activity, CPUID } from "../../hw/sim/activity.ts";
 import { placeOf } from "../linux/cpu_identity.ts";
 import { cpuList } from "../linux/cpu_mask.ts";
 import { complain, getopt } from "./getopt.ts";
@@ -23,6 +25,9 @@ Exit status: 0; 1 on a wrong argument
 Errors: invalid option -- 'X'
 Differs from the real one: no -e, -p, -x; no caches and no NUMA nodes, which the model does not have
 Examples: lscpu | grep line`;
+
+/** The leaf in which a hypervisor names itself. */
+const HYPERVISOR_LEAF = 0x4000_0000;
 
 /** The program. */
 export const lscpu: Program = {
@@ -50,6 +55,9 @@ export const lscpu: Program = {
     });
     if (typeof parsed === "string") return complain(command, lscpu, parsed);
     if (parsed.operands.length > 0) return complain(command, lscpu, "bad usage");
+    const { registers } = command.kernel.cpus[command.task.cpu]!;
+    registers.address = HYPERVISOR_LEAF;
+    yield CPUID;
     for (const [key, value] of fields(command)) command.stdout(`${`${key}:`.padEnd(23)}${value}\n`);
     return 0;
   },
