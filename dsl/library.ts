@@ -4,6 +4,7 @@
  * @module
  */
 
+import { young } from "../hw/sim/young.ts";
 import { eraNamed, eraRefusal, ERAS } from "../runtime/lab/eras.ts";
 import { KERNEL_NAMES } from "../runtime/lab/kernels.ts";
 import { SYSTEMS as ROWS } from "../runtime/lab/systems.ts";
@@ -111,12 +112,12 @@ export class Lab extends LabView {
     super(session);
     this.#laboratory = laboratory;
     PARTS.set(this, laboratory);
-    session.onLab = (how) => {
+    session.onLab = young((how) => {
       if (this.#recorder === undefined) return;
       if (how === "boot") this.#recorder = new EventRecorder(this.#recorder.kinds);
       else this.#recorder.travelled(this.event);
       session.clock.watch(this.#recorder);
-    };
+    });
     if (record !== undefined) this.record(...record);
   }
 

@@ -15,7 +15,7 @@ import { PciBus } from "../hw/pci.ts";
 import type { QemuEra } from "../runtime/qemu/era.ts";
 import { qemuCosts } from "../runtime/qemu/costs.ts";
 import type { GuestRequest, QemuMachine } from "../runtime/qemu/machine.ts";
-import { qemu } from "../runtime/qemu/qemu.ts";
+import { Qemu } from "../runtime/qemu/qemu.ts";
 import { KvmCalls } from "../runtime/kvm/ioctl/calls.ts";
 import type { KernelFile } from "../runtime/kvm/ioctl/descriptors.ts";
 import { IoctlCall } from "../runtime/kvm/ioctl/ioctl_call.ts";
@@ -263,7 +263,7 @@ export function startQemu(rig: Rig, commandLine: string, era: QemuEra = "2012"):
   const argv = commandLine.trim().split(/\s+/);
   let stdout = "", stderr = "";
   let machine: QemuMachine | undefined, guest: Kernel | undefined;
-  const program = qemu({
+  const program = new Qemu({
     name: argv[0]!,
     patched: argv[0]!.endsWith(".patched"),
     costs: flat(qemuCosts, 1000),

@@ -3,11 +3,12 @@
  *
  * @module
  */
-import { type Description, endless } from "../shell/descriptors.ts";
+import type { Activity } from "../../hw/sim/activity.ts";
+import { type Description, endless, keepRead } from "../shell/descriptors.ts";
 import { openTarget } from "../shell/redirect.ts";
 import { hintOnPath } from "../shell/hints.ts";
 import type { Coroutine, Request } from "../shell/jobs.ts";
-import { type Errno, isErrno } from "../shell/ports.ts";
+import { type Errno, isErrno, type OpenFile } from "../shell/ports.ts";
 import { ShellError } from "../syntax/shell_error.ts";
 import type { Shell } from "../shell/state.ts";
 
@@ -157,10 +158,7 @@ export class CommandContext {
       machine: shell.machine,
       name: this.name,
       launch: shell.launch([this.name, ...this.args], this.env),
-      body: function* () {
-        answer = yield* file.read(length);
-        return 0;
-      },
+      body: () => keepRead(file, length, (read) => answer = read),
     };
     file.close();
     return answer;
@@ -178,11 +176,7 @@ export class CommandContext {
       machine: shell.machine,
       name,
       launch: shell.launch([name, ...this.args], this.env),
-      body: function* () {
-        const written = yield* file.write(text);
-        if (isErrno(written)) error = written;
-        return 0;
-      },
+      body: () => keepWritten(file, text, (failed) => error = failed),
     };
     file.close();
     return error;
@@ -225,4 +219,11 @@ export function linesOf(text: string, end = "\n"): string[] {
   const lines = text.split(end);
   if (lines[lines.length - 1] === "") lines.pop();
   return lines;
+}
+
+/** The life of a task that writes a text to a file, and tells what went wrong. */
+function* keepWritten(file: OpenFile, text: string, fail: (error: Errno) => void): Activity<number> {
+  const written = yield* file.write(text);
+  if (isErrno(written)) fail(written);
+  return 0;
 }

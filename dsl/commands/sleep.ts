@@ -1,4 +1,6 @@
+import type { Activity } from "../../hw/sim/activity.ts";
 import type { Coroutine } from "../shell/jobs.ts";
+import type { Machine, Process } from "../shell/ports.ts";
 import type { Command } from "./command.ts";
 
 /** `sleep`. */
@@ -42,10 +44,12 @@ export const sleep: Command = {
       name: "sleep",
       main: true,
       launch: shell.launch(["sleep", ...context.args], context.env),
-      body: function* (process) {
-        yield* machine.sleep(process, totalNs);
-        return 0;
-      },
+      body: (process) => sleepLife(machine, process, totalNs),
     }) as number;
   },
 };
+
+function* sleepLife(machine: Machine, process: Process, ns: number): Activity<number> {
+  yield* machine.sleep(process, ns);
+  return 0;
+}

@@ -7,6 +7,7 @@
  * @module
  */
 
+import { young } from "../../hw/sim/young.ts";
 import type { Script } from "../syntax/ast.ts";
 import { parseScript } from "../syntax/parse.ts";
 import { Session, type SessionOptions } from "../session/session.ts";
@@ -29,10 +30,10 @@ export class Laboratory {
   /** @param own commands of the program's own, by name @throws RangeError for a name that cannot be one */
   constructor(boot: BootWords, own: Readonly<Record<string, LabCommand>>) {
     const transcript = this.transcript = new Transcript(boot);
-    this.words = (session) => [
+    this.words = young((session) => [
       ...laboratoryWords(session, this.#ownWords(session, own)),
       this.waits.word(session),
-    ];
+    ]);
     const io = {
       out: (text: string) => this.#written.out(text, transcript),
       err: (text: string) => this.#written.err(text, transcript),

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { young } from "../../hw/sim/young.ts";
 import type { ListItem, Script } from "../syntax/ast.ts";
 import { runList } from "../shell/interpret.ts";
 import type { Coroutine } from "../shell/jobs.ts";
@@ -53,7 +54,7 @@ export class Foreground {
     this.#input = undefined;
     if (this.does === "looks") return false;
     this.#depth = 0;
-    this.session.shell.entering = (item) => this.#entering(item);
+    this.session.shell.entering = young((item) => this.#entering(item));
     return true;
   }
 

@@ -9,6 +9,7 @@
  * @module
  */
 
+import { young } from "../../hw/sim/young.ts";
 import type { LabResult } from "../../runtime/lab/lab.ts";
 import { SampleWatch, type SampleWish, type WatchedSample } from "../../runtime/lab/sample_watch.ts";
 import type { SystemRow } from "../../runtime/lab/systems.ts";
@@ -107,10 +108,10 @@ function repeat(
     ...(system === undefined ? {} : { system }),
     prepare: (lab) => {
       lab.watch = new SampleWatch(lab, { run, thread, ...wish }, found);
-      lab.onProgress = (_, fraction) => {
+      lab.onProgress = young((_, fraction) => {
         const share = Math.min(1, fraction * cyclictest.options.loops / number);
         session.onProgress(`explain: again on ${name}`, share);
-      };
+      });
     },
   });
   try {

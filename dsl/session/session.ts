@@ -9,6 +9,7 @@
  *
  * @module
  */
+import { young } from "../../hw/sim/young.ts";
 import { defaultProfile, type LabProfile, profileWith } from "../../runtime/lab/defaults.ts";
 import type { DeviceModel } from "../../runtime/lab/devices.ts";
 import { Lab } from "../../runtime/lab/lab.ts";
@@ -92,9 +93,9 @@ export class Session {
   /** Where text goes. */
   readonly io: Io;
   /** Told how far a long run has come. */
-  onProgress: (name: string, fraction: number) => void = () => {};
+  onProgress: (name: string, fraction: number) => void = young(() => {});
   /** Told that another laboratory has taken the place of the present one: a fresh one, or one at another instant. */
-  onLab: (how: "boot" | "travel") => void = () => {};
+  onLab: (how: "boot" | "travel") => void = young(() => {});
   /** Results of laboratories that `boot` has replaced, oldest first. */
   readonly earlierResults: Lab["results"] = [];
   /** Their results of iperf and ping. */
@@ -245,12 +246,11 @@ export class Session {
   }
 
   #watch(): () => void {
-    const watch = new Invariants(this.lab);
-    watch.onViolation = (violation) => {
+    const watch = new Invariants(this.lab), { engine } = this.lab;
+    watch.onViolation = young((violation) => {
       this.violations.push(violation);
       this.io.err(`check: ${violationText(violation)}\n`);
-    };
-    const { engine } = this.lab;
+    });
     engine.recordTo(watch, true);
     return () => engine.recordTo(watch, false);
   }
@@ -370,7 +370,7 @@ export class Session {
     shell.machine = this.#host;
     shell.children = [...other.shell.children];
     shell.lastBackground = other.shell.lastBackground;
-    other.onProgress = (name, fraction) => this.onProgress(name, fraction);
+    other.onProgress = young((name, fraction) => this.onProgress(name, fraction));
     other.#setCheck(false);
     this.#setCheck(this.#unwatch !== null);
     this.tracing.follow("travel");
@@ -440,17 +440,17 @@ export class Session {
     const lab = world.lab = this.again?.build(options, this.journal.boots) ??
       new Lab(options, this.options.devices);
     world.first = this.now;
-    lab.onProgress = (name, fraction) => this.onProgress(name, fraction);
+    lab.onProgress = young((name, fraction) => this.onProgress(name, fraction));
     this.again?.prepare(lab, this.journal.boots);
     // What the slides call vcpu[i]: descriptors that a typed ioctl takes.
-    lab.onGuest = (guest) => {
+    lab.onGuest = young((guest) => {
       const descriptors = lab.calls.publish(guest.machine);
       for (const shell of world.shells) {
         const array = shell.array("vcpu");
         array.clear();
         for (const [i, fd] of descriptors.entries()) array.set(String(i), String(fd));
       }
-    };
+    });
     const { folder } = this;
     if (folder !== undefined) {
       lab.computer("host")!.vfs.mount(folder.path, scriptDirectory(folder), READ_ONLY);

@@ -98,7 +98,7 @@ class Call {
   }
 
   *#make(): Coroutine {
-    const { shell, handler, command, args } = this;
+    const { shell, command } = this;
     const { machine } = shell;
     let result = 0;
     const killed = (yield {
@@ -106,13 +106,16 @@ class Call {
       machine,
       name: command.name,
       launch: shell.launch([command.name]),
-      body: function* (process: Process): Activity<number> {
-        yield machine.builtinCost;
-        result = yield* handler.call(command.name, args, process);
-        return 0;
-      },
+      body: (process) => this.#life(process, (answer) => result = answer),
     }) as number;
     return killed > 128 ? -4 : result; // EINTR
+  }
+
+  *#life(process: Process, end: (result: number) => void): Activity<number> {
+    const { shell, handler, command, args } = this;
+    yield shell.machine.builtinCost;
+    end(yield* handler.call(command.name, args, process));
+    return 0;
   }
 
   *#store(target: Lvalue, value: number): Generator<Request, void, unknown> {

@@ -32,6 +32,16 @@ export const endless: Errno = { ...noMemory, message: "endless: take a part of i
 /** How much is read of an endless file at a time. */
 const CHUNK = 4096;
 
+/** The life of a task that reads a file, to its end or at most `length` characters, and hands on what it has got. */
+export function* keepRead(
+  file: OpenFile,
+  length: number | undefined,
+  keep: (read: string | Errno) => void,
+): Activity<number> {
+  keep(yield* file.read(length));
+  return 0;
+}
+
 /** A time of waiting has passed: what a read answers then. */
 export const timedOut: Errno = { name: "ETIMEDOUT", number: 110, message: "Connection timed out" };
 
@@ -357,10 +367,7 @@ export class FileDescription extends Description {
       machine: reader.machine,
       name: reader.name,
       launch: reader.launch,
-      body: function* () {
-        answer = yield* file.read(isEndless ? CHUNK : undefined);
-        return 0;
-      },
+      body: () => keepRead(file, isEndless ? CHUNK : undefined, (read) => answer = read),
     };
     this.#ended = !isEndless;
     return answer;

@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { young } from "../../hw/sim/young.ts";
 import type {
   AndOr,
   ArithmeticFor,
@@ -90,13 +91,13 @@ export function* runList(shell: Shell, list: List): Coroutine {
 export function attach(shell: Shell, job: Job): void {
   shell.job = job;
   shell.interruptsSeen = job.interrupts;
-  job.ignoresInterrupt = () => shell.traps.get("INT") === "";
-  job.trap = (signal) => {
+  job.ignoresInterrupt = young(() => shell.traps.get("INT") === "");
+  job.trap = young((signal) => {
     const action = shell.traps.get(signalName(signal));
     if (action === undefined) return false;
     if (action !== "") shell.pendingTraps.push(signalName(signal));
     return true;
-  };
+  });
 }
 
 function* runBackground(shell: Shell, item: ListItem): Coroutine {

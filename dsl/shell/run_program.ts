@@ -20,15 +20,22 @@ export function* runProgram(shell: Shell, program: Program, argv: readonly strin
     name: program.name,
     main: true,
     launch: stdio.launch(argv),
-    body: function* (process: Process): Activity<number> {
-      stdio.pid = process.pid;
-      const status = yield* program.main(process);
-      const error = yield* stdio.flush();
-      if (error === undefined) return status;
-      shell.err(`${program.name}: write error: ${error.message}\n`);
-      return 1;
-    },
+    body: (process) => programLife(shell, program, stdio, process),
   }) as number;
+}
+
+function* programLife(
+  shell: Shell,
+  program: Program,
+  stdio: ProgramOutput,
+  process: Process,
+): Activity<number> {
+  stdio.pid = process.pid;
+  const status = yield* program.main(process);
+  const error = yield* stdio.flush();
+  if (error === undefined) return status;
+  shell.err(`${program.name}: write error: ${error.message}\n`);
+  return 1;
 }
 
 /** Standard output and error of a program. What goes to the kernel's own files waits until the program ends. */

@@ -6,6 +6,7 @@
 import type { Script } from "../syntax/ast.ts";
 import type { Coroutine, Request } from "./jobs.ts";
 import { parseScript } from "../syntax/parse.ts";
+import { keepRead } from "./descriptors.ts";
 import { type Errno, isErrno } from "./ports.ts";
 import type { Shell } from "./state.ts";
 import { runToExit } from "./subshell.ts";
@@ -22,10 +23,7 @@ export function* readText(shell: Shell, path: string): Generator<Request, string
     machine: shell.machine,
     name: "bash",
     launch: shell.launch(["bash", path]),
-    body: function* () {
-      answer = yield* file.read();
-      return 0;
-    },
+    body: () => keepRead(file, undefined, (read) => answer = read),
   };
   file.close();
   return answer;

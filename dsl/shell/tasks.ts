@@ -36,27 +36,36 @@ export function* builtinTask(
     machine,
     name,
     launch: shell.launch([name, ...context?.args ?? []], context?.env),
-    body: function* (): Activity<number> {
-      yield machine.builtinCost;
-      let answer = status;
-      for (const { description, text, isMessage } of output) {
-        const error = yield* description.write(text);
-        if (error === brokenPipe) broken = true;
-        else if (error !== undefined && !isMessage) {
-          const prefix = context?.command.kind === "filter" ? "" : shell.prefix();
-          shell.err(`${prefix}${name}: write error: ${error.message}\n`);
-          if (error.name === "ENODEV" && description instanceof FileDescription) {
-            shell.note(hintOnDevice(shell, description.path, text));
-          }
-          answer = 1;
-        }
-      }
-      yield* writePending(shell);
-      return answer;
-    },
+    body: () => builtinLife(shell, name, output, status, context, () => broken = true),
   }) as number;
   if (broken) throw new ShellExit(128 + 13); // SIGPIPE
   return result;
+}
+
+function* builtinLife(
+  shell: Shell,
+  name: string,
+  output: readonly Output[],
+  status: number,
+  context: CommandContext | undefined,
+  onBrokenPipe: () => void,
+): Activity<number> {
+  yield shell.machine.builtinCost;
+  let answer = status;
+  for (const { description, text, isMessage } of output) {
+    const error = yield* description.write(text);
+    if (error === brokenPipe) onBrokenPipe();
+    else if (error !== undefined && !isMessage) {
+      const prefix = context?.command.kind === "filter" ? "" : shell.prefix();
+      shell.err(`${prefix}${name}: write error: ${error.message}\n`);
+      if (error.name === "ENODEV" && description instanceof FileDescription) {
+        shell.note(hintOnDevice(shell, description.path, text));
+      }
+      answer = 1;
+    }
+  }
+  yield* writePending(shell);
+  return answer;
 }
 
 /** Writes messages that wait for a task: descriptor 2 leads to a file. */

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { young } from "../../hw/sim/young.ts";
 import { profileWith } from "../../runtime/lab/defaults.ts";
 import type { LabProfile } from "../../runtime/lab/defaults.ts";
 import type { LabResult, TrafficResult } from "../../runtime/lab/lab.ts";
@@ -83,7 +84,9 @@ export class Bench {
       folder: EXAMPLES,
       words,
     });
-    this.session.onProgress = (name, fraction) => runs.options.onProgress?.(name, fraction, this.where);
+    this.session.onProgress = young((name, fraction) =>
+      runs.options.onProgress?.(name, fraction, this.where)
+    );
   }
 
   /** Which machine this is: `kvm, linux-3.4.0`. */

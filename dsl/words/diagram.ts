@@ -63,20 +63,22 @@ export function diagram(session: Session): Command {
     kind: "laboratory",
     doc,
     complete: (before) => before.at(-1) === "cpu" ? [] : ["last", "cpu", ...Object.keys(FORMS)],
-    *run(context): Coroutine {
-      const wanted = parse(context.args, session);
-      if (typeof wanted === "string") return context.complain(wanted, 2);
-      const { what, cpu, form } = wanted;
-      const { system } = session.lab.options;
-      const draw = (flow: Flow, title: string) => FORMS[form]!(flow, `${system.name}, cpu${cpu}: ${title}`);
-      if (what === "last") return drawLast(session, context, cpu, draw);
-      const flow = yield* watch(session, cpu, what);
-      if (flow.items.length > 0) context.out(draw(flow, durationText(what)));
-      else if (form === "--text") context.out(`cpu${cpu} did nothing within ${durationText(what)}\n`);
-      else return context.complain(`cpu${cpu} did nothing within ${durationText(what)}`);
-      return 0;
-    },
+    run: (context) => drawing(session, context),
   };
+}
+
+function* drawing(session: Session, context: CommandContext): Coroutine {
+  const wanted = parse(context.args, session);
+  if (typeof wanted === "string") return context.complain(wanted, 2);
+  const { what, cpu, form } = wanted;
+  const { system } = session.lab.options;
+  const draw = (flow: Flow, title: string) => FORMS[form]!(flow, `${system.name}, cpu${cpu}: ${title}`);
+  if (what === "last") return drawLast(session, context, cpu, draw);
+  const flow = yield* watch(session, cpu, what);
+  if (flow.items.length > 0) context.out(draw(flow, durationText(what)));
+  else if (form === "--text") context.out(`cpu${cpu} did nothing within ${durationText(what)}\n`);
+  else return context.complain(`cpu${cpu} did nothing within ${durationText(what)}`);
+  return 0;
 }
 
 /** Reads what the word is told; a text says what is wrong. */

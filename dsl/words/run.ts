@@ -33,27 +33,29 @@ export function run(session: Session): Command {
     doc,
     complete: ([first, ...rest], word) =>
       first === undefined ? ["until"] : first === "until" ? conditionWords(session, "all", rest, word) : [],
-    *run(context): Coroutine {
-      const [first, ...rest] = context.args;
-      if (first === undefined) return yield* toStop(session, context);
-      if (first !== "until") {
-        const text = [first, ...rest].join(" ");
-        const ns = parseDuration(text);
-        if (ns === undefined) {
-          return context.complain(
-            `"${text}": expected a duration with its unit, like 10ms, or until CONDITION`,
-            2,
-          );
-        }
-        const stop = yield* advanceTime(session, session.now.timeNs + ns);
-        context.out(`${stop ?? whereText(session)}\n`);
-        return 0;
-      }
-      const condition = parsedCondition(rest.join(" "), session);
-      if (typeof condition === "string") return context.complain(`until: ${condition}`, 2);
-      return yield* until(session, context, condition);
-    },
+    run: (context) => runTime(session, context),
   };
+}
+
+function* runTime(session: Session, context: CommandContext): Coroutine {
+  const [first, ...rest] = context.args;
+  if (first === undefined) return yield* toStop(session, context);
+  if (first !== "until") {
+    const text = [first, ...rest].join(" ");
+    const ns = parseDuration(text);
+    if (ns === undefined) {
+      return context.complain(
+        `"${text}": expected a duration with its unit, like 10ms, or until CONDITION`,
+        2,
+      );
+    }
+    const stop = yield* advanceTime(session, session.now.timeNs + ns);
+    context.out(`${stop ?? whereText(session)}\n`);
+    return 0;
+  }
+  const condition = parsedCondition(rest.join(" "), session);
+  if (typeof condition === "string") return context.complain(`until: ${condition}`, 2);
+  return yield* until(session, context, condition);
 }
 
 function* toStop(session: Session, context: CommandContext): Coroutine {

@@ -113,15 +113,17 @@ export function step(session: Session): Command {
     kind: "laboratory",
     doc,
     complete: completeSteps,
-    *run(context): Coroutine {
-      const steps = parseSteps("step", context.args, session);
-      if (typeof steps === "string") return context.complain(steps, 2);
-      const { count, step } = steps;
-      return step.grain === "event"
-        ? yield* stepEvents(session, context, count)
-        : yield* stepWatched(session, context, count, step);
-    },
+    run: (context) => stepBy(session, context),
   };
+}
+
+function* stepBy(session: Session, context: CommandContext): Coroutine {
+  const steps = parseSteps("step", context.args, session);
+  if (typeof steps === "string") return context.complain(steps, 2);
+  const { count, step } = steps;
+  return step.grain === "event"
+    ? yield* stepEvents(session, context, count)
+    : yield* stepWatched(session, context, count, step);
 }
 
 function* stepEvents(session: Session, context: CommandContext, count: number): Coroutine {

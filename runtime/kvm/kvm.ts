@@ -4,6 +4,7 @@
  * @module
  */
 
+import { young } from "../../hw/sim/young.ts";
 import type { LogicalCpu } from "../../hw/cpu.ts";
 import type { ClockRatio } from "../../hw/lapic_timer.ts";
 import type { Machine } from "../../hw/machine.ts";
@@ -87,7 +88,7 @@ export class Kvm {
     this.tscRatio = machine.cpus[0]!.apic.timer.tsc;
     this.loaded = machine.cpus.map((physical) => new LoadedVcpu(physical));
     const { startup } = machine;
-    machine.startup = (cpu) => this.booting.get(cpu.id)?.() ?? startup(cpu);
+    machine.startup = young((cpu) => this.booting.get(cpu.id)?.() ?? startup(cpu));
     if (!capabilities.slaveCpu) return;
     host.tlb.slaveMessage = protocol.kick;
     host.nmiHandlers.push((cpu) => host.tlb.nmiArrived(cpu), (cpu) => this.#kickArrived(cpu));

@@ -10,6 +10,7 @@
  * @module
  */
 
+import { young } from "../../hw/sim/young.ts";
 import { type Activity, HLT } from "../../hw/sim/activity.ts";
 import { Apic, DeliveryMode } from "../../hw/lapic.ts";
 import { LVT_MASKED } from "../../hw/lapic_registers.ts";
@@ -67,7 +68,7 @@ export function* setSlaveCpu(
     const failed = yield* withCpuMaps(kvm, caller, slaveCpuUp(kvm, slave, caller));
     if (failed) return failed;
     kvm.slaves.set(id, vcpu);
-    slave.localTimerOverride = () => slaveTimer(vcpu, slave);
+    slave.localTimerOverride = young(() => slaveTimer(vcpu, slave));
     result = 0;
   }
   vcpu.slaveCpu = id < 0 ? -1 : id;
@@ -263,18 +264,22 @@ function* handOff(vcpu: Vcpu, cpu: KernelCpu): Activity<LoopResult> {
   }
   let result: LoopResult | null = null;
   yield kvm.steps.handOff;
-  slave.callFunctions.push((function* (): Activity {
-    yield kvm.steps.slaveLoad;
-    slave.addressSpace = thread.tgid; // use_mm()
-    yield slave.registers.call(vcpu.loop(slave));
-    result = vcpu.result;
-    kvm.host.tlb.serveSlave(slave);
-    slave.addressSpace = 0;
-    vcpu.loadedOn = null; // kvm_arch_vcpu_put_migrate(): from here on a kick wakes the thread
-    kvm.host.wake(thread, slave);
-    yield* slave.sendPendingIpis();
-  })());
+  slave.callFunctions.push(runThere(vcpu, slave, thread, (ended) => result = ended));
   yield cpu.sendIpi(slave.id, Vector.CallFunctionSingle);
   while (result === null) yield* kvm.host.cpus[thread.cpu]!.sleep();
   return result;
+}
+
+/** What the slave does for it: the run loop, whose result `end` is told. */
+function* runThere(vcpu: Vcpu, slave: KernelCpu, thread: Task, end: (result: LoopResult) => void): Activity {
+  const { kvm } = vcpu.vm;
+  yield kvm.steps.slaveLoad;
+  slave.addressSpace = thread.tgid; // use_mm()
+  yield slave.registers.call(vcpu.loop(slave));
+  end(vcpu.result);
+  kvm.host.tlb.serveSlave(slave);
+  slave.addressSpace = 0;
+  vcpu.loadedOn = null; // kvm_arch_vcpu_put_migrate(): from here on a kick wakes the thread
+  kvm.host.wake(thread, slave);
+  yield* slave.sendPendingIpis();
 }

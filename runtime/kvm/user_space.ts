@@ -5,6 +5,7 @@
  * @module
  */
 
+import { young } from "../../hw/sim/young.ts";
 import { ProcessTimer } from "./process_timer.ts";
 import { type Activity, type Step, work } from "../../hw/sim/activity.ts";
 import { Apic, DeliveryMode, type LocalApic } from "../../hw/lapic.ts";
@@ -72,9 +73,9 @@ export class KvmProcess {
   /** Its system calls on KVM. */
   readonly calls: KvmCalls;
   /** Takes a signal to any of its threads that ends it at once. */
-  onKill: (from: KernelCpu) => void = () => {};
+  onKill: (from: KernelCpu) => void = young(() => {});
   /** Takes any other signal; true: it does something else about it than to end at once. */
-  onSignal: (signal: number, from: KernelCpu, sender: Sender | null) => boolean = () => false;
+  onSignal: (signal: number, from: KernelCpu, sender: Sender | null) => boolean = young(() => false);
 
   readonly #memory: MemoryUser[] = [];
   /** Process id: that of the thread that was started first. */
@@ -135,8 +136,8 @@ export class KvmProcess {
 
   /** Signals to `thread` are for the process. */
   adopt(thread: Task): void {
-    thread.onKill = (from) => this.onKill(from);
-    thread.onSignal = (signal, from, _toGroup, sender) => this.onSignal(signal, from, sender);
+    thread.onKill = young((from) => this.onKill(from));
+    thread.onSignal = young((signal, from, _toGroup, sender) => this.onSignal(signal, from, sender));
   }
 
   /** Memory that the process has from now on. */

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { young } from "../../hw/sim/young.ts";
 import type { Activity, Step } from "../../hw/sim/activity.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import type { Sender, Task } from "../linux/sched/task.ts";
@@ -267,13 +268,13 @@ export class Computer {
     if (child === undefined) return undefined;
     lab.engine.stop(); // the shell is asked what there is to do
     const { onSignal } = task;
-    task.onSignal = (signal, _from, toGroup) => {
+    task.onSignal = young((signal, _from, toGroup) => {
       if (!toGroup) { // of a group it has had the signal already
         child.signal(signal);
         lab.engine.stop();
       }
       return true; // it ends as the command does
-    };
+    });
     child.whenEnded(() => lab.type(kernel, (cpu) => kernel.wake(task, cpu)));
     const alarms = limits.map(({ ns, signal, passed }) => {
       const alarm = lab.engine.alarm(`${argv[0]} limit`, () => {

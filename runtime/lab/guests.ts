@@ -34,12 +34,12 @@ import { KvmCalls } from "../kvm/ioctl/calls.ts";
 import type { CallValue } from "../kvm/ioctl/marshal.ts";
 import type { Program, ProgramProcess } from "../programs/program.ts";
 import type { GuestRequest, QemuMachine } from "../qemu/machine.ts";
-import { qemu } from "../qemu/qemu.ts";
+import { Qemu } from "../qemu/qemu.ts";
 import { CALL_MANUALS, CALL_WORDS, callHelp } from "./call_help.ts";
 import { driveDisks } from "./guest_disks.ts";
 import type { Lab } from "./lab.ts";
 import { GUEST_IDENTITY, Software } from "./software.ts";
-import { DEDICATED_CPU } from "./systems.ts";
+import { DEDICATED_CPU, type SystemRow } from "./systems.ts";
 import { tuneVcpu } from "./tuning.ts";
 
 /** The line of the emulated network card by which commands reach a guest. */
@@ -78,7 +78,7 @@ function qemuProgram(lab: Lab, name: string): Program {
     pending.delete(machine.name);
     lab.addGuest({ name: machine.name, kernel: software.kernel, software, machine });
   };
-  const program = qemu({
+  const program = new Qemu({
     name,
     patched: name === "qemu-kvm.patched",
     costs: options.profile.values.qemu,
@@ -113,22 +113,37 @@ function qemuProgram(lab: Lab, name: string): Program {
     restarted: enter,
     ended: (machine: QemuMachine) => lab.removeGuest(machine.name),
   });
-  return {
-    name,
-    get doc() {
-      return program.doc;
-    },
-    get options() {
-      return program.options;
-    },
-    *main(command: ProgramProcess): Activity<number> {
-      if (options.system.vm0 === "host") {
-        command.stderr(`note: system ${options.system.name} has no guest: vm0 is this machine itself\n`);
-        return 0;
-      }
-      return yield* program.main(command);
-    },
-  };
+  return new HostQemu(program, options.system);
+}
+
+/** QEMU as a program of the host. */
+class HostQemu implements Program {
+  declare readonly name: string;
+  readonly #program: Qemu;
+  readonly #system: SystemRow;
+
+  constructor(program: Qemu, system: SystemRow) {
+    this.name = program.name;
+    this.#program = program;
+    this.#system = system;
+  }
+
+  get doc(): string {
+    return this.#program.doc;
+  }
+
+  get options(): string[] {
+    return this.#program.options;
+  }
+
+  *main(command: ProgramProcess): Activity<number> {
+    const { name, vm0 } = this.#system;
+    if (vm0 === "host") {
+      command.stderr(`note: system ${name} has no guest: vm0 is this machine itself\n`);
+      return 0;
+    }
+    return yield* this.#program.main(command);
+  }
 }
 
 function* writeFile({ software: { vfs } }: Lab, path: string, text: string): Activity<string | undefined> {
@@ -208,14 +223,16 @@ function makeGuest(lab: Lab, request: GuestRequest): Software {
     const serial = new Serial8250(software.irqs, () => thisCpu(kernel, lab.machine), port, irq);
     software.devices.set("ttyS0", serial.device());
   }
-  const init = kernel.createTask("init", 1, function* (task) {
-    yield* software.loadDrivers();
-    kernel.startUp.taskDone();
-    yield* kernel.cpus[task.cpu]!.sendPendingIpis();
-    return 0;
-  });
-  kernel.startUp.atBoot(init);
+  kernel.startUp.atBoot(kernel.createTask("init", 1, (task) => init(software, task)));
   return software;
+}
+
+function* init(software: Software, task: Task): Activity<number> {
+  const { kernel } = software;
+  yield* software.loadDrivers();
+  kernel.startUp.taskDone();
+  yield* kernel.cpus[task.cpu]!.sendPendingIpis();
+  return 0;
 }
 
 /** What a guest's kernel counts for its CPU: the time in which it was away for an exit it has spent in itself. */

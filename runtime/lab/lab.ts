@@ -4,6 +4,7 @@
  * @module
  */
 
+import { young } from "../../hw/sim/young.ts";
 import { Engine } from "../../hw/sim/engine.ts";
 import { Machine } from "../../hw/machine.ts";
 import { wireInterrupts } from "../../hw/machine_pci.ts";
@@ -172,9 +173,9 @@ export class Lab {
   /** C calls of the host's shell. */
   readonly calls: ShellCalls;
   /** Told of each guest that QEMU has made. */
-  onGuest: (guest: Guest) => void = () => {};
+  onGuest: (guest: Guest) => void = young(() => {});
   /** Told how far a long run has come, 0 … 1. */
-  onProgress: (name: string, fraction: number) => void = () => {};
+  onProgress: (name: string, fraction: number) => void = young(() => {});
   /** Names of guests, also of those that are being started. */
   readonly #guestNames = new Set<string>();
   readonly #computers = new Map<string, Computer>();
@@ -251,7 +252,9 @@ export class Lab {
   }
 
   /** What can be made to raise an interrupt now, by the names that `irq` takes. */
-  interruptSources: () => Map<string, InterruptSource> = () => interruptSources(this.software, this.nic);
+  interruptSources: () => Map<string, InterruptSource> = young(() =>
+    interruptSources(this.software, this.nic)
+  );
 
   /** The computer that a shell can run commands on, by name: `host`, `vm0`. */
   computer(name: string): Computer | undefined {

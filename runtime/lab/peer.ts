@@ -8,6 +8,7 @@
  * @module
  */
 
+import { young } from "../../hw/sim/young.ts";
 import { type EthernetPort, type FrameTrain, ReceiveRing } from "../../hw/ethernet.ts";
 import { Machine } from "../../hw/machine.ts";
 import type { Nic82599 } from "../../hw/nic_82599.ts";
@@ -84,10 +85,10 @@ export function outsidePeer(lab: Lab): Software {
       },
     },
   );
-  nic.switch.cable = ({ payload }, firstNs) => {
+  nic.switch.cable = young(({ payload }, firstNs) => {
     onCable.push({ packet: payload as Packet, ns: firstNs });
     if (onCable.length === 1) arrival.at(firstNs);
-  };
+  });
   software.net.up({
     name: "eth0",
     address: parseAddress(ADDRESSES.peer)!,

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { young } from "../../hw/sim/young.ts";
 import type { Activity } from "../../hw/sim/activity.ts";
 import type { Machine } from "../../hw/machine.ts";
 import { DeviceEffects } from "../../hw/machine_effects.ts";
@@ -157,10 +158,10 @@ export class Software {
     this.effects = options.effects ?? new DeviceEffects(machine, bus);
     this.irqs = new Irqs(kernel, options.slaveAffinity);
     if (!isGuest) {
-      kernel.firstInstructions = (cpu) => {
+      kernel.firstInstructions = young((cpu) => {
         const { apic } = machine.cpus[cpu.id]!;
         for (const [offset, value] of cpu.firstApicWrites()) apic.write(offset, value, kernel.nowNs);
-      };
+      });
       // x2APIC form needs it: intr_remapping.c switches it on wherever firmware lists a unit
       machine.remapping.interruptRemapping = true;
       machine.remapping.translation = boot.iommu;
@@ -176,7 +177,7 @@ export class Software {
       ? null
       : new CpuHotplug(kernel, machine, this.irqs, this.threads, options.movesInterrupts);
     this.cpusets = new Cpusets(kernel, this.threads, () => thisCpu(kernel, machine));
-    if (this.hotplug !== null) this.hotplug.onOffline = (cpu) => this.cpusets.cpuGone(cpu);
+    if (this.hotplug !== null) this.hotplug.onOffline = young((cpu) => this.cpusets.cpuGone(cpu));
     const { irq, name, handler } = kernel.consoleAction;
     // A keyboard has an ISA line; the emulated network card a PCI line, which is level-triggered.
     const console = isGuest

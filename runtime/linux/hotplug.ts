@@ -15,6 +15,7 @@
  * @module
  */
 
+import { young } from "../../hw/sim/young.ts";
 import type { Activity } from "../../hw/sim/activity.ts";
 import { Apic, DeliveryMode } from "../../hw/lapic.ts";
 import type { Machine } from "../../hw/machine.ts";
@@ -46,7 +47,7 @@ export class CpuHotplug {
   /** The last change, for whoever wants to tell about it; a write to sysfs does not return it. */
   lastReport: HotplugReport | null = null;
   /** Told of each CPU that has gone offline. */
-  onOffline: (cpu: number) => void = () => {};
+  onOffline: (cpu: number) => void = young(() => {});
   /** The CPU whose start-up message is on its way, and what to call when it is online. */
   #starting: { readonly cpu: KernelCpu; readonly online: () => void } | null = null;
   /** cpu_maps_update_begin(): one change at a time. */
@@ -64,11 +65,11 @@ export class CpuHotplug {
     readonly movesInterrupts = true,
   ) {
     const { startup } = machine;
-    machine.startup = (physical) => {
+    machine.startup = young((physical) => {
       const starting = this.#starting;
       if (starting === null || starting.cpu.id !== physical.id) return startup(physical);
       return starting.cpu.prepareStart(undefined, idleLoop(starting.cpu, starting.online));
-    };
+    });
   }
 
   /**
@@ -107,10 +108,10 @@ export class CpuHotplug {
     const there = [...kernel.tasks.values()].filter((task) => task.cpu === id);
     const irqs: number[] = [];
     let dead = false;
-    cpu.onDead = () => {
+    cpu.onDead = young(() => {
       dead = true;
       kernel.wake(by, cpu);
-    };
+    });
     const here = kernel.cpus[by.cpu]!;
     const stopper = this.threads.stopper(id);
     stopper.run(this.#takeCpuDown(cpu, stopper.task, irqs), here);

@@ -40,7 +40,7 @@ export interface MemoryUser {
   /** mlock(2): none of it can be taken. */
   readonly locked: boolean;
   /** The process: its tgid. */
-  readonly addressSpace: number;
+  addressSpace(): number;
   /** A page of it is taken. The CPUs that have it in their TLBs are told afterwards. */
   unmapPage(): void;
 }
@@ -118,6 +118,6 @@ export class Memory {
     const victim = victims.find(({ mib }) => (at -= mib) < 0);
     if (victim === undefined) return;
     victim.unmapPage();
-    yield* this.kernel.tlb.flush(task, victim.addressSpace);
+    yield* this.kernel.tlb.flush(task, victim.addressSpace());
   }
 }

@@ -15,6 +15,7 @@
  * @module
  */
 
+import { young } from "../../hw/sim/young.ts";
 import type { Activity } from "../../hw/sim/activity.ts";
 import {
   type CyclictestRelease,
@@ -172,13 +173,13 @@ export const cyclictest: Program = {
     const run: Run = { options, stopped: false, broken: null };
     const threads: Thread[] = [];
     let running = count;
-    main.onSignal = (signal, from) => {
+    main.onSignal = young((signal, from) => {
       if (signal !== SIGINT && signal !== SIGTERM) return false;
       run.stopped = true;
       kernel.wake(main, from);
       return true;
-    };
-    main.atEnd = () => killThreads(main, kernel, threads.map(({ task }) => task));
+    });
+    main.atEnd = young(() => killThreads(main, kernel, threads.map(({ task }) => task)));
     for (let number = 0; number < count; number++) {
       const histogram = command.histogram(number, Math.max(options.histogram, 1));
       const thread = new Thread(number, options, histogram, release.lines);

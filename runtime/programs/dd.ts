@@ -11,6 +11,7 @@
  * @module
  */
 
+import { young } from "../../hw/sim/young.ts";
 import type { Activity } from "../../hw/sim/activity.ts";
 import { Errno } from "../linux/errno.ts";
 import type { OpenFile, OpenFlags } from "../linux/fs/vfs.ts";
@@ -89,7 +90,7 @@ export const dd: Program = {
       return 1;
     }
     let interrupted = false;
-    task.onSignal = (signal) => signal === SIGINT && (interrupted = true);
+    task.onSignal = young((signal) => signal === SIGINT && (interrupted = true));
     const began = kernel.nowNs;
     const counts: Counts = { in: [0, 0], out: [0, 0], bytes: 0 };
     const complaint = yield* copyBlocks(command, copy, counts, () => interrupted);

@@ -8,6 +8,7 @@
  * @module
  */
 
+import { young } from "../../hw/sim/young.ts";
 import type { Activity } from "../../hw/sim/activity.ts";
 import { addressText, SEGMENT_BYTES } from "../linux/net/packets.ts";
 import { socketReader, socketWriter } from "../linux/net/socket_loop.ts";
@@ -173,10 +174,10 @@ function* serve(command: ProgramProcess, request: Request): Activity<number> {
   net.listeners.set(request.port, listener);
   const readers = new Set<Task>();
   let interrupts = 0;
-  task.atEnd = () => {
+  task.atEnd = young(() => {
     net.listeners.delete(request.port);
     killThreads(task, kernel, [...readers]);
-  };
+  });
   task.onSignal = handler(command, () => {
     if (++interrupts > 1 || readers.size === 0) return;
     command.stderr("Waiting for server threads to complete. Interrupt again to force quit.\n");
@@ -280,7 +281,7 @@ function* send(command: ProgramProcess, request: Request): Activity<number> {
   let interrupted = false;
   task.onSignal = handler(command, () => interrupted = true);
   if (writer !== null) {
-    task.atEnd = () => killThreads(task, kernel, [writer]);
+    task.atEnd = young(() => killThreads(task, kernel, [writer]));
     kernel.wake(writer, kernel.cpus[task.cpu]!);
     yield* kernel.cpus[task.cpu]!.sendPendingIpis();
   }

@@ -8,6 +8,7 @@
  * @module
  */
 
+import { young } from "../../hw/sim/young.ts";
 import type { Activity } from "../../hw/sim/activity.ts";
 import { addressText, type Echo } from "../linux/net/packets.ts";
 import { pingReply, pingSummary, type PingTimes } from "../measure/ping_format.ts";
@@ -110,12 +111,12 @@ export const ping: Program = {
     );
     let replied = -1; // the last sequence number that has come back
     let interrupted = false;
-    task.onSignal = (signal, from) => {
+    task.onSignal = young((signal, from) => {
       if (signal !== SIGINT) return false;
       interrupted = true;
       kernel.wake(task, from);
       return true;
-    };
+    });
     const echo: Omit<Echo, "sequence"> = {
       protocol: "icmp",
       from: net0.address,
@@ -128,7 +129,7 @@ export const ping: Program = {
       replied = sequence;
       net.wake(task, cpu);
     });
-    task.atEnd = () => net.offEcho(command.pid);
+    task.atEnd = young(() => net.offEcho(command.pid));
     const timer = kernel.sleepTimer(task);
     const times: PingTimes = { sent: 0, tripsNs: [], lengthNs: 0 };
     const startNs = kernel.nowNs;

@@ -13,6 +13,7 @@
  * @module
  */
 
+import { young } from "../../hw/sim/young.ts";
 import { type Activity, Op, Step, work } from "../../hw/sim/activity.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import type { Memory, MemoryUser } from "../linux/memory.ts";
@@ -189,10 +190,10 @@ export const stress: Program = {
     const startNs = kernel.nowNs;
     let running = dryRun ? 0 : cpu + vm;
     const hogs: Task[] = [];
-    task.onSignal = (signal, from, toGroup) => { // workers are processes: alone the first one leaves them behind
+    task.onSignal = young((signal, from, toGroup) => { // workers are processes: alone the first one leaves them behind
       if (toGroup) { for (const hog of hogs) kernel.kill(hog, 128 + signal, from); }
       return false;
-    };
+    });
     for (let i = 0; i < running; i++) {
       const takesMemory = i >= cpu;
       const hog: Task = kernel.createTask(
@@ -207,7 +208,7 @@ export const stress: Program = {
         task,
       );
       hogs.push(hog);
-      const user: MemoryUser = { mib, locked: false, addressSpace: hog.tgid, unmapPage: () => {} };
+      const user: MemoryUser = { mib, locked: false, addressSpace: () => hog.tgid, unmapPage: () => {} };
       if (takesMemory) kernel.memory.add(user);
       const here = kernel.cpus[task.cpu]!;
       kernel.wake(hog, here);

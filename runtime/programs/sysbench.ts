@@ -13,6 +13,7 @@
  * @module
  */
 
+import { young } from "../../hw/sim/young.ts";
 import { type Activity, type Layer, type Step, work } from "../../hw/sim/activity.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import type { Task } from "../linux/sched/task.ts";
@@ -157,7 +158,7 @@ export const sysbench: Program = {
     );
     let left = requests, running = count;
     const workers: Worker[] = [];
-    main.atEnd = () => killThreads(main, kernel, workers.map((worker) => worker.task));
+    main.atEnd = young(() => killThreads(main, kernel, workers.map((worker) => worker.task)));
     command.computing("begins");
     const startNs = kernel.nowNs;
     for (let i = 0; i < count; i++) {

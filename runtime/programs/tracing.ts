@@ -4,6 +4,7 @@
  * @module
  */
 
+import { young } from "../../hw/sim/young.ts";
 import type { Activity } from "../../hw/sim/activity.ts";
 import type { TraceSink } from "../../hw/sim/trace.ts";
 import type { Placement, ProgramProcess } from "./program.ts";
@@ -41,11 +42,11 @@ function* untilInterrupted(
   const [name] = argv;
   if (name === undefined) {
     let interrupted = false;
-    task.onSignal = (signal, from) => {
+    task.onSignal = young((signal, from) => {
       interrupted ||= signal === SIGINT || signal === SIGTERM;
       if (interrupted) kernel.wake(task, from);
       return interrupted;
-    };
+    });
     while (!interrupted) yield* kernel.cpus[task.cpu]!.sleep();
     task.onSignal = null;
     return 0;

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { young } from "../../hw/sim/young.ts";
 import type { Activity } from "../../hw/sim/activity.ts";
 import type { StateHash } from "../../hw/sim/state_hash.ts";
 import { type KernelCpu, type PciFunction, placeOnBus0, type Task } from "../kvm/user_space.ts";
@@ -18,7 +19,7 @@ const FIRST = { port: 0xc000, ports: 0x40, memory: 0xfebf_0000, page: 0x1000 };
 /** The disks. */
 export class Disks {
   /** In whose name an access is served at the instant at which the guest makes it. */
-  servant: () => Task = () => this.machine.loop.task!;
+  servant: () => Task = young(() => this.machine.loop.task!);
   /** Who waits for the host's disk. */
   readonly workers: WorkerThreads;
   readonly #disks: readonly VirtioBlk[];

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { young } from "../../hw/sim/young.ts";
 import type { Activity } from "../../hw/sim/activity.ts";
 import {
   type KernelCpu,
@@ -65,7 +66,7 @@ export class QemuMachine implements VcpuThreadOwner {
   /** Everything is given back. */
   ended = false;
   /** Done when everything is given back. */
-  atEnd: () => void = () => {};
+  atEnd: () => void = young(() => {});
   /** What the process ended with. */
   exitStatus = 0;
   /** Lines for the terminal that came up after the command had returned. */
@@ -127,8 +128,8 @@ export class QemuMachine implements VcpuThreadOwner {
     this.pit = userPitOf(this);
     this.disks = new Disks(this);
     this.display = displayOf(this);
-    process.onKill = (from) => this.kill(from);
-    process.onSignal = (signal, from, sender) => this.#signalled(signal, from, sender);
+    process.onKill = young((from) => this.kill(from));
+    process.onSignal = young((signal, from, sender) => this.#signalled(signal, from, sender));
   }
 
   /** Process id; 0 before it has started. */
@@ -210,9 +211,7 @@ export class QemuMachine implements VcpuThreadOwner {
     process.useMemory({
       mib: options.memoryMiB,
       locked: options.memoryLocked || this.context.memoryLocked === true,
-      get addressSpace() {
-        return loop.pid;
-      },
+      addressSpace: () => loop.pid,
       unmapPage: () => vm.unmapPage(),
     });
     yield* this.#startThreads(task, kvm, steps);

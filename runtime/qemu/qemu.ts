@@ -26,10 +26,11 @@
  * @module
  */
 
+import { young } from "../../hw/sim/young.ts";
 import type { Activity } from "../../hw/sim/activity.ts";
 import type { Kvm } from "../kvm/kvm.ts";
 import { KvmProcess, type Task } from "../kvm/user_space.ts";
-import { type QemuCosts, qemuSteps } from "./costs.ts";
+import { type QemuCosts, type QemuSteps, qemuSteps } from "./costs.ts";
 import { characterDevices } from "./info.ts";
 import { type MachineContext, QemuMachine } from "./machine.ts";
 import { type Monitor, PROMPT } from "./monitor.ts";
@@ -100,74 +101,84 @@ export interface QemuProgram {
 }
 
 /** The program in its surroundings. */
-export function qemu(context: QemuContext): QemuProgram {
-  const steps = qemuSteps(context.costs);
-  return {
-    name: context.name,
-    get doc() { // asked for by help alone: a laboratory boots without
-      return docOf(context);
-    },
-    get options() {
-      return [...OPTIONS[context.era]].filter(([, { treatment }]) => treatment !== "unmodelled")
-        .map(([option]) => `-${option}`);
-    },
-    *main(command: QemuProcess): Activity<number> {
-      const { argv, task } = command;
-      yield steps.startUp;
-      const options = parseOptions(argv, context, context.era);
-      if (options instanceof QemuEnds) {
-        for (const line of options.stdout) command.stdout(`${line}\n`);
-        for (const line of options.stderr) command.stderr(`${line}\n`);
-        return options.status;
-      }
-      for (const line of options.warnings) command.stderr(`${line}\n`);
-      if (options.irqchip === "off") {
-        command.stderr(`${options.program}: interrupt controllers in user space are not modelled\n`);
-        return 1;
-      }
-      const name = context.claimName(options.name);
-      if (name === undefined) {
-        command.stderr(
-          `note: a guest called ${options.name} runs: ssh could not tell them apart; give this one another -name\n`,
-        );
-        return 1;
-      }
-      let made = false;
-      task.atEnd = () => made || context.releaseName(name);
-      const machine = new QemuMachine(
-        name,
-        options,
-        context.patched,
-        new KvmProcess(context.kvm),
-        steps,
-        context,
-        command,
+export class Qemu implements QemuProgram {
+  declare readonly name: string;
+  readonly #context: QemuContext;
+  readonly #steps: QemuSteps;
+
+  constructor(context: QemuContext) {
+    this.name = context.name;
+    this.#context = context;
+    this.#steps = qemuSteps(context.costs);
+  }
+
+  // Made when asked for, by help alone: a laboratory boots without.
+  get doc(): string {
+    return docOf(this.#context);
+  }
+
+  get options(): string[] {
+    return [...OPTIONS[this.#context.era]].filter(([, { treatment }]) => treatment !== "unmodelled")
+      .map(([option]) => `-${option}`);
+  }
+
+  *main(command: QemuProcess): Activity<number> {
+    const context = this.#context, steps = this.#steps;
+    const { argv, task } = command;
+    yield steps.startUp;
+    const options = parseOptions(argv, context, context.era);
+    if (options instanceof QemuEnds) {
+      for (const line of options.stdout) command.stdout(`${line}\n`);
+      for (const line of options.stderr) command.stderr(`${line}\n`);
+      return options.status;
+    }
+    for (const line of options.warnings) command.stderr(`${line}\n`);
+    if (options.irqchip === "off") {
+      command.stderr(`${options.program}: interrupt controllers in user space are not modelled\n`);
+      return 1;
+    }
+    const name = context.claimName(options.name);
+    if (name === undefined) {
+      command.stderr(
+        `note: a guest called ${options.name} runs: ssh could not tell them apart; give this one another -name\n`,
       );
-      openTerminals(machine, context, command);
-      machine.process.adopt(task); // who is killed is the process
-      const failed = yield* machine.make(task);
-      for (const line of failed) command.stderr(`${line}\n`);
-      if (failed.length > 0) return 1;
-      made = machine.loop.task !== null;
-      if (machine.loop.task !== null) machine.loop.task.argv = argv;
-      if (machine.killed) return machine.exitStatus;
-      const { pidFile } = options;
-      if (pidFile !== undefined) yield* writePidFile(pidFile, machine, context, command);
-      if (machine.killed) return 1;
-      if (options.memoryLocked && options.era === "2012") {
-        command.stderr("note: -realtime came with QEMU 1.5; it stands here for the mlock(2) of slide 7\n");
-      }
-      for (const line of machine.cautions()) command.stderr(`note: ${line}\n`); // the laboratory's, not QEMU's
-      if (!options.stopped) yield* machine.cont(task);
-      const { input } = command;
-      const inFront = options.machineProtocolOnStdio || options.monitor.includes("stdio");
-      if (input === undefined || !inFront) return 0;
-      if (options.machineProtocolOnStdio) {
-        return yield* converse(new QmpSession(machine, () => context.timeOfDayNs()), command, input);
-      }
-      return yield* session(machine.monitor, command, input);
-    },
-  };
+      return 1;
+    }
+    let made = false;
+    task.atEnd = young(() => made || context.releaseName(name));
+    const machine = new QemuMachine(
+      name,
+      options,
+      context.patched,
+      new KvmProcess(context.kvm),
+      steps,
+      context,
+      command,
+    );
+    openTerminals(machine, context, command);
+    machine.process.adopt(task); // who is killed is the process
+    const failed = yield* machine.make(task);
+    for (const line of failed) command.stderr(`${line}\n`);
+    if (failed.length > 0) return 1;
+    made = machine.loop.task !== null;
+    if (machine.loop.task !== null) machine.loop.task.argv = argv;
+    if (machine.killed) return machine.exitStatus;
+    const { pidFile } = options;
+    if (pidFile !== undefined) yield* writePidFile(pidFile, machine, context, command);
+    if (machine.killed) return 1;
+    if (options.memoryLocked && options.era === "2012") {
+      command.stderr("note: -realtime came with QEMU 1.5; it stands here for the mlock(2) of slide 7\n");
+    }
+    for (const line of machine.cautions()) command.stderr(`note: ${line}\n`); // the laboratory's, not QEMU's
+    if (!options.stopped) yield* machine.cont(task);
+    const { input } = command;
+    const inFront = options.machineProtocolOnStdio || options.monitor.includes("stdio");
+    if (input === undefined || !inFront) return 0;
+    if (options.machineProtocolOnStdio) {
+      return yield* converse(new QmpSession(machine, () => context.timeOfDayNs()), command, input);
+    }
+    return yield* session(machine.monitor, command, input);
+  }
 }
 
 function docOf({ name, patched, era }: QemuContext): string {
@@ -213,7 +224,7 @@ function* writePidFile(
 ): Activity {
   const error = yield* context.writeFile(path, `${machine.pid}\n`);
   if (error === undefined) {
-    if (machine.options.era === "today") machine.atEnd = () => context.removeFile(path);
+    if (machine.options.era === "today") machine.atEnd = young(() => context.removeFile(path));
     return;
   }
   const { era, program } = machine.options;

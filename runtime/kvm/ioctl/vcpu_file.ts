@@ -9,6 +9,7 @@
  * @module
  */
 
+import { young } from "../../../hw/sim/young.ts";
 import type { Activity, Step } from "../../../hw/sim/activity.ts";
 import { Context, type InterruptTable, RegisterFile } from "../../../hw/register_file.ts";
 import { EFAULT, EINTR, EINVAL } from "../../linux/errno.ts";
@@ -50,8 +51,8 @@ export class VcpuFile extends KernelFile {
   /** @param machine its machine's descriptor */
   constructor(readonly vcpu: Vcpu, readonly machine: VmFile) {
     super();
-    vcpu.startUp = () => this.#startUp();
-    vcpu.hasMemory = (address) => machine.slots.covers(address);
+    vcpu.startUp = young(() => this.#startUp());
+    vcpu.hasMemory = young((address) => machine.slots.covers(address));
   }
 
   #startUp(): void {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Step } from "../../../hw/sim/activity.ts";
+import type { Activity, Step } from "../../../hw/sim/activity.ts";
 import { firstCpu } from "../../linux/cpu_mask.ts";
 import type { HrTimer } from "../../linux/hrtimer.ts";
 import type { KernelCpu } from "../../linux/kernel_cpu.ts";
@@ -26,11 +26,13 @@ export function startHostTimer(
   const { cpus, onlineMask } = home.kernel;
   const there = home.state === "online" ? home : cpus[firstCpu(onlineMask)]!;
   if (there === cpu) return start(timer, expiresNs, there);
-  there.callFunctions.push((function* () {
-    const program = start(timer, expiresNs, there);
-    if (program !== null) yield program;
-  })());
+  there.callFunctions.push(startThere(timer, expiresNs, there));
   return cpu.sendIpi(there.id, Vector.CallFunctionSingle);
+}
+
+function* startThere(timer: HrTimer, expiresNs: number, there: KernelCpu): Activity {
+  const program = start(timer, expiresNs, there);
+  if (program !== null) yield program;
 }
 
 function start(timer: HrTimer, expiresNs: number, home: KernelCpu): Step | null {

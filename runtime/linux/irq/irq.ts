@@ -19,6 +19,7 @@
  * @module
  */
 
+import { young } from "../../../hw/sim/young.ts";
 import type { Activity } from "../../../hw/sim/activity.ts";
 import type { Hashed, StateHash } from "../../../hw/sim/state_hash.ts";
 import { Apic } from "../../../hw/lapic.ts";
@@ -226,7 +227,7 @@ export class Irqs implements Hashed {
     const reachesUnit = program !== undefined || (chip.name === "IO-APIC" && this.ioApic !== null);
     if (this.remapping !== null && reachesUnit) descriptor.remapIndex = this.#allocateEntry();
     if (descriptor.remapIndex >= 0 && descriptor.eoiLast) {
-      descriptor.endLevel = () => this.ioApic?.endOfInterrupt(number);
+      descriptor.endLevel = young(() => this.ioApic?.endOfInterrupt(number));
     }
     const failed = this.#route(descriptor, firstCpu(descriptor.affinity));
     if (failed) {
@@ -301,7 +302,7 @@ export class Irqs implements Hashed {
     if (usable === 0) return EINVAL;
     descriptor.pendingMove = null;
     if ((usable & (1 << descriptor.cpu)) === 0) {
-      if (this.movesLater) descriptor.pendingMove = () => this.#move(descriptor);
+      if (this.movesLater) descriptor.pendingMove = young(() => this.#move(descriptor));
       else {
         const failed = this.#route(descriptor, firstCpu(usable));
         if (failed) return failed;

@@ -12,6 +12,7 @@
  * @module
  */
 
+import { young } from "../../../hw/sim/young.ts";
 import type { Activity, Step } from "../../../hw/sim/activity.ts";
 import type { StateHash } from "../../../hw/sim/state_hash.ts";
 import { EBUSY, type Errno } from "../errno.ts";
@@ -129,10 +130,10 @@ export class IrqLine {
     const [only] = this.#actions;
     const alone = this.#depth === 0 && this.#actions.length === 1 && !only!.oneshot;
     descriptor.topHalf = null;
-    descriptor.action = (cpu) => this.#handle(cpu);
+    descriptor.action = young((cpu) => this.#handle(cpu));
     if (!alone) return;
     const { run, act, step } = only!;
-    if (run !== undefined) descriptor.action = (cpu) => run(cpu);
+    if (run !== undefined) descriptor.action = young((cpu) => run(cpu));
     else descriptor.topHalf = { ...(step && { step }), act: (cpu) => this.#note(act?.(cpu) ?? true) };
   }
 

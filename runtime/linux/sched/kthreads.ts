@@ -12,6 +12,7 @@
  * @module
  */
 
+import { young } from "../../../hw/sim/young.ts";
 import { type Activity, type Routine, type Step, work } from "../../../hw/sim/activity.ts";
 import type { Kernel } from "../kernel.ts";
 import type { KernelCpu } from "../kernel_cpu.ts";
@@ -118,9 +119,9 @@ export class KernelThreads {
       }
       this.#bound.set(id, threads);
     }
-    kernel.queueWork = (cpu, ns) => {
+    kernel.queueWork = young((cpu, ns) => {
       this.#kworkers[cpu.id]!.run(doWork(work("kworker item", kernel.kernelLayer, ns)), cpu);
-    };
+    });
   }
 
   /** The threads bound to CPU `id`. */
