@@ -1,7 +1,12 @@
 /** Histograms, cyclictest's output format, the talk's figures, the bound of a run, tables. */
 import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { StateHash } from "../hw/sim/state_hash.ts";
-import { type CyclictestThread, histogramLines, threadLine } from "../runtime/measure/cyclictest_format.ts";
+import {
+  type CyclictestThread,
+  histogramLines,
+  histogramText,
+  threadLine,
+} from "../runtime/measure/cyclictest_format.ts";
 import { Histogram } from "../runtime/measure/histogram.ts";
 import { missRateBound, missRateText } from "../runtime/measure/miss_rate.ts";
 import { PUBLISHED_LATENCIES, PUBLISHED_TRAFFIC, publishedLatency } from "../runtime/measure/published.ts";
@@ -157,6 +162,13 @@ Deno.test("a shortened histogram says how many rows and samples it leaves out", 
   ]);
   assertEquals([...histogramLines([thread(measured)])].length, 30_007);
   assertEquals([...histogramLines([thread(histogram(3))], { show: { head: 5, tail: 5 } })].length, 10);
+});
+
+Deno.test("a histogram's text is its lines, each with its end, however many there are", () => {
+  for (const bins of [1, 992, 993, 994, 2993]) {
+    const threads = [thread(new Histogram(bins))];
+    assertEquals(histogramText(threads), [...histogramLines(threads)].map((line) => `${line}\n`).join(""));
+  }
 });
 
 // --- Published figures, bound, tables --------------------------------------------------------------------------------

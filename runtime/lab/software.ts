@@ -148,7 +148,7 @@ export class Software {
     options: SoftwareOptions,
     readonly isGuest: boolean,
   ) {
-    this.vfs.nowNs = () => kernel.nowNs;
+    this.vfs.nowNs = young(() => kernel.nowNs);
     this.identity = options.identity;
     const boot = parseCommandLine(options.commandLine, kernel.cpus.length);
     if (typeof boot === "string") throw new RangeError(boot);

@@ -45,6 +45,16 @@ function integer(value: number, width: number, fill: " " | "0" = " "): string {
   return String(value).padStart(width, fill);
 }
 
+/** The numbers of three digits, as text. */
+const THREE_DIGITS: readonly string[] = Array.from({ length: 1000 }, (_, i) => integer(i, 3, "0"));
+
+/** A number of at least six digits. There are tens of thousands of them in a histogram: two halves from a table are made at once. */
+function sixDigits(value: number): string {
+  return value < 1_000_000
+    ? THREE_DIGITS[Math.floor(value / 1000)]! + THREE_DIGITS[value % 1000]!
+    : String(value);
+}
+
 /** A thread's line, as printed at the end of a run with `-q` and without `-h`. */
 export function threadLine({ number, tid, priority, intervalUs, histogram }: CyclictestThread): string {
   return `T:${integer(number, 2)} (${integer(tid, 5)}) P:${integer(priority, 2)} I:${intervalUs}` +
@@ -55,14 +65,14 @@ export function threadLine({ number, tid, priority, intervalUs, histogram }: Cyc
 
 /** The row of one bin: its latency, then the samples of each thread. */
 function histogramRow(us: number, threads: readonly CyclictestThread[], withSum: boolean): string {
-  let row = `${integer(us, 6, "0")} `; // by hand: there are tens of thousands of rows
+  let row = `${sixDigits(us)} `; // by hand: there are tens of thousands of rows
   let sum = 0;
   for (let i = 0; i < threads.length; i++) {
     const samples = threads[i]!.histogram.counts[us] ?? 0;
     sum += samples;
-    row += i === 0 ? integer(samples, 6, "0") : `\t${integer(samples, 6, "0")}`;
+    row += i === 0 ? sixDigits(samples) : `\t${sixDigits(samples)}`;
   }
-  return withSum ? `${row}\t${integer(sum, 6, "0")}` : row;
+  return withSum ? `${row}\t${sixDigits(sum)}` : row;
 }
 
 /** The line in place of rows that are not shown; a comment, as all lines that are no row. */
@@ -117,6 +127,20 @@ export function* histogramLines(
     for (const thread of threads) yield overflowLine(thread);
   }
   yield "";
+}
+
+/** Lines that are joined at a time: of tens of thousands only so many are strings of their own at once. */
+const BLOCK = 1000;
+
+/** The same block as one text, each line with its end. */
+export function histogramText(threads: readonly CyclictestThread[], format: HistogramFormat = {}): string {
+  let text = "";
+  const block: string[] = [];
+  for (const line of histogramLines(threads, format)) {
+    block.push(line);
+    if (block.length === BLOCK) text += `${block.splice(0).join("\n")}\n`;
+  }
+  return block.length === 0 ? text : `${text}${block.join("\n")}\n`;
 }
 
 /** The loops whose latency was beyond the histogram; the list has at most as many entries as there are bins. */

@@ -21,7 +21,7 @@ import {
   type CyclictestRelease,
   type CyclictestThread,
   DMA_LATENCY_LINE,
-  histogramLines,
+  histogramText,
   threadLine,
 } from "../measure/cyclictest_format.ts";
 import { cyclictestJson } from "../measure/cyclictest_json.ts";
@@ -224,8 +224,7 @@ export const cyclictest: Program = {
     }
     if (options.histogram > 0) {
       const withSum = options.histogramSum && count > 1;
-      const lines = [...histogramLines(rows, { withSum, release: release.lines })];
-      command.stdout(`${lines.join("\n")}\n`); // tens of thousands, written at once as stdio does
+      command.stdout(histogramText(rows, { withSum, release: release.lines })); // at once, as stdio does
     }
     if (options.breakUs > 0) {
       command.stdout(`# Thread Ids:${rows.map(({ tid }) => ` ${String(tid).padStart(5, "0")}`).join("")}\n`);
