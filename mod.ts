@@ -36,7 +36,7 @@ export {
   expectLatency,
   expectNoExit,
   type LatencyBounds,
-} from "./dsl/embedding/expectations.ts";
+} from "./dsl/expectations.ts";
 
 if (import.meta.main) {
   const { start } = await import("./dsl/cli.ts");

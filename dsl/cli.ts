@@ -11,23 +11,18 @@
  */
 
 import { parseArgs } from "@std/cli/parse-args";
-import { NAMED_PROFILES } from "../runtime/lab/named_profiles.ts";
 import { eraNamed, eraRefusal, ERAS, eraSystem } from "../runtime/lab/eras.ts";
 import { KERNEL_NAMES } from "../runtime/lab/kernels.ts";
-import type { ProfileText } from "../runtime/lab/profile.ts";
 import { closest } from "../runtime/lab/spelling.ts";
 import { systemNamed, SYSTEMS } from "../runtime/lab/systems.ts";
 import { commandHelp, COMMANDS, overview } from "./cli_help.ts";
 import type { HostFile, HostPort } from "./host/host_port.ts";
-import { tell } from "./run/run_problem.ts";
+import { integer, type Line, readProfiles, wrong } from "./run/command_line.ts";
 import type { RunOptions } from "./host/run_options.ts";
 import { unknownName } from "./shell/unknown_name.ts";
 import { VERSION } from "./host/version.ts";
 
 export { VERSION };
-
-/** Wrong use of the command line. */
-const USAGE = 2;
 
 /** Options with a value, of all commands. */
 const VALUES = ["era", "system", "kernel", "seed", "loops", "profile", "trace", "out", "with"] as const;
@@ -73,19 +68,6 @@ const REPEATED = ["profile", "set"] as const;
 /** The commands of `studies/commands.ts`. */
 const STUDIES = ["params", "sweep", "merge", "compare", "calibrate", "residuals", "sensitivity"];
 
-/** The command line, read. */
-export interface Line {
-  readonly command: string;
-  readonly words: readonly string[];
-  readonly values: ReadonlyMap<string, string>;
-  readonly profiles: readonly string[];
-  /** Of each `--set`. */
-  readonly set: readonly string[];
-  readonly flags: ReadonlySet<string>;
-  /** What follows `--`. */
-  readonly positional: readonly string[];
-}
-
 /** Runs a command line; answers the exit status. */
 export async function main(args: readonly string[], host: HostPort): Promise<number> {
   const line = readLine(args);
@@ -110,7 +92,7 @@ export async function main(args: readonly string[], host: HostPort): Promise<num
   if (command === "verify") {
     if (words.length === 0) return wrong(host, "verify: expected a document, as in: verify README.md");
     const { verify } = await import("./documents/verify.ts");
-    return await verify(line, host);
+    return await verify(line, host, main);
   }
   if (STUDIES.includes(command)) {
     const { study } = await import("./studies/commands.ts");
@@ -181,12 +163,6 @@ function print(host: HostPort, text: string): number {
   return 0;
 }
 
-/** Says what is wrong with the command line; answers the exit status. */
-export function wrong(host: HostPort, message: string): number {
-  host.err(`rtkvm: ${message}\n`);
-  return USAGE;
-}
-
 function help([topic, ...more]: readonly string[], host: HostPort): number {
   if (topic === undefined) return print(host, overview());
   if (more.length > 0) return wrong(host, "help: expected one topic");
@@ -238,20 +214,6 @@ function readLine(args: readonly string[]): Line | string {
   return { command, words, values, profiles, set, flags, positional: parsed["--"] ?? [] };
 }
 
-/** The integer that an option has; a text says that it has none. */
-export function integer(
-  { command, values }: Line,
-  name: string,
-  otherwise: number,
-  least: number,
-): number | string {
-  const text = values.get(name);
-  if (text === undefined) return otherwise;
-  const value = Number(text.replaceAll("_", ""));
-  if (/^[\d_]+$/.test(text) && Number.isSafeInteger(value) && value >= least) return value;
-  return `${command}: --${name} ${text}: expected an integer, ${least} or more`;
-}
-
 /** What the options of `run` and `repl` ask for; a text is wrong use, a number the status of what failed. */
 function runOptions(line: Line, host: HostPort): RunOptions | string | number {
   const { command, values, flags } = line;
@@ -285,24 +247,6 @@ function runOptions(line: Line, host: HostPort): RunOptions | string | number {
     positional: line.positional,
     ...(trace === undefined ? {} : { trace }),
   };
-}
-
-/** The profiles on top of the default ones: by name, or from files; undefined where one cannot be read. */
-export function readProfiles(line: Line, host: HostPort): ProfileText[] | undefined {
-  const profiles: ProfileText[] = [];
-  for (const path of line.profiles) {
-    const named = NAMED_PROFILES.get(path);
-    const file = named ?? host.read(path);
-    if ("problem" in file) {
-      const meant = closest(path, NAMED_PROFILES.keys());
-      const hint = meant === undefined ? "" : `; did you mean ${meant}?`;
-      const message = `rtkvm: ${path}: ${file.problem}${hint}`;
-      tell({ kind: "file", file: path, message, status: 1 }, host, line.flags.has("json"));
-      return undefined;
-    }
-    profiles.push({ file: path, text: file.text });
-  }
-  return profiles;
 }
 
 // ---- the real computer ----

@@ -3,6 +3,7 @@
  */
 import { assert, assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
 import { assertTranscript, ExpectationFailure, expectLatency, expectNoExit, Lab } from "@rtkvm/rtkvm";
+import { main } from "../dsl/cli.ts";
 import { isTrue, play } from "../dsl/documents/play.ts";
 import { report } from "../dsl/documents/verify.ts";
 import { FakeHost } from "./session_rig.ts";
@@ -21,7 +22,7 @@ const setup = `
 async function replayed({ message, transcript }: ExpectationFailure): Promise<string> {
   assert(transcript !== "" && message.endsWith(transcript.trimEnd()), message);
   let blocks = 0;
-  for await (const played of play(transcript, new FakeHost({}))) {
+  for await (const played of play(transcript, new FakeHost({}), main)) {
     assert(isTrue(played), report("failure.md", played));
     blocks++;
   }

@@ -4,7 +4,8 @@
  *
  * ```text
  * mod.ts            -> everything (exports), dsl/cli.ts by dynamic import
- * dsl               -> runtime/lab, runtime/measure, hw/sim; the demo reads examples as text
+ * dsl               -> runtime/lab, runtime/measure, hw/sim; dsl/host reads examples as text
+ * dsl/<folder>      -> folders of dsl named below it in `languageFloors`
  * runtime/lab       -> runtime/*
  * runtime/qemu      -> runtime/kvm, runtime/guest
  * runtime/guest     -> runtime/linux
@@ -133,9 +134,45 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   "dsl": ["runtime/lab", "runtime/measure", "hw/sim", "examples"],
 };
 
+/**
+ * The folders of `dsl/` from the lowest up; its root is above them all. The shell runs commands and commands ask their
+ * shell, so the two are one floor; each study, document or laboratory of a program stands beside the others.
+ */
+const languageFloors: readonly (readonly string[])[] = [
+  ["host"],
+  ["syntax"],
+  ["text"],
+  ["shell", "commands"],
+  ["session"],
+  ["talk"],
+  ["words"],
+  ["slides"],
+  ["prompt"],
+  ["run"],
+  ["documents", "studies"],
+  ["embedding"],
+];
+
+/** Which of the floors of `dsl/` a module stands on. */
+function languageFloorOf(path: string): number {
+  const [, folder, file] = path.split("/");
+  if (file === undefined) return languageFloors.length; // the root's own files
+  return languageFloors.findIndex((folders) => folders.includes(folder!));
+}
+
+/** Why a module of `dsl/` may not import another one, or undefined if it may. */
+function languageArrowError(from: string, to: string): string | undefined {
+  const [a, b] = [languageFloorOf(from), languageFloorOf(to)];
+  const unknown = a < 0 ? from : b < 0 ? to : undefined;
+  if (unknown !== undefined) return `${unknown}: its folder is on no floor of dsl/`;
+  if (b <= a) return undefined;
+  return `${from} may not import ${to}: dsl/ imports downwards`;
+}
+
 /** Why `from` may not import `to`, or undefined if it may. */
 function arrowError(from: string, to: string): string | undefined {
   const [a, b] = [floorOf(from), floorOf(to)];
+  if (a === "dsl" && b === "dsl") return languageArrowError(from, to);
   if (a === b) return undefined;
   const denied = `${from} may not import ${to}`;
   if (a === "mod") return undefined;
@@ -195,6 +232,10 @@ Deno.test("every forbidden arrow of the design is recognised", () => {
     ["dsl/shell/interpret.ts", "hw/machine.ts"],
     ["dsl/commands/show.ts", "runtime/linux/kernel.ts"],
     ["runtime/other/x.ts", "hw/lapic.ts"],
+    ["dsl/syntax/parse.ts", "dsl/shell/state.ts"],
+    ["dsl/shell/interpret.ts", "dsl/words/boot.ts"],
+    ["dsl/documents/play.ts", "dsl/cli.ts"],
+    ["dsl/other/x.ts", "dsl/syntax/ast.ts"],
   ];
   for (const [from, to] of forbidden) assert(arrowError(from, to), `${from} -> ${to}`);
 });
@@ -218,6 +259,9 @@ Deno.test("every arrow that the design allows is allowed", () => {
     ["runtime/lab/lab.ts", "runtime/qemu/options.ts"],
     ["dsl/commands/show.ts", "runtime/lab/lab.ts"],
     ["mod.ts", "dsl/cli.ts"],
+    ["dsl/cli.ts", "dsl/documents/verify.ts"],
+    ["dsl/commands/test.ts", "dsl/shell/ports.ts"],
+    ["dsl/shell/interpret.ts", "dsl/commands/index.ts"],
   ];
   for (const [from, to] of allowed) assertEquals(arrowError(from, to), undefined);
 });

@@ -11,6 +11,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { COMMANDS } from "../dsl/cli_help.ts";
 import { blocksOf, linesOfDocument } from "../dsl/documents/markdown.ts";
+import { main } from "../dsl/cli.ts";
 import { isTrue, play } from "../dsl/documents/play.ts";
 import { report } from "../dsl/documents/verify.ts";
 import { parseScript } from "../dsl/syntax/parse.ts";
@@ -39,7 +40,7 @@ function* documents(folder = ""): Generator<string> {
 
 for (const name of documents()) {
   Deno.test(`${name}: every transcript is what the program prints`, async (test) => {
-    for await (const played of play(fileOf(name), host)) {
+    for await (const played of play(fileOf(name), host, main)) {
       await test.step(`line ${played.block.line}`, () => assert(isTrue(played), report(name, played)));
     }
   });

@@ -11,7 +11,6 @@
  */
 
 import { EXAMPLES } from "../host/examples.ts";
-import { main } from "../cli.ts";
 import type { HostPort } from "../host/host_port.ts";
 import { parseScript } from "../syntax/parse.ts";
 import { PromptLines } from "../prompt/prompt.ts";
@@ -65,13 +64,16 @@ export function refreshedLines(played: Played): readonly string[] {
   return result;
 }
 
+/** Runs a command line of the program itself; answers the exit status. */
+export type Program = (args: readonly string[], host: HostPort) => Promise<number>;
+
 /** Plays the console blocks of a document, each when it is asked for. */
-export async function* play(text: string, host: HostPort): AsyncGenerator<Played> {
+export async function* play(text: string, host: HostPort, program: Program): AsyncGenerator<Played> {
   const files = new Map<string, string>();
   for (const block of blocksOf(linesOfDocument(text))) {
     const name = fileNameOf(block);
     if (name !== undefined) files.set(name, `${block.lines.join("\n")}\n`);
-    if (block.language === "console") yield await playBlock(block, files, host);
+    if (block.language === "console") yield await playBlock(block, files, host, program);
   }
 }
 
@@ -79,7 +81,12 @@ function promptOf({ lines: [first = ""] }: Block): string {
   return first.slice(0, 2);
 }
 
-async function playBlock(block: Block, files: Map<string, string>, host: HostPort): Promise<Played> {
+async function playBlock(
+  block: Block,
+  files: Map<string, string>,
+  host: HostPort,
+  program: Program,
+): Promise<Played> {
   const { lines, line: firstLine } = block;
   const exchanges: Exchange[] = [];
   const prompt = promptOf(block);
@@ -90,7 +97,7 @@ async function playBlock(block: Block, files: Map<string, string>, host: HostPor
       problem: { line: firstLine, text: "a console block begins with a prompt, # or $" },
     };
   }
-  const run = prompt === "# " ? freshPrompt() : commandLine(files, host);
+  const run = prompt === "# " ? freshPrompt() : commandLine(files, host, program);
   for (let i = 0; i < lines.length;) {
     const line = firstLine + i, from = i;
     let command = lines[i++]!.slice(2);
@@ -170,7 +177,7 @@ function freshPrompt(): Runner {
 }
 
 /** The program itself. What it writes to files stays in `files`. */
-function commandLine(files: Map<string, string>, host: HostPort): Runner {
+function commandLine(files: Map<string, string>, host: HostPort, program: Program): Runner {
   let text = "", status = 0;
   const write = (part: string) => void (text += part);
   const inner: HostPort = {
@@ -195,7 +202,7 @@ function commandLine(files: Map<string, string>, host: HostPort): Runner {
     text = "";
     const asked = /^(.*?)(?:; )?echo \$\?$/s.exec(command);
     const [, first = command] = asked ?? [];
-    if (first !== "") status = await main(argumentsOf(first, host), inner);
+    if (first !== "") status = await program(argumentsOf(first, host), inner);
     return asked === null ? text : `${text}${status}\n`;
   };
 }

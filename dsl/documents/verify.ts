@@ -4,11 +4,11 @@
  * @module
  */
 
-import type { Line } from "../cli.ts";
 import type { HostPort } from "../host/host_port.ts";
+import type { Line } from "../run/command_line.ts";
 import { agrees, difference } from "./agreement.ts";
 import { type Block, linesOfDocument, withBlocks } from "./markdown.ts";
-import { type Exchange, isTrue, play, type Played, refreshedLines } from "./play.ts";
+import { type Exchange, isTrue, play, type Played, type Program, refreshedLines } from "./play.ts";
 
 /** The version of what `--json` prints. */
 const FORMAT = 1;
@@ -23,10 +23,10 @@ interface Counts {
 }
 
 /** Verifies the documents of a command line, or with `--update` rewrites them; answers the exit status. */
-export async function verify({ words, flags }: Line, host: HostPort): Promise<number> {
+export async function verify({ words, flags }: Line, host: HostPort, program: Program): Promise<number> {
   let status = 0;
   for (const path of words) {
-    if (!await verifyDocument(path, flags.has("update"), flags.has("json"), host)) status = 1;
+    if (!await verifyDocument(path, flags.has("update"), flags.has("json"), host, program)) status = 1;
   }
   return status;
 }
@@ -36,6 +36,7 @@ async function verifyDocument(
   update: boolean,
   json: boolean,
   host: HostPort,
+  program: Program,
 ): Promise<boolean> {
   const file = host.read(path);
   if ("problem" in file) {
@@ -45,7 +46,7 @@ async function verifyDocument(
   const counts: Counts = { blocks: 0, ok: 0, updated: 0 };
   const wrong: Played[] = [];
   const changed = new Map<Block, readonly string[]>();
-  for await (const played of play(file.text, host)) {
+  for await (const played of play(file.text, host, program)) {
     counts.blocks++;
     if (isTrue(played)) counts.ok++;
     else if (update && played.problem === undefined) {

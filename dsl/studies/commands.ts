@@ -7,7 +7,7 @@
 import { type LabProfile, profileWith } from "../../runtime/lab/defaults.ts";
 import { ProfileError, type ProfileText } from "../../runtime/lab/profile.ts";
 import { PUBLISHED_SAMPLES } from "../../runtime/measure/published.ts";
-import { integer, type Line, readProfiles, wrong } from "../cli.ts";
+import { integer, type Line, readProfiles, wrong } from "../run/command_line.ts";
 import type { HostPort } from "../host/host_port.ts";
 import { ProgressLine } from "../host/progress.ts";
 import { RowRunError } from "./published_runs.ts";

@@ -5,12 +5,12 @@
  * @module
  */
 
-import { parseCondition } from "../session/condition.ts";
-import { agrees, difference } from "../documents/agreement.ts";
-import { blocksOf, linesOfDocument } from "../documents/markdown.ts";
-import { type Lab, partsOf } from "../library.ts";
-import { timeText } from "../session/duration.ts";
-import { exitsSince } from "./view.ts";
+import { parseCondition } from "./session/condition.ts";
+import { agrees, difference } from "./documents/agreement.ts";
+import { blocksOf, linesOfDocument } from "./documents/markdown.ts";
+import { type Lab, partsOf } from "./library.ts";
+import { timeText } from "./session/duration.ts";
+import { exitsSince } from "./embedding/view.ts";
 
 /** An assertion about a laboratory does not hold. */
 export class ExpectationFailure extends Error {
