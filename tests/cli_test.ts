@@ -172,6 +172,19 @@ Deno.test("scripts beside the script lie beside it in the virtual tree, read-onl
   assertMatch(stderr, /b\.rtk: Permission denied|Read-only file system/);
 });
 
+Deno.test("$0 and BASH_SOURCE of a script in a folder lead to it in the virtual tree; messages name its file", async () => {
+  const files = {
+    "some/set/a.rtk": [
+      'cd /tmp; here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"; echo "$here $(dirname "$0")"',
+      '. "$here/b.rtk"; nosuch\n',
+    ].join("\n"),
+    "some/set/b.rtk": 'echo "${BASH_SOURCE[0]}"\n',
+  };
+  const { stdout, stderr } = await run("run some/set/a.rtk", files);
+  assertEquals(stdout, "/root/set /root/set\n/root/set/b.rtk\n");
+  assertEquals(stderr, "some/set/a.rtk: line 2: nosuch: command not found\n");
+});
+
 Deno.test("a machine that boot makes has the scripts too", async () => {
   const files = { "a.rtk": "boot bare-metal\n. ./b.rtk\n", "b.rtk": "echo from b\n" };
   assertStringIncludes((await run("run a.rtk", files)).stdout, "from b\n");

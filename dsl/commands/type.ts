@@ -5,11 +5,12 @@ import type { Command, CommandContext } from "./command.ts";
 
 /** `type`. */
 const doc = `type - what a name is as a command
-Usage: type [-t] NAME…
-Effects: says what each name is as a command, and prints a function; -t in one word: keyword, function, builtin, file
+Usage: type [-tpP] NAME…
+Effects: says what each name is as a command, and prints a function; -t in one word: keyword, function, builtin, file;
+  -p the path of a program, -P also where a function or built-in hides it
 Exit status: 0, or 1 if one is nothing
 Errors: NAME: not found
-Differs from the real one: no -a, -f, -p, -P; a word of the laboratory is named as such; what stands in $( ) and [[ ]] of a
+Differs from the real one: no -a, -f; a word of the laboratory is named as such; what stands in $( ) and [[ ]] of a
   function keeps its own blanks
 Examples: type echo taskset step`;
 
@@ -36,7 +37,18 @@ export const type: Command = {
   kind: "builtin",
   doc,
   run(context) {
-    const options = parseOptions(context.args, "t");
+    const options = parseOptions(context.args, "tpP");
+    if (typeof options !== "string" && (options.flags.has("p") || options.flags.has("P"))) {
+      let status = 0;
+      for (const name of options.operands) {
+        const found = classify(context.shell, name);
+        const isHidden = options.flags.has("P") && context.shell.machine.programs.has(name);
+        if (found?.kind === "file") context.out(`${found.path}\n`);
+        else if (isHidden) context.out(`/usr/bin/${name}\n`);
+        else if (found === undefined || options.flags.has("P")) status = 1;
+      }
+      return status;
+    }
     if (typeof options !== "string" && options.flags.has("t")) {
       const kinds = options.operands.map((name) => classify(context.shell, name)?.kind);
       for (const kind of kinds) if (kind !== undefined) context.out(`${kind}\n`);

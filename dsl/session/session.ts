@@ -14,7 +14,7 @@ import { defaultProfile, type LabProfile, profileWith } from "../../runtime/lab/
 import type { DeviceModel } from "../../runtime/lab/devices.ts";
 import { Lab } from "../../runtime/lab/lab.ts";
 import type { ProfileText } from "../../runtime/lab/profile.ts";
-import { READ_ONLY, scriptDirectory, type ScriptFolder } from "../../runtime/lab/script_folder.ts";
+import { pathIn, READ_ONLY, scriptDirectory, type ScriptFolder } from "../../runtime/lab/script_folder.ts";
 import { type Era, ERA_2012, eraNamed, ERAS, eraSystem } from "../../runtime/lab/eras.ts";
 import { Invariants, type Violation, violationText } from "../../runtime/lab/invariants.ts";
 import type { SystemRow } from "../../runtime/lab/systems.ts";
@@ -176,8 +176,8 @@ export class Session {
       ...(start?.isFirst === false ? { pid: start.shell.pid } : {}),
     });
     if (this.folder !== undefined) {
-      this.shell.cwd = this.folder.path;
-      this.shell.set("PWD", this.shell.cwd);
+      this.shell.set("PWD", this.shell.cwd = this.folder.path);
+      this.shell.scriptPath = pathIn(this.folder, options.name ?? "");
     }
     for (const word of options.words(this)) words.set(word.name, word);
     this.#world.shells.add(this.shell);

@@ -307,7 +307,7 @@ function unreachable(value: never): never {
 
 function define(shell: Shell, command: FunctionDefinition): number {
   shell.functions.set(command.name, command.body);
-  shell.functionSources.set(command.name, shell.sources.at(-1) ?? shell.zero);
+  shell.functionSources.set(command.name, shell.sources.at(-1) ?? shell.scriptPath ?? shell.zero);
   return 0;
 }
 
@@ -447,7 +447,7 @@ export function* callFunction(shell: Shell, name: string, body: Command, args: r
   shell.linesBefore = 0; // its lines are those of the text that it stands in
   shell.functionDepth++;
   shell.functionNames = [...functionNames, name];
-  shell.sources = [...sources, shell.functionSources.get(name) ?? shell.zero];
+  shell.sources = [...sources, shell.functionSources.get(name) ?? shell.scriptPath ?? shell.zero];
   shell.locals.push(hidden);
   try {
     return yield* runCommand(shell, body);

@@ -130,7 +130,7 @@ function* sliceList(
   if (!isArguments && !(held instanceof Map)) {
     return [yield* sliceText(around, shell, operation, values[0] ?? "")];
   }
-  const list = isArguments ? [shell.zero, ...values] : values;
+  const list = isArguments ? [shell.scriptPath ?? shell.zero, ...values] : values;
   const keys = isArguments || !(held instanceof Map) ? [] : sortedKeys(held).map(Number);
   const numbers = keys.length > 0 && keys.every((key) => !Number.isNaN(key)) ? keys : [...list.keys()];
   const size = numbers[numbers.length - 1]! + 1;
@@ -163,7 +163,9 @@ function sortedKeys(array: ReadonlyMap<string, string>): string[] {
 
 function* valueOf(around: Surroundings, shell: Shell, part: ParameterPart): Expansion<string | undefined> {
   const { name, subscript } = part;
-  if (/^\d+$/.test(name)) return name === "0" ? shell.zero : shell.positional[Number(name) - 1];
+  if (/^\d+$/.test(name)) {
+    return name === "0" ? shell.scriptPath ?? shell.zero : shell.positional[Number(name) - 1];
+  }
   switch (name) {
     case "#":
       return String(shell.positional.length);

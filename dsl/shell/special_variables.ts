@@ -29,7 +29,10 @@ const arrays: Readonly<Record<string, (shell: Shell) => readonly string[]>> = {
   PIPESTATUS: (shell) => shell.pipeStatus.map(String),
   FUNCNAME: ({ functionNames, interactive }) =>
     functionNames.length === 0 ? [] : [...functionNames.toReversed(), ...(interactive ? [] : ["main"])],
-  BASH_SOURCE: ({ sources, interactive, zero }) => [...sources.toReversed(), ...(interactive ? [] : [zero])],
+  BASH_SOURCE: ({ sources, interactive, scriptPath, zero }) => [
+    ...sources.toReversed(),
+    ...(interactive ? [] : [scriptPath ?? zero]),
+  ],
   BASH_VERSINFO: () => ["5", "2", "15", "1", "release", "x86_64-pc-linux-gnu"],
   DIRSTACK: ({ cwd, directoryStack }) => [cwd, ...directoryStack],
 };

@@ -111,8 +111,10 @@ export class Shell {
   descriptors = new DescriptorTable();
   /** `$1` and so on. */
   positional: string[] = [];
-  /** `$0`. */
+  /** What messages begin with, and `$0` where there is no {@linkcode scriptPath}. */
   zero: string;
+  /** Where a script of the computer lies in the virtual tree: `$0` then, so that `cd "$(dirname "$0")"` finds it. */
+  scriptPath: string | undefined;
   /** The current directory. */
   cwd = "/";
   /** The mask of `umask`. */
@@ -280,6 +282,7 @@ export class Shell {
       traps: new Map(),
       listedTraps: undefined,
       zero,
+      scriptPath: undefined,
       positional: [],
       status: 0,
       pid: machine.newPid(keepEnvironment ? this.pid : undefined),
@@ -316,8 +319,9 @@ export class Shell {
     Object.assign(this.options, other.options);
     this.functionSources = new Map(other.functionSources);
     this.directoryStack = other.directoryStack;
-    const { zero, cwd, umask, status, pid, lastBackground, getoptsOffset, pipeStatus, secondsFromNs } = other;
-    Object.assign(this, { zero, cwd, umask, status, pid, lastBackground, getoptsOffset });
+    const { zero, scriptPath, cwd, umask, status, pid, lastBackground, getoptsOffset } = other;
+    const { pipeStatus, secondsFromNs } = other;
+    Object.assign(this, { zero, scriptPath, cwd, umask, status, pid, lastBackground, getoptsOffset });
     Object.assign(this, { pipeStatus, secondsFromNs });
     this.positional = [...other.positional];
   }

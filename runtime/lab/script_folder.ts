@@ -45,3 +45,9 @@ export function scriptDirectory({ files }: Pick<ScriptFolder, "files">): Directo
   for (const [name, inside] of folders) entries.set(name, scriptDirectory({ files: inside }));
   return { kind: "directory", mode: 0o555, list: () => entries.keys(), lookup: (name) => entries.get(name) };
 }
+
+/** Where a script of a folder of the computer, `set/a.rtk`, lies in the virtual tree; undefined: it was named without folder. */
+export function pathIn({ path, files }: ScriptFolder, script: string): string | undefined {
+  const [, name = ""] = /\/([^/]+)$/.exec(script) ?? [];
+  return files.has(name) ? `${path}/${name}` : undefined;
+}
