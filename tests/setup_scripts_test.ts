@@ -105,7 +105,9 @@ Deno.test("sriov: as many virtual functions as asked for, with or without the ho
 Deno.test("irq_affinity: the vector of a queue goes where it is sent, and its interrupts with it", () => {
   for (const era of ["2012", "today"] as const) {
     const { rig, ok, setup } = host(era);
+    rig.ok("systemctl start irqbalance; sleep 11");
     assertEquals(ok("irq_affinity", "eth2 1-2"), "eth2: irq 42 to cpu1, mask 2\n");
+    assertEquals(rig.ok("pidof irqbalance || echo gone"), "gone\n"); // it would have led them elsewhere
     rig.ok("irq vf0; run 1ms");
     assertEquals([...Array.from(rig.lab.host.interruptCounts(42))], [0, 1, 0, 0]);
     assertEquals(ok("irq_affinity", "eth2 local"), "eth2: irq 42 to cpu0, mask 1\n");
