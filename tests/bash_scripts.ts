@@ -305,6 +305,10 @@ const wraps = new Set([
 
 /** Texts that no script may have, where a rule is too much to leave out. */
 export const avoided: readonly { readonly pattern: RegExp; readonly reason: string }[] = [
+  {
+    pattern: /(?:^|[\s;&|(){}!'"])%/m,
+    reason: "a job by its name is fg, and jobs do not come to the front here",
+  },
   { pattern: /\$\{[@*#?\d]\d*:?=/, reason: `a parameter that cannot be assigned to: ${discards}` },
   { pattern: /\$\{[^}]*:[^}]*[/%]=/, reason: `a slice that may divide by zero: ${discards}` },
   {

@@ -145,11 +145,14 @@ function* runPipeline(shell: Shell, pipeline: Pipeline, guarded: boolean): Corou
   if (lenient) shell.errexitIgnored++;
   let status: number;
   const [first] = pipeline.commands;
+  const negates = pipeline.negated && !guarded && (pipeline.commands.length > 1 || first?.kind !== "simple");
+  if (negates) shell.negations++;
   try {
     if (pipeline.commands.length === 1 && first !== undefined) status = yield* runCommand(shell, first);
     else status = yield* runPiped(shell, pipeline);
   } finally {
     if (lenient) shell.errexitIgnored--;
+    if (negates) shell.negations--;
   }
   if (pipeline.commands.length === 1) shell.pipeStatus = [status];
   seeToInterrupt(shell, status);

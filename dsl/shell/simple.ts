@@ -217,6 +217,7 @@ function* runWithAssignments(
 /** Finds what the first field names and runs it. */
 export function* runNamed(shell: Shell, fields: readonly string[], search: Search = {}): Coroutine {
   const [name = "", ...args] = fields;
+  if (name.startsWith("%")) return yield* runNamed(shell, ["fg", ...fields], search); // a job: bash brings it to the front
   const { interpreter } = shell.environment;
   const command = interpreter.commands.get(name) ?? shell.environment.words.get(name);
   if (command?.kind === "special") return yield* runCommandObject(shell, command, name, args, search);
@@ -291,7 +292,7 @@ export function* runCommandObject(
     if (reason instanceof ShellError) {
       status = context.complain(reason.message, reason.status);
       // A wrong use of it is looked at by && and if, as bash has it; other failures end a script in any case.
-      const isGuarded = reason.status === 2 && shell.errexitIgnored > 0;
+      const isGuarded = reason.status === 2 && shell.errexitIgnored > shell.negations;
       if (command.kind === "special" && !shell.interactive && !isGuarded) {
         yield* deliver(context, status);
         throw new ShellExit(status);

@@ -165,6 +165,8 @@ export class Shell {
   sourceDepth = 0;
   /** Above 0 while a failing command does not end the shell under `set -e`. */
   errexitIgnored = 0;
+  /** How many of these are a `!` before more than a simple command: bash then looks at no failure inside. */
+  negations = 0;
   /** What `local` has hidden, one map for each running function. */
   readonly locals: Map<string, Variable | undefined>[] = [];
   /** The line that runs, for messages. */
@@ -292,6 +294,7 @@ export class Shell {
       secondsFromNs: machine.clock().uptimeNs,
       sourceDepth: 0,
       errexitIgnored: 0,
+      negations: 0,
       locals: [],
       lastBackground: undefined,
       isSubshell: false,
@@ -342,7 +345,7 @@ export class Shell {
     const { interactive, announcesJobs, children, job } = this;
     Object.assign(next, { interactive, announcesJobs, children: [...children], job, isSubshell: false });
     Object.assign(next, { functionDepth: 0, functionNames: [], sources: [], sourceDepth: 0 });
-    Object.assign(next, { errexitIgnored: 0, locals: [] });
+    Object.assign(next, { errexitIgnored: 0, negations: 0, locals: [] });
     return next;
   }
 
