@@ -93,6 +93,7 @@ const FIELDS: Readonly<Record<EventKind, string>> = {
   kvm_set_direct_interrupt: "vcpu enabled",
   sched_wakeup: "comm pid target_cpu",
   sched_switch: "prev_comm prev_pid next_comm next_pid",
+  kmem_cache_alloc: "bytes_req bytes_alloc gfp_flags",
 };
 
 Deno.test("every event has the fields of its kind, and no others", async () => {

@@ -161,6 +161,12 @@ export interface EventFields {
     readonly next_comm: string;
     readonly next_pid: number;
   };
+  /** A CPU of the host's has taken an object from the slab, for KVM's page tables. */
+  readonly kmem_cache_alloc: {
+    readonly bytes_req: number;
+    readonly bytes_alloc: number;
+    readonly gfp_flags: string;
+  };
 }
 
 /** The kinds of events. */
@@ -200,7 +206,7 @@ export const EVENT_KINDS: readonly EventKind[] = [
   ...["kvm_inj_exception", "kvm_apic", "kvm_apic_accept_irq", "kvm_eoi", "kvm_pv_eoi", "kvm_msr"] as const,
   ...["kvm_pio", "kvm_mmio", "kvm_apic_ipi", "kvm_cpuid", "kvm_page_fault", "kvm_userspace_exit"] as const,
   ...["kvm_set_irq", "kvm_ioapic_set_irq", "kvm_pic_set_irq", "kvm_msi_set_irq", "kvm_ack_irq"] as const,
-  ...["kvm_set_direct_interrupt", "sched_wakeup", "sched_switch"] as const,
+  ...["kvm_set_direct_interrupt", "sched_wakeup", "sched_switch", "kmem_cache_alloc"] as const,
 ];
 
 const KINDS: ReadonlySet<string> = new Set(EVENT_KINDS);

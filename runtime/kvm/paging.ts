@@ -17,6 +17,7 @@
 
 import { ENABLE_EPT, PAGE_FAULT, Primary } from "../../hw/vmx.ts";
 import { visible } from "../../hw/vmx_control_registers.ts";
+import { MmuCaches } from "./mmu_caches.ts";
 import type { Vcpu } from "./vcpu.ts";
 
 /** Bits of CR0. */
@@ -34,8 +35,10 @@ const CR8_RESERVED = 0xf0;
 /** Access types of the exit qualification, bits 5:4. */
 const MOV_TO = 0, MOV_FROM = 1, CLTS = 2;
 
-/** What the MMU counts of a vCPU. */
-export class MmuCounters {
+/** What KVM has of a vCPU's MMU: objects for its page tables, and counts. */
+export class VcpuMmu {
+  /** Objects for its page tables. */
+  readonly caches = new MmuCaches();
   /** Faults that gave the guest a page (`pf_fixed`). */
   fixed = 0;
   /** Faults without EPT that were an access to device memory. */

@@ -4,8 +4,7 @@
  * After patches 02 to 06, 08, 11, 14 and 20 of the series: boot of the CPU, the loop it runs, the hand-off of a
  * vCPU from its thread to the slave and back.
  *
- * *Not modelled*: patch 10, the slab that a slave must not use: nothing is allocated here. What filling the caches before takes
- * is part of the hand-off's cost; zap list and asynchronous page faults (requests 33 and 34) are not there.
+ * Patch 10, the slab that a slave must not use: the online CPU fills the vCPU's caches before it ships it (`mmu_caches.ts`).
  *
  * @module
  */
@@ -244,6 +243,7 @@ export function* kvmRun(vcpu: Vcpu): Activity<RunExit> {
 function* readPage(vcpu: Vcpu): Activity {
   const { host } = vcpu.vm.kvm;
   const thread = vcpu.thread!;
+  vcpu.mmu.caches.topUp(vcpu, host.cpus[thread.cpu]!); // tdp_page_fault(): before anything else
   const timer = host.sleepTimer(thread);
   const readNs = host.nowNs + host.memory.readPageNs;
   while (host.nowNs < readNs) yield* host.sleepUntil(thread, timer, readNs);
@@ -263,6 +263,7 @@ function* handOff(vcpu: Vcpu, cpu: KernelCpu): Activity<LoopResult> {
     return "KVM_EXIT_FAIL_ENTRY";
   }
   let result: LoopResult | null = null;
+  vcpu.mmu.caches.topUp(vcpu, cpu); // patch 10: there is no slab on the slave
   yield kvm.steps.handOff;
   slave.callFunctions.push(runThere(vcpu, slave, thread, (ended) => result = ended));
   yield cpu.sendIpi(slave.id, Vector.CallFunctionSingle);

@@ -7,7 +7,10 @@
  * *Not modelled*: events of what does not happen here: nested virtualization, asynchronous page faults, hypercalls. They
  * are absent, and so are `kvm_emulate_insn`, which prints an instruction's bytes, `kvm_fpu` and `kvm_age_page`.
  *
- * *Deviations*: rip is 0: guests of the model have no instruction pointer.
+ * The kernel's `kmem_cache_alloc` is here, because nobody but KVM's MMU allocates (`mmu_caches.ts`); its words are those of
+ * `include/trace/events/kmem.h`.
+ *
+ * *Deviations*: rip is 0: guests of the model have no instruction pointer. So are `call_site` and `ptr`.
  *
  * @module
  */
@@ -18,6 +21,7 @@ import { exitReasonName } from "./exit_names.ts";
 import { RunExitReason } from "./ioctl/ioctls.ts";
 import type { KernelCpu } from "../linux/kernel_cpu.ts";
 import type { Kvm } from "./kvm.ts";
+import { showsCaches } from "./mmu_caches.ts";
 import { PV_EOI_SINCE } from "./pv_features.ts";
 import type { Vcpu } from "./vcpu.ts";
 import { has } from "./versions.ts";
@@ -153,6 +157,18 @@ export function kvmTraceEvents(kvm: Kvm, modern: boolean): readonly TraceEvent[]
     ),
     ...(kvm.capabilities.slaveCpu
       ? [event("kvm_set_direct_interrupt", ({ enabled }) => `rip 0x0 enabled ${Number(enabled)}`)]
+      : []),
+    ...(showsCaches(kvm.version)
+      ? [{
+        ...event(
+          "kmem_cache_alloc",
+          ({ bytes_req, bytes_alloc, gfp_flags }) =>
+            `call_site=0 ptr=${
+              hex(0, 16)
+            } bytes_req=${bytes_req} bytes_alloc=${bytes_alloc} gfp_flags=${gfp_flags}`,
+        ),
+        system: "kmem",
+      }]
       : []),
   ];
 }

@@ -30,7 +30,7 @@ import { type CpuidView, physicalAddressBits, shows } from "./cpuid.ts";
 import { setDirectMode } from "./direct.ts";
 import { completeExit, exitCost } from "./exits.ts";
 import { KvmLapic } from "./irqchip/lapic.ts";
-import { MmuCounters, setUpPaging, takeControlRegisters } from "./paging.ts";
+import { setUpPaging, takeControlRegisters, VcpuMmu } from "./paging.ts";
 import { PLE, SpinLoop } from "./pause_loop.ts";
 import { PvEoi } from "./pv_eoi.ts";
 import { MP_STATES, VcpuEvents } from "./vcpu_events.ts";
@@ -125,8 +125,8 @@ export class Vcpu {
   signalExits = 0;
   /** Its own yields to other vCPUs. */
   readonly spinLoop = new SpinLoop();
-  /** What its MMU has done. */
-  readonly mmu = new MmuCounters();
+  /** Its MMU: what it has at hand, and what it has done. */
+  readonly mmu = new VcpuMmu();
   /** How often direct mode was switched. */
   directSwitches = 0;
 
@@ -337,6 +337,7 @@ export class Vcpu {
     if (tscCatchesUp) catchUpTsc(this);
     events.accept();
     if (events.state !== "runnable") return false;
+    this.mmu.caches.load(this, cpu);
     if (lapic.scanRequested) vm.scanIoapic(this);
     lapic.injectTimer(cpu);
     events.collectNmis();
@@ -489,12 +490,11 @@ export class Vcpu {
     this.steal.hashInto(hash);
     this.pvEoi.hashInto(hash);
     this.vmcs.hashInto(hash);
-    hash.word(this.loaded).text(this.mode).flag(this.halted).flag(this.signalPending).flag(this.faulted).word(
-      this.slaveCpu,
-    );
-    hash.flag(this.registers.interruptFlag).flag(this.registers.halted);
+    hash.word(this.loaded).text(this.mode).flag(this.halted).flag(this.signalPending).flag(this.faulted);
+    hash.word(this.slaveCpu).flag(this.registers.interruptFlag).flag(this.registers.halted);
     this.registers.context.hashInto(hash);
     this.state.hashInto(hash);
+    this.mmu.caches.hashInto(hash);
     for (const count of this.exits) hash.number(count);
   }
 }

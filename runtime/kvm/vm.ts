@@ -48,6 +48,8 @@ export class Vm {
   readonly coalesced: CoalescedMmio = new CoalescedMmio();
   /** Its page tables. */
   readonly ept = new Ept();
+  /** The root of its page tables has been made. */
+  hasRoot = false;
   /** Devices of the host that belong to it. */
   readonly assigned: AssignedDevice[] = [];
   /** The domain of the remapping unit in which its devices reach memory; 0 is the host's. */
@@ -120,7 +122,7 @@ export class Vm {
 
   /** Adds chips, PIT and assigned devices to `hash`; the vCPUs add themselves. */
   hashInto(hash: StateHash): void {
-    hash.flag(this.irqchip).word(this.lastBoosted);
+    hash.flag(this.irqchip).flag(this.hasRoot).word(this.lastBoosted);
     for (const { spinLoop } of this.vcpus) hash.flag(spinLoop.inside).flag(spinLoop.eligible);
     this.chips?.routing.hashInto(hash);
     this.pit?.hashInto(hash);

@@ -1,5 +1,5 @@
 /**
- * The scheduler's tracepoints, with the names and fields of the kernel's `events/sched/`.
+ * Tracepoints of the scheduler and of the slab, with the names and fields of the kernel's `events/sched/` and `events/kmem/`.
  *
  * @module
  */
@@ -22,6 +22,11 @@ export function traceWakeup(cpu: KernelCpu, { name, pid }: Task): void {
 export function traceSwitch(cpu: KernelCpu, prev: Task, next: Task): void {
   const fields = { prev_comm: prev.name, prev_pid: prev.pid, next_comm: next.name, next_pid: next.pid };
   record(cpu, "sched_switch", fields);
+}
+
+/** kmem_cache_alloc: `cpu` has taken an object of `bytes` from the slab, and zeroes it. */
+export function traceSlabAllocation(cpu: KernelCpu, bytes: number): void {
+  record(cpu, "kmem_cache_alloc", { bytes_req: bytes, bytes_alloc: bytes, gfp_flags: "GFP_KERNEL|GFP_ZERO" });
 }
 
 function record(cpu: KernelCpu, name: string, fields: TraceRecord["fields"]): void {
