@@ -151,7 +151,8 @@ export class IoApic {
 
   /** Whether any entry waits for an EOI. */
   get waiting(): boolean {
-    return this.#low.some((low) => (low & REMOTE_IRR) !== 0);
+    for (let pin = 0; pin < IOAPIC_PINS; pin++) if (this.remoteIrr(pin)) return true;
+    return false;
   }
 
   /** Whether a line is asserted. */

@@ -100,6 +100,8 @@ export class Invariants implements TraceSink {
   readonly #deadlines = new Map<Vcpu, number>();
   /** The event that waits in a vCPU's entry field, as its tracepoint named it. */
   readonly #toEnter = new Map<string, string>();
+  /** By the names that records have of them. */
+  readonly #cpus: ReadonlyMap<string, LogicalCpu>;
   readonly #sums: LayerSums;
   /** Since when a pin has been waiting for the end of what nobody has, ns. */
   readonly #waitingPins = new Map<number, number>();
@@ -112,6 +114,7 @@ export class Invariants implements TraceSink {
     const { machine } = lab;
     const { vmEntry, vmExit } = lab.options.profile.values.hw.processor;
     this.#sums = new LayerSums(vmEntry + vmExit);
+    this.#cpus = new Map(machine.cpus.map((cpu) => [`cpu${cpu.id}`, cpu]));
     this.#requested = machine.cpus.map(() => new Set());
     this.#dropped = machine.droppedMessages;
     this.#forKernels((kernel) => this.#spurious.set(kernel, kernel.spuriousVectors));
@@ -417,8 +420,7 @@ export class Invariants implements TraceSink {
   }
 
   #cpuOf({ where }: TraceRecord): LogicalCpu | undefined {
-    const match = /^cpu(\d+)$/.exec(where);
-    return match === null ? undefined : this.lab.machine.cpus[Number(match[1])];
+    return this.#cpus.get(where);
   }
 
   /** The vCPU that is loaded on `cpu`. */

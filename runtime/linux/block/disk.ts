@@ -204,7 +204,7 @@ class OpenDisk implements OpenFile {
 function textOf(bytes: Uint8Array): string {
   let text = "";
   for (let at = 0; at < bytes.length; at += PAGE) {
-    text += String.fromCharCode(...bytes.subarray(at, at + PAGE));
+    text += Reflect.apply(String.fromCharCode, null, bytes.subarray(at, at + PAGE));
   }
   return text;
 }
