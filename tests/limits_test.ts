@@ -86,6 +86,10 @@ Deno.test("a loop that never ends goes on until it is ended", () => {
     const script of [
       "while :; do x=1; done",
       "for ((;;)); do :; done",
+      "until ((1/0)); do ((1/0)); done",
+      "until ! case a in esac; do for i in; do :; done; done",
+      "while f() { x=1; }; do for i in; do :; done; done",
+      "until { x=1; } < /nowhere; do case a in esac; done",
       "trap 'kill -INT $$' INT; kill -INT $$",
     ]
   ) {
