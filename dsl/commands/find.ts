@@ -146,9 +146,12 @@ class Search {
         throw new Quit();
       case "exec":
         return (yield* this.#start(test.command!.map((word) => word.replaceAll("{}", path)))) === 0;
-      case "exec+":
-        this.#waiting.set(test, [...this.#waiting.get(test) ?? [], path]);
+      case "exec+": {
+        const waiting = this.#waiting.get(test);
+        if (waiting === undefined) this.#waiting.set(test, [path]);
+        else waiting.push(path);
         return true;
+      }
     }
   }
 

@@ -56,13 +56,13 @@ export const ls: Command = {
     const folders: Entry[] = [];
     let status = 0;
     for (const path of operands.length > 0 ? operands : ["."]) {
-      const followed = vfs.stat(shell.resolve(path));
       const entry = entryOf(context, path, path);
       if (typeof entry === "string") {
         status = context.complain(`cannot access '${path}': ${entry}`, 2);
         continue;
       }
-      const kind = follows && !isErrno(followed) ? followed.kind : entry.stat.kind;
+      const followed = follows ? vfs.stat(shell.resolve(path)) : entry.stat;
+      const { kind } = isErrno(followed) ? entry.stat : followed;
       (kind === "directory" && !flags.has("d") ? folders : files).push(entry);
     }
     show(context, sorted(files, flags), flags);

@@ -3,8 +3,8 @@
  *
  * The talk's slides 12, 19 and 21, and patches 14, 19 and 20 of the series: bit 0 of the pin-based controls is
  * cleared, and the MSR-bitmap address points to a bitmap in which EOI, TMICT and TMCCT are open. Both are switched
- * together. There are four bitmaps: of either kind one for guests in long mode, in which KERNEL_GS_BASE is open too. What follows from that is decided by the processor; nothing else in KVM asks whether an interrupt was
- * "direct".
+ * together. There are four bitmaps: of either kind one for guests in long mode, in which KERNEL_GS_BASE is open too. What
+ * follows from that is decided by the processor; nothing else in KVM asks whether an interrupt was "direct".
  *
  * @module
  */
@@ -86,13 +86,15 @@ export interface BitmapPair {
 }
 
 function pair(name: string): BitmapPair {
-  const [longMode, legacy] = [name, `${name}, legacy`].map((each) => {
-    const bitmap = new MsrBitmap(each);
+  const openToAll = (name: string) => {
+    const bitmap = new MsrBitmap(name);
     for (const msr of OPEN_TO_ALL) bitmap.open(msr, "rw");
     return bitmap;
-  }) as [MsrBitmap, MsrBitmap];
-  longMode.open(BaseMsr.KernelGsBase, "rw");
-  return { longMode, legacy };
+  };
+  return {
+    longMode: openToAll(name).open(BaseMsr.KernelGsBase, "rw"),
+    legacy: openToAll(`${name}, legacy`),
+  };
 }
 
 /** Those that are used while no vCPU is in direct mode. */
@@ -103,7 +105,7 @@ export function normalBitmaps(): BitmapPair {
 /** Those of direct mode. @param exposesDeadline whether IA32_TSC_DEADLINE is open where the timer is the guest's */
 export function slaveBitmaps(capabilities: DirectCapabilities, exposesDeadline = false): BitmapPair {
   const bitmaps = pair("slave");
-  for (const bitmap of Object.values<MsrBitmap>({ ...bitmaps })) {
+  for (const bitmap of [bitmaps.longMode, bitmaps.legacy]) {
     if (capabilities.eoi) bitmap.open(x2apicMsr(Apic.EOI), "rw");
     if (capabilities.timer) bitmap.open(x2apicMsr(Apic.TMICT), "rw").open(x2apicMsr(Apic.TMCCT), "rw");
     if (capabilities.divideConfiguration) bitmap.open(x2apicMsr(Apic.TDCR), "rw");

@@ -159,16 +159,16 @@ type Verb = (
 const VERBS: Readonly<Record<string, Verb>> = {
   start,
   stop,
-  *restart(command, name, quiet, now) {
-    if (unitOf(name) !== undefined) yield* stop(command, name, quiet, now);
-    return yield* start(command, name, quiet, now);
+  *restart(command, name) {
+    if (unitOf(name) !== undefined) yield* stop(command, name);
+    return yield* start(command, name);
   },
-  *"try-restart"(command, name, quiet, now) {
+  *"try-restart"(command, name) {
     if (processOf(command, name) === undefined) {
       return unitOf(name) === undefined ? yield* stop(command, name) : 0;
     }
     yield* stop(command, name);
-    return yield* start(command, name, quiet, now);
+    return yield* start(command, name);
   },
   status,
   "is-active"(command, name, quiet) {
@@ -250,7 +250,7 @@ function unlink({ system: { vfs }, stderr }: ProgramProcess, path: string, quiet
   if (!(vfs.remove(path) instanceof Errno) && !quiet) stderr(`Removed "${path}".\n`);
 }
 
-function* start(command: ProgramProcess, name: string, ..._: boolean[]): Activity<number> {
+function* start(command: ProgramProcess, name: string): Activity<number> {
   const unit = unitOf(name);
   if (unit === undefined) {
     command.stderr(`Failed to start ${name}.service: Unit ${name}.service not found.\n`);
@@ -272,7 +272,7 @@ function* start(command: ProgramProcess, name: string, ..._: boolean[]): Activit
   return 0;
 }
 
-function* stop(command: ProgramProcess, name: string, ..._: boolean[]): Activity<number> {
+function* stop(command: ProgramProcess, name: string): Activity<number> {
   if (unitOf(name) === undefined) {
     command.stderr(`Failed to stop ${name}.service: Unit ${name}.service not loaded.\n`);
     return 5;
