@@ -102,6 +102,74 @@ Deno.test("lscpu has the fields of 2012 in its columns, and the CPUs that are of
   for (const line of text.trimEnd().split("\n")) assertMatch(line, /^(?=.{23}\S)[^:]+: +\S/);
 });
 
+Deno.test("lscpu -e and -p print what util-linux 2.38 prints for the same sysfs, a CPU offline", () => {
+  const rig = new SessionRig({ system: "kvm" });
+  rig.run("set -o era=today");
+  rig.ok("echo 0 > /sys/devices/system/cpu/cpu2/online");
+  const head = "# The following is the parsable format, which can be fed to other\n" +
+    "# programs. Each different item in every column has an unique ID\n# starting usually from zero.\n";
+  for (
+    const [options, text] of [
+      [
+        "-e",
+        "CPU SOCKET CORE ONLINE    MAXMHZ    MINMHZ       MHZ\n" +
+        "  0      0    0    yes 3400.0000 3400.0000 3400.0000\n" +
+        "  1      0    1    yes 3400.0000 3400.0000 3400.0000\n" +
+        "  2      -    -     no         -         -         -\n" +
+        "  3      0    2    yes 3400.0000 3400.0000 3400.0000\n",
+      ],
+      ["-p", `${head}# CPU,Core,Socket,Node\n0,0,0,\n1,1,0,\n3,2,0,\n`],
+      ["--parse --offline", `${head}# CPU,Core,Socket,Node\n2,,,\n`],
+      [
+        "-e=CPU,CACHE,NODE,ONLINE,bogomips,SCALMHZ%,POLARIZATION,ADDRESS,CLUSTER -c",
+        "CPU CACHE NODE ONLINE BOGOMIPS SCALMHZ% POLARIZATION ADDRESS CLUSTER\n" +
+        "  2 -        -     no  6800.00        - -            -             -\n",
+      ],
+      [
+        "-a -p=CPU,CACHE,NODE,ONLINE,mhz,SCALMHZ%,MAXMHZ",
+        `${head}# CPU,Node,Online,Mhz,SCALMHZ%,Maxmhz\n0,,Y,3400.0000,100%,3400.0000\n` +
+        "1,,Y,3400.0000,100%,3400.0000\n2,,N,,,\n3,,Y,3400.0000,100%,3400.0000\n",
+      ],
+      ["-ecpu,core -b", "CPU CORE\n  0    0\n  1    1\n  3    2\n"],
+    ] as const
+  ) assertEquals(rig.ok(`lscpu ${options}`), text, options);
+  const usage = "Try 'lscpu --help' for more information.\n";
+  for (
+    const [options, text] of [
+      ["-e=cpu,foo,core", "lscpu: unknown column: foo,core\n"],
+      ["-p=", ""],
+      ["-e cpu", `lscpu: bad usage\n${usage}`],
+      ["-e -p", "lscpu: mutually exclusive arguments: --caches --extended --parse\n"],
+      ["-e -b -c", "lscpu: mutually exclusive arguments: --all --online --offline\n"],
+      [
+        "-c",
+        "lscpu: options --all, --online and --offline may only be used with options --extended or --parse.\n",
+      ],
+      ["-e -J", "lscpu: option -J is not modelled\n"],
+    ] as const
+  ) assertEquals(said(`lscpu ${options}`, rig), { status: 1, text }, options);
+});
+
+Deno.test("lscpu -e of 2012 knows no frequencies and begins its columns at the left; a guest's has no more than it sees", () => {
+  const rig = new SessionRig();
+  rig.ok("echo 0 > /sys/devices/system/cpu/cpu3/online");
+  assertEquals(
+    rig.ok("lscpu -e"),
+    "CPU SOCKET CORE ONLINE\n0   0      0    yes\n1   0      1    yes\n2   0      2    yes\n3   -      -    no\n",
+  );
+  assertStringIncludes(
+    rig.ok("lscpu -p"),
+    "# starting from zero.\n# CPU,Core,Socket,Node\n0,0,0,\n1,1,0,\n2,2,0,\n",
+  );
+  assertEquals(said("lscpu -e=maxmhz", rig).text, "lscpu: unknown column: maxmhz\n");
+  assertEquals(
+    said("lscpu -e -p", rig).text,
+    "lscpu: extended and parsable formats are mutually exclusive\n",
+  );
+  rig.ok(START);
+  assertEquals(rig.ok("ssh vm0 lscpu -e"), "CPU SOCKET CORE ONLINE\n0   0      0    yes\n");
+});
+
 Deno.test("a guest knows its hypervisor, its one processor, its kernel and its devices", () => {
   const rig = new SessionRig();
   rig.ok(START);

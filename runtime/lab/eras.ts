@@ -42,7 +42,14 @@ export const ERA_2012: Era = {
   slaveCpus: true,
   identity: CORE_I7_3770,
   topology: TALK_TOPOLOGY,
-  tools: { cyclictest: "0.83", coreutils: "8.13", iperf: "2.0.5", irqbalance: "1.0.3", qemu: "1.1" },
+  tools: {
+    cyclictest: "0.83",
+    coreutils: "8.13",
+    iperf: "2.0.5",
+    irqbalance: "1.0.3",
+    qemu: "1.1",
+    utilLinux: "2.21",
+  },
 };
 
 /** Today's: Linux 6.18, QEMU 7.2. */
@@ -59,7 +66,14 @@ export const ERA_TODAY: Era = {
       "cpu_meltdown spectre_v1 spectre_v2 spec_store_bypass l1tf mds swapgs itlb_multihit srbds mmio_unknown",
   },
   topology: SEPARATING_TOPOLOGY,
-  tools: { cyclictest: "2.40", coreutils: "9.1", iperf: "2.1.8", irqbalance: "1.9.2", qemu: "7.2" },
+  tools: {
+    cyclictest: "2.40",
+    coreutils: "9.1",
+    iperf: "2.1.8",
+    irqbalance: "1.9.2",
+    qemu: "7.2",
+    utilLinux: "2.38",
+  },
 };
 
 /** All eras, the default first. */

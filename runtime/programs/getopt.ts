@@ -12,6 +12,8 @@ export interface OptionTable {
   readonly flags?: string;
   /** Letters of options with a value. */
   readonly values?: string;
+  /** Letters of options whose value may be left out, and is part of the word otherwise: `-eX`, `--extended=X`. */
+  readonly optional?: string;
   /** Long names, and the letters that they stand for. */
   readonly long?: Readonly<Record<string, string>>;
   /** Letters and long names of the real tool that are known and refused. */
@@ -22,19 +24,29 @@ export interface OptionTable {
   readonly noOperands?: boolean;
 }
 
+/** An option that was given. */
+export interface ParsedOption {
+  /** Its letter, of a long one too. */
+  readonly letter: string;
+  /** Its value; empty where there is none. */
+  readonly value: string;
+  /** Its value has been left out, of one that may do without. */
+  readonly bare?: boolean;
+}
+
 /** A command line that was understood. */
 export interface ParsedOptions {
   /** Options in the order given, by their letters. */
-  readonly options: readonly { readonly letter: string; readonly value: string }[];
+  readonly options: readonly ParsedOption[];
   /** The other words. */
   readonly operands: readonly string[];
 }
 
 /** Reads the words after the name. Returns a complaint, without the name, where it cannot. */
 export function getopt(args: readonly string[], table: OptionTable): ParsedOptions | string {
-  const { flags = "", values = "", long = {}, notModelled = [], commandFollows = false, noOperands = false } =
-    table;
-  const options: { letter: string; value: string }[] = [];
+  const { flags = "", values = "", optional = "", long = {}, notModelled = [] } = table;
+  const { commandFollows = false, noOperands = false } = table;
+  const options: ParsedOption[] = [];
   const operands: string[] = [];
   for (let i = 0; i < args.length; i++) {
     const word = args[i]!;
@@ -48,6 +60,10 @@ export function getopt(args: readonly string[], table: OptionTable): ParsedOptio
       if (notModelled.includes(name)) return `option --${name} is not modelled`;
       const letter = long[name];
       if (letter === undefined) return `unrecognized option '--${name}'`;
+      if (optional.includes(letter)) {
+        options.push({ letter, value: given ?? "", bare: given === undefined });
+        continue;
+      }
       if (!values.includes(letter)) {
         if (given !== undefined) return `option '--${name}' doesn't allow an argument`;
         options.push({ letter, value: "" });
@@ -72,6 +88,10 @@ export function getopt(args: readonly string[], table: OptionTable): ParsedOptio
       if (flags.includes(letter)) {
         options.push({ letter, value: "" });
         continue;
+      }
+      if (optional.includes(letter)) {
+        options.push({ letter, value: word.slice(k + 1), bare: k + 1 === word.length });
+        break;
       }
       if (!values.includes(letter)) return `invalid option -- '${letter}'`;
       const value = word.slice(k + 1) || args[++i];

@@ -31,6 +31,8 @@ export interface ToolVersions {
   readonly iperf: "2.0.5" | "2.1.8";
   /** qemu-kvm of the talk's time, or today's qemu-system-x86_64. */
   readonly qemu: "1.1" | "7.2";
+  /** util-linux. */
+  readonly utilLinux: "2.21" | "2.38";
 }
 
 /** Where the commands of a shell run, and how. */
