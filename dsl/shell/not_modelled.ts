@@ -7,7 +7,7 @@
 const looks = "cat shows a file whole";
 const edits = "write a file with cat <<EOF or sed -i";
 const kernelLine = "boot --append says what the kernel is started with";
-const network = "the network is set up; see ping, iperf, lspci -k, /proc/interrupts";
+const network = "the network is set up; see ping, iperf, ethtool, lspci -k, /proc/interrupts";
 const loads = "see stress -c N, or while :; do :; done &";
 const services = "see systemctl and irqbalance";
 const counters = "see perf stat, ps -eo psr,pcpu,comm, /proc/stat, /proc/interrupts";
@@ -27,7 +27,6 @@ const INSTEAD: Readonly<Record<string, string>> = {
   docker: "see qemu-kvm",
   dracut: kernelLine,
   driverctl: "write the driver to driver_override: see examples/setup",
-  ethtool: network,
   gdb: "see step, back, why, show",
   "grub2-mkconfig": kernelLine,
   grubby: kernelLine,

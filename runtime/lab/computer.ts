@@ -235,7 +235,7 @@ export class Computer {
   }
 
   #system(): SystemPort {
-    const { net, pci, threads, identity, bootTime, isGuest } = this.software;
+    const { net, network, pci, threads, identity, bootTime, isGuest } = this.software;
     const { hostname, programs } = this;
     return {
       hostname,
@@ -243,6 +243,7 @@ export class Computer {
       hypervisor: isGuest ? "KVM" : null,
       bootTime,
       net,
+      netDevices: network,
       pci,
       threads,
       programs,

@@ -44,6 +44,7 @@ export const ERA_2012: Era = {
   topology: TALK_TOPOLOGY,
   tools: {
     cyclictest: "0.83",
+    ethtool: "3.4",
     coreutils: "8.13",
     iperf: "2.0.5",
     irqbalance: "1.0.3",
@@ -68,6 +69,7 @@ export const ERA_TODAY: Era = {
   topology: SEPARATING_TOPOLOGY,
   tools: {
     cyclictest: "2.40",
+    ethtool: "6.1",
     coreutils: "9.1",
     iperf: "2.1.8",
     irqbalance: "1.9.2",

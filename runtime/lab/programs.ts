@@ -9,6 +9,7 @@ import { cpupower } from "../programs/cpupower.ts";
 import { cyclictest } from "../programs/cyclictest.ts";
 import { dd } from "../programs/dd.ts";
 import { dmesg } from "../programs/dmesg.ts";
+import { ethtool } from "../programs/ethtool.ts";
 import { free } from "../programs/free.ts";
 import { iperf } from "../programs/iperf.ts";
 import { irqbalance } from "../programs/irqbalance.ts";
@@ -49,6 +50,7 @@ export function userPrograms(): Program[] {
     chrt,
     dd,
     dmesg,
+    ethtool,
     free,
     irqbalance,
     lscpu,

@@ -188,7 +188,7 @@ export class Software {
     this.net = new NetStack(kernel, options.net, options.subnet, (cpu, poll) => {
       this.threads.ksoftirqd(cpu, poll);
     });
-    this.network = new NetDeviceNames(["eth0"], this.net);
+    this.network = new NetDeviceNames(["eth0"], this.net, options.interfaces.ethtool);
     this.pci = new PciCore(
       bus,
       {

@@ -9,6 +9,7 @@
  * @module
  */
 
+import { ETHTOOL_VERSIONS, type EthtoolVersion } from "./net/ethtool_ops.ts";
 import { PCI_QUIRKS, type PciQuirks } from "./pci/pci_bus.ts";
 
 /** A version of the kernel's interfaces. */
@@ -20,6 +21,8 @@ export interface KernelInterfaces {
   readonly pci: PciQuirks;
   /** IOMMU groups are in sysfs (since 3.6). */
   readonly iommuGroups: boolean;
+  /** Of network drivers, for ethtool. */
+  readonly ethtool: EthtoolVersion;
   /** There is vfio-pci (since 3.6). */
   readonly vfio: boolean;
   /** `/proc/interrupts` names the device and the entry of a message-signalled interrupt (since 6.2). */
@@ -61,6 +64,7 @@ const OWN = "NMI LOC SPU PMI IWI RTR RES CAL TLB TRM THR";
 export const INTERFACES: Readonly<Record<InterfaceVersion, KernelInterfaces>> = {
   "3.5": {
     pci: PCI_QUIRKS["3.5"],
+    ethtool: ETHTOOL_VERSIONS["3.5"],
     iommuGroups: false,
     vfio: false,
     namesMsiDevices: false,
@@ -81,6 +85,7 @@ export const INTERFACES: Readonly<Record<InterfaceVersion, KernelInterfaces>> = 
   },
   "6.18": {
     pci: PCI_QUIRKS["6.18"],
+    ethtool: ETHTOOL_VERSIONS["6.18"],
     iommuGroups: true,
     vfio: true,
     namesMsiDevices: true,

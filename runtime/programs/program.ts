@@ -8,6 +8,7 @@ import type { Activity } from "../../hw/sim/activity.ts";
 import type { CpuIdentity } from "../linux/cpu_identity.ts";
 import { Errno } from "../linux/errno.ts";
 import type { Ftrace } from "../linux/trace/ftrace.ts";
+import type { NetDeviceNames } from "../linux/drivers/net_device_names.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import type { KernelThreads } from "../linux/sched/kthreads.ts";
 import type { NetStack } from "../linux/net/stack.ts";
@@ -23,6 +24,8 @@ import type { SysbenchResult } from "./sysbench.ts";
 export interface ToolVersions {
   /** rt-tests. */
   readonly cyclictest: "0.83" | "2.40";
+  /** ethtool: by ioctl(), or by netlink. */
+  readonly ethtool: "3.4" | "6.1";
   /** GNU coreutils. */
   readonly coreutils: "8.13" | "9.1";
   /** irqbalance. */
@@ -78,6 +81,8 @@ export interface SystemPort {
   readonly pci: PciCore;
   /** Its network. */
   readonly net: NetStack;
+  /** Its network interfaces. */
+  readonly netDevices: NetDeviceNames;
   /** Its per-CPU kernel threads. */
   readonly threads: KernelThreads;
   /** The programs that it has, by name. */

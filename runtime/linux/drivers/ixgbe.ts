@@ -25,6 +25,7 @@ import type { PciCore, PciDriver } from "../pci/pci_bus.ts";
 import type { PciDevice } from "../pci/pci_device.ts";
 import { pciId } from "../pci/pci_ids.ts";
 import { SEGMENT_BYTES } from "../net/packets.ts";
+import { LINK_SPEED, moderationOf, receiveStatistics } from "./ixgbe_ethtool.ts";
 import { DynamicItr, ITR_20K } from "./ixgbe_itr.ts";
 import type { NetDevicePort } from "./net_device_names.ts";
 
@@ -74,6 +75,12 @@ export interface IxgbeAdapter {
   readonly line: LineAction | null;
 }
 
+/** The driver's, as long as drivers had one. */
+const VERSION = "3.9.15-k";
+
+/** Pairs of queues that the driver could have with MSI-X and without SR-IOV (`IXGBE_MAX_FDIR_INDICES`). */
+const CHANNELS_MAX = 63;
+
 /** The driver. */
 export class Ixgbe implements PciDriver {
   /** As in sysfs. */
@@ -82,7 +89,7 @@ export class Ixgbe implements PciDriver {
   readonly vfsMax = IXGBE_VFS_MAX;
   readonly ids = [pciId(0x8086, 0x10b6), pciId(0x8086, 0x10fb, 1), pciId(0x8086, 0x1528, 2)];
   readonly banner = [
-    "ixgbe: Intel(R) 10 Gigabit PCI Express Network Driver - version 3.9.15-k",
+    `ixgbe: Intel(R) 10 Gigabit PCI Express Network Driver - version ${VERSION}`,
     "ixgbe: Copyright (c) 1999-2012 Intel Corporation.",
   ];
 
@@ -130,7 +137,7 @@ export class Ixgbe implements PciDriver {
       device.driverData = adapter;
       configureInterrupts(device, adapter);
       const irq = device.msiXIrqs.get(0)!;
-      device.ports.interrupts.handle(irq, this.#open(device, interfaceName, irq));
+      device.ports.interrupts.handle(irq, this.#open(device, interfaceName, irq, queueCount));
     } else configureLine(device);
     if (vfs > 0) device.log(`${interfaceName}: IOV is enabled with ${vfs} VFs`);
     device.log("Intel(R) 10 Gigabit Network Connection");
@@ -167,17 +174,40 @@ export class Ixgbe implements PciDriver {
   }
 
   /** Brings the interface up. @returns the handler of its queue's interrupt */
-  #open(device: PciDevice, interfaceName: string, irq: number): TopHalf {
+  #open(device: PciDevice, interfaceName: string, irq: number, queueCount: number): TopHalf {
     const itr = new DynamicItr((value) => writePfItr(device, 0, value), true);
+    this.#setEthtoolOps(device, interfaceName, itr, queueCount);
     return this.network.open(interfaceName, device, irq, (frames) => {
       itr.update(frames * SEGMENT_BYTES);
       device.writeRegister(0, EIMS_EX, 1);
     });
   }
 
+  #setEthtoolOps(device: PciDevice, interfaceName: string, itr: DynamicItr, queueCount: number): void {
+    const { ownVersions, channels } = this.network.ethtoolVersion;
+    const isShared = !device.hasMessages || this.core.virtualFunctionCount(device) > 0;
+    this.network.setEthtoolOps(interfaceName, {
+      driver: this.name,
+      version: ownVersions ? VERSION : undefined,
+      firmware: "", // what is in the card's EEPROM beside its address is not modelled
+      speed: LINK_SPEED,
+      moderation: moderationOf(itr, (value) => {
+        for (let vector = 1; vector < queueCount; vector++) writePfItr(device, vector, value);
+      }),
+      channels: channels
+        ? {
+          maxCombined: isShared ? queueCount : CHANNELS_MAX,
+          combined: queueCount,
+          other: device.hasMessages ? 1 : 0,
+        }
+        : undefined,
+      statistics: () => receiveStatistics(device.fn.ethernet, ["rx_queue_0_packets"], "rx_missed_errors"),
+    });
+  }
+
   /** `request_irq(pdev->irq, ixgbe_intr, IRQF_SHARED)`. */
   #requestLine(device: PciDevice, interfaceName: string): Errno | void {
-    const queue = this.#open(device, interfaceName, device.irq);
+    const queue = this.#open(device, interfaceName, device.irq, 1);
     const line: LineAction = {
       name: interfaceName,
       shared: true,

@@ -4,14 +4,23 @@
  * *Document*: Linux 3.4 `ixgbe_main.c` (`ixgbe_update_itr`, `ixgbe_set_itr`), `ixgbevf_main.c`
  * (`ixgbevf_update_itr`, `ixgbevf_set_itr_msix`); Intel 82599 datasheet, "Interrupt Moderation".
  *
+ * `ethtool -C DEV rx-usecs N` puts an interval of N us in place of the classes (`ixgbe_set_coalesce`).
+ *
  * The drivers count the interval in quarters of a microsecond; the register takes bits 11:3 of that, and the hardware's
  * unit is 2.048 us, so 20,000/s is really one in 49 to 51 us.
  *
  * @module
  */
 
+import { EINVAL, type Errno } from "../errno.ts";
+
 /** 20,000 interrupts a second, in the register's form: where the drivers start. */
 export const ITR_20K = 200;
+
+/** What the drivers write for an interval that ethtool has set, us; 1: where they start to follow the traffic. */
+export function itrOf(usecs: number): number {
+  return usecs === 1 ? ITR_20K : usecs << 2;
+}
 
 /** Classes of traffic. */
 type ItrClass = "lowest latency" | "low latency" | "bulk latency";
@@ -25,10 +34,14 @@ const RATE: Readonly<Record<ItrClass, number>> = {
   "bulk latency": 8_000,
 };
 
-/** The dynamic throttling of one vector. */
+/** The longest interval that EITR holds, us. */
+const USECS_MAX = 0xff8 >> 2;
+
+/** The throttling of one vector: by the traffic, unless an interval is set (`rx_itr_setting`). */
 export class DynamicItr {
   declare readonly write: (itr: number) => void;
   declare readonly smoothed: boolean;
+  #usecs = 1;
   #class: ItrClass = "low latency";
   #rate = RATE["low latency"];
 
@@ -38,9 +51,22 @@ export class DynamicItr {
     this.smoothed = smoothed;
   }
 
+  /** The interval that has been set, us; 1: by the traffic, as from the beginning; 0: none. */
+  get usecs(): number {
+    return this.#usecs;
+  }
+
+  /** Sets it, and the register. @returns EINVAL: the register cannot hold it */
+  set(usecs: number): Errno | void {
+    if (usecs < 0 || usecs > USECS_MAX) return EINVAL;
+    this.#usecs = usecs;
+    if (usecs === 1) this.#rate = RATE["low latency"];
+    this.write(itrOf(usecs));
+  }
+
   /** One interrupt has brought so many bytes: writes the register where the rate changes. */
   update(bytes: number): void {
-    if (bytes === 0) return;
+    if (bytes === 0 || this.#usecs !== 1) return;
     const bytesPerUs = bytes / Math.floor(1_000_000 / this.#rate);
     const was = this.#class;
     if (was === "lowest latency") {

@@ -5,7 +5,7 @@
  * Function Device Registers".
  *
  * *Modelled*: MSI-X with one vector for the queue pair and one for the mailbox, the interrupt registers, the poll of the
- * receive queue, throttling by classes of traffic.
+ * receive queue, throttling by classes of traffic or as ethtool says.
  *
  * *Not modelled*: the mailbox's messages; the clean-up of sent frames costs nothing.
  *
@@ -21,6 +21,7 @@ import type { PciSteps } from "../pci/pci_costs.ts";
 import type { PciDevice } from "../pci/pci_device.ts";
 import { pciId } from "../pci/pci_ids.ts";
 import { SEGMENT_BYTES } from "../net/packets.ts";
+import { LINK_SPEED, moderationOf, receiveStatistics } from "./ixgbe_ethtool.ts";
 import { DynamicItr, ITR_20K } from "./ixgbe_itr.ts";
 import type { NetDevicePort } from "./net_device_names.ts";
 
@@ -50,13 +51,16 @@ export interface IxgbevfAdapter {
   readonly interfaceName: string;
 }
 
+/** The driver's, as long as drivers had one. */
+const VERSION = "2.6.0-k";
+
 /** The driver. */
 export class Ixgbevf implements PciDriver {
   /** As in sysfs. */
   readonly name = "ixgbevf";
   readonly ids = [pciId(0x8086, 0x10ed), pciId(0x8086, 0x1515, 1)];
   readonly banner = [
-    "ixgbevf: Intel(R) 10 Gigabit PCI Express Virtual Function Network Driver - version 2.6.0-k",
+    `ixgbevf: Intel(R) 10 Gigabit PCI Express Virtual Function Network Driver - version ${VERSION}`,
     "ixgbevf: Copyright (c) 2009 - 2012 Intel Corporation.",
   ];
 
@@ -87,6 +91,7 @@ export class Ixgbevf implements PciDriver {
     writeVfItr(device, VF_QUEUE_VECTOR, ITR_20K);
     const itr = new DynamicItr((value) => writeVfItr(device, VF_QUEUE_VECTOR, value), false);
     const irq = device.msiXIrqs.get(VF_QUEUE_VECTOR)!;
+    this.#setEthtoolOps(device, interfaceName, itr);
     const handler = this.network.open(interfaceName, device, irq, (frames) => {
       itr.update(frames * SEGMENT_BYTES);
       device.writeRegister(0, VTEIMS, 1 << VF_QUEUE_VECTOR);
@@ -96,6 +101,19 @@ export class Ixgbevf implements PciDriver {
     device.writeRegister(0, VTEIAM, vectors);
     device.writeRegister(0, VTEIAC, vectors);
     device.writeRegister(0, VTEIMS, vectors);
+  }
+
+  #setEthtoolOps({ fn }: PciDevice, interfaceName: string, itr: DynamicItr): void {
+    const { ownVersions, virtualModeration } = this.network.ethtoolVersion;
+    this.network.setEthtoolOps(interfaceName, {
+      driver: this.name,
+      version: ownVersions ? VERSION : undefined,
+      firmware: ownVersions ? "N/A" : "",
+      speed: LINK_SPEED,
+      moderation: virtualModeration ? moderationOf(itr, () => {}) : undefined,
+      channels: undefined,
+      statistics: () => receiveStatistics(fn.ethernet, ownVersions ? [] : ["rx_queue_0_packets"]),
+    });
   }
 
   /** Frees the IRQs and the name of the interface. */

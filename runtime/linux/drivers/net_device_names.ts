@@ -8,6 +8,7 @@
 import type { TopHalf } from "../kernel_cpu.ts";
 import { Napi } from "../net/napi.ts";
 import { NapiThread } from "../net/napi_thread.ts";
+import { ETHTOOL_VERSIONS, type EthtoolOps, type EthtoolVersion } from "../net/ethtool_ops.ts";
 import type { NetStack } from "../net/stack.ts";
 import type { PciDevice } from "../pci/pci_device.ts";
 
@@ -23,6 +24,10 @@ export interface NetDevicePort {
    * @returns the interrupt's handler: it schedules the poll
    */
   open(name: string, device: PciDevice, irq: number, completed: (frames: number) => void): TopHalf;
+  /** Which operations drivers of this kernel have for ethtool. */
+  readonly ethtoolVersion: EthtoolVersion;
+  /** What the driver does for ethtool on the interface. */
+  setEthtoolOps(name: string, ops: EthtoolOps): void;
   /** Unregisters it; the name is free again. */
   unregister(name: string): void;
 }
@@ -31,6 +36,7 @@ export interface NetDevicePort {
 export class NetDeviceNames implements NetDevicePort {
   readonly #taken = new Map<string, PciDevice | undefined>();
   readonly #indices = new Map<string, number>();
+  readonly #ethtool = new Map<string, EthtoolOps>();
   #nextIndex = 2;
 
   /**
@@ -39,7 +45,11 @@ export class NetDeviceNames implements NetDevicePort {
    * @param taken names of interfaces that are there already, such as the board's own controller
    * @param stack where they come up; without one a poll finds nothing
    */
-  constructor(taken: readonly string[] = [], readonly stack: NetStack | null = null) {
+  constructor(
+    taken: readonly string[] = [],
+    readonly stack: NetStack | null = null,
+    readonly ethtoolVersion: EthtoolVersion = ETHTOOL_VERSIONS["3.5"],
+  ) {
     for (const name of taken) this.#enter(name, undefined);
   }
 
@@ -71,9 +81,19 @@ export class NetDeviceNames implements NetDevicePort {
       : { act: napi === null ? () => completed(0) : (cpu) => napi.schedule(cpu) };
   }
 
+  setEthtoolOps(name: string, ops: EthtoolOps): void {
+    this.#ethtool.set(name, ops);
+  }
+
+  /** What the driver of an interface does for ethtool; undefined: no driver of the model has such an interface. */
+  ethtoolOps(name: string): EthtoolOps | undefined {
+    return this.#ethtool.get(name);
+  }
+
   unregister(name: string): void {
     this.stack?.down(name);
     this.#taken.delete(name);
+    this.#ethtool.delete(name);
   }
 
   /** Interfaces that have a device in the model, in the order registered. */
