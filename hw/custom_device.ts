@@ -4,7 +4,7 @@
  * *Document*: PCI Local Bus Specification 3.0; PCI Express Base Specification 2.1, as `pci.ts` and `msi.ts` have them.
  *
  * *Modelled*: a type 0 header, one memory BAR of 32-bit registers, I/O ports at fixed addresses, vendor-specific
- * registers of configuration space, messages by MSI-X, one interrupt line, alarms at virtual times.
+ * registers of configuration space, messages by MSI-X or MSI, one interrupt line, alarms at virtual times.
  *
  * *Not modelled*: DMA, expansion ROMs, function-level reset, I/O BARs: the ports stay where they are.
  *
@@ -15,12 +15,16 @@ import type { StateHash } from "./sim/state_hash.ts";
 import { type PciEndpoint, PciFunction, placeOf } from "./pci.ts";
 import { MsiXCapability, NO_EFFECTS, type PciEffect } from "./pci_configuration.ts";
 import { MSIX_ENTRY_SIZE } from "./msi.ts";
+import { MsiCapability } from "./msi_capability.ts";
 
 /** What a device can do to the machine. */
 export interface DevicePort {
   /** Virtual time, ns. */
   readonly nowNs: number;
-  /** Sends the message of MSI-X entry `entry`; where software has masked it, it is pending. Not while something is read. */
+  /**
+   * Sends the message of MSI-X entry `entry`, or with MSI in use the one message; where software has masked it, it is
+   * pending. Not while something is read.
+   */
   message(entry: number): void;
   /** Asserts INTA#, or no longer; software may forbid that (Interrupt Disable). */
   line(asserted: boolean): void;
@@ -66,6 +70,8 @@ export interface DeviceModel {
   readonly ports?: { readonly first: number; readonly count: number };
   /** Entries of its MSI-X table; without one where absent. */
   readonly messages?: number;
+  /** It has MSI, a message with a 64-bit address that software can mask or not; without MSI where absent. */
+  readonly msi?: "maskable" | "plain";
   /** The input of the I/O APIC that its INTA# leads to, alone or with others; without a pin where absent. */
   readonly line?: number;
   /** Software has a driver of its name, which opens the device and takes its messages; without one where absent. */
@@ -127,6 +133,10 @@ export class CustomFunction extends PciFunction implements PciEndpoint {
       const pending = { bar: 1, offset: tableBytes / 2 };
       this.msiX = new MsiXCapability(this.configuration, 0x70, messages, { bar: 1, offset: 0 }, pending);
     }
+    if (device.msi !== undefined) {
+      const layout = { address64: true, maskable: device.msi === "maskable" };
+      this.msi = new MsiCapability(this.configuration, 0x50, layout);
+    }
     const send = (what: PciEffect | undefined) => {
       if (this.#effects === null) {
         throw new Error(`Device ${device.name} acts while it is read: it may while it is written or woken`);
@@ -137,7 +147,7 @@ export class CustomFunction extends PciFunction implements PciEndpoint {
       get nowNs() {
         return wiring.nowNs();
       },
-      message: (entry) => send(this.busMaster ? this.msiX?.table.signal(entry) : undefined),
+      message: (entry) => send(this.messageOf(entry)),
       line: (asserted) => {
         if (device.line === undefined) throw new Error(`Device ${device.name} has no interrupt line`);
         this.setInterrupt(asserted);

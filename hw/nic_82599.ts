@@ -7,10 +7,10 @@
  *
  * *Modelled*: configuration space of both functions, the virtual functions that appear with VF Enable; EICR, EICS,
  * EIMS, EIMC, EIAC, EIAM and their extensions, GPIE, EITR, IVAR and the virtual functions' VT forms of them; MSI-X
- * with 64 vectors (physical) and 3 (virtual); INTA# of the physical function while its MSI-X is off; throttling; device
- * reset.
+ * with 64 vectors (physical) and 3 (virtual); INTA# of the physical function while its MSI-X is off, or the message of
+ * its MSI; throttling; device reset.
  *
- * *Not modelled*: contents of packets, queues beyond the first, mailbox contents, link; MSI signalling; the low-latency and TCP-timer interrupts; throttling of the causes in EICR bits 31:16; the counter field of EITR (a write
+ * *Not modelled*: contents of packets, queues beyond the first, mailbox contents, link; the low-latency and TCP-timer interrupts; throttling of the causes in EICR bits 31:16; the counter field of EITR (a write
  * without CNT_WDIS lets the next interrupt go at once). Other registers read 0; a write to one says so.
  *
  * Interrupts, of queue q to a message:
@@ -41,12 +41,12 @@ import {
 import { VectorInterrupts } from "./nic_82599_interrupts.ts";
 import { Nic82599Switch, type NicTimes } from "./nic_82599_switch.ts";
 import { Nic82599Vf } from "./nic_82599_vf.ts";
+import { MsiCapability } from "./msi_capability.ts";
 import { type Bdf, bdfOf, placeOf, routingId } from "./pci.ts";
 import {
   addExpressCapability,
   ExpressType,
   ExtendedCapabilityId,
-  MsiCapability,
   MsiXCapability,
   NO_EFFECTS,
   type PciEffect,
@@ -117,14 +117,14 @@ export class Nic82599 extends Nic82599Function {
   readonly sriov: SriovCapability;
   /** The switch between its functions and the cable. */
   readonly switch: Nic82599Switch;
-  /** The MSI capability; nothing signals through it. */
-  readonly msi: MsiCapability;
   /** Virtual functions, made on first use; those below NumVFs are on the bus while VF Enable is set. */
   readonly #vfs: Nic82599Vf[] = [];
   readonly #ivar = new Uint8Array(256);
   readonly #ivarMisc = new Uint8Array(4);
   readonly #vfBars: readonly { readonly index: number; readonly base: number }[];
   #gpie = GPIE.reset;
+  /** A cause is set and enabled, and MSI-X is off: as {@linkcode #lineChanged} left it. */
+  #interrupting = false;
   #otherCauses = 0;
   #otherEnabled = 0;
 
@@ -163,7 +163,13 @@ export class Nic82599 extends Nic82599Function {
     const vfBase = memoryBase + PF_BAR0_SIZE + MSIX_BAR_SIZE;
     this.#vfBars = [{ index: 0, base: vfBase }, { index: 3, base: vfBase + VFS_MAX * VF_BAR_SIZE }];
     const { configuration } = this;
-    this.msi = new MsiCapability(configuration, 0x50);
+    const layout = { address64: true, maskable: true };
+    this.msi = new MsiCapability(
+      configuration,
+      0x50,
+      layout,
+      (what) => what === "control" ? this.#lineChanged() : NO_EFFECTS,
+    );
     this.msiX = new MsiXCapability(
       configuration,
       0x70,
@@ -203,10 +209,7 @@ export class Nic82599 extends Nic82599Function {
     // Behind the capability's own register: with MSI-X the line is not used.
     configuration.addLive(0x72, 16, {
       read: () => this.msiX!.table.readControl(),
-      write: () => {
-        this.#lineChanged();
-        return NO_EFFECTS;
-      },
+      write: () => this.#lineChanged(),
     });
     this.switch = new Nic82599Switch(times, (mac) => this.#functionOf(mac));
   }
@@ -412,17 +415,21 @@ export class Nic82599 extends Nic82599Function {
     if (!this.autoMaskEnabled) this.interrupts.disable(0, this.interrupts.autoMask(0));
   }
 
-  /** INTA# says that a cause is set and enabled, queue's or other, as long as MSI-X is off. */
-  #lineChanged(): void {
+  /**
+   * With MSI-X off INTA# says that a cause is set and enabled, queue's or other; with MSI in its place the message leaves
+   * when that begins.
+   */
+  #lineChanged(): readonly PciEffect[] {
+    const before = this.#interrupting;
     const others = (this.#otherCauses & this.#otherEnabled) !== 0;
-    this.setInterrupt(!this.msiX!.table.enabled && (others || this.interrupts.line));
+    this.#interrupting = !this.msiX!.table.enabled && (others || this.interrupts.line);
+    this.setInterrupt(this.#interrupting && !this.msi!.enabled);
+    const message = this.#interrupting && !before ? this.messageOf(0) : undefined;
+    return message === undefined ? NO_EFFECTS : [message];
   }
 
   #signalOther(causes: number, _nowNs: number): readonly PciEffect[] {
-    if (!this.msiX!.table.enabled) {
-      this.#lineChanged();
-      return NO_EFFECTS;
-    }
+    if (!this.msiX!.table.enabled) return this.#lineChanged();
     // Bits 1 of IVAR_MISC (the second byte) route the causes that are not the TCP timer.
     const vector = allocated(this.#ivarMisc[1]!);
     if ((causes & this.#otherEnabled) === 0 || vector === undefined || !this.busMaster) return NO_EFFECTS;

@@ -9,7 +9,8 @@
  * that enables after its last poll does not miss what came in between.
  *
  * A function with an interrupt pin and MSI-X switched off tells by its line: that is asserted while a cause that has been
- * told of is set and enabled, and a message's auto-clear and auto-mask do not apply.
+ * told of is set and enabled, and a message's auto-clear and auto-mask do not apply. With MSI in the line's place a message
+ * leaves when the line would be asserted.
  *
  * @module
  */
@@ -40,7 +41,7 @@ export class VectorInterrupts {
   declare readonly owner: PciFunction;
   declare readonly vectors: number;
   declare readonly autoMaskEnabled: () => boolean;
-  declare readonly lineChanged: (() => void) | null;
+  declare readonly lineChanged: (() => readonly PciEffect[]) | null;
   readonly #cause = new Uint32Array(2);
   readonly #enabled = new Uint32Array(2);
   readonly #autoClear = new Uint32Array(2);
@@ -66,13 +67,13 @@ export class VectorInterrupts {
    * @param owner whose MSI-X table the vectors index
    * @param vectors how many
    * @param autoMaskEnabled whether auto-masking applies now
-   * @param lineChanged {@linkcode line} may have changed; null: the function has no interrupt pin
+   * @param lineChanged {@linkcode line} may have changed, and what follows; null: the function has no interrupt pin
    */
   constructor(
     owner: PciFunction,
     vectors: number,
     autoMaskEnabled: () => boolean,
-    lineChanged: (() => void) | null = null,
+    lineChanged: (() => readonly PciEffect[]) | null = null,
   ) {
     this.owner = owner;
     this.vectors = vectors;
@@ -251,8 +252,7 @@ export class VectorInterrupts {
     this.#toldNs[vector] = nowNs;
     if (byLine) {
       this.#told[bank]! |= bit;
-      this.lineChanged!();
-      return NO_EFFECTS;
+      return this.lineChanged!();
     }
     this.#cause[bank]! &= ~(bit & this.#autoClear[bank]!);
     if (this.autoMaskEnabled()) this.#enabled[bank]! &= ~(bit & this.#autoMask[bank]!);

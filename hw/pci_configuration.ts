@@ -6,7 +6,7 @@
  * "SR-IOV Extended Capability".
  *
  * *Modelled*: access by byte, word and dword; read-only, write-1-to-clear and live registers; the lists of
- * capabilities and extended capabilities; MSI (one message), MSI-X, PCI Express (function-level reset), SR-IOV, Access
+ * capabilities and extended capabilities; MSI-X, PCI Express (function-level reset), SR-IOV, Access
  * Control Services (its registers: the model has no peer-to-peer requests that it would redirect).
  *
  * *Not modelled*: power management, VPD, error reporting, VF migration, ARI.
@@ -215,47 +215,6 @@ export const ExtendedCapabilityId = {
   accessControlServices: 0x000d,
   sriov: 0x0010,
 } as const;
-
-const MSI_CONTROL = register("MSI Message Control", 0x02, 0x0080, 16, [
-  field("enable", 1),
-  field("multipleMessageCapable", 3, "ro"),
-  field("multipleMessageEnable", 3),
-  field("address64", 1, "ro"),
-  field("perVectorMasking", 1, "ro"),
-  reserved(7),
-]);
-const MSI_ADDRESS = register("MSI Message Address", 0x04, 0, 32, [reserved(2), field("address", 30)]);
-const MSI_ADDRESS_HIGH = register("MSI Message Upper Address", 0x08, 0, 32, [field("addressHigh", 32)]);
-const MSI_DATA = register("MSI Message Data", 0x0c, 0, 16, [field("data", 16)]);
-
-/** The MSI capability with one 64-bit message and no mask. */
-export class MsiCapability {
-  /** Appends the capability to the list. */
-  constructor(readonly configuration: ConfigurationSpace, readonly offset: number) {
-    configuration.addCapability(CapabilityId.msi, offset);
-    configuration.add(MSI_CONTROL, offset);
-    configuration.add(MSI_ADDRESS, offset);
-    configuration.add(MSI_ADDRESS_HIGH, offset);
-    configuration.add(MSI_DATA, offset);
-  }
-
-  /** MSI Enable. */
-  get enabled(): boolean {
-    return MSI_CONTROL.get(this.configuration.get(MSI_CONTROL, this.offset), "enable") === 1;
-  }
-
-  /** The device wants to interrupt; `undefined` if MSI is not enabled. */
-  signal(): MsiEffect | undefined {
-    if (!this.enabled) return undefined;
-    return {
-      kind: "msi",
-      address: this.configuration.get(MSI_ADDRESS, this.offset),
-      addressHigh: this.configuration.get(MSI_ADDRESS_HIGH, this.offset),
-      data: this.configuration.get(MSI_DATA, this.offset),
-      entry: 0,
-    };
-  }
-}
 
 /** Where a capability says that a structure lies. */
 export interface BarLocation {

@@ -14,6 +14,7 @@ import { OtherCause } from "../hw/nic_82599.ts";
 import { PciBus, PciFunction, placeOf } from "../hw/pci.ts";
 import { EEXIST } from "../runtime/linux/errno.ts";
 import type { Vcpu } from "../runtime/kvm/vcpu.ts";
+import type { DeviceModel } from "../mod.ts";
 import { SessionRig } from "./session_rig.ts";
 
 /** The card's line at the host. */
@@ -237,23 +238,72 @@ Deno.test("a host's device on the same line is served while the guest keeps its 
   assertEquals(taken() - before, 1, "and it is none of the guest's");
 });
 
+/** A device with a line, the card's, and no messages at all. */
+const PLAIN: DeviceModel = {
+  ...{ name: "plain", address: "00:1e.0", vendorId: 0x1234, deviceId: 3, line: HOST_LINE },
+  create: () => ({ read: () => 0, write: () => {}, state: () => [] }),
+};
+
 Deno.test("without masking in the device a shared line is refused: EIO, QEMU's words, the kernel's log", () => {
-  const rig = new SessionRig({ system: "talk" });
-  rig.ok(FREE_THE_CARD);
+  const rig = new SessionRig({ system: "talk", devices: [PLAIN] });
+  rig.ok(
+    "echo 1234 0003 > /sys/bus/pci/drivers/pci-stub/new_id; echo 0 > /sys/devices/system/cpu/cpu3/online",
+  );
   shareTheLine(rig);
-  const { status, err } = rig.run(`${QEMU} ${NOMSI} -device pci-assign,host=04:00.0,share_intx=off,id=card`);
+  const { status, err } = rig.run(`${QEMU} ${NOMSI} -device pci-assign,host=00:1e.0,share_intx=off,id=card`);
   assertEquals(status, 1);
   assertEquals(err.split("\n").slice(0, 3), [
     'Failed to assign irq for "card": Input/output error',
     "Perhaps you are assigning a device that shares an IRQ with another device?",
-    "qemu-kvm.patched: -device pci-assign,host=04:00.0,share_intx=off,id=card: Device 'kvm-pci-assign' could not be initialized",
+    "qemu-kvm.patched: -device pci-assign,host=00:1e.0,share_intx=off,id=card: Device 'kvm-pci-assign' could not be initialized",
   ]);
   assertMatch(
     rig.ok("dmesg | tail -1"),
-    /genirq: Flags mismatch irq 16\. 00002000 \(kvm:0000:04:00\.0\) vs\. 00000080 \(ehci_hcd:usb1\)\n$/,
+    /genirq: Flags mismatch irq 16\. 00002000 \(kvm:0000:00:1e\.0\) vs\. 00000080 \(ehci_hcd:usb1\)\n$/,
   );
   assertEquals(rig.run("grep -c kvm: /proc/interrupts").out, "0\n");
-  rig.ok(`${QEMU} ${NOMSI} -device pci-assign,host=04:00.0`); // the device is free, and shares
+  rig.ok(`${QEMU} ${NOMSI} -device pci-assign,host=00:1e.0`); // the device is free, and shares
+});
+
+Deno.test("where the line is refused the host's MSI stands behind the guest's line: QEMU tries that next", () => {
+  const rig = new SessionRig({ system: "talk" });
+  rig.ok(FREE_THE_CARD);
+  const usb = shareTheLine(rig);
+  rig.ok(`${QEMU} ${NOMSI} -device pci-assign,host=04:00.0,share_intx=off; ssh vm0 true`);
+  assertEquals(rig.lab.guests.get("vm0")!.machine.assigned[0]!.messages, [
+    "Host-side INTx sharing not supported, using MSI instead",
+    "Some devices do not work properly in this mode.",
+  ]);
+  assertMatch(rig.ok("grep kvm: /proc/interrupts"), /IR-PCI-MSI-edge {6}kvm:0000:04:00\.0\n$/);
+  const { raise, pass, taken } = running(rig);
+  const before = taken();
+  for (let i = 0; i < 3; i++) {
+    raise();
+    pass(500_000);
+  }
+  assertEquals([taken() - before, usb.taken], [3, 0]);
+});
+
+Deno.test("prefer_msi=on: the host gets messages, the guest's line rises with each and falls at its EOI", () => {
+  const { rig, vcpu, raise, pass, until, taken, vm, line, gsi, inService, hostEntry } = assigned("kvm", {
+    device: ",prefer_msi=on",
+  });
+  assertEquals([line.to.host, hostEntry() & MASKED], ["MSI", MASKED], "nobody has the host's line");
+  const exits = [...vcpu.exits];
+  const before = taken();
+  raise();
+  until(() => vcpu.apic.inService);
+  assert((vm.chips!.ioapic.core.entry(gsi).low & REMOTE_IRR) !== 0, "a level of the guest's");
+  pass(500_000);
+  assertEquals([taken() - before, inService(), vm.chips!.ioapic.core.entry(gsi).low & REMOTE_IRR], [
+    1,
+    false,
+    0,
+  ]);
+  assert(vcpu.exits[1]! > exits[1]!, "forwarded: the patches lead no line to the guest itself");
+  rig.ok("kill $(pidof qemu-kvm.patched); run 100ms");
+  assertEquals(rig.run("grep -c kvm: /proc/interrupts").out, "0\n");
+  assertMatch(rig.ok("lspci -v -s 04:00.0"), /MSI: Enable-/);
 });
 
 Deno.test("QEMU's end in the middle of an interrupt leaves line, pin and device as they were", () => {

@@ -265,7 +265,7 @@ Deno.test("a probe that gets no vectors leaves the device as it was", () => {
   host.vectorsLeft = 1;
   assertStrictEquals(echo(host, VF, `${DRIVERS}/ixgbevf/bind`), ENODEV);
   const vf = device(host, VF);
-  assertEquals([vf.driver, vf.enableCount, vf.msiXIrqs.size], [undefined, 0, 0]);
+  assertEquals([vf.driver, vf.enableCount, vf.messageIrqs.size], [undefined, 0, 0]);
   assertEquals(vf.fn.msiX!.table.enabled, false);
   host.vectorsLeft = 10;
   assertEquals(echo(host, VF, `${DRIVERS}/ixgbevf/bind`), 13);

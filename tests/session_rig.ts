@@ -9,6 +9,7 @@ import { Session } from "../dsl/session/session.ts";
 import { laboratoryWords } from "../dsl/words/index.ts";
 import { TraceLog, type TraceRecord } from "../hw/sim/trace.ts";
 import { defaultProfile } from "../runtime/lab/defaults.ts";
+import type { DeviceModel } from "../runtime/lab/devices.ts";
 import type { LabResult } from "../runtime/lab/lab.ts";
 import type { ParameterChange } from "../runtime/lab/profile.ts";
 import { systemNamed } from "../runtime/lab/systems.ts";
@@ -40,6 +41,8 @@ export interface RigOptions {
   readonly strict?: boolean;
   /** Parameters other than the default ones, by key path. */
   readonly changes?: Readonly<Record<string, ParameterChange>>;
+  /** Devices beside the machine's own. */
+  readonly devices?: readonly DeviceModel[];
 }
 
 /** What a script wrote, and how it ended. */
@@ -58,7 +61,8 @@ export class SessionRig {
   #err = "";
 
   constructor(
-    { system = "rfc-v2", kernel = "linux-3.4.0", seed = 1, strict = false, changes }: RigOptions = {},
+    { system = "rfc-v2", kernel = "linux-3.4.0", seed = 1, strict = false, changes, devices }: RigOptions =
+      {},
   ) {
     this.session = new Session({
       io: { out: (text) => void (this.#out += text), err: (text) => void (this.#err += text) },
@@ -66,6 +70,7 @@ export class SessionRig {
       kernel,
       seed,
       strict,
+      ...(devices && { devices }),
       name: "x.rtk",
       folder: {
         path: "/root/examples",

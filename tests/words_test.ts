@@ -211,7 +211,7 @@ Deno.test("durations have a unit", () => {
 Deno.test("show names what there is", () => {
   const prompt = new Prompt();
   assertStringIncludes(prompt.type("show vmc"), "did you mean vmcs?");
-  assertStringIncludes(prompt.type("show msi 05:00.9"), "no MSI-X device");
+  assertStringIncludes(prompt.type("show msi 05:00.9"), "no device with messages");
   assertStringIncludes(prompt.type("show cpu 4"), "there are 4, from 0");
   assertStringIncludes(prompt.type("show vmcs"), "no guest runs");
   assertStringIncludes(prompt.type("show tasks hst"), "did you mean host?");

@@ -19,8 +19,9 @@ import { errnoOf } from "../linux/errno.ts";
 import { Layers } from "../linux/layers.ts";
 import type { KernelCpu } from "../linux/kernel_cpu.ts";
 import type { MemoryUser } from "../linux/memory.ts";
+import type { MessageKind } from "../linux/pci/pci_device.ts";
 import type { CpuMask, Sender, Task } from "../linux/sched/task.ts";
-import type { MsiXLine } from "./assignment/assigned_device.ts";
+import type { MessageLine } from "./assignment/assigned_device.ts";
 import { AssignedFunction, type FunctionOwner } from "./assignment/assigned_function.ts";
 import { KvmCalls } from "./ioctl/calls.ts";
 import { CAPABILITIES, type CapabilityName } from "./ioctl/capabilities.ts";
@@ -57,6 +58,8 @@ export { BLOCK_ID_BYTES, blockDevice, BlockRequest, BlockStatus, SECTOR_BYTES } 
 export { VirtioFunction, type VirtioPlace } from "../../hw/virtio_pci.ts";
 export { type DeviceQueue, type QueueBuffer, type QueueChain, RingFeature } from "../../hw/virtio_queue.ts";
 export type { MsiEffect } from "../../hw/msi.ts";
+export type { MsiLayout } from "../../hw/msi_capability.ts";
+export type { MessageKind } from "../linux/pci/pci_device.ts";
 
 /** The place with device number `slot` on bus 0. */
 export function placeOnBus0(slot: number): Bdf {
@@ -193,8 +196,8 @@ export class KvmProcess {
   }
 
   /** `VFIO_DEVICE_SET_IRQS` on a device's descriptor; undefined, or strerror of the error. */
-  setVfioIrqs(fd: number, lines: readonly MsiXLine[], by: Task): string | undefined {
-    return (this.calls.descriptors.get(fd) as VfioDeviceFile).setIrqs(lines, by)?.message;
+  setVfioIrqs(fd: number, kind: MessageKind, lines: readonly MessageLine[], by: Task): string | undefined {
+    return (this.calls.descriptors.get(fd) as VfioDeviceFile).setIrqs(kind, lines, by)?.message;
   }
 
   /** The same for its line: raised by an irqfd that is lowered, and asked again, at the guest's EOI; -1: not any more. */

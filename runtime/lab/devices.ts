@@ -4,12 +4,12 @@
  * @module
  */
 
+import type { Activity } from "../../hw/sim/activity.ts";
 import { CustomFunction, type DeviceModel } from "../../hw/custom_device.ts";
 import type { Machine } from "../../hw/machine.ts";
 import { formatBdf, parseBdf, type PciBus } from "../../hw/pci.ts";
 import { IOAPIC_PINS } from "../../hw/ioapic.ts";
 import { CustomDeviceDriver } from "../linux/drivers/custom_device.ts";
-import { settle } from "../linux/pci/pci_bus.ts";
 import type { Software } from "./software.ts";
 
 export type { DeviceModel, DevicePort, DeviceRegisters } from "../../hw/custom_device.ts";
@@ -39,10 +39,10 @@ export function plugDevices(
   }
 }
 
-/** Loads their drivers. */
-export function loadDeviceDrivers(devices: readonly DeviceModel[], { pci }: Software): void {
+/** Loads their drivers: at the host's boot, which takes no time, or into a guest that may be given one of them. */
+export function* loadDeviceDrivers(devices: readonly DeviceModel[], { pci }: Software): Activity<void> {
   for (const { name, vendorId, deviceId, driver = false } of devices) {
-    if (driver) settle(pci.registerDriver(new CustomDeviceDriver(name, vendorId, deviceId, pci.steps)));
+    if (driver) yield* pci.registerDriver(new CustomDeviceDriver(name, vendorId, deviceId, pci.steps));
   }
 }
 

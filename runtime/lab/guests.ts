@@ -36,6 +36,7 @@ import type { Program, ProgramProcess } from "../programs/program.ts";
 import type { GuestRequest, QemuMachine } from "../qemu/machine.ts";
 import { Qemu } from "../qemu/qemu.ts";
 import { CALL_MANUALS, CALL_WORDS, callHelp } from "./call_help.ts";
+import { loadDeviceDrivers } from "./devices.ts";
 import { driveDisks } from "./guest_disks.ts";
 import type { Lab } from "./lab.ts";
 import { GUEST_IDENTITY, Software } from "./software.ts";
@@ -223,13 +224,14 @@ function makeGuest(lab: Lab, request: GuestRequest): Software {
     const serial = new Serial8250(software.irqs, () => thisCpu(kernel, lab.machine), port, irq);
     software.devices.set("ttyS0", serial.device());
   }
-  kernel.startUp.atBoot(kernel.createTask("init", 1, (task) => init(software, task)));
+  kernel.startUp.atBoot(kernel.createTask("init", 1, (task) => init(lab, software, task)));
   return software;
 }
 
-function* init(software: Software, task: Task): Activity<number> {
+function* init(lab: Lab, software: Software, task: Task): Activity<number> {
   const { kernel } = software;
   yield* software.loadDrivers();
+  yield* loadDeviceDrivers(lab.devices, software);
   kernel.startUp.taskDone();
   yield* kernel.cpus[task.cpu]!.sendPendingIpis();
   return 0;

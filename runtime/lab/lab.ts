@@ -38,6 +38,7 @@ import { monitorProgram } from "./monitor_program.ts";
 import { userPrograms } from "./programs.ts";
 import { moduleDirectory } from "../linux/fs/sysfs/sysfs.ts";
 import type { Subnet } from "../linux/net/stack.ts";
+import { settle } from "../linux/pci/pci_bus.ts";
 import { labSubnet, outsidePeer } from "./peer.ts";
 import type { SampleWatch } from "./sample_watch.ts";
 import { Terminals } from "./terminals.ts";
@@ -181,7 +182,7 @@ export class Lab {
   readonly #computers = new Map<string, Computer>();
 
   /** Builds and boots it, with `devices` beside its own. Takes 100 ms of simulated time. */
-  constructor(readonly options: BootOptions, devices: readonly DeviceModel[] = []) {
+  constructor(readonly options: BootOptions, readonly devices: readonly DeviceModel[] = []) {
     const { system, profile, era, mutant } = options;
     const capabilities = { ...system.capabilities, ...mutant?.capabilities };
     const protocol = { ...PROTOCOL, ...mutant?.protocol };
@@ -230,7 +231,7 @@ export class Lab {
     this.engine.runUntil(BOOT_NS);
     this.machine.memory = this.software.effects;
     this.software.startPci();
-    loadDeviceDrivers(devices, this.software);
+    settle(loadDeviceDrivers(devices, this.software));
     if (system.tuned) tuneHost(this.software);
     const { pci, irqs, vfio } = this.software;
     this.kvm.devices = { pci, irqs, vfio };

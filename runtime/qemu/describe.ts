@@ -38,12 +38,15 @@ export function describeMachine(machine: QemuMachine): string[] {
       const way = line.directVector < 0
         ? "through the host"
         : `vector ${line.directVector}, straight to the guest`;
-      lines.push(`  INTx: irq ${line.irq} on cpu${line.cpu}, guest's line ${line.to.gsi}, ${way}`);
+      const host = line.to.host === "MSI" ? ", the host's MSI" : "";
+      lines.push(`  INTx: irq ${line.irq}${host} on cpu${line.cpu}, guest's line ${line.to.gsi}, ${way}`);
     }
-    for (const { entry, irq, guestVector, cpu, hostVector } of interrupts) {
+    for (const { kind, entry, irq, guestVector, cpu, hostVector } of interrupts) {
       const direct = hostVector === guestVector && vm.slaves().includes(cpu);
       lines.push(
-        `  MSI-X ${entry}: irq ${irq}, vector ${hostVector} on cpu${cpu}, guest's vector ${guestVector}` +
+        `  ${kind}${
+          kind === "MSI" ? "" : ` ${entry}`
+        }: irq ${irq}, vector ${hostVector} on cpu${cpu}, guest's vector ${guestVector}` +
           (direct ? ", straight to the guest" : ", through the host"),
       );
     }

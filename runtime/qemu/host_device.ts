@@ -5,8 +5,8 @@
  */
 
 import type { Activity } from "../../hw/sim/activity.ts";
-import type { FunctionOwner, MsiXMessage } from "../kvm/assignment/assigned_function.ts";
-import type { AssignedFunction, KvmProcess, Task } from "../kvm/user_space.ts";
+import type { FunctionOwner, GuestMessage } from "../kvm/assignment/assigned_function.ts";
+import type { AssignedFunction, KvmProcess, MessageKind, MsiLayout, Task } from "../kvm/user_space.ts";
 import { Ioctl } from "../kvm/ioctl/ioctls.ts";
 import type { CallValue } from "../kvm/ioctl/marshal.ts";
 import type { RequestName } from "../kvm/uapi/requests.ts";
@@ -35,7 +35,8 @@ export abstract class HostDevice implements FunctionOwner {
   function: AssignedFunction | undefined;
   /** Lines for the terminal that came up later. */
   readonly messages: string[] = [];
-  /** The messages that are in force, as text; empty: none. */
+  /** Which messages are in force, and they as text; empty: none. */
+  #kind: MessageKind = "MSI-X";
   #routed = "";
 
   /**
@@ -69,10 +70,10 @@ export abstract class HostDevice implements FunctionOwner {
   abstract unrealize(task: Task): Activity;
 
   /** Gives the guest's messages lines. @returns whether they have some */
-  protected abstract connect(messages: readonly MsiXMessage[]): boolean;
+  protected abstract connect(kind: MessageKind, messages: readonly GuestMessage[]): boolean;
 
   /** Takes it away again. */
-  protected abstract disconnect(): void;
+  protected abstract disconnect(kind: MessageKind): void;
 
   /** INTx raises the machine's line from now on. */
   protected abstract connectLine(): void;
@@ -83,13 +84,20 @@ export abstract class HostDevice implements FunctionOwner {
   /** @inheritdoc */
   abstract lineMasked(masked: boolean): void;
 
-  /** The guest has written MSI-X Message Control. */
-  msiXChanged(messages: readonly MsiXMessage[]): void {
+  /** @inheritdoc */
+  abstract msiLayout(device: MsiLayout): MsiLayout;
+
+  /** @inheritdoc */
+  abstract readonly followsMsi: boolean;
+
+  /** The guest has written a Message Control, maybe to switch off what it does not use. */
+  messagesChanged(kind: MessageKind, messages: readonly GuestMessage[]): void {
     const wanted = messages.length === 0 ? "" : JSON.stringify(messages);
-    if (wanted === this.#routed) return;
-    if (this.#routed !== "") this.disconnect();
+    if (kind === this.#kind ? wanted === this.#routed : wanted === "") return;
+    if (this.#routed !== "") this.disconnect(this.#kind);
     else if (wanted !== "") this.disconnectLine();
-    this.#routed = wanted !== "" && this.connect(messages) ? wanted : "";
+    this.#kind = kind;
+    this.#routed = wanted !== "" && this.connect(kind, messages) ? wanted : "";
     if (wanted === "") this.connectLine();
   }
 

@@ -4,31 +4,36 @@
  * *Document*: qemu-kvm 1.1, `hw/device-assignment.c`: the messages, and the order of the ioctls (`assign_irq()`,
  * `assigned_dev_update_msix()`).
  *
- * *Modelled*: `share_intx`.
- *
- * *Not modelled*: `prefer_msi`, and the retry with a message of the host's where the line cannot be had.
+ * *Modelled*: `share_intx`; `prefer_msi`, and the retry with a message of the host's where the line cannot be had.
  *
  * @module
  */
 
 import type { Activity } from "../../hw/sim/activity.ts";
-import type { MsiXMessage } from "../kvm/assignment/assigned_function.ts";
-import type { Task } from "../kvm/user_space.ts";
+import type { GuestMessage } from "../kvm/assignment/assigned_function.ts";
+import type { MessageKind, MsiLayout, Task } from "../kvm/user_space.ts";
 import { type GuestPlace, HostDevice } from "./host_device.ts";
 
-/** EBUSY, as a system call returns it. */
-const BUSY = -16;
+/** EIO and EBUSY, as a system call returns them. */
+const IO_ERROR = -5, BUSY = -16;
 /** Flags of `KVM_ASSIGN_PCI_DEVICE`. */
 const ENABLE_IOMMU = 1, PCI_2_3 = 2, MASK_INTX = 4;
 /** Kinds of interrupts for `KVM_ASSIGN_DEV_IRQ`, the host's and the guest's. */
-const INTX = 0x0101, MSIX = 0x0404;
+const INTX = 0x0101, MSI = 0x0202, MSIX = 0x0404, MSI_FOR_INTX = 0x0102;
 
 /** One assigned device. */
 export class PciAssign extends HostDevice {
-  /** Lines of its MSI-X entries. */
+  /** Lines of its messages. */
   #lines: number[] = [];
   /** The machine's line that INTA# leads to; -1: it has no pin, or the line is not assigned. */
   #line = -1;
+  /** The host has its MSI for the guest's line. */
+  #prefersMsi = this.properties.get("prefer_msi") === "on";
+
+  /** How the guest's line is asked for. */
+  get #lineKind(): number {
+    return this.#prefersMsi && this.function?.msi !== undefined ? MSI_FOR_INTX : INTX;
+  }
 
   /** Its line is masked in the device, and may be shared. */
   get #sharesLine(): number {
@@ -58,7 +63,13 @@ export class PciAssign extends HostDevice {
     this.function = process.guestFunction(host, slot, memoryBase, line, this);
     if (this.function?.spec.interruptPin === undefined) return [];
     this.#line = line;
-    const refused = yield* process.ioctl(task, this.vm, "KVM_ASSIGN_DEV_IRQ", host, 0, line, INTX);
+    const ask = () => process.ioctl(task, this.vm, "KVM_ASSIGN_DEV_IRQ", host, 0, line, this.#lineKind);
+    let refused = yield* ask();
+    if (refused === IO_ERROR && !this.#prefersMsi && this.function.msi !== undefined) {
+      this.messages.push(...MSI_INSTEAD);
+      this.#prefersMsi = true;
+      refused = yield* ask();
+    }
     if (refused >= 0) return [];
     this.function = undefined;
     yield* process.ioctl(task, this.vm, "KVM_DEASSIGN_PCI_DEVICE", host);
@@ -66,12 +77,20 @@ export class PciAssign extends HostDevice {
   }
 
   protected override connectLine(): void {
-    if (this.#line >= 0) this.ioctl("KVM_ASSIGN_DEV_IRQ", this.host, 0, this.#line, INTX);
+    if (this.#line >= 0) this.ioctl("KVM_ASSIGN_DEV_IRQ", this.host, 0, this.#line, this.#lineKind);
   }
 
   protected override disconnectLine(): void {
-    if (this.#line >= 0) this.ioctl("KVM_DEASSIGN_DEV_IRQ", this.host, 0, this.#line, INTX);
+    if (this.#line >= 0) this.ioctl("KVM_DEASSIGN_DEV_IRQ", this.host, 0, this.#line, this.#lineKind);
   }
+
+  /** 32 bits of address and no mask, whatever the device has (`assigned_device_pci_cap_init()`). */
+  override msiLayout(): MsiLayout {
+    return { address64: false, maskable: false };
+  }
+
+  /** Not before QEMU 1.4: until then a write of address and data alone changes nothing. */
+  override readonly followsMsi = false;
 
   /** The guest has written Interrupt Disable. */
   override lineMasked(masked: boolean): void {
@@ -87,7 +106,8 @@ export class PciAssign extends HostDevice {
   }
 
   /** KVM gets the lines and where they lead, and what they say gets a host interrupt. */
-  protected override connect(messages: readonly MsiXMessage[]): boolean {
+  protected override connect(kind: MessageKind, messages: readonly GuestMessage[]): boolean {
+    if (kind === "MSI") return this.#connectMsi(messages[0]!);
     this.ioctl("KVM_ASSIGN_SET_MSIX_NR", this.host, messages.length);
     this.#lines = messages.map(({ address, data }) => this.routes.addMessage(address, data));
     for (const [index, { entry }] of messages.entries()) {
@@ -97,13 +117,27 @@ export class PciAssign extends HostDevice {
     return this.ioctl("KVM_ASSIGN_DEV_IRQ", this.host, 0, 0, MSIX) >= 0;
   }
 
-  protected override disconnect(): void {
-    this.ioctl("KVM_DEASSIGN_DEV_IRQ", this.host, 0, 0, MSIX);
+  /** `assigned_dev_update_msi()`. */
+  #connectMsi({ address, data }: GuestMessage): boolean {
+    const line = this.routes.addMessage(address, data);
+    this.#lines = [line];
+    this.ioctl("KVM_SET_GSI_ROUTING", this.routes.table());
+    return this.ioctl("KVM_ASSIGN_DEV_IRQ", this.host, 0, line, MSI) >= 0;
+  }
+
+  protected override disconnect(kind: MessageKind): void {
+    this.ioctl("KVM_DEASSIGN_DEV_IRQ", this.host, 0, 0, kind === "MSI" ? MSI : MSIX);
     this.routes.release(this.#lines.splice(0));
   }
 }
 
-/** What QEMU says where the host's line cannot be had. */
+/** What QEMU says where the host's line cannot be had, and its message can. */
+const MSI_INSTEAD = [
+  "Host-side INTx sharing not supported, using MSI instead",
+  "Some devices do not work properly in this mode.",
+];
+
+/** What QEMU says where neither can be had. */
 function lineRefused(name: string, error: string): string[] {
   return [
     `Failed to assign irq for "${name}": ${error}`,

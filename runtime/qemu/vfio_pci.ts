@@ -7,8 +7,8 @@
  */
 
 import type { Activity } from "../../hw/sim/activity.ts";
-import type { MsiXMessage } from "../kvm/assignment/assigned_function.ts";
-import type { Task } from "../kvm/user_space.ts";
+import type { GuestMessage } from "../kvm/assignment/assigned_function.ts";
+import type { MessageKind, MsiLayout, Task } from "../kvm/user_space.ts";
 import { type GuestPlace, HostDevice } from "./host_device.ts";
 
 /** One assigned device. */
@@ -68,12 +68,13 @@ export class VfioPci extends HostDevice {
   }
 
   /** Each vector in use becomes an irqfd of the machine. */
-  protected override connect(messages: readonly MsiXMessage[]): boolean {
+  protected override connect(kind: MessageKind, messages: readonly GuestMessage[]): boolean {
     this.#lines = messages.map(({ address, data }) => this.routes.addMessage(address, data));
     this.ioctl("KVM_SET_GSI_ROUTING", this.routes.table());
     const lines = messages.map(({ entry }, index) => ({ entry, gsi: this.#lines[index]! }));
-    const error = this.process.setVfioIrqs(this.#fd, lines, this.thread());
-    if (error !== undefined) this.messages.push(`vfio: Error: Failed to setup MSIX fds: ${error}`);
+    const error = this.process.setVfioIrqs(this.#fd, kind, lines, this.thread());
+    const name = kind === "MSI" ? "MSI" : "MSIX";
+    if (error !== undefined) this.messages.push(`vfio: Error: Failed to setup ${name} fds: ${error}`);
     return error === undefined;
   }
 
@@ -87,11 +88,19 @@ export class VfioPci extends HostDevice {
     if (this.#line >= 0) this.process.setVfioLine(this.#fd, -1, this.thread());
   }
 
+  /** As the device has it (`vfio_msi_setup()`). */
+  override msiLayout(device: MsiLayout): MsiLayout {
+    return device;
+  }
+
+  /** `vfio_update_msi()`. */
+  override readonly followsMsi = true;
+
   /** The guest has written Interrupt Disable, which is the device's own here (`vfio_basic_config_write()`). */
   override lineMasked(): void {}
 
-  protected override disconnect(): void {
-    this.process.setVfioIrqs(this.#fd, [], this.thread());
+  protected override disconnect(kind: MessageKind): void {
+    this.process.setVfioIrqs(this.#fd, kind, [], this.thread());
     this.routes.release(this.#lines.splice(0));
   }
 }

@@ -3,22 +3,23 @@
  *
  * *Document*: Linux 3.5 `virt/kvm/assigned-dev.c`; patches 13 and 18 of the series.
  *
- * *Modelled*: which devices can be assigned; MSI-X, each entry with a host interrupt and its thread; INTx
+ * *Modelled*: which devices can be assigned; MSI-X and MSI, each message with a host interrupt and its thread; INTx
  * (`assigned_line.ts`).
  *
- * *Not modelled*: MSI of an assigned device; the machine's pages in its domain, as no device here says which
- * page it reaches.
+ * *Not modelled*: the machine's pages in its domain, as no device here says which page it reaches.
  *
- * *Deviations*: `KVM_ASSIGN_DEV_IRQ` takes effect at one instant; what it costs is booked by the caller.
+ * *Deviations*: `KVM_ASSIGN_DEV_IRQ` takes effect at one instant; what it costs is booked by the caller. Patch 18 means to
+ * take the vectors of MSI-X from the slaves' tables when it is switched off, as those of MSI are, but stands in the branch
+ * that MSI-X does not take; here they go.
  *
  * The stock way of an interrupt: the host's handler wakes the interrupt's thread, which makes a virtual interrupt of it.
  *
  *     device --host vector--> host IRQ handler --wakes--> irq/NN-kvm:0000 --kvm_set_irq--> virtual APIC, kick
  *
- * The patched way, if the machine has a slave CPU when the guest switches MSI-X on: the device's message gets the
+ * The patched way, if the machine has a slave CPU when the guest switches its messages on: the device's message gets the
  * guest's vector and the slave as destination, and the slave's own vector table gets that vector too. From there on the
  * processor decides: in guest mode with pin-based bit 0 clear the guest's handler runs; otherwise the host's does, and
- * takes the stock way. A slave that is set later changes nothing until the guest switches MSI-X off and on.
+ * takes the stock way. A slave that is set later changes nothing until the guest switches them off and on.
  *
  * @module
  */
@@ -32,7 +33,7 @@ import type { IrqDescriptor } from "../../linux/irq/irq.ts";
 import { IrqThread } from "../../linux/irq/irq_thread.ts";
 import type { KernelCpu } from "../../linux/kernel_cpu.ts";
 import { settle } from "../../linux/pci/pci_bus.ts";
-import type { PciDevice } from "../../linux/pci/pci_device.ts";
+import type { MessageKind, PciDevice } from "../../linux/pci/pci_device.ts";
 import type { Task } from "../../linux/sched/task.ts";
 import { AssignedLine } from "./assigned_line.ts";
 import { LineSource } from "../irqchip/irq_routing.ts";
@@ -41,9 +42,9 @@ import type { Vm } from "../vm.ts";
 /** Base class of bridges. */
 const BRIDGE = 0x06;
 
-/** The machine's line that an MSI-X entry raises: `KVM_ASSIGN_SET_MSIX_ENTRY`, or an irqfd. */
-export interface MsiXLine {
-  /** The entry of the device's table. */
+/** The machine's line that a message raises: `KVM_ASSIGN_SET_MSIX_ENTRY`, `guest_irq` of MSI, or an irqfd. */
+export interface MessageLine {
+  /** The entry of the device's MSI-X table; 0 of MSI. */
   readonly entry: number;
   /** The line; a route leads it to the message that the guest has written. */
   readonly gsi: number;
@@ -88,11 +89,11 @@ export function* assignDevice(
  */
 export type InterruptWay = "thread" | "irqfd";
 
-/** One MSI-X entry in use: its host interrupt, that interrupt's thread if it has one, and its line. */
+/** One message in use: its host interrupt, that interrupt's thread if it has one, and its line. */
 interface Entry {
   readonly descriptor: IrqDescriptor;
   readonly thread: IrqThread | null;
-  readonly line: MsiXLine;
+  readonly line: MessageLine;
   /** The hard handler has run and the thread has not yet. */
   pending: boolean;
   /** What the thread did last: when that is over it serves the next interrupt. */
@@ -146,12 +147,24 @@ class Forwarding extends Routine {
   }
 }
 
+/** What of the host's a message of an assigned device is, and what of the guest's. */
+export interface AssignedInterrupt {
+  readonly kind: MessageKind;
+  readonly entry: number;
+  readonly irq: number;
+  readonly guestVector: number;
+  readonly cpu: number;
+  readonly hostVector: number;
+}
+
+/** How VFIO's interrupts are called. */
+const NAMES: Readonly<Record<MessageKind, string>> = { MSI: "msi", "MSI-X": "msix" };
+
 /** A device of the host that a virtual machine has. */
 export class AssignedDevice {
   declare readonly vm: Vm;
   declare readonly device: PciDevice;
   declare readonly way: InterruptWay;
-  readonly #lines = new Map<number, MsiXLine>();
   readonly #entries = new Map<number, Entry>();
   /** What the host has left in the device (`pci_save_state()`): it may assert its line. */
   readonly #savedIntx: boolean;
@@ -173,10 +186,10 @@ export class AssignedDevice {
     vm.kvm.machine.remapping.attach(routingId(device.bdf), vm.domain);
   }
 
-  /** The host's name of an entry's interrupt, as `/proc/interrupts` shows it. */
-  irqName(entry: number): string {
+  /** The host's name of a message's interrupt, as `/proc/interrupts` shows it. */
+  irqName(kind: MessageKind, entry: number): string {
     const { name } = this.device;
-    return this.way === "thread" ? `kvm:${name}` : `vfio-msix[${entry}](${name})`;
+    return this.way === "thread" ? `kvm:${name}` : `vfio-${NAMES[kind]}[${entry}](${name})`;
   }
 
   /** The host's name of its line. */
@@ -191,19 +204,21 @@ export class AssignedDevice {
   }
 
   /**
-   * `KVM_ASSIGN_DEV_IRQ` with host and guest INTx, or the eventfds of VFIO with their irqfd: the host's line raises line
-   * `gsi` of the guest.
+   * `KVM_ASSIGN_DEV_IRQ` with the guest's INTx, or the eventfds of VFIO with their irqfd: the host's line, or its MSI, raises
+   * line `gsi` of the guest.
    *
    * @param by the CPU whose software asks
-   * @returns EEXIST (its interrupts are assigned already), EINVAL (it has no pin), EIO (others have the host's line)
+   * @returns EEXIST (its interrupts are assigned already), EINVAL (it has no pin, or no MSI), EIO (others have the host's
+   * line)
    */
-  assignLine(gsi: number, by: KernelCpu): Errno | void {
+  assignLine(gsi: number, by: KernelCpu, host: "INTx" | "MSI" = "INTx"): Errno | void {
     const { vm, device, way } = this;
     if (this.line !== null || this.irqsAssigned) return EEXIST;
     if (device.irq === 0) return EINVAL;
     const line = new AssignedLine(vm, device, {
       gsi,
       way,
+      host,
       name: this.lineName,
       shares: this.#masksIntx,
       source: way === "irqfd" ? LineSource.Irqfd : freeSource(vm),
@@ -221,9 +236,10 @@ export class AssignedDevice {
     return had;
   }
 
-  /** Host interrupt, guest vector and present destination of each MSI-X entry in use, in order of the entries. */
-  interrupts(): { entry: number; irq: number; guestVector: number; cpu: number; hostVector: number }[] {
+  /** Host interrupt, guest vector and present destination of each message in use, in order of the entries. */
+  interrupts(): AssignedInterrupt[] {
     return [...this.#entries].map(([entry, { descriptor, line }]) => ({
+      kind: this.device.messageKind!,
       entry,
       irq: descriptor.irq,
       guestVector: this.#guestVector(line),
@@ -241,36 +257,32 @@ export class AssignedDevice {
     return true;
   }
 
-  /** Enters the line of one entry. Takes effect with {@linkcode assignIrqs}. */
-  setLine(line: MsiXLine): void {
-    this.#lines.set(line.entry, line);
-  }
-
-  #guestVector({ gsi }: MsiXLine): number {
+  #guestVector({ gsi }: MessageLine): number {
     const route = this.vm.chips?.routing.routesOf(gsi)[0];
     return route?.type === "msi" ? route.data & 0xff : NO_VECTOR;
   }
 
   /**
-   * `KVM_ASSIGN_DEV_IRQ` with host and guest MSI-X: a host interrupt with a thread for each entry that has a line; then
-   * those of a machine with slave CPUs are led to them (`assign_slave_msix()`).
+   * `KVM_ASSIGN_DEV_IRQ` with messages of one kind on both sides: a host interrupt with a thread for each that has a line;
+   * then those of a machine with slave CPUs are led to them (`assign_slave_msi()`, `assign_slave_msix()`).
    *
-   * @param by the CPU whose software asks
-   * @returns EINVAL (no line, no MSI-X, on already), or what the interrupt subsystem says
+   * @param lines those of the messages in use: of MSI one @param by the CPU whose software asks
+   * @returns EEXIST (interrupts are assigned already), EINVAL (no line, no such capability), or what the interrupt
+   * subsystem says
    */
-  assignIrqs(by: KernelCpu): Errno | void {
+  assignIrqs(kind: MessageKind, lines: Iterable<MessageLine>, by: KernelCpu): Errno | void {
     const { device, vm } = this;
     const { irqs } = vm.kvm.devices!;
-    if (this.line !== null) return EEXIST;
-    if (this.irqsAssigned || this.#lines.size === 0) return EINVAL;
-    const lines = [...this.#lines.values()].sort((a, b) => a.entry - b.entry);
-    if (lines.some(({ entry }, index) => entry !== index)) return EINVAL;
-    const failed = settle(device.enableMsiX(lines.map(({ entry }) => this.irqName(entry))));
+    if (this.line !== null || this.irqsAssigned) return EEXIST;
+    const ordered = [...lines].sort((a, b) => a.entry - b.entry);
+    if (ordered.length === 0 || ordered.some(({ entry }, index) => entry !== index)) return EINVAL;
+    const names = ordered.map(({ entry }) => this.irqName(kind, entry));
+    const failed = settle(kind === "MSI" ? device.enableMsi(names[0]!) : device.enableMsiX(names));
     if (failed) return failed;
-    for (const line of lines) {
-      const descriptor = irqs.get(device.msiXIrqs.get(line.entry)!)!;
+    for (const line of ordered) {
+      const descriptor = irqs.get(device.messageIrqs.get(line.entry)!)!;
       const thread = this.way === "thread"
-        ? new IrqThread(vm.kvm.host, descriptor.irq, this.irqName(line.entry))
+        ? new IrqThread(vm.kvm.host, descriptor.irq, names[line.entry]!)
         : null;
       if (thread !== null) thread.task.cpu = by.id;
       const entry: Entry = { descriptor, line, pending: false, thread, work: null };
@@ -289,7 +301,6 @@ export class AssignedDevice {
    * @returns whether there were any
    */
   deassignIrqs(by: KernelCpu): boolean {
-    this.#lines.clear();
     if (!this.irqsAssigned) return false;
     const { irqs } = this.vm.kvm.devices!;
     for (const { descriptor, thread } of this.#entries.values()) {
@@ -298,6 +309,7 @@ export class AssignedDevice {
     }
     this.#entries.clear();
     this.device.disableMsiX();
+    this.device.disableMsi();
     return true;
   }
 
@@ -329,6 +341,7 @@ export class AssignedDevice {
   #leadToSlaves(): void {
     const { host, devices, capabilities, protocol } = this.vm.kvm;
     if (!capabilities.delivery) return;
+    const kind = this.device.messageKind === "MSI" ? "msi" : "msi-x";
     for (const { descriptor: { irq }, line } of this.#entries.values()) {
       const slaves = this.#slavesFor(line);
       if (slaves.length === 0) continue; // the host's CPUs take it, and kick the slave
@@ -342,14 +355,14 @@ export class AssignedDevice {
       const failed = devices!.irqs.setAffinity(irq, mask);
       host.log(
         failed
-          ? `assigned_device slave msi-x: irq:${irq}: ${failed.message}`
-          : `assigned_device slave msi-x: irq:${irq} vec:${vector} mask:${mask.toString(16)}`,
+          ? `assigned_device slave ${kind}: irq:${irq}: ${failed.message}`
+          : `assigned_device slave ${kind}: irq:${irq} vec:${vector} mask:${mask.toString(16)}`,
       );
     }
   }
 
   /** The slave CPUs to which the interrupt of a line may go. */
-  #slavesFor({ gsi }: MsiXLine): number[] {
+  #slavesFor({ gsi }: MessageLine): number[] {
     const { vm } = this;
     if (vm.kvm.capabilities.leadsTo === "any") return vm.slaves();
     const chosen = vm.chips?.routing.targets(gsi) ?? [];
@@ -373,7 +386,7 @@ export class AssignedDevice {
   }
 
   /** `kvm_set_irq()`: the route of the line decides who gets it. */
-  #setIrq({ gsi }: MsiXLine, source: number, cpu: KernelCpu): void {
+  #setIrq({ gsi }: MessageLine, source: number, cpu: KernelCpu): void {
     this.forwarded++;
     this.vm.chips?.routing.setLine(gsi, true, source, false, cpu);
   }

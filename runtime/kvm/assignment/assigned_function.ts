@@ -2,24 +2,27 @@
  * What a guest sees of an assigned device: a function of its own PCI bus, with emulated configuration space and MSI-X
  * table, behind which the registers are the device's own.
  *
- * *Document*: qemu-kvm 1.1, device `pci-assign`; PCI Local Bus Specification 3.0, "MSI-X Capability and Table Structures".
+ * *Document*: qemu-kvm 1.1, device `pci-assign`; QEMU 7.2, `hw/vfio/pci.c`; PCI Local Bus Specification 3.0, "MSI-X
+ * Capability and Table Structures", "MSI Capability Structure".
  *
  * *Modelled*: identifiers, memory base addresses, the interrupt pin, Bus Master Enable (passed on), Interrupt Disable (KVM is
- * told), the MSI-X capability with a table that the device never sees.
+ * told), the MSI-X capability with a table that the device never sees, MSI with one message.
  *
  * *Not modelled*: the device's other capabilities, its ROM and I/O ports.
  *
  * *Deviations*: a guest's accesses to configuration space and MSI-X table do not exit, as the drivers of this model
  * make them at one instant. As in qemu-kvm 1.1 the table is looked at when Message Control is written: a message that is
- * changed while MSI-X is on goes where it went.
+ * changed while MSI-X is on goes where it went. A mask bit of MSI that the guest sets holds nothing back, as with an irqfd in
+ * QEMU, which that goes past.
  *
  * @module
  */
 
 import type { EthernetPort } from "../../../hw/ethernet.ts";
 import { type Bar, type Bdf, PciFunction } from "../../../hw/pci.ts";
+import { MsiCapability, type MsiLayout } from "../../../hw/msi_capability.ts";
 import { MsiXCapability, NO_EFFECTS, type PciEffect } from "../../../hw/pci_configuration.ts";
-import type { PciDevice } from "../../linux/pci/pci_device.ts";
+import type { MessageKind, PciDevice } from "../../linux/pci/pci_device.ts";
 
 /** Offset of the Command register, and its bits that the guest's software sets. */
 const COMMAND = 0x04;
@@ -29,8 +32,8 @@ const INTX_DISABLE = 0x0400;
 /** Where the MSI-X capability stands. */
 const MSIX = 0x70;
 
-/** A message that the guest has written into the MSI-X table. */
-export interface MsiXMessage {
+/** A message that the guest has written into the MSI-X table, or for MSI. */
+export interface GuestMessage {
   readonly entry: number;
   readonly address: number;
   readonly data: number;
@@ -38,8 +41,12 @@ export interface MsiXMessage {
 
 /** Whoever emulates the function. */
 export interface FunctionOwner {
-  /** Message Control was written: MSI-X is on with these entries in use, or off (empty). */
-  msiXChanged(messages: readonly MsiXMessage[]): void;
+  /** Message Control was written: messages of that kind are on with these in use, or off (empty). */
+  messagesChanged(kind: MessageKind, messages: readonly GuestMessage[]): void;
+  /** What the guest sees of a device's MSI. */
+  msiLayout(device: MsiLayout): MsiLayout;
+  /** A message that the guest changes while MSI is on goes there at once; else only {@linkcode messagesChanged} says it. */
+  readonly followsMsi: boolean;
   /** Interrupt Disable was set, or cleared. */
   lineMasked(masked: boolean): void;
 }
@@ -78,7 +85,14 @@ export class AssignedFunction extends PciFunction {
         return real.write(COMMAND, 2, real.read(COMMAND, 2) & ~BUS_MASTER | command & BUS_MASTER);
       },
     });
-    const { msiX } = device.fn;
+    const { msi, msiX } = device.fn;
+    if (msi !== undefined) {
+      const layout = owner.msiLayout(msi.layout);
+      this.msi = new MsiCapability(this.configuration, msi.offset, layout, (what) => {
+        if (what === "control" || owner.followsMsi) owner.messagesChanged("MSI", this.#msiMessages());
+        return NO_EFFECTS;
+      });
+    }
     if (msiX === undefined) return;
     const { table, tableLocation, pendingLocation } = msiX;
     this.msiX = new MsiXCapability(this.configuration, MSIX, table.size, tableLocation, pendingLocation);
@@ -87,16 +101,21 @@ export class AssignedFunction extends PciFunction {
     this.configuration.addLive(MSIX + 2, 16, {
       read: () => mine.readControl(),
       write: () => {
-        owner.msiXChanged(this.messages());
+        owner.messagesChanged("MSI-X", this.messages());
         return NO_EFFECTS;
       },
     });
   }
 
+  #msiMessages(): GuestMessage[] {
+    const { enabled, message: { address, data } } = this.msi!;
+    return enabled ? [{ entry: 0, address, data }] : [];
+  }
+
   /** The messages of the entries that the guest has written; none while MSI-X is off. */
-  messages(): MsiXMessage[] {
+  messages(): GuestMessage[] {
     const { table } = this.msiX!;
-    const messages: MsiXMessage[] = [];
+    const messages: GuestMessage[] = [];
     if (!table.enabled) return messages;
     for (let entry = 0; entry < table.size; entry++) {
       const { address, data } = table.message(entry);
@@ -105,8 +124,9 @@ export class AssignedFunction extends PciFunction {
     return messages;
   }
 
-  /** QEMU's part of a machine's reset: no bus mastering, no MSI-X, and the host resets the device. */
+  /** QEMU's part of a machine's reset: no bus mastering, no messages, and the host resets the device. */
   resetWithMachine(): void {
+    if (this.msi !== undefined) this.configuration.write(this.msi.offset + 2, 2, 0);
     if (this.msiX !== undefined) {
       this.configuration.write(MSIX + 2, 2, 0);
       this.msiX.table.reset();

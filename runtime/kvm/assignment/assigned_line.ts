@@ -6,10 +6,10 @@
  * (`vfio_intx_handler()`, `vfio_pci_intx_unmask_handler()`), `virt/kvm/eventfd.c` (`irqfd_resampler_ack()`).
  *
  * *Modelled*: both ways to keep the host's line silent while the guest serves it: in the device (PCI 2.3), with which the
- * line may be shared, and at the interrupt controller, with which it may not.
+ * line may be shared, and at the interrupt controller, with which it may not. A host's MSI behind the guest's line
+ * (`prefer_msi`), where nothing has to be kept silent.
  *
- * *Not modelled*: a host's MSI behind the guest's line (`prefer_msi`); an acknowledgement at the guest's 8259, which Linux
- * leaves masked.
+ * *Not modelled*: an acknowledgement at the guest's 8259, which Linux leaves masked.
  *
  * *Deviations*: accesses to the device's configuration space cost nothing beside the handler's step.
  *
@@ -29,6 +29,7 @@ import { EIO, Errno } from "../../linux/errno.ts";
 import { IrqThread } from "../../linux/irq/irq_thread.ts";
 import type { LineAction } from "../../linux/irq/irq_lines.ts";
 import type { KernelCpu } from "../../linux/kernel_cpu.ts";
+import { settle } from "../../linux/pci/pci_bus.ts";
 import type { PciDevice } from "../../linux/pci/pci_device.ts";
 import type { InterruptWay } from "./assigned_device.ts";
 import { type AckNotifier, Irqchip, type MaskNotifier } from "../irqchip/irq_routing.ts";
@@ -41,6 +42,8 @@ export interface LineAssignment {
   /** Who holds that line high, as `LineSource` counts. */
   readonly source: number;
   readonly way: InterruptWay;
+  /** How the host gets the interrupt. */
+  readonly host: "INTx" | "MSI";
   /** The line is masked in the device, and so may be shared (`KVM_DEV_ASSIGN_PCI_2_3`). */
   readonly shares: boolean;
   /** As `/proc/interrupts` shows it. */
@@ -57,6 +60,8 @@ export class AssignedLine {
   #hostMasked = false;
   /** The guest has forbidden its device to interrupt (`KVM_DEV_ASSIGN_MASK_INTX`). */
   #guestMasked = false;
+  /** A message of the host's has woken the thread, which has not run yet. */
+  #woken = false;
   /** Interrupts that went through the host. */
   forwarded = 0;
 
@@ -75,7 +80,7 @@ export class AssignedLine {
     this.#maskNotifier = { gsi: to.gsi, masked: (masked) => masked ? undefined : this.#leadToSlaves() };
   }
 
-  /** The host's number of the line. */
+  /** The host's number of the line, or of the message. */
   get irq(): number {
     return this.device.irq;
   }
@@ -95,8 +100,14 @@ export class AssignedLine {
   /** Requests the host's line. @param by the CPU whose software asks @returns EIO: another handler does not share it */
   open(by: KernelCpu): Errno | void {
     const { vm, device, to } = this;
-    const line = this.#irqs.requestLine(this.irq, this.#action);
-    if (line instanceof Errno) return EIO;
+    if (to.host === "MSI") {
+      const failed = settle(device.enableMsi(to.name));
+      if (failed) return failed;
+      this.#irqs.get(this.irq)!.topHalf = {
+        step: vm.kvm.host.steps.wakeUp,
+        act: (cpu) => this.#messageCame(cpu),
+      };
+    } else if (this.#irqs.requestLine(this.irq, this.#action) instanceof Errno) return EIO;
     if (to.way === "thread") {
       this.#thread = new IrqThread(vm.kvm.host, this.irq, to.name);
       this.#thread.task.cpu = by.id;
@@ -104,16 +115,20 @@ export class AssignedLine {
     const { ackNotifiers, maskNotifiers } = vm.chips!.routing;
     ackNotifiers.add(this.#notifier);
     const { capabilities, protocol } = vm.kvm;
-    if (capabilities.delivery && protocol.lines === "direct") maskNotifiers.add(this.#maskNotifier);
-    if (to.shares) device.setIntx(true);
+    const line = to.host === "INTx";
+    if (line && capabilities.delivery && protocol.lines === "direct") maskNotifiers.add(this.#maskNotifier);
+    if (line && to.shares) device.setIntx(true);
   }
 
   /** Gives it back, silent. */
   close(by: KernelCpu): void {
     const { vm, device, to } = this;
-    if (to.shares) device.setIntx(false);
-    this.#irqs.revertSlaveVectors(this.irq);
-    this.#irqs.freeLine(this.irq, this.#action);
+    if (to.host === "MSI") device.disableMsi();
+    else {
+      if (to.shares) device.setIntx(false);
+      this.#irqs.revertSlaveVectors(this.irq);
+      this.#irqs.freeLine(this.irq, this.#action);
+    }
     if (this.#thread !== null) vm.kvm.host.kill(this.#thread.task, 0, by);
     const { ackNotifiers, maskNotifiers } = vm.chips!.routing;
     ackNotifiers.delete(this.#notifier);
@@ -159,18 +174,26 @@ export class AssignedLine {
     return true;
   }
 
+  /** `kvm_assigned_dev_msi()`: wakes the thread, unless that has not begun yet what it was woken for. */
+  #messageCame(cpu: KernelCpu): void {
+    if (this.#woken) return;
+    this.#woken = true;
+    this.#thread!.wake(this.#work(this.#thread!), cpu);
+  }
+
   /** Work of thread `irq/NN-kvm:0000`. */
   *#work(thread: IrqThread): Activity {
     const { host, steps } = this.vm.kvm;
+    this.#woken = false;
     yield steps.assignedInterrupt;
     const here = host.cpus[thread.task.cpu]!;
     this.#signal(here);
-    if (!this.to.shares) this.#irqs.line(this.irq)?.threadEnded();
+    if (this.to.host === "INTx" && !this.to.shares) this.#irqs.line(this.irq)?.threadEnded();
     if ((here.rescheduleMask | here.nmiMask) !== 0) yield* here.sendPendingIpis();
   }
 
   #signal(cpu: KernelCpu): void {
-    if (!this.to.shares) {
+    if (this.to.host === "INTx" && !this.to.shares) {
       this.#irqs.line(this.irq)?.disable();
       this.#hostMasked = true;
     }
@@ -197,6 +220,7 @@ export class AssignedLine {
   /** Adds lines and masks to `hash`. */
   hashInto(hash: StateHash): void {
     hash.word(this.to.gsi).word(this.to.source).flag(this.#hostMasked).flag(this.#guestMasked);
+    if (this.to.host === "MSI") hash.flag(this.#woken);
     hash.number(this.forwarded);
   }
 }

@@ -5,22 +5,22 @@
  * *Document*: Linux 6.x `drivers/vfio/group.c`, `drivers/vfio/pci/vfio_pci_intrs.c`, `virt/kvm/eventfd.c`;
  * `include/uapi/linux/vfio.h` for the numbers.
  *
- * *Modelled*: opening a group that is viable and nobody else has; MSI-X whose vectors are irqfds of a machine, INTx whose
- * irqfd has a resampler; reset.
+ * *Modelled*: opening a group that is viable and nobody else has; MSI-X and MSI whose vectors are irqfds of a machine, INTx
+ * whose irqfd has a resampler; reset.
  *
  * *Not modelled*: containers and DMA mappings (a device reaches the memory that its guest tells it), regions (an access
- * reaches the device at once), MSI, posted interrupts. The descriptors of `KVM_IRQFD`, with that of
+ * reaches the device at once), posted interrupts. The descriptors of `KVM_IRQFD`, with that of
  * KVM_IRQFD_FLAG_RESAMPLE, are given with `VFIO_DEVICE_SET_IRQS` in one.
  *
  * @module
  */
 
 import type { Activity } from "../../../hw/sim/activity.ts";
-import { EINVAL, ENODEV, ENOENT, ENOTTY, type Errno } from "../../linux/errno.ts";
+import { ENODEV, ENOENT, ENOTTY, type Errno } from "../../linux/errno.ts";
 import type { IommuGroup } from "../../linux/pci/iommu_groups.ts";
-import type { PciDevice } from "../../linux/pci/pci_device.ts";
+import type { MessageKind, PciDevice } from "../../linux/pci/pci_device.ts";
 import type { Task } from "../../linux/sched/task.ts";
-import { AssignedDevice, type MsiXLine } from "./assigned_device.ts";
+import { AssignedDevice, type MessageLine } from "./assigned_device.ts";
 import { failure, KernelFile } from "../ioctl/descriptors.ts";
 import type { IoctlCall } from "../ioctl/ioctl_call.ts";
 import type { Vm } from "../vm.ts";
@@ -87,17 +87,16 @@ export class VfioDeviceFile extends KernelFile {
   }
 
   /**
-   * `VFIO_DEVICE_SET_IRQS`: an irqfd for each entry, or none at all. Takes effect at one instant.
+   * `VFIO_DEVICE_SET_IRQS` with index `VFIO_PCI_MSI_IRQ_INDEX` or `VFIO_PCI_MSIX_IRQ_INDEX`: an irqfd for each message, or
+   * none at all. Takes effect at one instant.
    *
    * @param by the task whose access to the device it follows from
    */
-  setIrqs(lines: readonly MsiXLine[], by: Task): Errno | void {
+  setIrqs(kind: MessageKind, lines: readonly MessageLine[], by: Task): Errno | void {
     const { assigned } = this;
     const here = assigned.vm.kvm.host.cpus[by.cpu]!;
     assigned.deassignIrqs(here);
-    if (lines.length === 0) return;
-    for (const line of lines) assigned.setLine(line);
-    return assigned.assignIrqs(here) ?? (assigned.irqsAssigned ? undefined : EINVAL);
+    return lines.length === 0 ? undefined : assigned.assignIrqs(kind, lines, here);
   }
 
   /** The same for INTx. @param gsi the machine's line; -1: none any more */

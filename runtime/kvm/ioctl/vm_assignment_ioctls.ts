@@ -6,7 +6,7 @@
  * A device is known to its machine by an id of user space's choice, and the line of an MSI-X entry leads where
  * `KVM_SET_GSI_ROUTING` says.
  *
- * *Not modelled*: interrupts of different kinds on the two sides, as a message of the host's for a line of the guest's; MSI:
+ * *Not modelled*: one side's interrupts alone, and of different kinds other than MSI of the host's for a line of the guest's:
  * EINVAL.
  *
  * @module
@@ -16,7 +16,7 @@ import type { Activity } from "../../../hw/sim/activity.ts";
 import { formatBdf } from "../../../hw/pci.ts";
 import { EEXIST, EFAULT, EINVAL, ENODEV, ENOSPC, ENXIO, Errno } from "../../linux/errno.ts";
 import type { Task } from "../../linux/sched/task.ts";
-import { assignDevice, type AssignedDevice } from "../assignment/assigned_device.ts";
+import { assignDevice, type AssignedDevice, type MessageLine } from "../assignment/assigned_device.ts";
 import type { Handlers, Outcome } from "./ioctl_call.ts";
 import { AssignedIrq, AssignedMsixEntry, AssignedMsixNr, AssignedPciDev } from "../uapi/structures.ts";
 import type { Vm } from "../vm.ts";
@@ -25,7 +25,8 @@ import type { VmFile } from "./vm_file.ts";
 /** Flags of `struct kvm_assigned_pci_dev`: without the first no device is assigned. */
 const Assign = { EnableIommu: 1, Pci23: 2, MaskIntx: 4 } as const;
 /** Kinds of interrupts in `struct kvm_assigned_irq`, on the host's side and on the guest's. */
-const INTX = 0x0001 | 0x0100, MSIX = 0x0004 | 0x0400;
+const INTX = 0x0001 | 0x0100, MSI = 0x0002 | 0x0200, MSIX = 0x0004 | 0x0400, MSI_FOR_INTX = 0x0002 | 0x0100;
+const HOST_MASK = 0x00ff, GUEST_MASK = 0xff00;
 
 /** The devices that a machine has, by the ids under which it has them. */
 export class AssignedDevices {
@@ -77,8 +78,8 @@ export class AssignedDevices {
   }
 
   /** The lines of a device's entries. */
-  lines(device: AssignedDevice): ReadonlyMap<number, number> {
-    return this.#entries.get(device)?.lines ?? new Map();
+  lines(device: AssignedDevice): MessageLine[] {
+    return [...this.#entries.get(device)?.lines ?? []].map(([entry, gsi]) => ({ entry, gsi }));
   }
 
   /** Its interrupts are gone, and with them what they were. */
@@ -135,26 +136,32 @@ export const assignmentHandlers: Handlers<VmFile> = {
     if (!file.vm.irqchip) return EINVAL;
     if (device === undefined) return ENODEV;
     const kind = request.get("flags");
-    if (kind !== INTX && kind !== MSIX) return EINVAL;
-    if (kind === INTX) {
-      const failed = device.assignLine(request.get("guest_irq"), call.cpu);
-      yield file.vm.kvm.steps.createVm;
-      return failed ?? 0;
-    }
-    for (const [entry, gsi] of file.devices.lines(device)) device.setLine({ entry, gsi });
-    const failed = device.assignIrqs(call.cpu);
+    if (![INTX, MSI, MSIX, MSI_FOR_INTX].includes(kind)) return EINVAL;
+    const gsi = request.get("guest_irq");
+    const failed = kind === INTX || kind === MSI_FOR_INTX
+      ? device.assignLine(gsi, call.cpu, kind === INTX ? "INTx" : "MSI")
+      : kind === MSI
+      ? device.assignIrqs("MSI", [{ entry: 0, gsi }], call.cpu)
+      : device.assignIrqs("MSI-X", file.devices.lines(device), call.cpu);
     yield file.vm.kvm.steps.createVm;
     return failed ?? 0;
   },
 
-  KVM_DEASSIGN_DEV_IRQ({ devices }, call) {
+  /** Frees what there is, of whatever kind (`kvm_deassign_irq()`). */
+  KVM_DEASSIGN_DEV_IRQ({ devices, vm }, call) {
     const request = call.copyIn(AssignedIrq);
     if (request === null) return EFAULT;
     const device = devices.get(request.get("assigned_dev_id"));
     if (device === undefined) return ENODEV;
-    if (request.get("flags") === INTX) return device.deassignLine(call.cpu) ? 0 : ENXIO;
-    devices.forgetEntries(device);
-    return device.deassignIrqs(call.cpu) ? 0 : ENXIO;
+    if (!vm.irqchip) return EINVAL;
+    if (device.line === null && !device.irqsAssigned) return ENXIO;
+    const kind = request.get("flags");
+    if ((kind & HOST_MASK) === 0 || (kind & GUEST_MASK) === 0) {
+      return (kind & (HOST_MASK | GUEST_MASK)) === 0 ? 0 : EINVAL;
+    }
+    device.deassignLine(call.cpu);
+    if (device.deassignIrqs(call.cpu)) devices.forgetEntries(device);
+    return 0;
   },
 
   KVM_ASSIGN_SET_INTX_MASK({ devices }, call) {

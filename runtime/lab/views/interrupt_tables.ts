@@ -1,5 +1,5 @@
 /**
- * The tables that lead an interrupt from a device to a handler: MSI-X tables, vector maps, interrupt descriptor tables.
+ * The tables that lead an interrupt from a device to a handler: MSI-X tables and MSI, vector maps, interrupt descriptor tables.
  *
  * Layouts: the flags of an MSI-X table are `lspci`'s, entry points have the names of Linux 3.5 `arch/x86/kernel/{entry_64.S,irqinit.c}`.
  *
@@ -7,6 +7,7 @@
  */
 
 import { decodeMsi, type MsiXTable, remappableIndex } from "../../../hw/msi.ts";
+import type { MsiCapability } from "../../../hw/msi_capability.ts";
 import type { Irqs } from "../../linux/irq/irq.ts";
 import type { Kernel } from "../../linux/kernel.ts";
 import type { KernelCpu } from "../../linux/kernel_cpu.ts";
@@ -40,6 +41,19 @@ export function msiXLines(name: string, table: MsiXTable, irqs: Irqs): string[] 
   }
   if (empty > 0) lines.push(`${empty} ${empty === 1 ? "entry is" : "entries are"} empty and masked`);
   return lines;
+}
+
+/** The MSI capability of a device, in the same words. */
+export function msiLines(name: string, msi: MsiCapability, irqs: Irqs): string[] {
+  const { layout: { address64, maskable }, message: { address, addressHigh, data } } = msi;
+  const sign = (set: boolean) => set ? "+" : "-";
+  return [
+    `${name} MSI: Enable${sign(msi.enabled)} Count=1/1 Maskable${sign(maskable)} 64bit${sign(address64)}`,
+    "entry  address           data      mask  pending  leads to",
+    `    0  ${hex(addressHigh, 8)}${hex(address, 8)}  ${hex(data, 8)}  ` +
+    `${msi.masked ? "yes" : "no"}`.padEnd(6) + `${msi.pending ? "yes" : "no"}`.padEnd(9) +
+    destinationOf(address, data, irqs),
+  ];
 }
 
 /** Where a message goes. */

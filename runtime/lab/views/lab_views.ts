@@ -14,7 +14,7 @@ import { closest } from "../spelling.ts";
 import { cpuLines, layerLines } from "./cpus.ts";
 import { exitTableLines } from "./exits.ts";
 import { ioApicLines } from "../../qemu/info_pic.ts";
-import { idtLines, msiXLines, vectorLines } from "./interrupt_tables.ts";
+import { idtLines, msiLines, msiXLines, vectorLines } from "./interrupt_tables.ts";
 import { taskLines } from "./tasks.ts";
 import { vmcsLines } from "./vmcs.ts";
 
@@ -47,16 +47,19 @@ export class LabViews {
     return blocks(cpus.map((cpu) => lapicLines(cpu.apic, cpu.id, engine.nowNs)));
   }
 
-  /** MSI-X tables: of the device named, or of all that have one. */
+  /** MSI-X tables, and MSI where that is in use or there is nothing else: of the device named, or of all that have one. */
   messages(which?: string): View {
     const { software: { pci, irqs } } = this.lab;
-    const devices = [...pci.devices].filter(({ fn }) => fn.msiX !== undefined);
+    const devices = [...pci.devices].filter(({ fn }) => (fn.msiX ?? fn.msi) !== undefined);
     const names = devices.map(({ name }) => name);
     const chosen = which === undefined
       ? devices
       : devices.filter(({ name }) => name === which || name === `0000:${which}`);
-    if (chosen.length === 0) return this.#unknown("MSI-X device", which ?? "", names);
-    return blocks(chosen.map(({ name, fn }) => msiXLines(name, fn.msiX!.table, irqs)));
+    if (chosen.length === 0) return this.#unknown("device with messages", which ?? "", names);
+    return blocks(chosen.flatMap(({ name, fn: { msi, msiX } }) => [
+      ...msiX === undefined ? [] : [msiXLines(name, msiX.table, irqs)],
+      ...msi !== undefined && (msi.enabled || msiX === undefined) ? [msiLines(name, msi, irqs)] : [],
+    ]));
   }
 
   /** The redirection table of the computer's I/O APIC, or of a guest's. */

@@ -1,7 +1,8 @@
 /**
  * The driver of a device that a program outside the model has made: it opens the device and takes its messages.
  *
- * *Modelled*: memory and bus mastering on, an IRQ for each entry of the MSI-X table, by the names `NAME-0`, `NAME-1`, …
+ * *Modelled*: memory and bus mastering on, an IRQ for each entry of the MSI-X table, by the names `NAME-0`, `NAME-1`, …;
+ * without such a table MSI's IRQ, by the name `NAME`.
  *
  * *Not modelled*: what a driver would do with the device. Its handlers acknowledge, and that is all.
  *
@@ -29,8 +30,12 @@ export class CustomDeviceDriver implements PciDriver {
     device.enable();
     device.setMaster(true);
     const { msiXVectorCount: count } = device;
-    if (count === 0) return;
-    const failed = yield* device.enableMsiX(Array.from({ length: count }, (_, i) => `${this.name}-${i}`));
+    const names = Array.from({ length: count }, (_, i) => `${this.name}-${i}`);
+    const failed = count > 0
+      ? yield* device.enableMsiX(names)
+      : device.hasMsi
+      ? yield* device.enableMsi(this.name)
+      : undefined;
     if (failed) device.disable();
     return failed;
   }
@@ -39,6 +44,7 @@ export class CustomDeviceDriver implements PciDriver {
   *remove(device: PciDevice): Activity<void> {
     yield this.steps.msixVector;
     device.disableMsiX();
+    device.disableMsi();
     device.disable();
   }
 }

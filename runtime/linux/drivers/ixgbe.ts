@@ -136,7 +136,7 @@ export class Ixgbe implements PciDriver {
       const adapter: IxgbeAdapter = { interfaceName, queueCount, otherVector: queueCount, line: null };
       device.driverData = adapter;
       configureInterrupts(device, adapter);
-      const irq = device.msiXIrqs.get(0)!;
+      const irq = device.messageIrqs.get(0)!;
       device.ports.interrupts.handle(irq, this.#open(device, interfaceName, irq, queueCount));
     } else configureLine(device);
     if (vfs > 0) device.log(`${interfaceName}: IOV is enabled with ${vfs} VFs`);

@@ -90,7 +90,7 @@ export class Ixgbevf implements PciDriver {
     device.writeRegister(0, VTIVAR_MISC, IVAR_VALID | VF_MAILBOX_VECTOR);
     writeVfItr(device, VF_QUEUE_VECTOR, ITR_20K);
     const itr = new DynamicItr((value) => writeVfItr(device, VF_QUEUE_VECTOR, value), false);
-    const irq = device.msiXIrqs.get(VF_QUEUE_VECTOR)!;
+    const irq = device.messageIrqs.get(VF_QUEUE_VECTOR)!;
     this.#setEthtoolOps(device, interfaceName, itr);
     const handler = this.network.open(interfaceName, device, irq, (frames) => {
       itr.update(frames * SEGMENT_BYTES);

@@ -75,7 +75,7 @@ export class VirtioBusDevice {
     pci.writePort(Virtio.QueueAddress, 4, ring.address / 4096);
     if (!noMessages) {
       pci.writePort(Virtio.QueueVector, 2, 1);
-      pci.ports.interrupts.handle(pci.msiXIrqs.get(1)!, { step, act: (cpu) => ring.collect(cpu) });
+      pci.ports.interrupts.handle(pci.messageIrqs.get(1)!, { step, act: (cpu) => ring.collect(cpu) });
       return ring;
     }
     this.#line = { name: this.name, shared: true, run: (cpu) => this.#interrupt(cpu, ring, step) };

@@ -30,7 +30,7 @@ import type { IoApicPins } from "./io_apic.ts";
 import { IrqLine, type LineAction } from "./irq_lines.ts";
 import type { Kernel } from "../kernel.ts";
 import type { IrqAction, KernelCpu, TopHalf } from "../kernel_cpu.ts";
-import type { InterruptPort } from "../pci/pci_device.ts";
+import type { InterruptPort, MessageKind } from "../pci/pci_device.ts";
 import type { CpuMask } from "../sched/task.ts";
 import { Vector } from "./vectors.ts";
 
@@ -73,14 +73,16 @@ export interface IrqRequest {
   readonly handler?: (cpu: KernelCpu) => Activity<unknown>;
   /** Writes the message into the device: called on request and whenever CPU or vector change. */
   readonly program?: (message: IrqMessage) => void;
-  /** The entry of a device's MSI-X table behind it. */
-  readonly source?: MsiXSource;
+  /** The message of a device behind it. */
+  readonly source?: MessageSource;
 }
 
-/** An entry of a device's MSI-X table. */
-export interface MsiXSource {
+/** A message of a device. */
+export interface MessageSource {
   /** The device's full name. */
   readonly device: string;
+  readonly kind: MessageKind;
+  /** Which one: an entry of the MSI-X table, or 0. */
   readonly entry: number;
 }
 
@@ -110,7 +112,7 @@ export class IrqDescriptor implements IrqAction {
     /** Runs when it comes; whoever serves the interrupt may replace it. */
     public action: (cpu: KernelCpu) => Activity<unknown>,
     /** Behind a message-signalled interrupt. */
-    readonly source?: MsiXSource,
+    readonly source?: MessageSource,
   ) {}
 
   /** @inheritdoc */
@@ -473,14 +475,14 @@ function* acknowledgeOnly(cpu: KernelCpu): Activity {
   yield cpu.kernel.steps.deviceHandler;
 }
 
-/** The interrupts of a kernel as its PCI core wants them: one for each MSI-X entry. */
+/** The interrupts of a kernel as its PCI core wants them: one for each message. */
 export function pciInterrupts(irqs: Irqs): InterruptPort {
   return {
     allocate(device, name, entry) {
       const descriptor = irqs.request({
         name,
         chip: PCI_MSI_EDGE,
-        source: { device: device.name, entry },
+        source: { device: device.name, kind: device.messageKind!, entry },
         program: (message) => device.writeMessage(entry, message),
       });
       return descriptor instanceof Errno ? descriptor : descriptor.irq;

@@ -1,12 +1,12 @@
 /**
- * A PCI device as Linux knows it (`struct pci_dev`): who it is, who drives it, its MSI-X vectors and their IRQs, its line.
+ * A PCI device as Linux knows it (`struct pci_dev`): who it is, who drives it, its messages and their IRQs, its line.
  *
  * *Document*: Linux 3.5 `include/linux/pci.h`, `drivers/pci/msi.c`, `drivers/pci/pci.c`.
  *
- * *Modelled*: enable count, bus mastering, MSI-X with one IRQ per vector, INTx and its mask in the device, function-level
- * reset.
+ * *Modelled*: enable count, bus mastering, MSI-X with one IRQ per vector, MSI with one, INTx and its mask in the device,
+ * function-level reset.
  *
- * *Not modelled*: MSI, power states, resources requested by drivers.
+ * *Not modelled*: power states, resources requested by drivers.
  *
  * *Deviations*: Interrupt Line has the number of the I/O APIC's input, which Linux looks up in ACPI's tables.
  *
@@ -24,8 +24,8 @@ import type { PciSteps } from "./pci_costs.ts";
 /** What the interrupt subsystem does for PCI. */
 export interface InterruptPort {
   /**
-   * Allocates an IRQ for MSI-X entry `entry` of `device` and requests it under `name`, as `/proc/interrupts` shows it.
-   * Before it returns it has written the entry's message with {@linkcode PciDevice.writeMessage}; the entry is unmasked
+   * Allocates an IRQ for message `entry` of `device` and requests it under `name`, as `/proc/interrupts` shows it.
+   * Before it returns it has written the message with {@linkcode PciDevice.writeMessage}; it is unmasked
    * afterwards. Returns the IRQ number, or ENOSPC if no vector is left.
    */
   allocate(device: PciDevice, name: string, entry: number): number | Errno;
@@ -68,6 +68,12 @@ const INTX_DISABLE = 1 << 10;
 const INTERRUPT = 1 << 3;
 const MSIX_FUNCTION_MASK = 1 << 14;
 const MSIX_ENABLE = 1 << 15;
+const MSI_ENABLE = 1 << 0;
+/** Multiple Message Enable. */
+const MSI_QSIZE = 7 << 4;
+
+/** By which of its capabilities a device sends messages. */
+export type MessageKind = "MSI" | "MSI-X";
 
 /** A device. */
 export class PciDevice {
@@ -103,6 +109,8 @@ export class PciDevice {
   enableCount = 0;
   /** What the driver keeps for the device (`pci_set_drvdata`). */
   driverData: unknown;
+  /** Its messages are in use; null: the line is. */
+  messageKind: MessageKind | null = null;
   readonly #irqs = new Map<number, number>();
 
   /**
@@ -138,13 +146,14 @@ export class PciDevice {
     return this.fn.bdf;
   }
 
-  /** `pdev->irq`: the line that firmware routed INTx to, 0 for a function without a pin. */
+  /** `pdev->irq`: the line that firmware routed INTx to, 0 for a function without a pin; MSI's interrupt while that is on. */
   get irq(): number {
+    if (this.messageKind === "MSI") return this.#irqs.get(0)!;
     return this.fn.configuration.read(0x3d, 1) === 0 ? 0 : this.fn.interruptLine;
   }
 
-  /** MSI-X entry -> IRQ, of the vectors in use. */
-  get msiXIrqs(): ReadonlyMap<number, number> {
+  /** Message -> IRQ, of those in use: entries of MSI-X, or 0 of MSI. */
+  get messageIrqs(): ReadonlyMap<number, number> {
     return this.#irqs;
   }
 
@@ -153,9 +162,14 @@ export class PciDevice {
     return this.fn.msiX?.table.size ?? 0;
   }
 
-  /** Whether its interrupts can be messages (`pci_msi_check_device()`). */
+  /** Whether its interrupts can be messages of MSI-X (`pci_msi_check_device()`). */
   get hasMessages(): boolean {
     return this.msiXVectorCount > 0 && this.ports.noMessages !== true;
+  }
+
+  /** Whether they can be MSI's. */
+  get hasMsi(): boolean {
+    return this.fn.msi !== undefined && this.ports.noMessages !== true;
   }
 
   /** Offset of the extended capability of that identifier (`pci_find_ext_capability`); 0 if there is none. */
@@ -235,8 +249,9 @@ export class PciDevice {
    */
   *enableMsiX(names: readonly string[]): Activity<Errno | void> {
     const { msiX } = this.fn;
-    if (!this.hasMessages || msiX === undefined || msiX.table.enabled) return EINVAL;
+    if (!this.hasMessages || msiX === undefined || this.messageKind !== null) return EINVAL;
     if (names.length > msiX.table.size) return EINVAL;
+    this.messageKind = "MSI-X";
     // All entries are masked until each has its message.
     this.#msiXControl(MSIX_ENABLE | MSIX_FUNCTION_MASK, 0);
     for (const [entry, name] of names.entries()) {
@@ -250,6 +265,40 @@ export class PciDevice {
       this.setMask(entry, false);
     }
     this.#msiXControl(0, MSIX_FUNCTION_MASK);
+  }
+
+  /**
+   * Switches MSI on and requests its IRQ: `pci_enable_msi` and `request_irq`.
+   *
+   * Errors: EINVAL (no MSI, messages in use already), or what the interrupt subsystem says; MSI is off again then.
+   */
+  *enableMsi(name: string): Activity<Errno | void> {
+    const { msi } = this.fn;
+    if (!this.hasMsi || msi === undefined || this.messageKind !== null) return EINVAL;
+    this.messageKind = "MSI";
+    this.ports.apply(msi.setMask(true));
+    yield this.steps.msixVector;
+    const irq = this.ports.interrupts.allocate(this, name, 0);
+    if (irq instanceof Errno) {
+      this.messageKind = null;
+      return irq;
+    }
+    this.#irqs.set(0, irq);
+    this.#msiControl(MSI_ENABLE, 0);
+    this.ports.apply(msi.setMask(false));
+  }
+
+  /** Frees the IRQ and switches MSI off. The mask is left open (`pci_msi_shutdown()`). */
+  disableMsi(): void {
+    const { msi } = this.fn;
+    const irq = this.#irqs.get(0);
+    if (msi === undefined || this.messageKind !== "MSI" || irq === undefined) return;
+    this.ports.apply(msi.setMask(true));
+    this.ports.interrupts.free(irq);
+    this.#msiControl(0, MSI_ENABLE);
+    this.ports.apply(msi.setMask(false));
+    this.#irqs.clear();
+    this.messageKind = null;
   }
 
   // ---- INTx ----
@@ -294,23 +343,27 @@ export class PciDevice {
   /** Masks all entries, frees their IRQs and switches MSI-X off. */
   disableMsiX(): void {
     const { msiX } = this.fn;
-    if (msiX === undefined) return;
+    if (msiX === undefined || this.messageKind === "MSI") return;
     for (const [entry, irq] of this.#irqs) {
       this.setMask(entry, true);
       this.ports.interrupts.free(irq);
     }
     this.#irqs.clear();
     this.#msiXControl(0, MSIX_ENABLE | MSIX_FUNCTION_MASK);
+    this.messageKind = null;
   }
 
   /**
-   * Writes address and data of an MSI-X entry: what the interrupt subsystem does on allocation and when the affinity
-   * changes.
+   * Writes address and data of an MSI-X entry, or of MSI: what the interrupt subsystem does on allocation and when the
+   * affinity changes. MSI's Message Control is written before (`__write_msi_msg()`), with as many messages as are used.
    *
    * @throws {RangeError} if the device has no such entry
    */
   writeMessage(entry: number, message: { address: number; addressHigh?: number; data: number }): void {
-    this.#table().writeMessage(entry, message);
+    if (this.messageKind === "MSI") {
+      this.#msiControl(0, MSI_QSIZE);
+      this.ports.apply(this.fn.msi!.writeMessage(message));
+    } else this.#table().writeMessage(entry, message);
   }
 
   /**
@@ -346,7 +399,14 @@ export class PciDevice {
   }
 
   #msiXControl(set: number, clear: number): void {
-    const offset = this.fn.msiX!.offset + 2;
+    this.#control(this.fn.msiX!.offset + 2, set, clear);
+  }
+
+  #msiControl(set: number, clear: number): void {
+    this.#control(this.fn.msi!.offset + 2, set, clear);
+  }
+
+  #control(offset: number, set: number, clear: number): void {
     this.writeConfiguration(offset, 2, this.fn.configuration.read(offset, 2) & ~clear | set);
   }
 }

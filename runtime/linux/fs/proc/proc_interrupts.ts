@@ -80,7 +80,9 @@ function flowOf(
   const name = prefix + chip.name;
   if (!interfaces.namesMsiDevices) return ` ${name.padStart(8)}-${flow.padEnd(8)}`;
   // The counts end with no blank there, and a message-signalled interrupt has a domain for its device.
-  const domain = source === undefined ? name : `${prefix}PCI-MSIX-${source.device}`;
+  const domain = source === undefined
+    ? name
+    : `${prefix}PCI-${source.kind === "MSI" ? "MSI" : "MSIX"}-${source.device}`;
   return `${domain.padStart(8)} ${String(source?.entry ?? irq).padStart(width)}-${flow.padEnd(8)}`;
 }
 

@@ -235,7 +235,7 @@ function deviceEntries(core: PciCore, net: NetSysfs | null, device: PciDevice): 
   if (device.driver !== undefined) {
     entries.set("driver", link(`${upFrom(device)}bus/pci/drivers/${device.driver}`));
   }
-  if (device.msiXIrqs.size > 0) entries.set("msi_irqs", directory(() => msiIrqEntries(device)));
+  if (device.messageIrqs.size > 0) entries.set("msi_irqs", directory(() => msiIrqEntries(device)));
   const group = core.iommu?.of(device);
   if (group !== undefined) {
     entries.set("iommu_group", link(`${upFrom(device)}kernel/iommu_groups/${group.number}`));
@@ -316,7 +316,8 @@ function* storeNumvfs(
 }
 
 function msiIrqEntries(device: PciDevice): Entries {
-  return new Map([...device.msiXIrqs.values()].map((irq) => [String(irq), readOnly(() => "msix\n")]));
+  const kind = device.messageKind === "MSI" ? "msi\n" : "msix\n";
+  return new Map([...device.messageIrqs.values()].map((irq) => [String(irq), readOnly(() => kind)]));
 }
 
 function driverOverride(core: PciCore, device: PciDevice): AttributeNode {
