@@ -302,8 +302,13 @@ export class AssignedDevice {
    */
   deassignIrqs(by: KernelCpu): boolean {
     if (!this.irqsAssigned) return false;
-    const { irqs } = this.vm.kvm.devices!;
+    const { devices, capabilities, host } = this.vm.kvm;
+    const { irqs } = devices!;
+    const msi = this.device.messageKind === "MSI";
     for (const { descriptor, thread } of this.#entries.values()) {
+      if (msi && capabilities.delivery) {
+        host.log(`deassigned_device slave msi: host:${descriptor.irq} mask:${this.#slaveMask}`);
+      }
       irqs.revertSlaveVectors(descriptor.irq);
       if (thread !== null) this.vm.kvm.host.kill(thread.task, 0, by);
     }
@@ -344,21 +349,33 @@ export class AssignedDevice {
     const kind = this.device.messageKind === "MSI" ? "msi" : "msi-x";
     for (const { descriptor: { irq }, line } of this.#entries.values()) {
       const slaves = this.#slavesFor(line);
+      const vector = this.#guestVector(line);
+      this.#logLead(kind, line.gsi, irq, vector);
       if (slaves.length === 0) continue; // the host's CPUs take it, and kick the slave
       const mask = slaves.reduce((bits, cpu) => bits | (1 << cpu), 0);
-      const vector = this.#guestVector(line);
       if (protocol.deviceVector === "guest") {
         for (const cpu of slaves) {
           devices!.irqs.remapSlaveVector(irq, vector, host.cpus[cpu]!, protocol.registersGuestVectors);
         }
       }
-      const failed = devices!.irqs.setAffinity(irq, mask);
-      host.log(
-        failed
-          ? `assigned_device slave ${kind}: irq:${irq}: ${failed.message}`
-          : `assigned_device slave ${kind}: irq:${irq} vec:${vector} mask:${mask.toString(16)}`,
-      );
+      const failed = devices!.irqs.setAffinity(irq, mask); // the patch does not look at the result
+      if (failed) host.log(`assigned_device slave ${kind}: irq:${irq}: ${failed.message}`);
     }
+  }
+
+  /** The lines of `assign_slave_msix()` and `assign_slave_msi()`: no vector is -1, the mask is that of all slave CPUs. */
+  #logLead(kind: "msi" | "msi-x", gsi: number, irq: number, guestVector: number): void {
+    const { host } = this.vm.kvm;
+    const vector = guestVector === NO_VECTOR ? -1 : guestVector;
+    if (kind === "msi-x") host.log(`assign_slave_msix: ${gsi} ${irq} ${(vector >>> 0).toString(16)}`);
+    host.log(`assigned_device slave ${kind}: irq:${gsi} host:${irq} vec:${vector} mask:${this.#slaveMask}`);
+  }
+
+  /** `cpu_slave_mask`, as `bitmap_scnprintf()` writes it. */
+  get #slaveMask(): string {
+    const { cpus } = this.vm.kvm.host;
+    const mask = cpus.reduce((bits, { id, state }) => state === "slave" ? bits | 1 << id : bits, 0);
+    return mask.toString(16).padStart(8, "0");
   }
 
   /** The slave CPUs to which the interrupt of a line may go. */

@@ -30,7 +30,7 @@ import type { IoApicPins } from "./io_apic.ts";
 import { IrqLine, type LineAction } from "./irq_lines.ts";
 import type { Kernel } from "../kernel.ts";
 import type { IrqAction, KernelCpu, TopHalf } from "../kernel_cpu.ts";
-import type { InterruptPort, MessageKind } from "../pci/pci_device.ts";
+import type { InterruptPort, MessageSource } from "../pci/pci_device.ts";
 import type { CpuMask } from "../sched/task.ts";
 import { Vector } from "./vectors.ts";
 
@@ -75,15 +75,6 @@ export interface IrqRequest {
   readonly program?: (message: IrqMessage) => void;
   /** The message of a device behind it. */
   readonly source?: MessageSource;
-}
-
-/** A message of a device. */
-export interface MessageSource {
-  /** The device's full name. */
-  readonly device: string;
-  readonly kind: MessageKind;
-  /** Which one: an entry of the MSI-X table, or 0. */
-  readonly entry: number;
 }
 
 /** An interrupt that has been requested (`struct irq_desc` and its `irq_cfg`). */
@@ -410,6 +401,9 @@ export class Irqs implements Hashed {
     if (vector instanceof Errno) return vector;
     descriptor.cpu = target;
     descriptor.vector = vector;
+    if (cpu.state === "slave") {
+      this.kernel.log(`slave vector remap: irq: ${descriptor.irq} => vector: ${vector}`);
+    }
     if (remapped?.connects ?? true) cpu.vectorIrq.set(vector, descriptor);
     const { remapIndex } = descriptor;
     if (remapIndex >= 0) this.remapping!.setEntry(remapIndex, { vector, destination: target });

@@ -75,6 +75,15 @@ const MSI_QSIZE = 7 << 4;
 /** By which of its capabilities a device sends messages. */
 export type MessageKind = "MSI" | "MSI-X";
 
+/** A message of a device. */
+export interface MessageSource {
+  /** The device's full name. */
+  readonly device: string;
+  readonly kind: MessageKind;
+  /** Which one: an entry of the MSI-X table, or 0. */
+  readonly entry: number;
+}
+
 /** A device. */
 export class PciDevice {
   /** The full name, `0000:05:00.0`. */
