@@ -316,6 +316,32 @@ export const avoided: readonly { readonly pattern: RegExp; readonly reason: stri
     reason:
       "bash forgets the ! before a compound command whose redirection fails; here, as in POSIX and dash, it counts",
   },
+  {
+    pattern: /\$\((?!\()[^]*=\([^)]*\\/,
+    reason:
+      "bash parses $( ) once more from its own print of it, where \\' in an array has lost its backslash",
+  },
+  {
+    pattern: /\bcase\b[^]*\bfor \w+\s*\n\s*in\b/,
+    reason:
+      "inside of case bash takes the `in` on a line of its own for that of case, and refuses the do; dash does not",
+  },
+  {
+    pattern: /\$\{[^}]*\/[^}]*'"'/,
+    reason:
+      'bash --posix reads "${x/\'"\'}", and refuses it as it expands; bash without --posix and this shell do not',
+  },
+  {
+    pattern: /[<>][^\n;]*trap '[^']+' EXIT|trap '[^']+' EXIT *\d?[<>&]/,
+    reason:
+      "bash runs the EXIT trap that a pipeline's command sets with that command's redirections, which are over",
+  },
+  {
+    pattern:
+      /^(?=[^]*trap '[^']+' EXIT)(?=[^]*(?:\|&?\s*(?:while|until|if|for|case)\b|\b(?:done|fi|esac)\b[^\n;]*\|))/,
+    reason:
+      "bash forgets the EXIT trap of a loop, an if or a case that is part of a pipeline; dash and this shell do not",
+  },
 ];
 
 /** The plan. */

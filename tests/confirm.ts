@@ -42,7 +42,7 @@ export function runHere(script: string): Behaviour {
 /** What runs in `sh`: limits, an empty folder, and `$1`, which is bash, under `$2`, timeout(1), with the script `$3`. */
 const HARNESS = `
 dir=$(mktemp -d) && cd "$dir" && printf '%s' "$3" > script || exit 125
-ulimit -t 5 && ulimit -v 500000 && ulimit -f 2000 && ulimit -c 0 || exit 125
+ulimit -t 5 && ulimit -v 500000 && ulimit -f 2000 && ulimit -c 0 && ulimit -n 1024 || exit 125
 env -i PATH=/nowhere HOME="$dir" LC_ALL=C.UTF-8 "$2" -k 1 5 "$1" --posix script </dev/null 2>/dev/null
 status=$?
 cd / && rm -rf "$dir"

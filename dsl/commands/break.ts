@@ -1,5 +1,6 @@
 import { LoopJump, ShellExit } from "../shell/state.ts";
 import type { Command, CommandContext } from "./command.ts";
+import { numberOperand } from "./number_operand.ts";
 
 /** `break`. */
 const doc = `break - leaves a loop
@@ -7,7 +8,7 @@ Usage: break [N]
 Effects: leaves the innermost N loops, one without N
 Exit status: 0, or 1 if N is less than 1: then every loop is left
 Errors: only meaningful in a \`for', \`while', or \`until' loop; N: loop count out of range;
-  N: numeric argument required, which ends the shell
+  N: numeric argument required, too many arguments, which end the shell
 Differs from the real one: in nothing
 Examples: for i in 1 2 3; do [ $i = 2 ] && break; echo $i; done`;
 
@@ -21,16 +22,13 @@ export const breakCommand: Command = {
 /** The common body of `break` and `continue`. */
 export function leaveLoops(context: CommandContext, kind: "break" | "continue"): number {
   const { loopDepth } = context.shell;
-  const [count = "1"] = context.args;
   if (loopDepth === 0) {
     context.complain("only meaningful in a `for', `while', or `until' loop");
     return 0;
   }
-  if (!/^[-+]?\d+$/.test(count)) {
-    context.complain(`${count}: numeric argument required`);
-    throw new ShellExit(128);
-  }
-  if (Number(count) <= 0) {
+  const count = numberOperand(context) ?? 1n;
+  if (typeof count === "string") throw new ShellExit(context.shell.status | 128);
+  if (count <= 0n) {
     throw new LoopJump("break", loopDepth, context.complain(`${count}: loop count out of range`));
   }
   throw new LoopJump(kind, Math.min(Number(count), loopDepth));

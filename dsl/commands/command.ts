@@ -79,6 +79,8 @@ export class CommandContext {
     readonly arrays: ReadonlyMap<number, ArrayArgument>,
     /** Exported variables and the assignments before the command. */
     readonly env: ReadonlyMap<string, string>,
+    /** That it fails ends the script that calls it: a special built-in, and not behind `command`. */
+    readonly endsScript: boolean,
   ) {}
 
   /** Writes to a descriptor. */

@@ -1,5 +1,6 @@
 import { functionText } from "../syntax/function_text.ts";
 import type { Shell, Variable } from "../shell/state.ts";
+import { ShellError } from "../syntax/shell_error.ts";
 import type { Command, CommandContext } from "./command.ts";
 import { parseOptions } from "./options.ts";
 
@@ -34,7 +35,7 @@ export function declareCommand(context: CommandContext, letters: string, effect:
     return context.complain("-n: not in this language: give the name to eval", 2);
   }
   const options = parseOptions(context.args, letters);
-  if (typeof options === "string") return context.complain(options, 2);
+  if (typeof options === "string") throw new ShellError(options, 2);
   const { flags, operands } = options;
   const offset = context.args.length - operands.length;
   if (flags.has("f") || flags.has("F")) return listFunctions(context, operands, flags.has("F"));
@@ -44,6 +45,10 @@ export function declareCommand(context: CommandContext, letters: string, effect:
     const [, name = "", append, value] = /^([^=+]*)(?:(\+)?=([\s\S]*))?$/.exec(operand) ?? [];
     if (!/^[A-Za-z_]\w*$/.test(name)) {
       status = context.complain(`\`${operand}': not a valid identifier`);
+      continue;
+    }
+    if (effect.local && isReadonlyOfAll(shell, name)) {
+      status = context.complain(`${name}: readonly variable`);
       continue;
     }
     if (effect.local) hide(shell, name);
@@ -64,6 +69,11 @@ export function declareCommand(context: CommandContext, letters: string, effect:
     if (effect.readonly || flags.has("r")) variable.readonly = true;
   }
   return status;
+}
+
+/** Whether a variable of no function is read-only: none of its name can be local. */
+function isReadonlyOfAll(shell: Shell, name: string): boolean {
+  return shell.variables.get(name)?.readonly === true && !shell.locals.some((hidden) => hidden.has(name));
 }
 
 /** Remembers what a local variable hides, once for each function call. */

@@ -1,12 +1,13 @@
 import { ShellExit } from "../shell/state.ts";
 import type { Command } from "./command.ts";
+import { numberOperand } from "./number_operand.ts";
 
 /** `exit`. */
 const doc = `exit - ends the shell
 Usage: exit [N]
 Effects: ends the shell, after the EXIT trap
 Exit status: N modulo 256; without N that of the last command, in a trap that before it
-Errors: N: numeric argument required
+Errors: N: numeric argument required; too many arguments
 Differs from the real one: in nothing
 Examples: (exit 3) || echo $?`;
 
@@ -15,12 +16,8 @@ export const exit: Command = {
   kind: "special",
   doc,
   run(context) {
-    const [status] = context.args;
+    const status = numberOperand(context);
     if (status === undefined) throw new ShellExit(context.shell.trapStatus ?? context.shell.status, true);
-    if (!/^-?\d+$/.test(status)) {
-      context.complain(`${status}: numeric argument required`);
-      throw new ShellExit(2, true);
-    }
-    throw new ShellExit(Number(status) & 255, true);
+    throw new ShellExit(typeof status === "string" ? 2 : Number(status & 255n), true);
   },
 };

@@ -1,5 +1,6 @@
 import { closest } from "../../runtime/lab/spelling.ts";
 import type { Options } from "../shell/state.ts";
+import { ShellError } from "../syntax/shell_error.ts";
 import type { Command, CommandContext } from "./command.ts";
 
 /** `set`. */
@@ -9,7 +10,7 @@ Effects: turns options on (-) or off (+) and replaces the positional parameters;
   OPTION: allexport errexit errtrace noglob noexec nounset xtrace noclobber pipefail, and of the laboratory strict
   (errno-exact; without it the shell takes what the slides print), era=2012 or era=today, which boots a machine of that time, and
   check (the invariants of interrupt delivery are watched, violations reported on standard error)
-Exit status: 0, or 2 for an option that is not taken
+Exit status: 0, or 2 for an option that is not taken, which ends a script unless it is looked at: set … || …
 Errors: -X: invalid option; NAME: invalid option name
 Differs from the real one: no other options
 Examples: set -eu; set -- a b; echo $2`;
@@ -55,7 +56,7 @@ export const set: Command = {
           continue;
         }
         const option = letters[letter];
-        if (option === undefined) return context.complain(`${argument[0]}${letter}: invalid option`, 2);
+        if (option === undefined) throw new ShellError(`${argument[0]}${letter}: invalid option`, 2);
         shell.options[option] = on;
       }
     }
@@ -74,14 +75,15 @@ function setNamed(context: CommandContext, name: string, on: boolean): number {
   const [key = "", value] = name.split("=", 2);
   const answer = environment.setOption?.(key, value ?? on, shell) ??
     (environment.setOption === undefined ? false : undefined);
-  if (answer === false) {
-    context.complain(`${name}: invalid option name`);
-    const meant = closest(name, Object.keys(options));
-    if (name === "nullglob") context.note("shopt -s nullglob sets it");
-    else if (meant !== undefined) context.note(`did you mean ${meant}?`);
-    return 2;
-  }
-  return answer === undefined ? 0 : context.complain(`${name}: ${answer}`, 2);
+  if (answer === undefined) return 0;
+  if (answer !== false) return context.complain(`${name}: ${answer}`, 2);
+  const meant = closest(name, Object.keys(options));
+  const note = name === "nullglob"
+    ? "\nnote: shopt -s nullglob sets it"
+    : meant === undefined
+    ? ""
+    : `\nnote: did you mean ${meant}?`;
+  throw new ShellError(`${name}: invalid option name${note}`, 2);
 }
 
 function listOptions(context: CommandContext): number {

@@ -1,13 +1,15 @@
 import { signalName, signalNames, signalNumber } from "../shell/signals.ts";
+import { ShellError } from "../syntax/shell_error.ts";
 import type { Command } from "./command.ts";
 
 /** `trap`. */
 const doc = `trap - what the shell does about signals and at its end
-Usage: trap [-lp] [ACTION SIGNAL… | - SIGNAL… | SIGNAL]
+Usage: trap [-lp] [ACTION SIGNAL… | - SIGNAL… | NUMBER SIGNAL…]
 Effects: runs ACTION when the shell gets a signal, for EXIT (0) when it ends, for ERR when a command fails that would
-  end it under set -e; - restores the default, an empty action ignores the signal; without arguments lists the actions
+  end it under set -e; - or a signal's NUMBER restores the default, an empty action ignores the signal; without arguments
+  lists the actions
 Exit status: 0, or 1 for a signal that there is not
-Errors: NAME: invalid signal specification
+Errors: NAME: invalid signal specification; -X: invalid option
 Differs from the real one: no DEBUG, RETURN
 Examples: (trap 'echo bye' EXIT; echo hi)`;
 
@@ -24,6 +26,9 @@ export const trap: Command = {
       context.out(signalNames.map((name, i) => `${i + 1}) SIG${name}`).join("\n") + "\n");
       return 0;
     }
+    if (/^-[^lp]/.test(args[0] ?? "") && args.length === context.args.length) {
+      throw new ShellError(`${args[0]!.slice(0, 2)}: invalid option`, 2);
+    }
     if (args.length === 0 || args[0] === "-p") {
       const wanted = args.slice(1).map((name) =>
         name === "0" ? "EXIT" : name.toUpperCase().replace(/^SIG/, "")
@@ -36,7 +41,10 @@ export const trap: Command = {
     }
     shell.listedTraps = undefined;
     const [first = "", ...rest] = args;
-    const reset = first === "-" || (rest.length === 0) || /^\d+$/.test(first);
+    const reset = first === "-" || (/^\d+$/.test(first) && signalNumber(first) !== undefined);
+    if (rest.length === 0 && (!reset || first === "-")) {
+      throw new ShellError("usage: trap [-lp] [[ACTION] SIGNAL ...]", 2);
+    }
     const names = reset && first !== "-" ? args : rest;
     let status = 0;
     for (const name of names) {

@@ -1,3 +1,4 @@
+import { OPEN_FILES } from "../shell/redirect.ts";
 import type { Shell } from "../shell/state.ts";
 import type { Command } from "./command.ts";
 
@@ -7,7 +8,8 @@ Usage: ulimit [-HS] [-a | -cdefilmnpqrstuvx [LIMIT]]
 Effects: writes a limit, of file size (-f) without a letter, all with -a, or sets it: a number or unlimited
 Exit status: 0, or 1 if LIMIT is none
 Errors: TEXT: invalid number; -X: invalid option
-Differs from the real one: everybody is root, whom no limit binds: what is set is only written again; hard and soft are one
+Differs from the real one: what is set is only written again, but for -n, which bounds the numbers of descriptors in
+  redirections: everybody is root, whom most limits do not bind; hard and soft are one
 Examples: ulimit -l unlimited; ulimit -l`;
 
 /** Letter, name and unit of bash, and what a root login on Debian begins with. */
@@ -19,7 +21,7 @@ const LIMITS: readonly (readonly [letter: string, name: string, unit: string, va
   ["i", "pending signals", "-i", "63531"],
   ["l", "max locked memory", "kbytes, -l", "64"],
   ["m", "max memory size", "kbytes, -m", "unlimited"],
-  ["n", "open files", "-n", "1024"],
+  ["n", "open files", "-n", String(OPEN_FILES)],
   ["p", "pipe size", "512 bytes, -p", "8"],
   ["q", "POSIX message queues", "bytes, -q", "819200"],
   ["r", "real-time priority", "-r", "0"],

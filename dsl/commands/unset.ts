@@ -1,3 +1,4 @@
+import { ShellError } from "../syntax/shell_error.ts";
 import type { Command } from "./command.ts";
 import { parseOptions } from "./options.ts";
 
@@ -16,7 +17,7 @@ export const unset: Command = {
   doc,
   run(context) {
     const options = parseOptions(context.args, "vf");
-    if (typeof options === "string") return context.complain(options, 2);
+    if (typeof options === "string") throw new ShellError(options, 2);
     const { shell } = context;
     let status = 0;
     for (const operand of options.operands) {

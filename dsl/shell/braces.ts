@@ -21,13 +21,17 @@ export function expandBraces(word: Word): Word[] {
   return expanded.map((list) => ({ kind: "word", span: word.span, parts: joinAtoms(list) }));
 }
 
+/** Braces come before parameters, so that what stands behind `$x` in `$x{a,b}` becomes part of its name. */
 function joinAtoms(atoms: readonly Atom[]): WordPart[] {
   const parts: WordPart[] = [];
   for (const atom of atoms) {
     const last = parts[parts.length - 1];
     if (typeof atom !== "string") parts.push(atom);
-    else if (last?.kind === "literal") parts[parts.length - 1] = { kind: "literal", text: last.text + atom };
-    else parts.push({ kind: "literal", text: atom });
+    else if (last?.kind === "parameter" && last.isBare && /\w/.test(atom)) {
+      parts[parts.length - 1] = { ...last, name: last.name + atom };
+    } else if (last?.kind === "literal") {
+      parts[parts.length - 1] = { kind: "literal", text: last.text + atom };
+    } else parts.push({ kind: "literal", text: atom });
   }
   return parts;
 }

@@ -7,13 +7,7 @@
  *
  * @module
  */
-import {
-  ArithmeticError,
-  DivisionByZero,
-  evaluate,
-  type Expander,
-  type Scope,
-} from "../syntax/arithmetic.ts";
+import { ArithmeticError, evaluate, type Expander, OperandError, type Scope } from "../syntax/arithmetic.ts";
 import type { ArithmeticText, Expression, Word, WordPart } from "../syntax/ast.ts";
 import { expandBraces } from "./braces.ts";
 import { escapeGlob, expandGlob, hasGlob } from "./glob.ts";
@@ -21,7 +15,7 @@ import type { Request } from "./jobs.ts";
 import { expandParameter, type Expansion, type Piece, SubscriptError } from "./parameter.ts";
 import { limitedLength, limitedWords } from "../syntax/limited.ts";
 import { parseExpression } from "../syntax/parse.ts";
-import { ShellError } from "../syntax/shell_error.ts";
+import { EvaluationError, ShellError } from "../syntax/shell_error.ts";
 import { computedArray } from "./special_variables.ts";
 import type { Shell } from "./state.ts";
 import { commandSubstitution, processSubstitution } from "./subshell.ts";
@@ -97,13 +91,9 @@ export function* expandParts(
       case "quoted":
         pieces.push({ text: part.text, quoted: true, split: false });
         break;
-      case "double": {
-        const inner = yield* expandParts(shell, part.parts, true);
-        // "" is a field; "$@" without parameters is none.
-        if (part.parts.length === 0) pieces.push({ text: "", quoted: true, split: false });
-        for (const piece of inner) pieces.push(piece);
+      case "double":
+        for (const piece of yield* expandDouble(shell, part.parts)) pieces.push(piece);
         break;
-      }
       case "parameter":
         for (const piece of yield* expandParameter(shell, part, quoted, surroundings)) pieces.push(piece);
         break;
@@ -121,6 +111,20 @@ export function* expandParts(
     }
   }
   return pieces;
+}
+
+/** Expands what stands between double quotes. "" is a field; "$@" without parameters is none, nor is "$x$@" if x is empty. */
+function* expandDouble(shell: Shell, parts: readonly WordPart[]): Expansion<Piece[]> {
+  if (parts.length === 0) return [{ text: "", quoted: true, split: false }];
+  if (parts.length === 1) return yield* expandParts(shell, parts, true);
+  const pieces: Piece[] = [];
+  let isNone = false;
+  for (const part of parts) {
+    const some = yield* expandParts(shell, [part], true);
+    isNone ||= some.length === 0;
+    for (const piece of some) pieces.push(piece);
+  }
+  return isNone && pieces.every((piece) => piece !== "break" && piece.text === "") ? [] : pieces;
 }
 
 function unreachable(value: never): never {
@@ -147,7 +151,7 @@ export function* expandArithmetic(
   let expanded = "";
   let end = 0;
   for (const hole of holes) {
-    const value = yield* expandQuoted(shell, [hole.part]);
+    const value = yield* expandOperand(shell, hole.part);
     values.set(hole.part, value);
     expanded += text.slice(end, hole.start) + value;
     end = hole.end;
@@ -156,6 +160,15 @@ export function* expandArithmetic(
   const areOperands = [...values.values()].every((value) => /^\s*-?\w+\s*$/.test(value));
   if (!areOperands) return yield* evaluateText(shell, expanded + text.slice(end));
   return yield* evaluateExpression(shell, tree, values, expanded + text.slice(end));
+}
+
+/** Expands a part of an expression. What is wrong in it is no failure of the expression: it ends the shell. */
+function* expandOperand(shell: Shell, part: WordPart): Expansion<string> {
+  try {
+    return yield* expandQuoted(shell, [part]);
+  } catch (error) {
+    throw error instanceof EvaluationError ? new ShellError(error.message) : error;
+  }
 }
 
 /** Evaluates a text. @throws {ShellError} with bash's message */
@@ -169,11 +182,12 @@ function parseArithmetic(text: string): Expression {
     return parseExpression(text);
   } catch (error) {
     if (!(error instanceof ShellSyntaxError)) throw error;
-    if (error.problem.includes("error token")) throw new ShellError(error.problem);
+    if (error.problem.includes("error token")) throw new EvaluationError(error.problem);
     const rest = text.slice(error.offset).trim();
     const token = rest === "" ? text.trim().slice(-1) : rest;
-    const what = error.incomplete ? "syntax error: operand expected" : "syntax error in expression";
-    throw new ShellError(`${text}: ${what} (error token is "${token}")`);
+    const awaits = /(?:^|[-+*/%<>=!&|^~?:(])\s*$/.test(text.slice(0, error.offset));
+    const what = awaits ? "syntax error: operand expected" : "syntax error in expression";
+    throw new EvaluationError(`${text}: ${what} (error token is "${token}")`);
   }
 }
 
@@ -187,13 +201,13 @@ export function* evaluateExpression(
   text?: string,
 ): Expansion<bigint> {
   const expander: Expander<Request> = function* (part) {
-    return values.get(part) ?? (yield* expandQuoted(shell, [part]));
+    return values.get(part) ?? (yield* expandOperand(shell, part));
   };
   try {
     return yield* evaluate(expression, scopeOf(shell), expander);
   } catch (error) {
-    if (error instanceof DivisionByZero && text !== undefined) throw new ShellError(error.in(text));
-    if (error instanceof ArithmeticError) throw new ShellError(error.message);
+    if (error instanceof OperandError && text !== undefined) throw new EvaluationError(error.in(text));
+    if (error instanceof ArithmeticError) throw new EvaluationError(error.message);
     throw error;
   }
 }
@@ -214,6 +228,7 @@ function scopeOf(shell: Shell): Scope {
       return found;
     },
     set(name, index, value) {
+      if (shell.variables.get(name)?.readonly) throw new EvaluationError(`${name}: readonly variable`);
       if (index === undefined) shell.set(name, value);
       else shell.array(name).set(String(index), value);
     },

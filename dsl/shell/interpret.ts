@@ -37,11 +37,11 @@ import { redirect } from "./redirect.ts";
 import { signalName } from "./signals.ts";
 import type { Interpreter } from "./interpreter.ts";
 import { runCondition, runNamed, runSimple } from "./simple.ts";
-import { ShellError } from "../syntax/shell_error.ts";
+import { EvaluationError, ShellError } from "../syntax/shell_error.ts";
 import { LoopJump, ReturnJump, type Shell, ShellExit } from "./state.ts";
 import { runSubshell, seeToInterrupt } from "./subshell.ts";
 import { builtinTask, fork } from "./tasks.ts";
-import { runTest, TestError } from "./test_expression.ts";
+import { runTest } from "./test_expression.ts";
 import { ShellSyntaxError } from "../syntax/syntax_error.ts";
 import { runErrorTrap, runPendingTraps } from "./traps.ts";
 import { trace } from "./xtrace.ts";
@@ -59,7 +59,7 @@ export function* runText(shell: Shell, text: string, name: string, firstLine = 1
   } catch (error) {
     if (!(error instanceof ShellSyntaxError)) throw error;
     shell.err(error.message + "\n");
-    shell.syntaxFailed = true;
+    shell.syntaxFailed = !error.isUnclosed;
     return 2;
   }
   const { line, linesBefore } = shell;
@@ -68,6 +68,7 @@ export function* runText(shell: Shell, text: string, name: string, firstLine = 1
   try {
     return yield* runList(shell, script.body);
   } finally {
+    shell.syntaxFailed = false; // of a text inside of this one
     shell.traceLevel--;
     shell.line = line;
     shell.linesBefore = linesBefore;
@@ -268,27 +269,14 @@ function* runCompound(shell: Shell, command: Exclude<Command, { kind: "simple" }
     case "function":
       return define(shell, command);
     case "test": {
-      let status: number;
-      try {
-        status = (yield* runTest(shell, command.condition)) ? 0 : 1;
-      } catch (error) {
-        if (!(error instanceof TestError)) throw error;
-        status = error.status;
-        if (error.message !== "") shell.complain(error.message);
-      }
+      const status = yield* runTest(shell, command.condition);
       yield* builtinTask(shell, "[[");
       return status;
     }
     case "arithmetic": {
-      let value: bigint;
-      try {
-        value = yield* expandTraced(shell, command.expression);
-      } catch (error) {
-        if (!(error instanceof ShellError)) throw error;
-        return shell.complain(`((: ${error.message}`);
-      }
+      const value = yield* valueOf(shell, command.expression);
       yield* builtinTask(shell, "((");
-      return value === 0n ? 1 : 0;
+      return value === 0n || value === undefined ? 1 : 0;
     }
     case "call":
       return yield* runCall(shell, command);
@@ -299,9 +287,15 @@ function* runCompound(shell: Shell, command: Exclude<Command, { kind: "simple" }
   }
 }
 
-/** An expression that `set -x` writes. */
-function* expandTraced(shell: Shell, expression: ArithmeticText): Generator<Request, bigint, unknown> {
-  return yield* expandArithmetic(shell, expression, (text) => trace(shell, `(( ${text.trim()} ))`));
+/** An expression that `set -x` writes; undefined if it fails, which has been said. */
+function* valueOf(shell: Shell, expression: ArithmeticText): Generator<Request, bigint | undefined, unknown> {
+  try {
+    return yield* expandArithmetic(shell, expression, (text) => trace(shell, `(( ${text.trim()} ))`));
+  } catch (error) {
+    if (!(error instanceof EvaluationError)) throw error;
+    shell.complain(error.saidBy("(("));
+    return undefined;
+  }
 }
 
 function unreachable(value: never): never {
@@ -366,20 +360,22 @@ function* runFor(shell: Shell, command: For): Coroutine {
 }
 
 function* runArithmeticFor(shell: Shell, command: ArithmeticFor): Coroutine {
+  const evaluated = function* (expression: ArithmeticText | undefined) {
+    return expression === undefined ? 1n : yield* valueOf(shell, expression);
+  };
   let status = 0;
-  if (command.start !== undefined) yield* expandTraced(shell, command.start);
+  if ((yield* evaluated(command.start)) === undefined) return 1;
   for (;;) {
     // The condition costs time, so that a loop with an empty body does not stand still.
     yield* builtinTask(shell, "((");
-    if (command.condition !== undefined && (yield* expandTraced(shell, command.condition)) === 0n) {
-      break;
-    }
+    const isTrue = yield* evaluated(command.condition);
+    if (isTrue === undefined) return 1;
+    if (isTrue === 0n) return status;
     const pass = yield* runBody(shell, command.body);
     status = pass.status;
-    if (pass.over) break;
-    if (command.step !== undefined) yield* expandTraced(shell, command.step);
+    if (pass.over) return status;
+    if ((yield* evaluated(command.step)) === undefined) return 1;
   }
-  return status;
 }
 
 function* runLoop(shell: Shell, command: Loop): Coroutine {

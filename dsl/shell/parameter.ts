@@ -58,9 +58,8 @@ export function* expandParameter(
     return texts.flatMap((text, i): Piece[] => i === 0 ? scalar(text) : ["break", ...scalar(text)]);
   };
 
-  if (operation?.kind === "case" && /[#?-]/.test(name)) {
-    throw new ShellError(`\${${name}${operation.operator}}: bad substitution`);
-  }
+  const refused = refusedOperator(name, operation);
+  if (refused !== undefined) throw new ShellError(`\${${name}${refused}}: bad substitution`);
   switch (operation?.kind) {
     case "length":
       if (values !== undefined) return scalar(String(values.length));
@@ -81,7 +80,7 @@ export function* expandParameter(
         part,
         operation,
         quoted,
-        values === undefined ? one : values.join(" "),
+        values === undefined ? one : values.length === 0 ? undefined : values.join(" "),
         () => {
           return values === undefined ? scalar(one ?? "") : several(values);
         },
@@ -99,6 +98,24 @@ export function* expandParameter(
   if (operation === undefined) return several(values);
   if (operation.kind === "slice") return several(yield* sliceList(around, shell, part, operation, values));
   return several(values.length === 0 ? [] : values.map(yield* transformation(around, shell, operation)));
+}
+
+/** The operator of `${?^}`, and of `${#/}`, which asks how long a parameter is that there is not. */
+function refusedOperator(name: string, operation: ParameterOperation | undefined): string | undefined {
+  switch (operation?.kind) {
+    case "case":
+      return /[#?-]/.test(name) ? operation.operator : undefined;
+    case "replace": {
+      const isBare = operation.pattern.length === 0 && operation.replacement.length === 0;
+      return name === "#" && isBare && operation.operator === "/" ? "/" : undefined;
+    }
+    case "trim":
+    case "use": {
+      const isBare = operation.word.length === 0 && !("colon" in operation && operation.colon);
+      return name === "#" && isBare && /^[%+=]$/.test(operation.operator) ? operation.operator : undefined;
+    }
+  }
+  return undefined;
 }
 
 type Slice = Extract<ParameterOperation, { kind: "slice" }>;
@@ -222,20 +239,23 @@ function* use(
   value: string | undefined,
   own: () => Piece[],
 ): Expansion<Piece[]> {
-  const missing = value === undefined || (operation.colon && value === "") ||
-    ((part.name === "@" || part.name === "*") && shell.positional.length === 0);
+  const missing = value === undefined || (operation.colon && value === "");
+  const isNone = value === undefined && (part.name === "@" || part.subscript === "@");
   switch (operation.operator) {
     case "-":
       return missing ? yield* alternative(around, shell, operation, quoted) : own();
     case "+":
       return missing
-        ? (quoted ? [{ text: "", quoted, split: false }] : [])
+        ? (quoted && !isNone ? [{ text: "", quoted, split: false }] : [])
         : yield* alternative(around, shell, operation, quoted);
     case "=": {
       if (!missing) return own();
       if (!/^[A-Za-z_]\w*$/.test(part.name)) throw new ShellError(`$${part.name}: cannot assign in this way`);
       const text = yield* around.expandQuoted(shell, operation.word);
-      if (part.subscript === undefined || typeof part.subscript === "string") shell.set(part.name, text);
+      if (typeof part.subscript === "string") {
+        throw new ShellError(`${part.name}[${part.subscript}]: bad array subscript`);
+      }
+      if (part.subscript === undefined) shell.set(part.name, text);
       else shell.array(part.name).set(yield* around.elementKey(shell, part.name, part.subscript), text);
       return [{ text, quoted, split: !quoted }];
     }

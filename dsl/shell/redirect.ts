@@ -13,6 +13,9 @@ import type { Request } from "./jobs.ts";
 import { isErrno } from "./ports.ts";
 import type { Shell } from "./state.ts";
 
+/** How many descriptors a shell may have, as `ulimit -n` says on a fresh system. */
+export const OPEN_FILES = 1024;
+
 /** Descriptors as they were, to be put back. */
 export class SavedDescriptors {
   readonly #saved: { readonly fd: number; readonly description: Description | undefined }[] = [];
@@ -72,6 +75,9 @@ function* apply(
   saved: SavedDescriptors,
 ): Generator<Request, string | undefined, unknown> {
   const { descriptors } = shell;
+  if (redirect.fd !== undefined && redirect.fd >= Number(shell.limits.get("n") ?? OPEN_FILES)) {
+    return `${redirect.fd}: Bad file descriptor`;
+  }
   if (redirect.kind === "text") {
     const fd = redirect.fd ?? 0;
     const text = yield* expandText(shell, redirect.body);

@@ -34,6 +34,9 @@ export function* runSimple(shell: Shell, command: SimpleCommand): Coroutine {
   const open = shell.processSubstitutions.length;
   const { fields, arrays } = yield* expandCommand(shell, command.words);
   if (command.assignments.length === 0) yield* traceFields(shell, fields);
+  // As in bash: what no command follows is assigned before a file is opened, and whether one can be or not.
+  const isAlone = fields.length === 0 && shell.passes !== command;
+  if (isAlone) { for (const assignment of command.assignments) yield* assign(shell, assignment); }
   const saved = yield* redirect(shell, command.redirects);
   try {
     if (saved === undefined) {
@@ -45,8 +48,7 @@ export function* runSimple(shell: Shell, command: SimpleCommand): Coroutine {
     }
     const [name] = fields;
     if (name === undefined) {
-      if (shell.passes === command) return yield* passOn(shell);
-      for (const assignment of command.assignments) yield* assign(shell, assignment);
+      if (!isAlone) return yield* passOn(shell);
       yield* builtinTask(shell, "bash");
       return shell.substitutionStatus ?? 0;
     }
@@ -274,14 +276,9 @@ export function* runCommandObject(
   args: readonly string[],
   search: Search,
 ): Coroutine {
-  const context = new CommandContext(
-    shell,
-    command,
-    name,
-    args,
-    search.arrays ?? new Map(),
-    shell.launch([]).env,
-  );
+  const endsScript = command.kind === "special" && !search.skipFunctions && !shell.interactive;
+  const arrays = search.arrays ?? new Map();
+  const context = new CommandContext(shell, command, name, args, arrays, shell.launch([]).env, endsScript);
   let status: number;
   try {
     const result = command.run(context);
@@ -293,7 +290,7 @@ export function* runCommandObject(
       status = context.complain(reason.message, reason.status);
       // A wrong use of it is looked at by && and if, as bash has it; other failures end a script in any case.
       const isGuarded = reason.status === 2 && shell.errexitIgnored > shell.negations;
-      if (command.kind === "special" && !shell.interactive && !isGuarded) {
+      if (endsScript && !isGuarded) {
         yield* deliver(context, status);
         throw new ShellExit(status);
       }

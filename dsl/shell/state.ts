@@ -139,7 +139,7 @@ export class Shell {
   announcesJobs: boolean;
   /** Subshells do not run the parent's EXIT trap. */
   isSubshell = false;
-  /** The last text given to `eval` or a trap did not parse. */
+  /** The last text given to `eval`, `.` or a trap has bad syntax, which ends a script. */
   syntaxFailed = false;
   /** Commands that run inside each other, those of the shells around this one among them. */
   commandDepth = 0;

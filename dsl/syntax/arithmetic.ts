@@ -14,18 +14,19 @@ export class ArithmeticError extends Error {
   override readonly name = "ArithmeticError";
 }
 
-/** A division by zero; bash names the expression and its divisor, which the evaluation does not know. */
-export class DivisionByZero extends ArithmeticError {
-  constructor() {
-    super("division by 0");
+/** An operand that its operator cannot have; bash names the expression and the operand, which the evaluation does not know. */
+export class OperandError extends ArithmeticError {
+  /** `before` finds the operator and what is behind it, and in the end another such operator. */
+  constructor(message: string, readonly before: RegExp) {
+    super(message);
   }
 
-  /** bash's message for an expression: the divisor can be told where there is one division. */
+  /** bash's message for an expression: the operand can be told where there is one such operator. */
   in(expression: string): string {
-    const [, divisor, more] = /[/%]([^/%]*)([/%])?/.exec(expression) ?? [];
-    const token = divisor === undefined || more !== undefined
+    const [, operand, more] = this.before.exec(expression) ?? [];
+    const token = operand === undefined || more !== undefined
       ? ""
-      : ` (error token is "${divisor.trimStart()}")`;
+      : ` (error token is "${operand.trimStart()}")`;
     return `${expression.trimStart()}: ${this.message}${token}`;
   }
 }
@@ -254,10 +255,10 @@ function operate(operator: string, left: bigint, right: bigint): bigint {
       return BigInt.asIntN(64, left * right);
     case "/":
     case "%":
-      if (right === 0n) throw new DivisionByZero();
+      if (right === 0n) throw new OperandError("division by 0", /[/%]([^/%]*)([/%])?/);
       return BigInt.asIntN(64, operator === "/" ? left / right : left % right);
     case "**":
-      if (right < 0n) throw new ArithmeticError("exponent less than 0");
+      if (right < 0n) throw new OperandError("exponent less than 0", /\*\*[-\s]*([^*]*)(\*\*)?/);
       return power(left, right);
     default:
       throw new Error(`Unknown operator ${operator}`);

@@ -273,6 +273,8 @@ export interface ParameterPart {
   /** `[…]` after the name; `"@"` and `"*"` mean all elements. */
   readonly subscript: Word | "@" | "*" | undefined;
   readonly operation: ParameterOperation | undefined;
+  /** `$x` without braces: a letter behind it would belong to the name. */
+  readonly isBare?: true;
 }
 
 /** What is done with a parameter's value. */

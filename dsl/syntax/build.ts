@@ -179,7 +179,7 @@ export const actions: Record<string, Action> = {
   FunctionDefinition_keyword: function (_function, name, _parentheses, _newlines, body, redirects) {
     return functionDefinition(this, name!, body!, redirects!);
   },
-  arithmeticHead: (_open, start, _s1, condition, _s2, step, _ws, _close) => ({
+  arithmeticHead: (_open, start, _w1, _s1, condition, _w2, _s2, step, _w3, _close) => ({
     start: start!.children.map(arithmeticText)[0],
     condition: condition!.children.map(arithmeticText)[0],
     step: step!.children.map(arithmeticText)[0],
@@ -395,6 +395,10 @@ export const actions: Record<string, Action> = {
 };
 
 function arrayAssignment(name: ParseNode, operator: ParseNode, elements: ParseNode): ast.ArrayAssignment {
+  const { sourceString, endIdx } = elements.source;
+  if (!/^(?:[\s;&|()<>]|\\\n|$)/.test(sourceString.slice(endIdx, endIdx + 2))) {
+    fail(elements, "text behind an array: not in this language", ["a blank"], text(elements).length);
+  }
   return {
     kind: "array",
     text: text(name) + text(operator) + text(elements),

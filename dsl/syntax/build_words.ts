@@ -160,7 +160,13 @@ export const wordActions: Record<string, Action> = {
   badSubstitution: function (_open, _inner, _close) {
     return fail(this, `${this.sourceString}: bad substitution`, ["a parameter and an operator"]);
   },
-  dollar_name: (_dollar, name) => parameter(name),
+  dollar_name: (_dollar, name) => ({
+    kind: "parameter",
+    name: text(name),
+    subscript: undefined,
+    operation: undefined,
+    isBare: true,
+  }),
   dollar_special: (_dollar, name) => parameter(name),
   ansiQuoted: (_open, characters, _close) => ({ kind: "quoted", text: decodeEscapes(text(characters)).text }),
 

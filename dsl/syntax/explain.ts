@@ -42,9 +42,13 @@ export function explainFailure(
     problem: string,
     offset: number,
     expected: readonly string[],
-    more: { readonly incomplete?: boolean; readonly note?: string | undefined } = {},
+    more: {
+      readonly incomplete?: boolean;
+      readonly note?: string | undefined;
+      readonly isUnclosed?: boolean;
+    } = {},
   ) => {
-    const { incomplete = false, note } = more;
+    const { incomplete = false, note, isUnclosed } = more;
     const place = Math.min(offset, source.text.length);
     return new ShellSyntaxError({
       file: source.name,
@@ -54,12 +58,14 @@ export function explainFailure(
       expected,
       incomplete,
       note,
+      isUnclosed,
     });
   };
   // Inside a quote or an expansion that is still open, more input could help wherever the grammar stopped.
   if (open !== undefined && at >= (open.kind === "call" ? masked.length : open.offset)) {
     const problem = `unexpected EOF while looking for matching \`${open.closing}'`;
-    return fail(problem, open.offset, [`a closing ${open.closing}`], { incomplete: true });
+    const isUnclosed = open.kind !== "command" && open.kind !== "call";
+    return fail(problem, open.offset, [`a closing ${open.closing}`], { incomplete: true, isUnclosed });
   }
   const offset = source.base + Math.min(at, masked.length);
   const incomplete = whole && at >= masked.length;

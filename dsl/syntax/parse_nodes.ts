@@ -11,7 +11,8 @@ import { ShellSyntaxError } from "./syntax_error.ts";
 export interface ParseNode {
   readonly children: readonly ParseNode[];
   readonly sourceString: string;
-  readonly source: { readonly startIdx: number; readonly endIdx: number };
+  /** Where it stands in the text that was parsed. */
+  readonly source: { readonly sourceString: string; readonly startIdx: number; readonly endIdx: number };
   readonly ctorName: string;
   build(): unknown;
 }

@@ -10,3 +10,11 @@ export class ShellError extends Error {
     super(message);
   }
 }
+
+/** An expression failed as it was evaluated: `$(( ))` ends the shell, `((`, `for ((` and `[[` answer with status 1. */
+export class EvaluationError extends ShellError {
+  /** The message of such a command; bash does not name it where a variable cannot be assigned to. */
+  saidBy(command: string): string {
+    return /: readonly variable$/.test(this.message) ? this.message : `${command}: ${this.message}`;
+  }
+}

@@ -42,6 +42,8 @@ export interface SyntaxErrorDetails {
   readonly incomplete: boolean;
   /** What was probably meant. */
   readonly note?: string | undefined;
+  /** The text ends inside a quote or a `${` or a `((`. */
+  readonly isUnclosed?: boolean;
 }
 
 /** A script that does not parse. Nothing of it has run. */
@@ -66,6 +68,8 @@ export class ShellSyntaxError extends SyntaxError {
   readonly incomplete: boolean;
   /** bash's sentence alone. */
   readonly problem: string;
+  /** The text ends inside a quote or a `${` or a `((`: bash, which reads on for its end, does not call that bad syntax. */
+  readonly isUnclosed: boolean;
 
   /** Makes the message of its parts. */
   constructor(details: SyntaxErrorDetails) {
@@ -82,6 +86,7 @@ export class ShellSyntaxError extends SyntaxError {
     this.expected = details.expected;
     this.incomplete = details.incomplete;
     this.problem = details.problem;
+    this.isUnclosed = details.isUnclosed ?? false;
   }
 }
 
