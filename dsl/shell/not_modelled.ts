@@ -70,7 +70,6 @@ const INSTEAD: Readonly<Record<string, string>> = {
   swapon: "there is no swap space; see free",
   tcpdump: "a packet is never an event; see iperf, ping",
   top: counters,
-  tuna: "see taskset -pc, chrt -p, echo MASK > /proc/irq/N/smp_affinity",
   "tuned-adm": "see examples/setup/realtime_host.rtk: what its profiles do, command by command",
   turbostat: "the clock does not change, and idle CPUs are in C1; see rdmsr, /proc/stat",
   umount: "what is mounted stays",

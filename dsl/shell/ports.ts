@@ -128,6 +128,8 @@ export interface Launch {
   readonly shellPid: number;
   /** Where its tasks run, and how, as a program around it has been told: the machine's own affair. */
   readonly placement?: object | undefined;
+  /** Descriptor 1 leads to the terminal. */
+  readonly toTerminal?: boolean | undefined;
   /**
    * Starts a command of the shell, a built-in as well as a program, as a child of this one; undefined: there is none of
    * that name.

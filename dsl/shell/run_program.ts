@@ -4,7 +4,7 @@
  * @module
  */
 import type { Activity } from "../../hw/sim/activity.ts";
-import { brokenPipe, type Description } from "./descriptors.ts";
+import { brokenPipe, type Description, Terminal } from "./descriptors.ts";
 import { type Coroutine, type Job, Signal } from "./jobs.ts";
 import type { Child, Errno, Launch, Process, Program } from "./ports.ts";
 import type { Shell } from "./state.ts";
@@ -52,6 +52,7 @@ class ProgramOutput {
       stdout: (text) => this.#write(out, text),
       stderr: (text) => this.#write(err, text),
       stdin: input?.input(),
+      toTerminal: out instanceof Terminal,
       start: (argv, placement) => ShellChild.start(this.shell, argv, placement),
     };
   }

@@ -41,6 +41,7 @@ export interface CommandLaunch {
   readonly stdin: TextInput | undefined;
   readonly shellPid: number;
   readonly placement?: object | undefined;
+  readonly toTerminal?: boolean | undefined;
   start?(argv: readonly string[], placement?: object): StartedCommand | undefined;
 }
 
@@ -252,6 +253,7 @@ export class Computer {
       vfs: this.vfs,
       trace: this.software.ftrace,
       placementOf: (pid) => this.#placementOf(pid),
+      shells: () => this.software.cpusets.shells,
       fileSystem: (type, options) => this.software.fileSystem(type, options),
     };
   }

@@ -37,6 +37,7 @@ import { sudo } from "../programs/sudo.ts";
 import { taskset } from "../programs/taskset.ts";
 import { nohup, timeout } from "../programs/timeout.ts";
 import { traceCmd } from "../programs/trace_cmd.ts";
+import { tuna } from "../programs/tuna.ts";
 import { uname } from "../programs/uname.ts";
 import { uptime } from "../programs/uptime.ts";
 
@@ -80,6 +81,7 @@ export function userPrograms(): Program[] {
     sudo,
     taskset,
     traceCmd,
+    tuna,
     uname,
     uptime,
     wrmsr,

@@ -97,6 +97,8 @@ export interface SystemPort {
   readonly trace: Ftrace;
   /** How the commands of the shell with that pid are placed, to be read and changed; undefined: it is no shell's. */
   placementOf(pid: number): Placement | undefined;
+  /** Pids of its shells. */
+  shells(): Iterable<number>;
   /** What can be mounted; `undefined`: the kernel has no file system of that type with these options. */
   fileSystem(type: string, options: readonly string[]): { node: Node; fileSystem: FileSystem } | undefined;
 }
@@ -159,6 +161,8 @@ export interface ProgramProcess {
   ): Activity<number | undefined>;
   /** Writes to descriptor 1. */
   stdout(text: string): void;
+  /** Whether that leads to the terminal. */
+  readonly toTerminal?: boolean | undefined;
   /** Writes to descriptor 2. */
   stderr(text: string): void;
   /** What thread `number` of a benchmark counts its latencies in; the thread numbered 0 asks first. */
