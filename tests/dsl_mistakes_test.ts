@@ -773,8 +773,8 @@ const mistakes: readonly Mistake[] = [
     mistake: "a typo in expect",
     script: "expct time > 1s\n",
     says: [
-      "setup.rtk: line 1: 1s: Read-only file system",
-      "note: expct: did you mean expect?",
+      "setup.rtk: line 1: expct: command not found",
+      "note: did you mean expect?",
     ],
   },
   {

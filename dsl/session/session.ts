@@ -14,7 +14,7 @@ import { defaultProfile, type LabProfile, profileWith } from "../../runtime/lab/
 import type { DeviceModel } from "../../runtime/lab/devices.ts";
 import { Lab } from "../../runtime/lab/lab.ts";
 import type { ProfileText } from "../../runtime/lab/profile.ts";
-import { pathIn, READ_ONLY, scriptDirectory, type ScriptFolder } from "../../runtime/lab/script_folder.ts";
+import { mountScripts, pathIn, type ScriptFolder } from "../../runtime/lab/script_folder.ts";
 import { type Era, ERA_2012, eraNamed, ERAS, eraSystem } from "../../runtime/lab/eras.ts";
 import { Invariants, type Violation, violationText } from "../../runtime/lab/invariants.ts";
 import type { SystemRow } from "../../runtime/lab/systems.ts";
@@ -451,10 +451,7 @@ export class Session {
         for (const [i, fd] of descriptors.entries()) array.set(String(i), String(fd));
       }
     });
-    const { folder } = this;
-    if (folder !== undefined) {
-      lab.computer("host")!.vfs.mount(folder.path, scriptDirectory(folder), READ_ONLY);
-    }
+    if (this.folder !== undefined) mountScripts(this.folder, lab.computer("host")!.vfs);
     return lab;
   }
 

@@ -1,24 +1,15 @@
 /**
  * A folder of scripts in the virtual tree, so that one script can source another that lies beside it.
  *
- * The texts come from outside, by a port; the folder shows them read-only, with the mode of a script.
+ * The texts come from outside, by a port. In the tree the folder lives in memory as `/tmp` does: what a script writes
+ * beside itself, `cyclictest -q > out.txt`, is there until the machine is gone, and never on the computer that runs it.
  *
  * @module
  */
 
-import { EROFS } from "../linux/errno.ts";
-import { type FileSystem, TMPFS } from "../linux/fs/file_systems.ts";
-import type { DirectoryNode, Node } from "../linux/fs/vfs.ts";
-
-/** A file system that nothing can be written to. */
-export const READ_ONLY: FileSystem = {
-  ...TMPFS,
-  name: "scripts",
-  modeBindsRoot: true,
-  createErrno: EROFS,
-  mkdirErrno: EROFS,
-  removeErrno: EROFS,
-};
+import { ROOTFS } from "../linux/fs/file_systems.ts";
+import { MemoryDirectory, MemoryFile } from "../linux/fs/tmpfs.ts";
+import type { Vfs } from "../linux/fs/vfs.ts";
 
 /** Scripts by name, and where they are found. */
 export interface ScriptFolder {
@@ -28,22 +19,26 @@ export interface ScriptFolder {
   readonly files: ReadonlyMap<string, string>;
 }
 
-/** The directory that a {@linkcode ScriptFolder} is mounted as. */
-export function scriptDirectory({ files }: Pick<ScriptFolder, "files">): DirectoryNode {
-  const entries = new Map<string, Node>();
+/** Puts the folder where it is found. */
+export function mountScripts(folder: ScriptFolder, vfs: Vfs): void {
+  vfs.mount(folder.path, directoryOf(folder.files), ROOTFS);
+}
+
+function directoryOf(files: ReadonlyMap<string, string>): MemoryDirectory {
+  const directory = new MemoryDirectory();
   const folders = new Map<string, Map<string, string>>();
   for (const [path, text] of files) {
     const slash = path.indexOf("/");
     if (slash < 0) {
-      entries.set(path, { kind: "attribute", mode: 0o555, size: text.length, show: () => text });
+      directory.set(path, new MemoryFile(text, 0o755));
       continue;
     }
     const name = path.slice(0, slash);
     const inside = folders.get(name) ?? new Map<string, string>();
     folders.set(name, inside.set(path.slice(slash + 1), text));
   }
-  for (const [name, inside] of folders) entries.set(name, scriptDirectory({ files: inside }));
-  return { kind: "directory", mode: 0o555, list: () => entries.keys(), lookup: (name) => entries.get(name) };
+  for (const [name, inside] of folders) directory.set(name, directoryOf(inside));
+  return directory;
 }
 
 /** Where a script of a folder of the computer, `set/a.rtk`, lies in the virtual tree; undefined: it was named without folder. */
