@@ -10,7 +10,7 @@ const kernelLine = "boot --append says what the kernel is started with";
 const network = "the network is set up; see ping, iperf, ethtool, lspci -k, /proc/interrupts";
 const loads = "see stress -c N, or while :; do :; done &";
 const services = "see systemctl and irqbalance";
-const counters = "see perf stat, ps -eo psr,pcpu,comm, /proc/stat, /proc/interrupts";
+const counters = "see mpstat, vmstat, perf stat, ps -eo psr,pcpu,comm, /proc/stat, /proc/interrupts";
 
 /** By name: what to do instead. */
 const INSTEAD: Readonly<Record<string, string>> = {
@@ -48,7 +48,6 @@ const INSTEAD: Readonly<Record<string, string>> = {
   lsusb: "there is no USB; see lspci",
   make: "there is no compiler",
   more: looks,
-  mpstat: counters,
   nano: edits,
   nice: "niceness is not modelled; see chrt",
   numastat: "there is one node; see free",
@@ -79,7 +78,6 @@ const INSTEAD: Readonly<Record<string, string>> = {
   vim: edits,
   virsh: "see qemu-kvm and its monitor: -monitor stdio",
   "virt-host-validate": "see examples/setup: the host checked before a measurement",
-  vmstat: counters,
   wget: "there is no world behind the laboratory",
   x86_energy_perf_policy: "the clock does not change; see cpupower",
   yum: "help lists the programs that there are",

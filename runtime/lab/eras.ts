@@ -50,6 +50,8 @@ export const ERA_2012: Era = {
     irqbalance: "1.0.3",
     qemu: "1.1",
     utilLinux: "2.21",
+    procps: "3.2.8",
+    sysstat: "10.0.5",
   },
 };
 
@@ -75,6 +77,8 @@ export const ERA_TODAY: Era = {
     irqbalance: "1.9.2",
     qemu: "7.2",
     utilLinux: "2.38",
+    procps: "4.0.2",
+    sysstat: "12.6.1",
   },
 };
 

@@ -19,6 +19,7 @@ import { lspci } from "../programs/lspci.ts";
 import { modprobe } from "../programs/modprobe.ts";
 import { mount } from "../programs/mount.ts";
 import { ioports } from "../programs/ioport.ts";
+import { mpstat } from "../programs/mpstat.ts";
 import { rdmsr, wrmsr } from "../programs/msr.ts";
 import { nproc } from "../programs/nproc.ts";
 import { numactl } from "../programs/numactl.ts";
@@ -40,6 +41,7 @@ import { traceCmd } from "../programs/trace_cmd.ts";
 import { tuna } from "../programs/tuna.ts";
 import { uname } from "../programs/uname.ts";
 import { uptime } from "../programs/uptime.ts";
+import { vmstat } from "../programs/vmstat.ts";
 
 /** Programs of every computer. */
 export function userPrograms(): Program[] {
@@ -59,6 +61,7 @@ export function userPrograms(): Program[] {
     lspci,
     modprobe,
     mount,
+    mpstat,
     nproc,
     perf,
     cpupower,
@@ -84,6 +87,7 @@ export function userPrograms(): Program[] {
     tuna,
     uname,
     uptime,
+    vmstat,
     wrmsr,
     ...ioports,
   ];

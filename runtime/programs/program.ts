@@ -32,6 +32,10 @@ export interface ToolVersions {
   readonly irqbalance: "1.0.3" | "1.9.2";
   /** iperf 2. */
   readonly iperf: "2.0.5" | "2.1.8";
+  /** vmstat. */
+  readonly procps: "3.2.8" | "4.0.2";
+  /** mpstat. */
+  readonly sysstat: "10.0.5" | "12.6.1";
   /** qemu-kvm of the talk's time, or today's qemu-system-x86_64. */
   readonly qemu: "1.1" | "7.2";
   /** util-linux. */
