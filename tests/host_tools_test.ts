@@ -78,17 +78,20 @@ Deno.test("sudo runs a command as it is: a filter behind a pipe, a shell with it
 });
 
 Deno.test("help says of a tool that is not modelled what there is instead", () => {
-  const { status, err } = new SessionRig().run("help tuna");
+  const { status, err } = new SessionRig().run("help turbostat");
   assertEquals([status, err.split("\n")[0]], [
     1,
-    "x.rtk: line 1: help: tuna is not modelled: see taskset -pc, chrt -p, echo MASK > /proc/irq/N/smp_affinity",
+    "x.rtk: line 1: help: turbostat is not modelled: the clock does not change, and idle CPUs are in C1; see rdmsr, /proc/stat",
   ]);
 });
 
 Deno.test("a tool of the field that is not modelled says so by name, and what there is instead", () => {
   const rig = new SessionRig();
   for (
-    const [line, note] of [["tuna -P", "taskset -pc"], ["turbostat", "rdmsr"], ["cset shield", "shield.rtk"]]
+    const [line, note] of [["hwlatdetect --duration 10", "SMIs"], ["turbostat", "rdmsr"], [
+      "bpftrace -l",
+      "perf stat",
+    ]]
   ) {
     const { status, err } = rig.run(line!);
     const name = line!.split(" ")[0];
