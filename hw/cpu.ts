@@ -21,8 +21,8 @@ import { type Activity, HARDWARE, Op, type OpCode, type Routine, type Step } fro
 import type { StateHash } from "./sim/state_hash.ts";
 import { EOI_MSR, type LocalApic } from "./lapic.ts";
 import {
-  accessesCr3,
   Action,
+  concernsTlb,
   GENERAL_PROTECTION,
   instructionNs,
   interception,
@@ -300,8 +300,8 @@ export class LogicalCpu {
       case Op.VmEntry:
         return this.#begin(step, costs.vmEntry);
       default:
-        if (!accessesCr3(step.op, registers)) return this.#begin(step, instructionNs(step.op, costs));
-        // What it costs is what the TLB then lacks: time of the switch of address spaces that it belongs to.
+        if (!concernsTlb(step.op, registers)) return this.#begin(step, instructionNs(step.op, costs));
+        // What it costs is what the TLB then lacks: time of the switch of address spaces or the fault that it belongs to.
         if (this.engine.trace !== null) traceStep(this, step, 0);
         return this.#perform(step);
     }

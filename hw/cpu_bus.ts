@@ -24,7 +24,7 @@ export const processorCosts = parameters({
   deviceAccess: ns("IN, OUT, or a load or store to device registers that does not exit"),
   cpuid: ns("CPUID that does not exit"),
   rdtsc: ns("RDTSC"),
-  crAccess: ns("MOV to or from a control register, CLTS, LMSW, or INVLPG that does not exit"),
+  crAccess: ns("MOV to or from a control register, CLTS or LMSW that does not exit"),
   pause: ns("PAUSE that does not exit"),
 });
 

@@ -91,16 +91,15 @@ export function instructionNs(op: OpCode, costs: ProcessorCosts): number {
     case Op.MovFromCr:
     case Op.Clts:
     case Op.Lmsw:
-    case Op.Invlpg:
       return costs.crAccess;
     default:
       return costs.deviceAccess;
   }
 }
 
-/** Whether an instruction reads or writes CR3. */
-export function accessesCr3(op: OpCode, { address }: RegisterFile): boolean {
-  return (op === Op.MovToCr || op === Op.MovFromCr) && address === 3;
+/** Whether an instruction reads or writes CR3, or takes a page from the TLB. */
+export function concernsTlb(op: OpCode, { address }: RegisterFile): boolean {
+  return op === Op.Invlpg || (op === Op.MovToCr || op === Op.MovFromCr) && address === 3;
 }
 
 /** The exit because the page that the guest touches next has no entry; without EPT it is a page fault. */

@@ -86,6 +86,23 @@ Deno.test("the parameter can be read, and not be written", () => {
   assertEquals(rig.run('boot kvm --append "kvm-intel.ept=maybe"').status, 2);
 });
 
+Deno.test("fork(): both sides copy the page of the stack that they write first, and flush it: INVLPG exits without EPT", () => {
+  for (const [append, exits] of [[WITHOUT_EPT, 1], ["", 0]] as const) {
+    const rig = guest(append);
+    const count = () => rig.lab.kvm.vms[0]!.vcpus[0]!.exits[INVLPG_REASON]!;
+    const counter = () => Number(rig.ok("cat /sys/kernel/debug/kvm/invlpg"));
+    const before = [count(), counter()] as const;
+    rig.ok("ssh vm0 true");
+    assertEquals([count() - before[0], counter() - before[1]], [exits, exits], "the shell's child");
+    rig.ok("ssh vm0 stress -q -c 3 -t 1s");
+    assertEquals(
+      count() - before[0],
+      exits * (2 + 2 * 3),
+      "another one, three workers and their parent after each",
+    );
+  }
+});
+
 /** An instruction, its register or address, its value. */
 type Instruction = readonly [step: Step, address: number, value?: number];
 

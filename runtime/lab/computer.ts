@@ -138,10 +138,14 @@ export class Computer {
     }
     const placement = placementIn(launch) ?? this.#placements.get(launch.shellPid);
     const group = inRoot ? anywhere : cpusets.cpusOf(shellGroup);
+    const process = (created: Task) => this.#process(created, launch);
     const task = kernel.createTask(
       name,
       placement?.allowed == null ? group : (placement.allowed & (inRoot ? -1 : group)) || group,
-      (created) => body(this.#process(created, launch)),
+      function* (created): Activity<number> {
+        yield* kernel.tlb.copyStack(created); // the shell has made it by fork()
+        return yield kernel.cpus[created.cpu]!.registers.call(body(process(created)));
+      },
       (status) => {
         if (!this.#commands.delete(task.pid)) return;
         done(status);

@@ -6,7 +6,7 @@
  * "Control Registers".
  *
  * *Modelled*: CR3 is written where the next task has another address space than the one that is loaded; the idle task and
- * threads of the kernel keep it. A flush of one's own address space loads CR3 anew.
+ * threads of the kernel keep it. A flush of one's own address space loads CR3 anew, that of a page is an INVLPG.
  *
  * *Not modelled*: page tables. An address stands for them.
  *
@@ -16,7 +16,7 @@
  * @module
  */
 
-import { type Activity, Routine, type Step } from "../../hw/sim/activity.ts";
+import { type Activity, INVLPG, Routine, type Step } from "../../hw/sim/activity.ts";
 import type { KernelCpu } from "./kernel_cpu.ts";
 
 /** Where the kernel's own page tables are (`swapper_pg_dir`); those of its processes are behind, a page for each. */
@@ -75,6 +75,12 @@ class SwitchMm extends Routine {
 export function* flushOwn({ registers }: KernelCpu): Activity {
   const tables = yield registers.movFromCr(3);
   yield registers.movToCr(3, tables);
+}
+
+/** Forgets what it holds of one page of it: `__flush_tlb_one()`. */
+export function* flushPage({ registers }: KernelCpu, address: number): Activity {
+  registers.address = address;
+  yield INVLPG;
 }
 
 /** exit_mm() of the last one: the CPU has nobody's address space any more (`leave_mm()`). */

@@ -2,15 +2,17 @@
  * TLB shoot-down: who changes an address space tells the CPUs that may have cached it, and waits until they have
  * forgotten.
  *
- * *Document*: Linux 3.4 and 3.6 `arch/x86/mm/tlb.c` (`flush_tlb_others_ipi()`, `smp_invalidate_interrupt()`,
+ * *Document*: Linux 3.4 and 3.6 `mm/memory.c` (`do_wp_page()`), `arch/x86/mm/tlb.c` (`flush_tlb_page()`, `flush_tlb_others_ipi()`, `smp_invalidate_interrupt()`,
  * `leave_mm()`), `kernel/smp.c`; patch 21 of the series (`request_slave_tlb_flush()`).
  *
  * *Modelled*: which CPUs have an address space loaded, also those that idle with it (they leave it at the first
  * shoot-down); a message to each, its handler, the mask of CPUs that have not acknowledged yet, the sender that spins
  * until it is empty. Slave CPUs are asked by NMI; one that is in its loop acknowledges in the handler, one that runs a vCPU
- * before its next entry, or when it gives the vCPU back.
+ * before its next entry, or when it gives the vCPU back. A process that fork() has made copies the page of its stack that it
+ * writes first, and so does its parent: each flushes that page.
  *
- * *Not modelled*: what a TLB holds, single pages, kernel addresses.
+ * *Not modelled*: what a TLB holds, kernel addresses; the faults themselves, other pages that are copied on write, and the
+ * flush of the parent's whole address space in fork().
  *
  * *Deviations*: on the machine itself the sender looks at the mask after 20 ns at first, then after ever longer times, at most
  * 1/64 of what it has waited; in a guest, whose processor may leave a loop of PAUSE (PLE), each turn is executed. What the MMU notifier and the process itself have to tell other CPUs is one message.
@@ -23,7 +25,7 @@ import type { StateHash } from "../../hw/sim/state_hash.ts";
 import type { Kernel } from "./kernel.ts";
 import type { KernelCpu } from "./kernel_cpu.ts";
 import { Layers } from "./layers.ts";
-import { flushOwn, leaveMm } from "./switch_mm.ts";
+import { flushOwn, flushPage, leaveMm } from "./switch_mm.ts";
 import type { CpuMask, Task } from "./sched/task.ts";
 import { Vector } from "./irq/vectors.ts";
 
@@ -32,6 +34,9 @@ const FIRST_LOOK_NS = 20;
 const LAST_LOOK_NS = 1_000_000;
 /** It looks again after this part of the time that it has waited. */
 const LOOKS = 64;
+
+/** Where a process of 64 bits has its stack, downwards (`STACK_TOP_MAX`), and bytes of a page. */
+const STACK_TOP = 0x7fff_ffff_f000, PAGE = 0x1000;
 
 /** A turn of the loop beside its PAUSE: load, test and branch, ns. */
 const TURN_NS = 8;
@@ -99,11 +104,22 @@ export class TlbShootdowns {
     yield* this.flush(task, task.tgid);
   }
 
-  /** flush_tlb_others(): makes all other CPUs forget the address space of process `addressSpace`. Executed by `task`. */
-  *flush(task: Task, addressSpace: number): Activity {
+  /**
+   * do_wp_page(): the first write of a process, `task`, to its stack after a fork() that it came out of, on either side. The
+   * page is shared until then; it is copied, and what the TLB holds of it is wrong.
+   */
+  *copyStack(task: Task): Activity {
+    yield* this.flush(task, task.tgid, STACK_TOP - PAGE);
+  }
+
+  /**
+   * flush_tlb_page(), or of all pages flush_tlb_mm(): makes all CPUs forget them of the address space of process
+   * `addressSpace`. Executed by `task`.
+   */
+  *flush(task: Task, addressSpace: number, page?: number): Activity {
     const { kernel } = this;
     const cpu = kernel.cpus[task.cpu]!;
-    if (cpu.addressSpace === addressSpace) yield* flushOwn(cpu);
+    if (cpu.addressSpace === addressSpace) yield* page === undefined ? flushOwn(cpu) : flushPage(cpu, page);
     let online = 0, slaves = 0;
     for (const other of kernel.cpus) {
       if (other === cpu || other.addressSpace !== addressSpace) continue;

@@ -199,7 +199,10 @@ export const stress: Program = {
       const hog: Task = kernel.createTask(
         "stress",
         task.allowed,
-        (worker) => takesMemory ? takeMemory(kernel, worker, seconds) : spin(kernel, worker, seconds),
+        function* (worker): Activity<number> {
+          yield* kernel.tlb.copyStack(worker);
+          return yield* takesMemory ? takeMemory(kernel, worker, seconds) : spin(kernel, worker, seconds);
+        },
         () => {
           kernel.memory.remove(user);
           running--;
@@ -213,6 +216,7 @@ export const stress: Program = {
       const here = kernel.cpus[task.cpu]!;
       kernel.wake(hog, here);
       yield* here.sendPendingIpis();
+      yield* kernel.tlb.copyStack(task);
     }
     while (running > 0) yield* kernel.cpus[task.cpu]!.sleep();
     say(`successful run completed in ${Math.floor((kernel.nowNs - startNs) / 1e9)}s`);
