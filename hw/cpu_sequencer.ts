@@ -8,10 +8,15 @@ import type { LogicalCpu } from "./cpu.ts";
 import type { ProcessorCosts } from "./cpu_bus.ts";
 import type { RegisterFile } from "./register_file.ts";
 import { HARDWARE, Op, type OpCode, Step } from "./sim/activity.ts";
-import { BLOCKING_BY_NMI, ExitReason, PAGE_FAULT_INFO, Pin, Primary, type Vmcs } from "./vmx.ts";
-
-/** Controls that ask for an exit as soon as an event could be taken, or a threshold is fallen short of. */
-const WINDOWS = Primary.InterruptWindowExiting | Primary.NmiWindowExiting;
+import {
+  BLOCKING_BY_NMI,
+  EVENT_WINDOWS,
+  ExitReason,
+  PAGE_FAULT_INFO,
+  Pin,
+  Primary,
+  type Vmcs,
+} from "./vmx.ts";
 
 /** What the processor does next. */
 export const Action = {
@@ -55,7 +60,7 @@ function atomic(name: string, ns: number): Step {
 /** Whether anything waits to be taken, now or when a mask opens. */
 export function pending(cpu: LogicalCpu): boolean {
   return cpu.nmiPending || cpu.apic.pendingVector() >= 0 ||
-    (cpu.vmcs !== null && ((cpu.vmcs.primary & WINDOWS) !== 0 || cpu.vmcs.tprThreshold !== 0));
+    (cpu.vmcs !== null && ((cpu.vmcs.primary & EVENT_WINDOWS) !== 0 || cpu.vmcs.tprThreshold !== 0));
 }
 
 /** Whether something pending would be taken now, by the rules of the current mode. */
@@ -66,7 +71,7 @@ export function recognisable(cpu: LogicalCpu): boolean {
       (cpu.registers.interruptFlag && cpu.apic.pendingVector() >= 0);
   }
   if (cpu.nmiPending && ((vmcs.pinBased & Pin.NmiExiting) !== 0 || !cpu.nmiBlocked)) return true;
-  if (((vmcs.primary & WINDOWS) !== 0 || vmcs.tprThreshold !== 0) && openWindow(vmcs) >= 0) return true;
+  if (((vmcs.primary & EVENT_WINDOWS) !== 0 || vmcs.tprThreshold !== 0) && openWindow(vmcs) >= 0) return true;
   return (vmcs.externalInterruptExiting || cpu.registers.interruptFlag) && cpu.apic.pendingVector() >= 0;
 }
 

@@ -62,6 +62,9 @@ export const Primary = {
   UseMsrBitmaps: 1 << 28,
 } as const;
 
+/** Controls that ask for an exit as soon as the guest can take an event. */
+export const EVENT_WINDOWS = Primary.InterruptWindowExiting | Primary.NmiWindowExiting;
+
 /** Secondary processor-based controls: bit 1, the EPT pointer is in use. */
 export const ENABLE_EPT = 1 << 1;
 /** Secondary processor-based controls: bit 10, exits from a loop of PAUSE that is longer than the window. */

@@ -22,6 +22,7 @@ import { Vector } from "../linux/irq/vectors.ts";
 import { ownsTimer, setDirectMode } from "./direct.ts";
 import type { Kvm } from "./kvm.ts";
 import type { LoopResult, RunExit, Vcpu } from "./vcpu.ts";
+import { VcpuLoop } from "./vcpu_loop.ts";
 
 /** native_cpu_die(): how often it looks whether a CPU is dead, and how long it sleeps in between, ns. */
 const DIE_POLLS = 10;
@@ -222,7 +223,7 @@ export function* kvmRun(vcpu: Vcpu): Activity<RunExit> {
     const cpu = kvm.host.cpus[thread.cpu]!;
     let result: LoopResult;
     if (vcpu.slaveCpu < 0) {
-      yield cpu.registers.call(vcpu.loop(cpu));
+      yield cpu.registers.call(new VcpuLoop(vcpu, cpu));
       result = vcpu.result;
     } else result = yield* handOff(vcpu, cpu);
     if (result !== "online") {
@@ -276,7 +277,7 @@ function* runThere(vcpu: Vcpu, slave: KernelCpu, thread: Task, end: (result: Loo
   const { kvm } = vcpu.vm;
   yield kvm.steps.slaveLoad;
   slave.addressSpace = thread.tgid; // use_mm()
-  yield slave.registers.call(vcpu.loop(slave));
+  yield slave.registers.call(new VcpuLoop(vcpu, slave));
   end(vcpu.result);
   kvm.host.tlb.serveSlave(slave);
   slave.addressSpace = 0;

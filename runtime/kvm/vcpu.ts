@@ -1,34 +1,20 @@
 /**
- * A virtual CPU: its VMCS, its virtual local APIC, and the loop inside KVM_RUN.
+ * A virtual CPU: its VMCS, its virtual local APIC, what it waits for. The loop inside KVM_RUN is `vcpu_loop.ts`.
  *
- * Modelled after `arch/x86/kvm/{x86,vmx,lapic}.c` of Linux 3.5. The loop reads as the talk draws it: serve
- * requests, inject, enter, exit, handle.
+ * Modelled after `arch/x86/kvm/{x86,vmx,lapic}.c` of Linux 3.5.
  *
  * @module
  */
 
-import { type Activity, VM_ENTRY } from "../../hw/sim/activity.ts";
 import type { StateHash } from "../../hw/sim/state_hash.ts";
 import { APIC_BASE_X2APIC } from "../../hw/lapic_base.ts";
-import { Apic, DeliveryMode, type LocalApic } from "../../hw/lapic.ts";
-import {
-  BLOCKING_BY_NMI,
-  decodeInterruptionInfo,
-  EventType,
-  ExitReason,
-  interruptionInfo,
-  PAUSE_LOOP_EXITING,
-  Pin,
-  Primary,
-  Vmcs,
-} from "../../hw/vmx.ts";
+import { DeliveryMode, type LocalApic } from "../../hw/lapic.ts";
+import { EVENT_WINDOWS, PAUSE_LOOP_EXITING, Pin, Primary, Vmcs } from "../../hw/vmx.ts";
 import type { ApicWrite } from "../linux/board.ts";
 import type { KernelCpu } from "../linux/kernel_cpu.ts";
 import type { Task } from "../linux/sched/task.ts";
 import type { RegisterFile } from "../../hw/register_file.ts";
 import { type CpuidView, physicalAddressBits, shows } from "./cpuid.ts";
-import { setDirectMode } from "./direct.ts";
-import { completeExit, exitCost } from "./exits.ts";
 import { KvmLapic } from "./irqchip/lapic.ts";
 import { setUpPaging, takeControlRegisters, VcpuMmu } from "./paging.ts";
 import { PLE, SpinLoop } from "./pause_loop.ts";
@@ -39,11 +25,6 @@ import { catchUpTsc, startTsc, writeTsc } from "./tsc.ts";
 import { VcpuState } from "./vcpu_state.ts";
 import { VcpuTimes } from "./vcpu_times.ts";
 import type { Vm } from "./vm.ts";
-
-/** The vector of an NMI. */
-const NMI_VECTOR = 2;
-/** What asks for an exit as soon as the guest can take an event. */
-const WINDOWS = Primary.InterruptWindowExiting | Primary.NmiWindowExiting;
 
 /** Where the vCPU is, as other CPUs see it (`vcpu->mode`). */
 export type VcpuMode = "outside" | "in guest";
@@ -188,7 +169,7 @@ export class Vcpu {
     this.times.reset();
     this.registers = this.vmcs.guest = registers;
     this.vmcs.entryInterruptionInfo = 0;
-    this.vmcs.primary &= ~WINDOWS;
+    this.vmcs.primary &= ~EVENT_WINDOWS;
     takeControlRegisters(this);
     this.reset(false);
     this.state.reset();
@@ -234,98 +215,6 @@ export class Vcpu {
   }
 
   /**
-   * The loop of KVM_RUN, executed on `cpu`: `__vcpu_run()` of an online CPU, `vcpu_enter_guest_slave()` of a slave.
-   * Call with `yield cpu.registers.call(vcpu.loop(cpu))`; {@linkcode result} then says what only user space, or only an
-   * online CPU, can do.
-   */
-  *loop(cpu: KernelCpu): Activity {
-    // What is local is saved and restored at each yield.
-    const { steps } = this.vm.kvm;
-    const { registers } = cpu;
-    const physical = this.vm.kvm.physical(cpu);
-    const slave = cpu.state === "slave";
-    this.loadedOn = cpu;
-    if (!slave) this.steal.update(this.thread!);
-    for (;;) {
-      if (this.attention) this.serveRequests(cpu);
-      if (this.signalPending) return this.#leave("KVM_EXIT_INTR");
-      const waits = this.events.state !== "runnable"; // for INIT, or for a start-up message
-      if (this.halted || waits) {
-        if (waits || !this.hasInterrupt) {
-          if (slave) return this.#leave("online");
-          if (!waits) yield steps.haltHandle;
-          while (!this.runnable) {
-            const away = cpu.prepareSleep() ? cpu.schedule() : null;
-            if (away !== null) yield away;
-            if (this.thread!.cpu !== cpu.id) return this.#leave("online"); // woken on another CPU: this one is gone
-          }
-          this.haltWakeups++;
-          this.steal.update(this.thread!);
-          yield steps.unblock;
-          if (this.signalPending || waits) continue;
-        }
-        this.halted = false;
-      }
-      if (cpu.needResched && !slave) {
-        const away = cpu.schedule();
-        if (away !== null) {
-          yield away;
-          yield steps.vcpuSwitch;
-          this.steal.update(this.thread!);
-        }
-        this.spinLoop.leave();
-        if (this.thread!.cpu !== cpu.id) return this.#leave("online");
-        if (this.attention || this.signalPending) continue; // something came while others ran
-      }
-      registers.interruptFlag = false;
-      this.mode = "in guest"; // before the requests are looked at: whoever comes later sends a kick
-      this.#inject(slave);
-      if (this.pvEoi.enabled && !slave) this.pvEoi.offer();
-      if (physical.currentVmcs !== this.vmcs) this.vm.kvm.loaded[cpu.id]!.load(this);
-      // An online CPU's kick waits in its local APIC and exits at once. A slave's is an NMI, which waits for nothing.
-      if (slave) {
-        cpu.kernel.tlb.serveSlave(cpu);
-        yield steps.slaveEntry;
-      }
-      if (cpu.kernel.engine.trace !== null) this.tracepoint("kvm_entry", { vcpu: this.name });
-      this.times.enter(cpu, physical.layerNs, this.thread!);
-      const reason = yield VM_ENTRY;
-      this.mode = "outside";
-      this.times.exit(cpu, physical.layerNs, reason);
-      if (this.pvEoi.pending) this.pvEoi.collect(cpu);
-      this.exits[reason]!++;
-      const vmcs = this.vmcs;
-      if (vmcs.idtVectoringInfo !== 0) this.#completeInterrupts();
-      if (
-        reason === ExitReason.ExceptionOrNmi &&
-        decodeInterruptionInfo(vmcs.exitInterruptionInfo).type === EventType.Nmi
-      ) {
-        yield steps.nmiHandle; // the handler, with interrupts off; its IRET unblocks NMIs
-        if (this.times.late) this.times.handled(cpu, physical.layerNs);
-        physical.nmiBlocked = false;
-        registers.interruptFlag = true;
-        continue;
-      }
-      registers.interruptFlag = true; // what has been held back is taken at the next boundary
-      if (reason === ExitReason.PreemptionTimer) {
-        vmcs.pinBased &= ~Pin.PreemptionTimer;
-        return this.#leave("online"); // patch 17: as if an interrupt had come
-      }
-      if (reason === ExitReason.Hlt) {
-        vmcs.skipInstruction();
-        this.halted = true;
-        continue;
-      }
-      yield exitCost(this, reason);
-      const write = completeExit(this, cpu, reason);
-      if (this.times.late) this.times.handled(cpu, physical.layerNs);
-      if (write !== null) yield write;
-      if ((cpu.rescheduleMask | cpu.nmiMask) !== 0) yield* cpu.sendPendingIpis();
-      if (this.left !== null) return this.#leave(this.left);
-    }
-  }
-
-  /**
    * What is looked at before an entry (`vcpu_enter_guest()`): events, the I/O APIC's entries, an expiry of the timer.
    *
    * @returns whether it can run
@@ -367,12 +256,6 @@ export class Vcpu {
     return this.apic.pendingVector() >= 0 || this.hasExtInt;
   }
 
-  #leave(result: LoopResult): void {
-    this.left = null;
-    this.result = result;
-    if (result === "KVM_EXIT_INTR") this.signalExits++;
-  }
-
   /** Makes the vCPU look at what has changed for it: wakes it, or interrupts the CPU that runs it. */
   kick(from: KernelCpu): void {
     const thread = this.thread;
@@ -403,60 +286,6 @@ export class Vcpu {
     apic.inheritedFactor[vector] = this.vm.kvm.physical(from).pathFactor; // caches as the cause has found them
     this.kick(from);
     return true;
-  }
-
-  /** Writes the highest pending virtual interrupt into the entry field, or asks for a window. */
-  #inject(slave: boolean): void {
-    const { vmcs, apic, events } = this;
-    vmcs.primary &= ~WINDOWS;
-    vmcs.tprThreshold = apic.register(Apic.TPR) === 0 ? 0 : this.#tprThreshold();
-    if (events.nmiPending > 0) this.#injectNmi();
-    const { hasInterrupt } = this;
-    // An exception goes first.
-    const occupied = vmcs.entryInterruptionInfo !== 0 && this.vm.kvm.protocol.guardsEntryField;
-    if (!hasInterrupt && vmcs.entryInterruptionInfo === 0) return;
-    const { capabilities, protocol } = this.vm.kvm;
-    if (slave && (hasInterrupt || capabilities.disableAt === "any")) {
-      setDirectMode(this, false, protocol.closesEoiAtInjection);
-    }
-    if (!hasInterrupt) return;
-    if (occupied || !this.registers.interruptFlag) {
-      vmcs.primary |= Primary.InterruptWindowExiting;
-      return;
-    }
-    const vector = this.acknowledgeInterrupt();
-    vmcs.entryInterruptionInfo = interruptionInfo(EventType.ExternalInterrupt, vector);
-    vmcs.entryPathFactor = apic.inheritedFactor[vector]!;
-    this.registers.halted = false; // patch 11: an injected event ends activity state HLT
-    this.injections++;
-    if (this.vm.kvm.host.engine.trace !== null) this.tracepoint("kvm_inj_virq", { irq: vector });
-    if (this.hasInterrupt) vmcs.primary |= Primary.InterruptWindowExiting;
-  }
-
-  /** `update_cr8_intercept()`: an interrupt that task priority holds back wants to know when that falls. */
-  #tprThreshold(): number {
-    const wanted = this.apic.irr.highest() >>> 4, priority = this.lapic.cr8;
-    return this.apic.irr.highest() < 0 || priority < wanted ? 0 : wanted;
-  }
-
-  /** An NMI into the entry field; those that cannot go there ask for a window (`enable_nmi_window()`). */
-  #injectNmi(): void {
-    const { vmcs, events } = this;
-    if (vmcs.entryInterruptionInfo === 0 && !events.nmiMasked) {
-      events.nmiPending--;
-      this.nmiInjections++;
-      vmcs.entryInterruptionInfo = interruptionInfo(EventType.Nmi, NMI_VECTOR);
-      this.registers.halted = false;
-    }
-    if (events.nmiPending > 0) vmcs.primary |= Primary.NmiWindowExiting;
-  }
-
-  /** `vmx_complete_interrupts()`: the delivery of an event has exited; the next entry injects it again. */
-  #completeInterrupts(): void {
-    const { vmcs } = this;
-    vmcs.entryInterruptionInfo = vmcs.idtVectoringInfo;
-    // SDM, "Resuming Guest Software after Handling an Exception": blocking by NMI is cleared before.
-    if (this.events.nmiInjected) vmcs.interruptibility &= ~BLOCKING_BY_NMI;
   }
 
   /** Its timer has expired on `cpu`: it is woken, or leaves guest mode, and finds the interrupt. */

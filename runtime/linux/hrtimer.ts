@@ -50,16 +50,17 @@ export class HrTimerBase {
 
   /** Queues `timer` for `expiresNs`, behind those of equal expiry. */
   start(timer: HrTimer, expiresNs: number): void {
-    if (timer.base !== null) timer.base.cancel(timer);
-    timer.expiresNs = expiresNs;
-    timer.base = this;
     const queue = this.#queue;
     let i = queue.length;
-    queue.push(timer);
-    while (i > 0 && queue[i - 1]!.expiresNs > expiresNs) {
-      queue[i] = queue[i - 1]!;
-      i--;
+    if (timer.base === this) i = queue.indexOf(timer); // it moves from where it is
+    else {
+      timer.base?.cancel(timer);
+      timer.base = this;
+      queue.push(timer);
     }
+    timer.expiresNs = expiresNs;
+    for (; i > 0 && queue[i - 1]!.expiresNs > expiresNs; i--) queue[i] = queue[i - 1]!;
+    for (; i + 1 < queue.length && queue[i + 1]!.expiresNs <= expiresNs; i++) queue[i] = queue[i + 1]!;
     queue[i] = timer;
   }
 

@@ -22,10 +22,10 @@ export function startHostTimer(
   home: KernelCpu,
   cpu: KernelCpu,
 ): Step | null {
-  timer.base?.cancel(timer);
-  const { cpus, onlineMask } = home.kernel;
-  const there = home.state === "online" ? home : cpus[firstCpu(onlineMask)]!;
+  const { kernel } = home;
+  const there = home.state === "online" ? home : kernel.cpus[firstCpu(kernel.onlineMask)]!;
   if (there === cpu) return start(timer, expiresNs, there);
+  timer.base?.cancel(timer);
   there.callFunctions.push(startThere(timer, expiresNs, there));
   return cpu.sendIpi(there.id, Vector.CallFunctionSingle);
 }

@@ -418,13 +418,11 @@ export class KvmLapic {
     const { kvm } = this.vcpu.vm;
     const { expiresNs } = this.core.timer;
     const home = cpu.state === "slave" ? kvm.host.cpus[this.vcpu.thread!.cpu]! : cpu;
+    const past = expiresNs <= kvm.host.nowNs && this.#version.pastDeadlineAtOnce;
+    if (expiresNs !== Infinity && !past) return startHostTimer(this.timer, expiresNs, home, cpu);
     this.timer.base?.cancel(this.timer);
-    if (expiresNs === Infinity) return null;
-    if (expiresNs <= kvm.host.nowNs && this.#version.pastDeadlineAtOnce) {
-      this.#timerExpired(cpu);
-      return null;
-    }
-    return startHostTimer(this.timer, expiresNs, home, cpu);
+    if (past) this.#timerExpired(cpu);
+    return null;
   }
 
   #cancelTimer(): void {
