@@ -332,6 +332,19 @@ export const avoided: readonly { readonly pattern: RegExp; readonly reason: stri
       'bash --posix reads "${x/\'"\'}", and refuses it as it expands; bash without --posix and this shell do not',
   },
   {
+    pattern: /\b([pqxyz])\+?=\([^)]*\[[^\]]*\1/,
+    reason: `an array with itself in a subscript, which may be no expression: ${discards}`,
+  },
+  {
+    pattern: /\*\*\s*[-~]/,
+    reason:
+      "bash computes a power whose value it does not need, so that 1 || 2 ** -1 is an error; 1 || 1 / 0 is none",
+  },
+  {
+    pattern: /\$\{[^}]*:[^}]*[<>]\(/,
+    reason: "bash takes the >( of a comparison in a slice for a process substitution",
+  },
+  {
     pattern: /[<>][^\n;]*trap '[^']+' EXIT|trap '[^']+' EXIT *\d?[<>&]/,
     reason:
       "bash runs the EXIT trap that a pipeline's command sets with that command's redirections, which are over",

@@ -44,8 +44,16 @@ export interface ArrayArgument {
   readonly name: string;
   /** `+=`. */
   readonly append: boolean;
-  /** Texts by key. */
-  readonly elements: ReadonlyMap<string, string>;
+  /** In the order in which they stand there. */
+  readonly elements: readonly ArrayElement[];
+}
+
+/** An element, expanded. */
+export interface ArrayElement {
+  /** The text of its subscript, if it has one. */
+  readonly key: string | undefined;
+  /** Its text. */
+  readonly value: string;
 }
 
 /** A piece of output and where it goes. */

@@ -1,7 +1,9 @@
 import { functionText } from "../syntax/function_text.ts";
-import type { Shell, Variable } from "../shell/state.ts";
-import { ShellError } from "../syntax/shell_error.ts";
-import type { Command, CommandContext } from "./command.ts";
+import { fillArray } from "../shell/array_literal.ts";
+import type { Coroutine, Request } from "../shell/jobs.ts";
+import { type Shell, ShellExit, type Variable } from "../shell/state.ts";
+import { EvaluationError, ShellError } from "../syntax/shell_error.ts";
+import type { ArrayArgument, Command, CommandContext } from "./command.ts";
 import { parseOptions } from "./options.ts";
 
 /** `declare` and `typeset`. */
@@ -29,7 +31,7 @@ interface Effect {
 }
 
 /** The common body of `declare`, `export`, `local` and `readonly`. */
-export function declareCommand(context: CommandContext, letters: string, effect: Effect): number {
+export function* declareCommand(context: CommandContext, letters: string, effect: Effect): Coroutine {
   const { shell } = context;
   if (!effect.exported && !effect.readonly && context.args.some((arg) => /^-[a-zA-Z]*n/.test(arg))) {
     return context.complain("-n: not in this language: give the name to eval", 2);
@@ -58,7 +60,7 @@ export function declareCommand(context: CommandContext, letters: string, effect:
     if (flags.has("A")) variable.associative = true;
     if (flags.has("i")) variable.integer = true;
     const array = context.arrays.get(offset + i);
-    if (array !== undefined) shell.setArray(array);
+    if (array !== undefined) yield* filled(shell, array);
     else if (value !== undefined) {
       if (flags.has("i") && !/^-?\d+$/.test(value)) {
         return context.complain(`-i: ${value}: only a number is taken`);
@@ -69,6 +71,16 @@ export function declareCommand(context: CommandContext, letters: string, effect:
     if (effect.readonly || flags.has("r")) variable.readonly = true;
   }
   return status;
+}
+
+/** Sets an array. A subscript that cannot be evaluated ends the shell, as it does in an assignment. */
+function* filled(shell: Shell, array: ArrayArgument): Generator<Request, void, unknown> {
+  try {
+    yield* fillArray(shell, array);
+  } catch (error) {
+    if (!(error instanceof EvaluationError)) throw error;
+    throw new ShellExit(shell.complain(error.message));
+  }
 }
 
 /** Whether a variable of no function is read-only: none of its name can be local. */

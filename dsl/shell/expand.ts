@@ -317,7 +317,11 @@ function globField(shell: Shell, field: Field): string[] {
 /** The key of an array's element: a number for an indexed array, a text for an associative one. */
 export function* elementKey(shell: Shell, name: string, subscript: Word): Expansion<string> {
   if (shell.variables.get(name)?.associative) return yield* expandText(shell, subscript);
-  const text = textOf(yield* expandParts(shell, subscript.parts, true), shell);
+  return yield* elementIndex(shell, name, yield* expandQuoted(shell, subscript.parts));
+}
+
+/** The number that a text stands for in an indexed array; one below 0 counts back from its end. @throws {SubscriptError} */
+export function* elementIndex(shell: Shell, name: string, text: string): Expansion<string> {
   let index = yield* evaluateText(shell, text);
   if (index < 0n) {
     const value = shell.variables.get(name)?.value;

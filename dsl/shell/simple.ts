@@ -8,6 +8,7 @@
  */
 import type { ArrayAssignment, Assignment, ConditionStatement, SimpleCommand, Word } from "../syntax/ast.ts";
 import { type ArrayArgument, type Command, CommandContext } from "../commands/command.ts";
+import { expandElements, fillArray } from "./array_literal.ts";
 import { elementKey, evaluateText, expandText, expandWords } from "./expand.ts";
 import { hintOnName, hintOnPath } from "./hints.ts";
 import type { Search } from "./interpreter.ts";
@@ -16,7 +17,6 @@ import { type Coroutine, Interrupted, type Request } from "./jobs.ts";
 import { INTERRUPTED } from "./signals.ts";
 import { isErrno } from "./ports.ts";
 import { engineLimit, limitedLength, limitedWords } from "../syntax/limited.ts";
-import { SubscriptError } from "./parameter.ts";
 import { redirect } from "./redirect.ts";
 import { runScriptFile } from "./script_file.ts";
 import { ShellError } from "../syntax/shell_error.ts";
@@ -108,7 +108,7 @@ function* expandCommand(
       arrays.set(fields.length - 1, {
         name: word.name,
         append: word.append,
-        elements: yield* arrayValue(shell, word, isAssociative),
+        elements: yield* expandElements(shell, word, isAssociative),
       });
       fields.push(word.name);
       continue;
@@ -123,40 +123,14 @@ function* expandCommand(
   return { fields, arrays };
 }
 
-function* arrayValue(
-  shell: Shell,
-  array: ArrayAssignment,
-  isAssociative = false,
-): Generator<Request, Map<string, string>, unknown> {
-  const elements = new Map<string, string>();
-  let next = 0;
-  for (const { key, value } of array.elements) {
-    if (key !== undefined) {
-      let at: string;
-      try {
-        at = isAssociative ? yield* expandText(shell, key) : yield* elementKey(shell, array.name, key);
-      } catch (error) {
-        if (!(error instanceof SubscriptError)) throw error;
-        shell.complain(error.message); // the other elements are set
-        continue;
-      }
-      elements.set(at, yield* expandText(shell, value));
-      if (/^\d+$/.test(at)) next = Number(at) + 1;
-      continue;
-    }
-    for (const field of yield* expandWords(shell, [value])) elements.set(String(next++), field);
-    limitedWords(elements.size);
-  }
-  return elements;
-}
-
 /** Carries out one assignment in the shell. */
 export function* assign(shell: Shell, assignment: Assignment): Generator<Request, Variable, unknown> {
   const { name } = assignment;
   if (assignment.kind === "array") {
-    const elements = yield* arrayValue(shell, assignment);
+    const isAssociative = shell.variables.get(name)?.associative ?? false;
+    const elements = yield* expandElements(shell, assignment, isAssociative);
     yield* trace(shell, assignment.text);
-    return shell.setArray({ name, append: assignment.append, elements });
+    return yield* fillArray(shell, { name, append: assignment.append, elements });
   }
   const value = yield* expandText(shell, assignment.value, true);
   if (shell.variables.get(name)?.integer) {
@@ -172,6 +146,7 @@ export function* assign(shell: Shell, assignment: Assignment): Generator<Request
     return shell.set(name, assignment.append ? (shell.get(name) ?? "") + value : value);
   }
   const key = yield* elementKey(shell, name, assignment.subscript);
+  if (key === "") throw new ShellError(`${name}[]: bad array subscript`);
   const array = shell.array(name);
   array.set(key, assignment.append ? (array.get(key) ?? "") + value : value);
   return shell.writable(name);

@@ -5,7 +5,6 @@
  */
 import { ShellError } from "../syntax/shell_error.ts";
 import type { Command, ListItem, SimpleCommand } from "../syntax/ast.ts";
-import type { ArrayArgument } from "../commands/command.ts";
 import { type Description, DescriptorTable, Terminal } from "./descriptors.ts";
 import type { Job, JobScheduler } from "./jobs.ts";
 import type { Environment, Launch, Machine } from "./ports.ts";
@@ -403,16 +402,6 @@ export class Shell {
       variable.value = new Map(variable.value === undefined ? [] : [["0", variable.value]]);
     }
     return variable.value;
-  }
-
-  /** Sets an array, or adds to it. */
-  setArray({ name, append, elements }: ArrayArgument): Variable {
-    const array = this.array(name);
-    const base = append ? [...array.keys()].reduce((n, key) => Math.max(n, Number(key) + 1), 0) : 0;
-    if (!append) array.clear();
-    const shift = !this.writable(name).associative;
-    for (const [key, value] of elements) array.set(shift ? String(Number(key) + base) : key, value);
-    return this.writable(name);
   }
 
   /** Closes the descriptors of `<( )` that were made since there were `count`. */
