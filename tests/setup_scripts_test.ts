@@ -164,6 +164,31 @@ Deno.test("pin_guest: the vCPU's thread alone on its CPU as a real-time task, no
   assertEquals(setup("pin_guest", "qemu-system 1").err, "pin_guest: qemu-system does not run\n");
 });
 
+Deno.test("profile_host: the profile holds whole after a start with the words that it asks for", () => {
+  const { rig, setup } = host("today");
+  const first = setup("profile_host", "2-3 100");
+  assertEquals(
+    [first.status, first.out],
+    [
+      0,
+      "Current active profile: realtime-virtual-host\neth1 (ixgbe): rx-usecs: 100\neth2 (ixgbevf): rx-usecs: 100\n" +
+      "not yet, until the kernel is started so:\n  irqaffinity=0,1\n  isolcpus=managed_irq,domain,2-3\n",
+    ],
+  );
+  for (const { irq, affinity } of rig.lab.software.irqs.list()) assertEquals([irq, affinity & ~3], [irq, 0]);
+  assertEquals(rig.lab.nic.interrupts.intervalNs(0), 50 * 2048);
+  rig.ok('boot --append "isolcpus=managed_irq,domain,2-3 irqaffinity=0,1"');
+  const second = setup("profile_host", "2-3");
+  assertEquals(
+    [second.status, second.out],
+    [0, "Current active profile: realtime-virtual-host\nall of realtime-virtual-host holds\n"],
+  );
+  assertStringIncludes(second.err, "not modelled, and left out: vm.dirty_ratio, ");
+  assertEquals(setup("profile_host", "0-3").err, "profile_host: no CPU is left for the host\n");
+  assertEquals(setup("profile_host", "3-5").err, "profile_host: CPU 4 is not online\n");
+  assertEquals(setup("profile_host").status, 1); // ${1:?} of a parameter that is not there
+});
+
 Deno.test("realtime_host: nothing that can move is left on the CPUs for guests, in either era", () => {
   for (const era of ["2012", "today"] as const) {
     const { rig, ok, setup } = host(era);
@@ -233,7 +258,7 @@ Deno.test("isolcpus: the loader's parameters and a start later the CPU has nothi
 
 Deno.test("every script of examples/setup is tested here, and lies beside the prompt's examples", () => {
   const names = Object.keys(SETUP_SCRIPTS).map((path) => path.slice("examples/".length));
-  assertEquals(names.length, 10);
+  assertEquals(names.length, 11);
   assertEquals([...tested].map((name) => `setup/${name}.rtk`).sort(), [...names].sort());
   for (const name of names) assertEquals(AT_PROMPT.files.get(name), SETUP_SCRIPTS[`examples/${name}`]);
 });

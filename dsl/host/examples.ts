@@ -23,6 +23,7 @@ import irqAffinity from "../../examples/setup/irq_affinity.rtk" with { type: "te
 import isolcpus from "../../examples/setup/isolcpus.rtk" with { type: "text" };
 import memoryAndClock from "../../examples/setup/memory_and_clock.rtk" with { type: "text" };
 import pinGuest from "../../examples/setup/pin_guest.rtk" with { type: "text" };
+import profileHost from "../../examples/setup/profile_host.rtk" with { type: "text" };
 import realtimeHost from "../../examples/setup/realtime_host.rtk" with { type: "text" };
 import shield from "../../examples/setup/shield.rtk" with { type: "text" };
 import sriov from "../../examples/setup/sriov.rtk" with { type: "text" };
@@ -52,6 +53,7 @@ export const EXAMPLES: ScriptFolder = {
     ["setup/isolcpus.rtk", isolcpus],
     ["setup/memory_and_clock.rtk", memoryAndClock],
     ["setup/pin_guest.rtk", pinGuest],
+    ["setup/profile_host.rtk", profileHost],
     ["setup/realtime_host.rtk", realtimeHost],
     ["setup/shield.rtk", shield],
     ["setup/sriov.rtk", sriov],

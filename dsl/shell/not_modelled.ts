@@ -69,7 +69,6 @@ const INSTEAD: Readonly<Record<string, string>> = {
   swapon: "there is no swap space; see free",
   tcpdump: "a packet is never an event; see iperf, ping",
   top: counters,
-  "tuned-adm": "see examples/setup/realtime_host.rtk: what its profiles do, command by command",
   turbostat: "the clock does not change, and idle CPUs are in C1; see rdmsr, /proc/stat",
   umount: "what is mounted stays",
   "update-grub": kernelLine,

@@ -8,6 +8,7 @@
 import { type PciTopology, SEPARATING_TOPOLOGY, TALK_TOPOLOGY } from "../../hw/machine_pci.ts";
 import { CORE_I7_3770, type CpuIdentity } from "../linux/cpu_identity.ts";
 import type { ToolVersions } from "../programs/program.ts";
+import { TUNED_FILES } from "../programs/tuned_profiles.ts";
 import { systemNamed, type SystemRow } from "./systems.ts";
 
 /** An era. */
@@ -30,6 +31,8 @@ export interface Era {
   readonly topology: PciTopology;
   /** Versions of the programs. */
   readonly tools: ToolVersions;
+  /** Files that they have brought, by path. */
+  readonly files: Readonly<Record<string, string>>;
 }
 
 /** The talk's: Linux 3.5, qemu-kvm 1.1. */
@@ -49,10 +52,12 @@ export const ERA_2012: Era = {
     iperf: "2.0.5",
     irqbalance: "1.0.3",
     qemu: "1.1",
+    tuned: null,
     utilLinux: "2.21",
     procps: "3.2.8",
     sysstat: "10.0.5",
   },
+  files: {},
 };
 
 /** Today's: Linux 6.18, QEMU 7.2. */
@@ -76,10 +81,12 @@ export const ERA_TODAY: Era = {
     iperf: "2.1.8",
     irqbalance: "1.9.2",
     qemu: "7.2",
+    tuned: "2.20",
     utilLinux: "2.38",
     procps: "4.0.2",
     sysstat: "12.6.1",
   },
+  files: TUNED_FILES,
 };
 
 /** All eras, the default first. */

@@ -38,6 +38,7 @@ import { Qemu } from "../qemu/qemu.ts";
 import { CALL_MANUALS, CALL_WORDS, callHelp } from "./call_help.ts";
 import { loadDeviceDrivers } from "./devices.ts";
 import { driveDisks } from "./guest_disks.ts";
+import { installFiles } from "./programs.ts";
 import type { Lab } from "./lab.ts";
 import { GUEST_IDENTITY, Software } from "./software.ts";
 import { DEDICATED_CPU, type SystemRow } from "./systems.ts";
@@ -205,6 +206,7 @@ function makeGuest(lab: Lab, request: GuestRequest): Software {
     interfaces: INTERFACES[interfaces],
     identity,
   }, true);
+  installFiles(software.vfs, lab.options.era);
   driveDisks(software, request.ram, values.block, INTERFACES[interfaces]);
   const acknowledge = work("timer_interrupt", Layers.GuestKernel, values.linux.deviceHandler);
   // The PIT's line: a kernel whose timer is the local APIC's has nothing to do there.

@@ -35,7 +35,7 @@ import { type DeviceModel, loadDeviceDrivers, plugDevices } from "./devices.ts";
 import { type InterruptSource, interruptSources } from "./interrupt_sources.ts";
 import { qemuPrograms, ShellCalls } from "./guests.ts";
 import { monitorProgram } from "./monitor_program.ts";
-import { userPrograms } from "./programs.ts";
+import { installFiles, userPrograms } from "./programs.ts";
 import { moduleDirectory } from "../linux/fs/sysfs/sysfs.ts";
 import type { Subnet } from "../linux/net/stack.ts";
 import { settle } from "../linux/pci/pci_bus.ts";
@@ -224,6 +224,7 @@ export class Lab {
       debug: { kvm: kvmDebugfs(this.kvm) },
       traceEvents: kvmTraceEvents(this.kvm, INTERFACES[interfaces].tracefs),
     }, false);
+    installFiles(this.software.vfs, era);
     this.kvm.ept = this.software.boot.ept;
     this.software.vfs.mount("/dev/pts", this.terminals.directory(), ROOTFS);
     this.software.vfs.mount("/sys/module", moduleDirectory({ kvm_intel: this.kvm.parameters }), SYSFS);

@@ -4,6 +4,9 @@
  * @module
  */
 
+import { settle } from "../linux/pci/pci_bus.ts";
+import type { Era } from "./eras.ts";
+import type { Vfs } from "../linux/fs/vfs.ts";
 import { chrt } from "../programs/chrt.ts";
 import { cpupower } from "../programs/cpupower.ts";
 import { cyclictest } from "../programs/cyclictest.ts";
@@ -26,7 +29,7 @@ import { numactl } from "../programs/numactl.ts";
 import { perf } from "../programs/perf.ts";
 import { killall, pgrep, pidof, pkill } from "../programs/pgrep.ts";
 import { ping } from "../programs/ping.ts";
-import type { Program } from "../programs/program.ts";
+import { type Program, writeFile } from "../programs/program.ts";
 import { ps } from "../programs/ps.ts";
 import { rmmod } from "../programs/rmmod.ts";
 import { setpci } from "../programs/setpci.ts";
@@ -39,9 +42,15 @@ import { taskset } from "../programs/taskset.ts";
 import { nohup, timeout } from "../programs/timeout.ts";
 import { traceCmd } from "../programs/trace_cmd.ts";
 import { tuna } from "../programs/tuna.ts";
+import { tunedAdm } from "../programs/tuned_adm.ts";
 import { uname } from "../programs/uname.ts";
 import { uptime } from "../programs/uptime.ts";
 import { vmstat } from "../programs/vmstat.ts";
+
+/** Puts the files that installed programs have brought into a computer that is being built. */
+export function installFiles(vfs: Vfs, { files }: Era): void {
+  for (const [path, text] of Object.entries(files)) settle(writeFile(vfs, path, text, true));
+}
 
 /** Programs of every computer. */
 export function userPrograms(): Program[] {
@@ -85,6 +94,7 @@ export function userPrograms(): Program[] {
     taskset,
     traceCmd,
     tuna,
+    tunedAdm,
     uname,
     uptime,
     vmstat,

@@ -12,7 +12,14 @@ import { cpuMask, parseCpuMask } from "../linux/cpu_mask.ts";
 import { EINVAL, Errno } from "../linux/errno.ts";
 import { affinity, setAffinity } from "../linux/sched/scheduler_calls.ts";
 import type { CpuMask, Task } from "../linux/sched/task.ts";
-import { maskOf, type Placement, type ProgramProcess, readFile, type SystemPort } from "./program.ts";
+import {
+  maskOf,
+  type Placement,
+  type ProgramProcess,
+  readFile,
+  type SystemPort,
+  writeFile,
+} from "./program.ts";
 
 /** What a mask becomes. */
 export type Change = (mask: CpuMask) => CpuMask;
@@ -47,11 +54,7 @@ export function* setIrqAffinity(
   irq: number | "default",
   mask: CpuMask,
 ): Activity<Errno | void> {
-  const file = system.vfs.open(irqPath(irq), { write: true });
-  if (file instanceof Errno) return file;
-  const result = yield* file.write(`${cpuMask(mask, kernel.cpus.length)}\n`);
-  file.close();
-  if (result instanceof Errno) return result;
+  return yield* writeFile(system.vfs, irqPath(irq), `${cpuMask(mask, kernel.cpus.length)}\n`);
 }
 
 function irqPath(irq: number | "default"): string {

@@ -38,6 +38,8 @@ export interface ToolVersions {
   readonly sysstat: "10.0.5" | "12.6.1";
   /** qemu-kvm of the talk's time, or today's qemu-system-x86_64. */
   readonly qemu: "1.1" | "7.2";
+  /** tuned; null: there is none that is modelled. */
+  readonly tuned: "2.20" | null;
   /** util-linux. */
   readonly utilLinux: "2.21" | "2.38";
 }
@@ -205,6 +207,23 @@ export function* readFile({ vfs }: SystemPort, path: string): Activity<string | 
   const text = yield* file.read();
   file.close();
   return text;
+}
+
+/** Writes to the file at an absolute path; `make`: as a new file, in folders that are made where they are not there. */
+export function* writeFile(
+  vfs: Vfs,
+  path: string,
+  text: string,
+  make = false,
+): Activity<Errno | void> {
+  if (make) {
+    for (let at = path.indexOf("/", 1); at > 0; at = path.indexOf("/", at + 1)) vfs.mkdir(path.slice(0, at));
+  }
+  const file = vfs.open(path, { write: true, create: make, truncate: make });
+  if (file instanceof Errno) return file;
+  const written = yield* file.write(text);
+  file.close();
+  if (written instanceof Errno) return written;
 }
 
 /** The mask of the kernel CPUs that `processors` are. */
