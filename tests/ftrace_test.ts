@@ -180,6 +180,15 @@ function texts(rig: SessionRig, event: string): string[] {
     .map((line) => line.replace(/^.*\d: /, ""));
 }
 
+Deno.test("kvm_apic_accept_irq is of whoever sends the interrupt: of the device's thread, on its CPU, as kvm_set_irq is", () => {
+  const rig = new SessionRig({ system: "kvm" });
+  rig.ok(". ./talk_setup.rtk; ssh vm0 'while :; do :; done' & run 20ms; cd /sys/kernel/debug/tracing");
+  rig.ok("echo kvm_set_irq kvm_apic_accept_irq | tr ' ' '\\n' > set_event; irq vf0; run 100us");
+  const [set, accept] = traced(rig);
+  assertMatch(set!, /^ *irq\/42-kvm:0000-\d+ +\[000\] .*: kvm_set_irq: gsi 24 level 1/);
+  assertMatch(accept!, /^ *irq\/42-kvm:0000-\d+ +\[000\] .*: kvm_apic_accept_irq: apicid 0/);
+});
+
 Deno.test("an IPI between a guest's processors: kvm_apic_ipi has what is in the ICR, kvm_apic_accept_irq the delivery mode", () => {
   const rig = new SessionRig({ system: "kvm" });
   rig.ok(`qemu-kvm -m 1024 -smp 2 -cpu qemu64,+x2apic -no-kvm-pit -nographic; ssh vm0 true

@@ -280,7 +280,7 @@ export class Vcpu {
     if (!apic.accept(vector, level)) return false;
     if (from.kernel.engine.trace !== null) {
       const fields = { vcpu: this.name, apicid: apic.id, vec: vector, mode, level, coalesced };
-      this.tracepoint("kvm_apic_accept_irq", fields);
+      this.vm.tracepoint("kvm_apic_accept_irq", fields, from);
     }
     if (coalesced) return false; // who requested it first has kicked
     apic.inheritedFactor[vector] = this.vm.kvm.physical(from).pathFactor; // caches as the cause has found them

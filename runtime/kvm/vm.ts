@@ -96,7 +96,7 @@ export class Vm {
   }
 
   /** Writes a tracepoint of what software on `from` does with the machine's lines. Call only where there is a trace. */
-  tracepoint(name: string, fields: Record<string, number | boolean>, from: KernelCpu): void {
+  tracepoint(name: string, fields: Record<string, number | string | boolean>, from: KernelCpu): void {
     const { engine } = this.kvm.host;
     engine.trace?.record({
       event: engine.event,
