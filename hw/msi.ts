@@ -197,6 +197,8 @@ export class MsiXTable {
   /** The message of each entry, made when it first leaves after a write, so that a signal allocates nothing. */
   readonly #messages: (MsiEffect | undefined)[];
   #control: number;
+  /** Told when software opens the mask of an entry; null: nobody wants to know. */
+  unmasked: (() => void) | null = null;
 
   /**
    * Makes the table as it is after reset.
@@ -301,6 +303,7 @@ export class MsiXTable {
         break;
       case 3:
         this.#entries[index] = VECTOR_CONTROL.write(before, value);
+        if ((before & ~this.#entries[index]! & MASK) !== 0) this.unmasked?.();
         return this.#release(entry);
       default:
         this.#entries[index] = u32(value);

@@ -155,6 +155,61 @@ Deno.test("qemu-kvm 1.1: a changed message goes elsewhere at the next write of M
   assertEquals([software.irqs.get(guestIrq.irq)!.cpu, route()], [0, 1], "what was asked for before");
 });
 
+/** A guest of two vCPUs with the virtual function, whose queue's interrupt goes to the second one. */
+function movedInGuest(system: string, setUp: string, guestIrq: number) {
+  const rig = new SessionRig({ system });
+  rig.ok(setUp);
+  const { lab } = rig;
+  const { machine: { file: { vm } }, kernel, software } = lab.guests.get("vm0")!;
+  const [device] = vm.assigned;
+  const hardware = () => device!.interrupts()[0]!;
+  const before = hardware();
+  rig.ok("irq vf0; run 1ms");
+  rig.ok(`ssh vm0 'echo 2 > /proc/irq/${guestIrq}/smp_affinity'`);
+  rig.ok("irq vf0; run 1ms");
+  const taken = () => [...Array(2).keys()].map((cpu) => kernel.interruptCounts(guestIrq)[cpu]!);
+  const counted = taken();
+  rig.ok("irq vf0; run 1ms");
+  const after = taken();
+  return {
+    counts: after.map((count, cpu) => count - counted[cpu]!),
+    before,
+    after: hardware(),
+    guest: software.irqs.get(guestIrq)!,
+  };
+}
+
+const BY_ASSIGN = `
+echo 8086 10ed > /sys/bus/pci/drivers/pci-stub/new_id
+echo 0000:05:00.0 > /sys/bus/pci/drivers/ixgbevf/unbind
+echo 0 > /sys/devices/system/cpu/cpu3/online
+${QEMU} -smp 2 -device pci-assign,host=05:00.0
+ssh vm0 true`;
+const BY_VFIO = `boot kvm --era today
+echo vfio-pci > /sys/bus/pci/devices/0000:05:00.0/driver_override
+echo 0000:05:00.0 > /sys/bus/pci/devices/0000:05:00.0/driver/unbind
+echo 0000:05:00.0 > /sys/bus/pci/drivers_probe
+qemu-system-x86_64 -accel kvm -cpu host -smp 2 -name guest=vm0 -device vfio-pci,host=05:00.0
+ssh vm0 true`;
+
+Deno.test("MSI-X: an entry that the guest's kernel changes goes elsewhere when its mask opens", () => {
+  for (const [setUp, irq] of [[BY_ASSIGN, 40], [BY_VFIO, 40]] as const) {
+    const { counts, guest, after } = movedInGuest("kvm", setUp, irq);
+    assertEquals([guest.cpu, counts], [1, [0, 1]], "its second vCPU takes it");
+    assertEquals(after.guestVector, guest.vector);
+  }
+});
+
+Deno.test("a finding about patch 18: the device keeps vector and slaves of the time when its messages were switched on", () => {
+  const { before, after, guest, counts } = movedInGuest("rfc-v2", BY_ASSIGN, 40);
+  assertEquals([after.hostVector, after.cpu], [before.hostVector, before.cpu]);
+  assert(
+    after.guestVector !== after.hostVector && after.guestVector === guest.vector,
+    "the guest's is another by now",
+  );
+  assertEquals(counts, [1, 0], "the first vCPU, which has its slave, takes what is the second one's");
+});
+
 /** What a script with a machine and the device at `devfn` prints, `errno` or 0 for each call. */
 function calls(devfn: number, ...flags: string[]): string {
   const rig = new SessionRig({ system: "kvm", devices: [bell("plain")] });

@@ -35,6 +35,8 @@ export abstract class HostDevice implements FunctionOwner {
   function: AssignedFunction | undefined;
   /** Lines for the terminal that came up later. */
   readonly messages: string[] = [];
+  /** The machine's lines of the guest's messages in force, in their order. */
+  protected lines: number[] = [];
   /** Which messages are in force, and they as text; empty: none. */
   #kind: MessageKind = "MSI-X";
   #routed = "";
@@ -99,6 +101,20 @@ export abstract class HostDevice implements FunctionOwner {
     this.#kind = kind;
     this.#routed = wanted !== "" && this.connect(kind, messages) ? wanted : "";
     if (wanted === "") this.connectLine();
+  }
+
+  /** The lines of those that were in use lead elsewhere; what was not in use has none yet. */
+  messagesMoved(kind: MessageKind, messages: readonly GuestMessage[]): void {
+    const wanted = JSON.stringify(messages);
+    if (kind !== this.#kind || this.lines.length !== messages.length) {
+      return this.messagesChanged(kind, messages);
+    }
+    if (wanted === this.#routed) return;
+    this.#routed = wanted;
+    for (const [index, { address, data }] of messages.entries()) {
+      this.routes.changeMessage(this.lines[index]!, address, data);
+    }
+    this.ioctl("KVM_SET_GSI_ROUTING", this.routes.table());
   }
 
   /** `ioctl` on the machine, at the instant of the guest's access; a failure is kept as a message. */

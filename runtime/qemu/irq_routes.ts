@@ -30,6 +30,11 @@ export class IrqRoutes {
     return line;
   }
 
+  /** A line leads to another message from now on (`kvm_irqchip_update_msi_route()`). */
+  changeMessage(line: number, address: number, data: number): void {
+    this.#messages.set(line, { address, data });
+  }
+
   /** Lines that lead nowhere any more. */
   release(lines: readonly number[]): void {
     for (const line of lines) this.#messages.delete(line);

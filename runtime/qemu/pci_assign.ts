@@ -2,7 +2,7 @@
  * The device `pci-assign`: a PCI function of the host in the guest.
  *
  * *Document*: qemu-kvm 1.1, `hw/device-assignment.c`: the messages, and the order of the ioctls (`assign_irq()`,
- * `assigned_dev_update_msix()`).
+ * `assigned_dev_update_msix()`, `assigned_dev_msix_mmio_write()`).
  *
  * *Modelled*: `share_intx`; `prefer_msi`, and the retry with a message of the host's where the line cannot be had.
  *
@@ -23,8 +23,6 @@ const INTX = 0x0101, MSI = 0x0202, MSIX = 0x0404, MSI_FOR_INTX = 0x0102;
 
 /** One assigned device. */
 export class PciAssign extends HostDevice {
-  /** Lines of its messages. */
-  #lines: number[] = [];
   /** The machine's line that INTA# leads to; -1: it has no pin, or the line is not assigned. */
   #line = -1;
   /** The host has its MSI for the guest's line. */
@@ -101,7 +99,7 @@ export class PciAssign extends HostDevice {
   /** `assigned_exitfn()`. */
   override *unrealize(task: Task): Activity {
     yield* this.process.ioctl(task, this.vm, "KVM_DEASSIGN_PCI_DEVICE", this.host);
-    this.routes.release(this.#lines.splice(0));
+    this.routes.release(this.lines.splice(0));
     this.function = undefined;
   }
 
@@ -109,9 +107,9 @@ export class PciAssign extends HostDevice {
   protected override connect(kind: MessageKind, messages: readonly GuestMessage[]): boolean {
     if (kind === "MSI") return this.#connectMsi(messages[0]!);
     this.ioctl("KVM_ASSIGN_SET_MSIX_NR", this.host, messages.length);
-    this.#lines = messages.map(({ address, data }) => this.routes.addMessage(address, data));
+    this.lines = messages.map(({ address, data }) => this.routes.addMessage(address, data));
     for (const [index, { entry }] of messages.entries()) {
-      this.ioctl("KVM_ASSIGN_SET_MSIX_ENTRY", this.host, this.#lines[index]!, entry);
+      this.ioctl("KVM_ASSIGN_SET_MSIX_ENTRY", this.host, this.lines[index]!, entry);
     }
     this.ioctl("KVM_SET_GSI_ROUTING", this.routes.table());
     return this.ioctl("KVM_ASSIGN_DEV_IRQ", this.host, 0, 0, MSIX) >= 0;
@@ -120,14 +118,14 @@ export class PciAssign extends HostDevice {
   /** `assigned_dev_update_msi()`. */
   #connectMsi({ address, data }: GuestMessage): boolean {
     const line = this.routes.addMessage(address, data);
-    this.#lines = [line];
+    this.lines = [line];
     this.ioctl("KVM_SET_GSI_ROUTING", this.routes.table());
     return this.ioctl("KVM_ASSIGN_DEV_IRQ", this.host, 0, line, MSI) >= 0;
   }
 
   protected override disconnect(kind: MessageKind): void {
     this.ioctl("KVM_DEASSIGN_DEV_IRQ", this.host, 0, 0, kind === "MSI" ? MSI : MSIX);
-    this.routes.release(this.#lines.splice(0));
+    this.routes.release(this.lines.splice(0));
   }
 }
 

@@ -14,8 +14,6 @@ import { type GuestPlace, HostDevice } from "./host_device.ts";
 /** One assigned device. */
 export class VfioPci extends HostDevice {
   #fd = -1;
-  /** The lines of its irqfds. */
-  #lines: number[] = [];
   /** The machine's line that INTA# leads to; -1: it has no pin. */
   #line = -1;
 
@@ -63,15 +61,15 @@ export class VfioPci extends HostDevice {
   override *unrealize(task: Task): Activity {
     const { calls } = this.process;
     yield* calls.call("close", [this.#fd], task, this.process.cpuOf(task));
-    this.routes.release(this.#lines.splice(0));
+    this.routes.release(this.lines.splice(0));
     this.function = undefined;
   }
 
   /** Each vector in use becomes an irqfd of the machine. */
   protected override connect(kind: MessageKind, messages: readonly GuestMessage[]): boolean {
-    this.#lines = messages.map(({ address, data }) => this.routes.addMessage(address, data));
+    this.lines = messages.map(({ address, data }) => this.routes.addMessage(address, data));
     this.ioctl("KVM_SET_GSI_ROUTING", this.routes.table());
-    const lines = messages.map(({ entry }, index) => ({ entry, gsi: this.#lines[index]! }));
+    const lines = messages.map(({ entry }, index) => ({ entry, gsi: this.lines[index]! }));
     const error = this.process.setVfioIrqs(this.#fd, kind, lines, this.thread());
     const name = kind === "MSI" ? "MSI" : "MSIX";
     if (error !== undefined) this.messages.push(`vfio: Error: Failed to setup ${name} fds: ${error}`);
@@ -101,6 +99,6 @@ export class VfioPci extends HostDevice {
 
   protected override disconnect(kind: MessageKind): void {
     this.process.setVfioIrqs(this.#fd, kind, [], this.thread());
-    this.routes.release(this.#lines.splice(0));
+    this.routes.release(this.lines.splice(0));
   }
 }

@@ -19,7 +19,8 @@
  * The patched way, if the machine has a slave CPU when the guest switches its messages on: the device's message gets the
  * guest's vector and the slave as destination, and the slave's own vector table gets that vector too. From there on the
  * processor decides: in guest mode with pin-based bit 0 clear the guest's handler runs; otherwise the host's does, and
- * takes the stock way. A slave that is set later changes nothing until the guest switches them off and on.
+ * takes the stock way. A slave that is set later changes nothing until the guest switches them off and on. Nor does a guest
+ * that moves its interrupt: QEMU leads the line to the new message, and the device keeps the vector and the slaves of before.
  *
  * @module
  */

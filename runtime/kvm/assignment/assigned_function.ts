@@ -11,9 +11,8 @@
  * *Not modelled*: the device's other capabilities, its ROM and I/O ports.
  *
  * *Deviations*: a guest's accesses to configuration space and MSI-X table do not exit, as the drivers of this model
- * make them at one instant. As in qemu-kvm 1.1 the table is looked at when Message Control is written: a message that is
- * changed while MSI-X is on goes where it went. A mask bit of MSI that the guest sets holds nothing back, as with an irqfd in
- * QEMU, which that goes past.
+ * make them at one instant. A mask bit that the guest sets holds nothing back, as with an irqfd in QEMU, which that goes
+ * past: an entry of MSI-X is looked at when its mask opens.
  *
  * @module
  */
@@ -43,6 +42,8 @@ export interface GuestMessage {
 export interface FunctionOwner {
   /** Message Control was written: messages of that kind are on with these in use, or off (empty). */
   messagesChanged(kind: MessageKind, messages: readonly GuestMessage[]): void;
+  /** A message in use may go elsewhere from now on. */
+  messagesMoved(kind: MessageKind, messages: readonly GuestMessage[]): void;
   /** What the guest sees of a device's MSI. */
   msiLayout(device: MsiLayout): MsiLayout;
   /** A message that the guest changes while MSI is on goes there at once; else only {@linkcode messagesChanged} says it. */
@@ -89,7 +90,8 @@ export class AssignedFunction extends PciFunction {
     if (msi !== undefined) {
       const layout = owner.msiLayout(msi.layout);
       this.msi = new MsiCapability(this.configuration, msi.offset, layout, (what) => {
-        if (what === "control" || owner.followsMsi) owner.messagesChanged("MSI", this.#msiMessages());
+        if (what === "control") owner.messagesChanged("MSI", this.#msiMessages());
+        else if (owner.followsMsi && this.msi?.enabled) owner.messagesMoved("MSI", this.#msiMessages());
         return NO_EFFECTS;
       });
     }
@@ -97,6 +99,9 @@ export class AssignedFunction extends PciFunction {
     const { table, tableLocation, pendingLocation } = msiX;
     this.msiX = new MsiXCapability(this.configuration, MSIX, table.size, tableLocation, pendingLocation);
     const mine = this.msiX.table;
+    mine.unmasked = () => {
+      if (mine.enabled && !mine.functionMasked) owner.messagesMoved("MSI-X", this.messages());
+    };
     // Behind the capability's own register, which has taken the value already.
     this.configuration.addLive(MSIX + 2, 16, {
       read: () => mine.readControl(),

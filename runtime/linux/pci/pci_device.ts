@@ -364,7 +364,8 @@ export class PciDevice {
 
   /**
    * Writes address and data of an MSI-X entry, or of MSI: what the interrupt subsystem does on allocation and when the
-   * affinity changes. MSI's Message Control is written before (`__write_msi_msg()`), with as many messages as are used.
+   * affinity changes. MSI's Message Control is written before (`__write_msi_msg()`), with as many messages as are used; an
+   * entry of MSI-X is masked meanwhile (`irq_move_irq()`).
    *
    * @throws {RangeError} if the device has no such entry
    */
@@ -372,7 +373,12 @@ export class PciDevice {
     if (this.messageKind === "MSI") {
       this.#msiControl(0, MSI_QSIZE);
       this.ports.apply(this.fn.msi!.writeMessage(message));
-    } else this.#table().writeMessage(entry, message);
+      return;
+    }
+    const table = this.#table(), masked = table.masked(entry);
+    if (!masked) this.setMask(entry, true);
+    table.writeMessage(entry, message);
+    if (!masked) this.setMask(entry, false);
   }
 
   /**
