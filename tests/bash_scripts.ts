@@ -310,7 +310,10 @@ export const avoided: readonly { readonly pattern: RegExp; readonly reason: stri
     reason: "a job by its name is fg, and jobs do not come to the front here",
   },
   { pattern: /\$\{[@*#?\d]\d*:?=/, reason: `a parameter that cannot be assigned to: ${discards}` },
-  { pattern: /\$\{[^}]*:[^}]*[/%]=/, reason: `a slice that may divide by zero: ${discards}` },
+  {
+    pattern: /\$\{[^}]*:[^}]*(?:[/%]=|\(\s*\$)/,
+    reason: `a slice that may divide by zero, or have an empty expression in it: ${discards}`,
+  },
   {
     pattern: /!\s+(?:[{(]|\[\[|(?:if|for|while|until|case)\b)[^]*[<>]/,
     reason:
@@ -332,8 +335,13 @@ export const avoided: readonly { readonly pattern: RegExp; readonly reason: stri
       'bash --posix reads "${x/\'"\'}", and refuses it as it expands; bash without --posix and this shell do not',
   },
   {
-    pattern: /\b([pqxyz])\+?=\([^)]*\[[^\]]*\1/,
+    pattern: /\b([pqxyz])(?:\+?=\([^)]*)?\[[^\]]*\1/,
     reason: `an array with itself in a subscript, which may be no expression: ${discards}`,
+  },
+  {
+    pattern: /\b([xyz])\+?=[^\n;|&]*\b(?:getopts ab:c|let) '?\1/,
+    reason:
+      "bash keeps what let and getopts set of what is assigned before them alone, and not what read sets of it",
   },
   {
     pattern: /\*\*\s*[-~]/,

@@ -7,7 +7,7 @@ const doc = `break - leaves a loop
 Usage: break [N]
 Effects: leaves the innermost N loops, one without N
 Exit status: 0, or 1 if N is less than 1: then every loop is left
-Errors: only meaningful in a \`for', \`while', or \`until' loop; N: loop count out of range;
+Errors: none outside of loops, where it does nothing, as in bash --posix; N: loop count out of range;
   N: numeric argument required, too many arguments, which end the shell
 Differs from the real one: in nothing
 Examples: for i in 1 2 3; do [ $i = 2 ] && break; echo $i; done`;
@@ -22,10 +22,7 @@ export const breakCommand: Command = {
 /** The common body of `break` and `continue`. */
 export function leaveLoops(context: CommandContext, kind: "break" | "continue"): number {
   const { loopDepth } = context.shell;
-  if (loopDepth === 0) {
-    context.complain("only meaningful in a `for', `while', or `until' loop");
-    return 0;
-  }
+  if (loopDepth === 0) return 0;
   const count = numberOperand(context) ?? 1n;
   if (typeof count === "string") throw new ShellExit(context.shell.status | 128);
   if (count <= 0n) {

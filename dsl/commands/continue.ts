@@ -6,7 +6,8 @@ const doc = `continue - goes on with the next pass of a loop
 Usage: continue [N]
 Effects: goes on with the next pass of the N-th loop around it, the innermost without N
 Exit status: 0
-Errors: only meaningful in a \`for', \`while', or \`until' loop; N: numeric argument required
+Errors: none outside of loops, where it does nothing, as in bash --posix; N: loop count out of range;
+  N: numeric argument required, too many arguments, which end the shell
 Differs from the real one: in nothing
 Examples: for i in 1 2 3; do [ $i = 2 ] && continue; echo $i; done`;
 

@@ -332,4 +332,4 @@ export function* elementIndex(shell: Shell, name: string, text: string): Expansi
   return String(index);
 }
 
-const surroundings = { elementKey, evaluateExpression, expandParts, expandPattern, expandQuoted };
+const surroundings = { elementKey, expandArithmetic, expandParts, expandPattern, expandQuoted };

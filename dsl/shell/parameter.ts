@@ -5,12 +5,12 @@
  *
  * @module
  */
-import type { Expression, ParameterOperation, ParameterPart, Word, WordPart } from "../syntax/ast.ts";
+import type { ArithmeticText, ParameterOperation, ParameterPart, Word, WordPart } from "../syntax/ast.ts";
 import { decodeEscapes, quoteForReading } from "../syntax/escapes.ts";
 import { globMatcher } from "./glob.ts";
 import type { Request } from "./jobs.ts";
 import { replaceSpans, type Span } from "../text/patterns/matcher.ts";
-import { ShellError } from "../syntax/shell_error.ts";
+import { EvaluationError, ShellError } from "../syntax/shell_error.ts";
 import { type Shell, ShellExit } from "./state.ts";
 import { computedArray } from "./special_variables.ts";
 
@@ -28,7 +28,7 @@ export type Expansion<T> = Generator<Request, T, unknown>;
 /** The expansion around a parameter: of words behind its operator, of its subscript, of offsets. */
 export interface Surroundings {
   elementKey(shell: Shell, name: string, subscript: Word): Expansion<string>;
-  evaluateExpression(shell: Shell, expression: Expression): Expansion<bigint>;
+  expandArithmetic(shell: Shell, expression: ArithmeticText): Expansion<bigint>;
   expandParts(shell: Shell, parts: readonly WordPart[], quoted: boolean): Expansion<Piece[]>;
   expandPattern(shell: Shell, parts: readonly WordPart[]): Expansion<string>;
   expandQuoted(shell: Shell, parts: readonly WordPart[]): Expansion<string>;
@@ -92,7 +92,7 @@ export function* expandParameter(
     const text = checked(shell, part, one);
     if (operation === undefined) return scalar(text);
     if (one === undefined || (text === "" && operation.kind === "trim")) return scalar("");
-    if (operation.kind === "slice") return scalar(yield* sliceText(around, shell, operation, text));
+    if (operation.kind === "slice") return scalar(yield* sliceText(around, shell, part, operation, text));
     return scalar((yield* transformation(around, shell, operation))(text));
   }
   if (operation === undefined) return several(values);
@@ -120,14 +120,34 @@ function refusedOperator(name: string, operation: ParameterOperation | undefined
 
 type Slice = Extract<ParameterOperation, { kind: "slice" }>;
 
+/** An offset or a length; one that fails is said to be the parameter's. */
+function* numberOf(
+  around: Surroundings,
+  shell: Shell,
+  { name }: ParameterPart,
+  expression: ArithmeticText,
+): Expansion<number> {
+  try {
+    return Number(yield* around.expandArithmetic(shell, expression));
+  } catch (error) {
+    throw error instanceof EvaluationError ? new ShellError(error.saidBy(name)) : error;
+  }
+}
+
 /** `${x:OFFSET:LENGTH}`; the length is not looked at where the offset is outside. */
-function* sliceText(around: Surroundings, shell: Shell, operation: Slice, text: string): Expansion<string> {
+function* sliceText(
+  around: Surroundings,
+  shell: Shell,
+  part: ParameterPart,
+  operation: Slice,
+  text: string,
+): Expansion<string> {
   const characters = Array.from(text);
-  const offset = Number(yield* around.evaluateExpression(shell, operation.offset));
+  const offset = operation.offset === undefined ? 0 : yield* numberOf(around, shell, part, operation.offset);
   const start = offset < 0 ? characters.length + offset : offset;
   if (start < 0 || start > characters.length) return "";
   if (operation.length === undefined) return characters.slice(start).join("");
-  const length = Number(yield* around.evaluateExpression(shell, operation.length));
+  const length = yield* numberOf(around, shell, part, operation.length);
   const end = length < 0 ? characters.length + length : start + length;
   if (end < start && length < 0) throw new ShellError(`${length}: substring expression < 0`);
   return characters.slice(start, end).join("");
@@ -145,18 +165,18 @@ function* sliceList(
   const held = shell.variables.get(part.name)?.value;
   if (!isArguments && values.length === 0) return [];
   if (!isArguments && !(held instanceof Map)) {
-    return [yield* sliceText(around, shell, operation, values[0] ?? "")];
+    return [yield* sliceText(around, shell, part, operation, values[0] ?? "")];
   }
   const list = isArguments ? [shell.scriptPath ?? shell.zero, ...values] : values;
   const keys = isArguments || !(held instanceof Map) ? [] : sortedKeys(held).map(Number);
   const numbers = keys.length > 0 && keys.every((key) => !Number.isNaN(key)) ? keys : [...list.keys()];
   const size = numbers[numbers.length - 1]! + 1;
-  const offset = Number(yield* around.evaluateExpression(shell, operation.offset));
+  const offset = operation.offset === undefined ? 0 : yield* numberOf(around, shell, part, operation.offset);
   const first = offset < 0 ? size + offset : offset;
   if (first < 0 || (isArguments ? first > size : first >= size)) return [];
   const start = first === size ? size : numbers.findIndex((number) => number >= first);
   if (operation.length === undefined) return list.slice(start);
-  return list.slice(start, start + Number(yield* around.evaluateExpression(shell, operation.length)));
+  return list.slice(start, start + (yield* numberOf(around, shell, part, operation.length)));
 }
 
 /** The value, or a complaint under `set -u`. */

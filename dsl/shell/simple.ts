@@ -6,9 +6,17 @@
  *
  * @module
  */
-import type { ArrayAssignment, Assignment, ConditionStatement, SimpleCommand, Word } from "../syntax/ast.ts";
+import type {
+  ArrayAssignment,
+  Assignment,
+  ConditionStatement,
+  SimpleCommand,
+  Word,
+  WordPart,
+} from "../syntax/ast.ts";
 import { type ArrayArgument, type Command, CommandContext } from "../commands/command.ts";
 import { expandElements, fillArray } from "./array_literal.ts";
+import { expandBraces } from "./braces.ts";
 import { elementKey, evaluateText, expandText, expandWords } from "./expand.ts";
 import { hintOnName, hintOnPath } from "./hints.ts";
 import type { Search } from "./interpreter.ts";
@@ -115,7 +123,14 @@ function* expandCommand(
     }
     const [first] = word.parts;
     if (declares && first?.kind === "literal" && /^[A-Za-z_]\w*\+?=/.test(first.text)) {
-      fields.push(yield* expandText(shell, word, true));
+      for (const { parts, span } of expandBraces(word)) {
+        const { text } = parts[0] as WordPart & { kind: "literal" };
+        const begins = text.indexOf("=") + 1;
+        const value = [{ kind: "literal", text: text.slice(begins) } as const, ...parts.slice(1)];
+        fields.push(
+          text.slice(0, begins) + (yield* expandText(shell, { kind: "word", span, parts: value }, true)),
+        );
+      }
     } else for (const field of yield* expandWords(shell, [word])) fields.push(field);
     limitedWords(fields.length);
     limitedLength(fields.reduce((length, field) => length + field.length, 0));

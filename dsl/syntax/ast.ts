@@ -295,7 +295,12 @@ export type ParameterOperation =
     readonly pattern: readonly WordPart[];
     readonly replacement: readonly WordPart[];
   }
-  | { readonly kind: "slice"; readonly offset: Expression; readonly length: Expression | undefined }
+  | {
+    readonly kind: "slice";
+    /** Undefined: from the start. */
+    readonly offset: ArithmeticText | undefined;
+    readonly length: ArithmeticText | undefined;
+  }
   | { readonly kind: "case"; readonly operator: "^" | "^^" | "," | ",," }
   /** `@Q` quotes so that a shell reads it again, `@U`, `@u` and `@L` change letters, `@E` takes escapes as `$'…'` does. */
   | { readonly kind: "transform"; readonly operator: "Q" | "U" | "u" | "L" | "E" };

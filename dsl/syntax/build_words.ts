@@ -203,10 +203,10 @@ export const wordActions: Record<string, Action> = {
     }),
   replacement: tail,
   braced_slice: (name, subscript, _colon, offset, length) =>
-    parameter(name, subscript, { kind: "slice", offset: one(offset), length: maybe(length) }),
+    parameter(name, subscript, { kind: "slice", offset: arithmeticText(offset!), length: maybe(length) }),
   braced_sliceStart: (name, subscript, _colon, length) =>
-    parameter(name, subscript, { kind: "slice", offset: { kind: "number", value: 0n }, length: one(length) }),
-  sliceLength: tail,
+    parameter(name, subscript, { kind: "slice", offset: undefined, length: one(length) }),
+  sliceLength: (_colon, length) => arithmeticText(length!),
   braced_case: (name, subscript, operator, _close) =>
     parameter(name, subscript, { kind: "case", operator: text(operator) as "^" | "^^" | "," | ",," }),
   braced_transform: (name, subscript, _at, operator, _close) =>
