@@ -211,8 +211,9 @@ const leaves: Plan["leaves"] = {
   },
   Prefix: (walk) =>
     walk.pick([() => walk.rule("redirect"), () => `${walk.pick(names)}=${walk.rule("word")}`])(),
-  // bash evaluates the subscript of an element that it changes twice.
-  lvalue_element: (walk) => `${walk.pick(arrays)}[${walk.pick(["0", "1", "x", "y + 1"])}]`,
+  // bash evaluates the subscript of an element that it changes twice, and drops the line if it is no expression: here and
+  // in subscriptText the variables are those that count loops.
+  lvalue_element: (walk) => `${walk.pick(arrays)}[${walk.pick(["0", "1", "k1", "k2 + 1"])}]`,
   functionName: (walk) => walk.pick(["f", "g"]),
   redirection_here(walk) {
     if (walk.substitutions > 0) return `<<<${walk.rule("word")}`; // bash loses count of bodies in $( ) in (( ))
@@ -254,7 +255,7 @@ const leaves: Plan["leaves"] = {
   backquoted: (walk) =>
     "`" + walk.pick(["echo a", "echo $x", "echo \\\\a", "false", "echo \\`echo n\\`", "printf '%s' \"$y\""]) +
     "`",
-  subscriptText: (walk) => walk.pick(["0", "1", "2", "x", "$x", "1+1", "-1"]),
+  subscriptText: (walk) => walk.pick(["0", "1", "2", "k1", "$k1", "1+1", "-1"]),
   subscriptChars: (walk) => walk.pick(["0", "1", "2"]),
   regexText_plain: (walk) => walk.pick(["a", "^a", "b*", ".", "[0-9]+", "o+", "a|b"]),
   regexText_anchor: () => "$",
@@ -303,10 +304,13 @@ const wraps = new Set([
   "FunctionDefinition_keyword",
 ]);
 
+/** A redirection without a command, perhaps behind assignments, and what ends it. */
+const alone = "(?:\\w+\\+?=(?:\\([^)]*\\)|\\S*)\\s+)*\\d?[<>]+[&|]?\\s?f\\d\\s*(?=[\\n;)|]|$)";
+
 /** Texts that no script may have, where a rule is too much to leave out. */
 export const avoided: readonly { readonly pattern: RegExp; readonly reason: string }[] = [
   {
-    pattern: /(?:^|[\s;&|(){}!'"])%/m,
+    pattern: /\beval\b[^\n]*%/,
     reason: "a job by its name is fg, and jobs do not come to the front here",
   },
   { pattern: /\$\{[@*#?\d]\d*:?=/, reason: `a parameter that cannot be assigned to: ${discards}` },
@@ -335,8 +339,9 @@ export const avoided: readonly { readonly pattern: RegExp; readonly reason: stri
       'bash --posix reads "${x/\'"\'}", and refuses it as it expands; bash without --posix and this shell do not',
   },
   {
-    pattern: /\b([pqxyz])(?:\+?=\([^)]*)?\[[^\]]*\1/,
-    reason: `an array with itself in a subscript, which may be no expression: ${discards}`,
+    pattern: new RegExp(`(?<!\\|)\\|&?\\s*${alone}|(?:^|[;({&\\n])\\s*${alone}\\|(?!\\|)`),
+    reason:
+      "bash turns the status of a failed redirection around where a part of a pipeline is nothing else; dash does not",
   },
   {
     pattern: /\b([xyz])\+?=[^\n;|&]*\b(?:getopts ab:c|let) '?\1/,
