@@ -19,7 +19,6 @@ const INSTEAD: Readonly<Record<string, string>> = {
   chmod: "everybody is root",
   chown: "everybody is root",
   "cpufreq-set": "the clock does not change; see cpupower",
-  cset: "see examples/setup/shield.rtk: mount -t cpuset, then mkdir, echo, tasks",
   curl: "there is no world behind the laboratory",
   depmod: "modules are there; see modprobe, lsmod",
   dmidecode: "there is no firmware table; see lscpu",

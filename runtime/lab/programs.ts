@@ -9,6 +9,7 @@ import type { Era } from "./eras.ts";
 import type { Vfs } from "../linux/fs/vfs.ts";
 import { chrt } from "../programs/chrt.ts";
 import { cpupower } from "../programs/cpupower.ts";
+import { cset } from "../programs/cset.ts";
 import { cyclictest } from "../programs/cyclictest.ts";
 import { dd } from "../programs/dd.ts";
 import { dmesg } from "../programs/dmesg.ts";
@@ -60,6 +61,7 @@ export function userPrograms(): Program[] {
     ping,
     stress,
     chrt,
+    cset,
     dd,
     dmesg,
     ethtool,

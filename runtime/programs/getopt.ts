@@ -42,6 +42,17 @@ export interface ParsedOptions {
   readonly operands: readonly string[];
 }
 
+/** Asks for options by their letters: whether they were given, and their last value. */
+export function given({ options }: ParsedOptions): {
+  has(letter: string): boolean;
+  value(letter: string): string | undefined;
+} {
+  return {
+    has: (letter) => options.some((option) => option.letter === letter),
+    value: (letter) => options.findLast((option) => option.letter === letter)?.value,
+  };
+}
+
 /** Reads the words after the name. Returns a complaint, without the name, where it cannot. */
 export function getopt(args: readonly string[], table: OptionTable): ParsedOptions | string {
   const { flags = "", values = "", optional = "", long = {}, notModelled = [] } = table;
