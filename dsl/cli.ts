@@ -268,6 +268,7 @@ export async function start(args: readonly string[]): Promise<number> {
   const errIsTerminal = Deno.stderr.isTerminal();
   return await main(args, {
     read: readFile,
+    readInput,
     write: writeFile,
     list: listFolder,
     out,
@@ -334,6 +335,15 @@ function readFile(path: string): HostFile {
   }
 }
 
+function readInput(): HostFile {
+  const decoder = new TextDecoder(), part = new Uint8Array(65_536);
+  let text = "";
+  for (let length; (length = Deno.stdin.readSync(part)) !== null;) {
+    text += decoder.decode(part.subarray(0, length), { stream: true });
+  }
+  return { text: text + decoder.decode() };
+}
+
 function writeFile(path: string, text: string): string | undefined {
   const folder = path.slice(0, Math.max(0, path.lastIndexOf("/")));
   try {
@@ -359,6 +369,7 @@ function writeFile(path: string, text: string): string | undefined {
 
 function listFolder(path: string): string[] {
   try {
+    if (!isGranted("read", path)) return [];
     return [...Deno.readDirSync(path)].filter((entry) => entry.isFile).map(({ name }) => name).sort();
   } catch {
     return []; // a script alone, without its neighbours, may still run

@@ -18,7 +18,8 @@ export const COMMANDS: ReadonlyMap<string, CommandHelp> = new Map([
     does: "runs scripts; the exit status is the script's",
     text:
       `Each script has a machine of its own. The other *.rtk files of its folder lie beside it in the virtual tree,
-under /root/FOLDER, so ". ./other.rtk" finds them. Nothing runs if one of the scripts does not parse.
+under /root/FOLDER, so ". ./other.rtk" finds them. Nothing runs if one of the scripts does not parse. A script named - is
+read from standard input, to its end; that alone needs no permission.
 
   --era E         ${ERAS.map(({ name }) => name).join(", ")}; ${ERAS[0]!.name} if not given
   --system S      ${SYSTEMS.map(({ name }) => name).join(", ")}; rfc-v2 if not given, kvm today
@@ -40,7 +41,8 @@ Exit status: the script's; the first that is not 0, of several. 2: wrong use or 
 script that waits for what will never happen. 127: there is no such script. 130: Ctrl-C has ended it.
 
   ${RUN} run examples/talk_setup.rtk --verbose
-  ${RUN} run examples/slide25_row.rtk --system kvm --json -- 1000`,
+  ${RUN} run examples/slide25_row.rtk --system kvm --json -- 1000
+  echo 'cyclictest -n -q -l 1000' | deno run mod.ts run - --system bare-metal`,
   }],
   ["explain", {
     usage: "explain max|min|N [thread T] SCRIPT [OPTIONS] [-- ARGUMENT…]",

@@ -315,8 +315,8 @@ export const avoided: readonly { readonly pattern: RegExp; readonly reason: stri
   },
   { pattern: /\$\{[@*#?\d]\d*:?=/, reason: `a parameter that cannot be assigned to: ${discards}` },
   {
-    pattern: /\$\{[^}]*:[^}]*(?:[/%]=|\(\s*\$)/,
-    reason: `a slice that may divide by zero, or have an empty expression in it: ${discards}`,
+    pattern: /\$\{[^}:]*:(?![-=?+])[^}]*(?:[/%]=|\$)/,
+    reason: `a slice that may divide by zero, or become no expression: ${discards}`,
   },
   {
     pattern: /!\s+(?:[{(]|\[\[|(?:if|for|while|until|case)\b)[^]*[<>]/,
@@ -324,9 +324,9 @@ export const avoided: readonly { readonly pattern: RegExp; readonly reason: stri
       "bash forgets the ! before a compound command whose redirection fails; here, as in POSIX and dash, it counts",
   },
   {
-    pattern: /\$\((?!\()[^]*=\([^)]*\\/,
+    pattern: /\$\((?!\()[^]*(?:=\([^)]*\\|\$\{[^}]*\$')/,
     reason:
-      "bash parses $( ) once more from its own print of it, where \\' in an array has lost its backslash",
+      "bash parses $( ) once more from its own print of it, where \\' in an array and $'\\\\' in braces are others",
   },
   {
     pattern: /\bcase\b[^]*\bfor \w+\s*\n\s*in\b/,

@@ -17,12 +17,18 @@ class FakeHost implements HostPort {
   /** What stands in the way of writing. */
   problem: string | undefined;
   readonly replOptions: unknown[] = [];
+  /** What is on standard input. */
+  input = "";
 
   constructor(readonly files: Readonly<Record<string, string>> = {}) {}
 
   read(path: string) {
     const text = this.files[path];
     return text === undefined ? { problem: "No such file or directory" } : { text };
+  }
+
+  readInput() {
+    return { text: this.input };
   }
 
   write(path: string, text: string): string | undefined {
@@ -112,6 +118,27 @@ Deno.test("the exit status is the script's", async () => {
   assertEquals((await run("run x.rtk", { "x.rtk": "nosuch\n" })).status, 127);
   assertEquals((await run("run x.rtk y.rtk", { "x.rtk": "exit 3\n", "y.rtk": "echo y\n" })).stdout, "y\n");
   assertEquals((await run("run x.rtk y.rtk", { "x.rtk": "exit 3\n", "y.rtk": "exit 4\n" })).status, 3);
+});
+
+Deno.test("a script named - is read from standard input, and has the current folder's scripts beside it", async () => {
+  const fed = async (input: string, args: readonly string[], files: Record<string, string> = {}) => {
+    const host = new FakeHost(files);
+    host.input = input;
+    return { status: await main(args, host), stdout: host.stdout, stderr: host.stderr };
+  };
+  assertEquals(
+    await fed(". ./lib.rtk\necho $0 $1 $who; exit 3\n", ["run", "-", "--", "a"], { "lib.rtk": "who=you\n" }),
+    { status: 3, stdout: "<stdin> a you\n", stderr: "" },
+  );
+  const unknown = await fed("nosuch -x\n", ["run", "-"]);
+  assertEquals(unknown, { status: 127, stdout: "", stderr: "<stdin>: line 1: nosuch: command not found\n" });
+  const wrong = await fed("true\nfi\n", ["run", "-"]);
+  assertEquals([wrong.status, wrong.stderr.split("\n")[0]], [
+    2,
+    "<stdin>:2:1: syntax error near unexpected token \`fi'",
+  ]);
+  const explained = await fed("cyclictest -n -q -l 100\n", ["explain", "max", "-", "--system", "bare-metal"]);
+  assertEquals([explained.status, explained.stderr], [0, ""]);
 });
 
 Deno.test("a script that is not there has status 127, as a shell says", async () => {

@@ -18,6 +18,8 @@ export interface FilePort {
 
 /** The computer that the program runs on. */
 export interface HostPort extends FilePort {
+  /** Reads standard input to its end; absent where there is none. */
+  readInput?(): HostFile;
   /** Names of the files in a folder; empty where it cannot be listed. */
   list(path: string): readonly string[];
   /** Writes to standard output. */

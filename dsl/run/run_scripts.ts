@@ -36,13 +36,18 @@ export interface Source {
   readonly folder: ScriptFolder;
 }
 
+/** What a script from standard input is called, in messages and as `$0`. */
+const STDIN = "<stdin>";
+
 /**
  * Reads a script and sees whether it parses; a number is the exit status of what is wrong with it.
  *
+ * @param from a file's path; `-` is standard input, beside which lie the scripts of the current folder
  * @param json what is wrong is a line of JSON on standard output as well
  */
-export function readScript(path: string, host: HostPort, json = false): Source | number {
-  const file = host.read(path);
+export function readScript(from: string, host: HostPort, json = false): Source | number {
+  const path = from === "-" ? STDIN : from;
+  const file = from === "-" ? host.readInput?.() ?? { problem: "there is none" } : host.read(from);
   if ("problem" in file) {
     const message = `rtkvm: ${path}: ${file.problem}`;
     return tell({ kind: "file", file: path, message, status: 127 }, host, json); // as a shell says of a script
