@@ -6,25 +6,15 @@
  * a changed message goes elsewhere); `__write_msi_msg()` (Message Control is written before address and data).
  */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import type { DeviceModel } from "../mod.ts";
 import type { Vcpu } from "../runtime/kvm/vcpu.ts";
 import { sum } from "../runtime/linux/fs/proc/proc_interrupts.ts";
+import { BELL, bell, ring as ringOnce } from "./msi_bell.ts";
 import { SessionRig } from "./session_rig.ts";
 
-/** A write to its only register interrupts. */
-function bell(msi: "maskable" | "plain"): DeviceModel {
-  return {
-    ...{ name: "bell", address: "00:1f.0", vendorId: 0x1234, deviceId: 0x0002 },
-    ...{ msi, driver: true },
-    create: (port) => ({ read: () => 0, write: () => port.message(0), state: () => [] }),
-  };
-}
-
-const NAME = "0000:00:1f.0";
 const FREE = `
 echo 1234 0002 > /sys/bus/pci/drivers/pci-stub/new_id
-echo ${NAME} > /sys/bus/pci/drivers/bell/unbind
-echo ${NAME} > /sys/bus/pci/drivers/pci-stub/bind
+echo ${BELL} > /sys/bus/pci/drivers/bell/unbind
+echo ${BELL} > /sys/bus/pci/drivers/pci-stub/bind
 echo 0 > /sys/devices/system/cpu/cpu3/online
 `;
 const QEMU = "qemu-kvm.patched -m 1024 -cpu qemu64,+x2apic -enable-kvm -no-kvm-pit -nographic";
@@ -50,7 +40,7 @@ function running(rig: SessionRig) {
     vcpu: vm.vcpus[0] as Vcpu,
     pass: (ns: number) => lab.engine.runUntil(lab.engine.nowNs + ns),
     ring() {
-      lab.software.effects.apply(fn.writeMemory(0, 0, 1, lab.engine.nowNs));
+      ringOnce(lab);
       lab.engine.runUntil(lab.engine.nowNs + 500_000);
     },
     taken: () => sum(kernel.interruptCounts(guestIrq.irq)),
@@ -64,13 +54,13 @@ Deno.test("the host's own driver takes MSI where there is no MSI-X: its IRQ is p
   assertMatch(row, /^ *\d+: .*IR-PCI-MSI-edge {6}bell\n$/);
   const irq = row.trim().split(":")[0]!;
   assertEquals(
-    rig.ok(`cat /sys/bus/pci/devices/${NAME}/irq /sys/bus/pci/devices/${NAME}/msi_irqs/${irq}`),
+    rig.ok(`cat /sys/bus/pci/devices/${BELL}/irq /sys/bus/pci/devices/${BELL}/msi_irqs/${irq}`),
     `${irq}\nmsi\n`,
   );
   assertMatch(rig.ok("lspci -v -s 00:1f.0"), /\[50\] MSI: Enable\+ Count=1\/1 Maskable\+ 64bit\+/);
-  rig.ok(`echo ${NAME} > /sys/bus/pci/drivers/bell/unbind`);
+  rig.ok(`echo ${BELL} > /sys/bus/pci/drivers/bell/unbind`);
   assertMatch(rig.ok("lspci -v -s 00:1f.0"), /MSI: Enable-/);
-  assertEquals(rig.ok(`cat /sys/bus/pci/devices/${NAME}/irq`), "0\n");
+  assertEquals(rig.ok(`cat /sys/bus/pci/devices/${BELL}/irq`), "0\n");
 });
 
 for (const [system, exits] of [["kvm", [1, 1]], ["rfc-v1", [0, 1]], ["delivery+eoi", [0, 0]]] as const) {
@@ -95,7 +85,7 @@ Deno.test("stock: kvm:, its thread, and a host interrupt of the remapping unit w
   ];
   assertEquals([kind, entry], ["MSI", 0]);
   const { name, remapIndex } = lab.software.irqs.get(irq)!;
-  assertEquals(name, `kvm:${NAME}`);
+  assertEquals(name, `kvm:${BELL}`);
   assert([...lab.host.tasks.values()].some(({ name }) => name === `irq/${irq}-kvm:0000`));
   assertEquals(
     fn.msi!.message.address,
@@ -244,9 +234,9 @@ Deno.test("KVM_ASSIGN_DEV_IRQ takes MSI on both sides, once; what is assigned go
 Deno.test("VFIO: vfio-msi, without a thread; the guest sees the device's layout, and a changed message goes there at once", () => {
   const rig = new SessionRig({ system: "kvm", devices: [bell("maskable")] });
   rig.ok(`boot kvm --era today
-echo ${NAME} > /sys/bus/pci/drivers/bell/unbind
-echo vfio-pci > /sys/bus/pci/devices/${NAME}/driver_override
-echo ${NAME} > /sys/bus/pci/drivers_probe
+echo ${BELL} > /sys/bus/pci/drivers/bell/unbind
+echo vfio-pci > /sys/bus/pci/devices/${BELL}/driver_override
+echo ${BELL} > /sys/bus/pci/drivers_probe
 qemu-system-x86_64 -accel kvm -cpu host -smp 2 -name guest=vm0 -drive file=kvm/test.img,if=virtio,format=raw -device vfio-pci,host=00:1f.0
 ssh vm0 true`);
   assertMatch(

@@ -6,6 +6,8 @@
  * deno task soak --interrupts=100000 talk kvm  # fewer, on these
  * deno task soak --kernel=linux-2.6.32 rfc-v2  # a guest whose interrupts nest
  * deno task soak --line=shared talk kvm        # the assigned device is the card itself, and interrupts by its line
+ * deno task soak --line=message talk kvm       # so it is for the guest, and the host gets messages
+ * deno task soak --line=none talk kvm          # a device that has MSI and nothing else
  * deno task soak --append=kvm-intel.ept=0 kvm   # behind the host's command line: here every load of CR3 exits
  * deno task soak --mutants                     # each mutant, until it is caught
  * ```
@@ -27,7 +29,11 @@ import { Invariants, type ViolationKind } from "../runtime/lab/invariants.ts";
 import type { Lab } from "../runtime/lab/lab.ts";
 import { DEDICATED_CPU, SYSTEMS } from "../runtime/lab/systems.ts";
 import type { Task } from "../runtime/linux/sched/task.ts";
+import { BELL, bell, ring } from "./msi_bell.ts";
 import { SessionRig } from "./session_rig.ts";
+
+/** What the assigned device's line may be. */
+const LINES = ["own", "shared", "message", "none"] as const;
 
 /** One run. */
 export interface SoakRun {
@@ -39,9 +45,9 @@ export interface SoakRun {
   readonly cpu?: string;
   /**
    * The assigned device is the card's physical function, by its line, which in the guest is its own or its network card's
-   * too; a virtual one, by messages, where absent.
+   * too; the host may get messages for it. Or it is a device that has MSI alone. Where absent a virtual function, by MSI-X.
    */
-  readonly line?: "own" | "shared";
+  readonly line?: (typeof LINES)[number];
   /** The end of the host's kernel command line. */
   readonly append?: string;
   /** Parameters other than the default ones. */
@@ -114,25 +120,30 @@ const MEAN_NS = 12_000;
 
 const DISK = "-drive file=kvm/test.img,if=virtio";
 
-const setUp = (cpu: string, disk: boolean) => `
-echo 8086 10ed > /sys/bus/pci/drivers/pci-stub/new_id
-echo 0000:05:00.0 > /sys/bus/pci/drivers/ixgbevf/unbind
+/** What is assigned: its identifiers, place and driver. */
+const FUNCTION = { ids: "8086 10ed", place: "0000:05:00.0", driver: "ixgbevf" };
+const MSI_ALONE = { ids: "1234 0002", place: BELL, driver: "bell" };
+
+const setUp = (cpu: string, disk: boolean, { ids, place, driver }: typeof FUNCTION) => `
+echo ${ids} > /sys/bus/pci/drivers/pci-stub/new_id
+echo ${place} > /sys/bus/pci/drivers/${driver}/unbind
 irq=$(grep TxRx-0 /proc/interrupts | head -1 | cut -d: -f1)
 echo 8 > /proc/irq/$((irq))/smp_affinity
 echo 0 > /sys/devices/system/cpu/cpu3/online
-qemu-kvm.patched -m 1024 -cpu ${cpu} -enable-kvm -no-kvm-pit -nographic -device pci-assign,host=05:00.0 ${
+qemu-kvm.patched -m 1024 -cpu ${cpu} -enable-kvm -no-kvm-pit -nographic -device pci-assign,host=${place} ${
   disk ? DISK : ""
 }
 `;
 
 /** Behind a disk the card is in the next slot, whose line nobody else has. */
-const setUpByLine = (cpu: string, own: boolean) => `
+const setUpByLine = (cpu: string, line: SoakRun["line"]) => `
 echo 8086 10fb > /sys/bus/pci/drivers/pci-stub/new_id
 echo 0000:04:00.0 > /sys/bus/pci/drivers/ixgbe/unbind
 echo 0000:04:00.0 > /sys/bus/pci/drivers/pci-stub/bind
 echo 0 > /sys/devices/system/cpu/cpu3/online
 qemu-kvm.patched -m 1024 -cpu ${cpu} -enable-kvm -no-kvm-pit -nographic -kernel kvm/bzImage \\
-  -append "root=/dev/vda1 ro pci=nomsi" ${own ? DISK : ""} -device pci-assign,host=04:00.0
+  -append "root=/dev/vda1 ro pci=nomsi" ${line === "shared" ? "" : DISK} \\
+  -device pci-assign,host=04:00.0,prefer_msi=${line === "message" ? "on" : "off"}
 ssh vm0 true
 `;
 
@@ -171,7 +182,11 @@ function shootingTask({ host }: Lab, process: number): Task {
 /** Runs one. */
 export function soak(run: SoakRun): SoakResult {
   const { system, kernel = "linux-3.4.0", seed, cpu = "qemu64,+x2apic", line } = run;
-  const rig = new SessionRig({ system, kernel, seed, ...(run.changes && { changes: run.changes }) });
+  const msiAlone = line === "none";
+  const rig = new SessionRig({
+    ...{ system, kernel, seed, ...(run.changes && { changes: run.changes }) },
+    devices: msiAlone ? [bell("maskable")] : [],
+  });
   const { session } = rig;
   const { mutant, append } = run;
   if (mutant !== undefined || append !== undefined) {
@@ -182,14 +197,18 @@ export function soak(run: SoakRun): SoakResult {
   const watch = new Invariants(lab);
   engine.trace = watch;
   // A mutant is exposed by what it was exposed by before there were such devices.
-  const devices = run.mutant === undefined && line === undefined;
-  rig.ok(line === undefined ? setUp(cpu, devices) : setUpByLine(cpu, line === "own"));
+  const devices = run.mutant === undefined && (line === undefined || msiAlone);
+  rig.ok(
+    line === undefined || msiAlone
+      ? setUp(cpu, devices, msiAlone ? MSI_ALONE : FUNCTION)
+      : setUpByLine(cpu, line),
+  );
   engine.runUntil(engine.nowNs + BOOT_NS);
   for (
     const work of guestWork(
       lab.guests.size > 0,
       devices && lab.guests.size > 0,
-      line === undefined ? "0x41" : "0x30",
+      line === undefined || msiAlone ? "0x41" : "0x30",
     )
   ) {
     rig.start(`ssh vm0 '${work}'`);
@@ -212,7 +231,8 @@ export function soak(run: SoakRun): SoakResult {
     engine.runUntil(engine.nowNs + 1 + Math.floor(random.exponential() * MEAN_NS));
     const u = random.uniform();
     interrupts++;
-    if (u < 0.35) lab.interruptSources().get("vf0")?.(0);
+    if (u < 0.35 && msiAlone) ring(lab);
+    else if (u < 0.35) lab.interruptSources().get("vf0")?.(0);
     else if (u < 0.75) lab.type(lab.host, (here) => guest?.machine.networkLine.raise(here));
     else if (u < 0.97) lab.interruptSources().get("pf0")?.(0);
     else if (u < 0.985 && hostIrqs.length > 0) {
@@ -277,16 +297,15 @@ if (import.meta.main) {
           Deno.stderr.writeSync(new TextEncoder().encode(`\r${system}: ${done} `));
         }
       };
-      const line = option("line");
+      const line = LINES.find((each) => each === option("line"));
       const interrupts = number("interrupts", 1e7);
       const append = option("append");
-      const byLine = line === "own" || line === "shared" ? { line } as const : {};
       const result = soak({
         system,
         kernel,
         seed,
         interrupts,
-        ...byLine,
+        ...(line && { line }),
         ...(append && { append }),
         onProgress,
       });

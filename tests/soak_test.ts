@@ -24,6 +24,14 @@ for (const system of ["kvm", "talk"]) {
 }
 
 for (const system of ["kvm", "talk"]) {
+  Deno.test(`${system}: so it is by MSI, on both sides and on the host's alone`, () => {
+    for (const line of ["none", "message"] as const) {
+      assertEquals(soak({ system, seed: 2, interrupts: 800, line }).lines, [], line);
+    }
+  });
+}
+
+for (const system of ["kvm", "talk"]) {
   Deno.test(`${system}: so it is without EPT, where loads of CR3 exit too`, () => {
     assertEquals(soak({ system, seed: 2, interrupts: 800, append: "kvm-intel.ept=0" }).lines, []);
   });
