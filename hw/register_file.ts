@@ -50,8 +50,10 @@ export class Frame {
 
   /** The activity goes on after a step with that `result`: its next step, or null at its end; `result` is its own then. */
   next(result: number): Step | null {
-    if (this.routine !== null) {
-      const step = this.routine.next(result);
+    const { routine } = this;
+    if (routine !== null) {
+      // Handlers and calls at two places: V8 notes for each which classes come by, and knows what to call of up to four.
+      const step = this.kind === FrameKind.Call ? routine.next(result) : routine.next(result);
       if (step === null) this.result = 0;
       return step;
     }
@@ -73,7 +75,7 @@ export class Context {
   interruptFlag = true;
 
   /** @param name as the state hash knows it @param activity what it runs first */
-  constructor(name: string, activity: Activity<unknown>) {
+  constructor(name: string, activity: Activity<unknown> | Routine) {
     this.name = name;
     this.push(activity, FrameKind.Call);
   }

@@ -20,7 +20,7 @@ import type { Activity } from "../../hw/sim/activity.ts";
 import { Apic, DeliveryMode } from "../../hw/lapic.ts";
 import type { Machine } from "../../hw/machine.ts";
 import { EBUSY, EINVAL, type Errno } from "./errno.ts";
-import { idleLoop } from "./sched/idle.ts";
+import { IdleLoop } from "./sched/idle.ts";
 import type { Irqs } from "./irq/irq.ts";
 import type { Kernel } from "./kernel.ts";
 import { TRAMPOLINE_PAGE } from "./smp_boot.ts";
@@ -68,7 +68,7 @@ export class CpuHotplug {
     machine.startup = young((physical) => {
       const starting = this.#starting;
       if (starting === null || starting.cpu.id !== physical.id) return startup(physical);
-      return starting.cpu.prepareStart(undefined, idleLoop(starting.cpu, starting.online));
+      return starting.cpu.prepareStart(undefined, new IdleLoop(starting.cpu, starting.online));
     });
   }
 

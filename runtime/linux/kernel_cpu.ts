@@ -14,7 +14,7 @@ import { type ApicWrite, type EoiWord, lintWrites, type StealRecord } from "./bo
 import { Background, type BackgroundParameters } from "./background.ts";
 import { GuestTime } from "./sched/guest_time.ts";
 import { HrTimer, HrTimerBase } from "./hrtimer.ts";
-import { idleLoop } from "./sched/idle.ts";
+import { IdleLoop } from "./sched/idle.ts";
 import { exceptionHandler, type InterruptHandler, interruptHandler, nmiHandler } from "./irq/interrupts.ts";
 import type { Kernel } from "./kernel.ts";
 import { balance, pull } from "./sched/load_balance.ts";
@@ -164,14 +164,14 @@ export class KernelCpu implements InterruptTable {
     this.nextBalanceNs = this.stolenNs = 0; // soon large: see `Engine`
     this.steadySinceNs = -1;
     this.runQueue = new RunQueue(kernel.tunables);
-    this.current = this.idle = this.#idleTask(`swapper/${id}`, idleLoop(this));
+    this.current = this.idle = this.#idleTask(`swapper/${id}`, new IdleLoop(this));
     this.registers = new RegisterFile(this, this.idle.context);
     const { name, steps } = kernel;
     this.tick = new HrTimer(`${name} tick ${id}`, steps.tick, (timer) => this.#tick(timer), true);
     this.background = background === null ? null : new Background(this, background);
   }
 
-  #idleTask(name: string, life: Activity<unknown>): Task {
+  #idleTask(name: string, life: Activity<unknown> | Routine): Task {
     const task = new Task(0, name, this.id, 1 << this.id, life);
     task.preemptCount = 1; // it asks for itself whether somebody wants to run
     task.runnable = true;
@@ -179,7 +179,7 @@ export class KernelCpu implements InterruptTable {
   }
 
   /** Gives the CPU a new life, to be executed after the next start-up message: by default the idle loop's. */
-  prepareStart(name?: string, life: Activity<unknown> = idleLoop(this)): RegisterFile {
+  prepareStart(name?: string, life: Activity<unknown> | Routine = new IdleLoop(this)): RegisterFile {
     this.booting = name === undefined;
     this.current = this.idle = this.#idleTask(name ?? `swapper/${this.id}`, life);
     this.registers.context = this.idle.context;

@@ -51,8 +51,8 @@ export class Softirqs {
     const raised = this.#raised;
     if (raised.length === 0 || this.#task !== null || cpu.openHandlers > 0) return false;
     const { registers, current, kernel } = cpu;
-    this.#work = raised.length === 1 ? raised.pop()! : raised.shift()!;
-    if (this.#work instanceof Step) this.sections++;
+    const work = this.#work = raised.length === 1 ? raised.pop()! : raised.shift()!;
+    if (work instanceof Step) this.sections++;
     else this.polls++;
     this.#task = current;
     this.#flag = registers.interruptFlag;

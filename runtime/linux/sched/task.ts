@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Activity } from "../../../hw/sim/activity.ts";
+import type { Activity, Routine } from "../../../hw/sim/activity.ts";
 import type { StateHash } from "../../../hw/sim/state_hash.ts";
 import { Context } from "../../../hw/register_file.ts";
 import type { LongCall } from "./long_call.ts";
@@ -104,7 +104,7 @@ export class Task {
     name: string,
     cpu: number,
     allowed: CpuMask,
-    activity: Activity<unknown>,
+    activity: Activity<unknown> | Routine,
     done?: (status: number) => void,
   ) {
     // Room for large numbers from the start: see `Engine`.
