@@ -53,6 +53,19 @@ Deno.test("--isolate leads threads, interrupts, those to come, and what shells s
   );
 });
 
+Deno.test("sessions to come are led away too, as sshd is", () => {
+  const rig = new SessionRig({ system: "kvm" });
+  rig.run("boot kvm --era today");
+  rig.ok(
+    "qemu-system-x86_64 -enable-kvm -m 1024 -smp 2 -cpu host -nographic > /dev/null & sleep 1; ssh vm0 true",
+  );
+  rig.ok("ssh vm0 tuna --cpus=1 --isolate");
+  assertEquals(
+    rig.ok("ssh vm0 nproc; ssh vm0 taskset -c 1 nproc; ssh vm0 'tuna -c 1 -I'; ssh vm0 nproc"),
+    "1\n1\n2\n",
+  );
+});
+
 Deno.test("an interrupt that was led away does not arrive there", () => {
   const rig = new SessionRig({ system: "bare-metal" });
   rig.run("boot bare-metal --era today");

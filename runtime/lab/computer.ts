@@ -69,6 +69,8 @@ export class Computer {
   readonly #commands = new Map<number, { launch: CommandLaunch; done(status: number): void }>();
   /** How the commands of shells are placed, by the pid of the shell. */
   readonly #placements = new Map<number, Placement>();
+  /** That of the sessions to come, as sshd's is; undefined: nobody has moved it. */
+  #sessions: Placement | undefined;
   #gone = false;
 
   /**
@@ -136,7 +138,7 @@ export class Computer {
       done(CONNECTION_LOST);
       return kernel.takePid();
     }
-    const placement = placementIn(launch) ?? this.#placements.get(launch.shellPid);
+    const placement = placementIn(launch) ?? this.#placements.get(launch.shellPid) ?? this.#sessions;
     const group = inRoot ? anywhere : cpusets.cpusOf(shellGroup);
     const process = (created: Task) => this.#process(created, launch);
     const task = kernel.createTask(
@@ -205,7 +207,7 @@ export class Computer {
   newPid(parent?: number): number {
     const pid = this.kernel.takePid();
     this.software.cpusets.shells.add(pid);
-    const placement = parent === undefined ? undefined : this.#placements.get(parent);
+    const placement = parent === undefined ? this.#sessions : this.#placements.get(parent);
     if (placement !== undefined) this.#placements.set(pid, Placement.of(placement));
     return pid;
   }
@@ -213,7 +215,7 @@ export class Computer {
   /** How the commands of a shell are placed; undefined: there is no such shell. */
   #placementOf(pid: number): Placement | undefined {
     if (!this.software.cpusets.shells.has(pid)) return undefined;
-    const placement = this.#placements.get(pid) ?? new Placement();
+    const placement = this.#placements.get(pid) ?? Placement.of(this.#sessions ?? new Placement());
     this.#placements.set(pid, placement);
     return placement;
   }
@@ -258,6 +260,7 @@ export class Computer {
       trace: this.software.ftrace,
       placementOf: (pid) => this.#placementOf(pid),
       shells: () => this.software.cpusets.shells,
+      sessions: () => this.#sessions ??= new Placement(),
       fileSystem: (type, options) => this.software.fileSystem(type, options),
     };
   }

@@ -2,7 +2,8 @@
  * Where tasks and interrupts may run, as tools see to it that lead them away from CPUs or to others: by sched_setaffinity()
  * and by `/proc/irq`.
  *
- * Masks are the kernel's. A shell is no task: it has a placement, which what it starts inherits, and is led with the tasks.
+ * Masks are the kernel's. A shell is no task: it has a placement, which what it starts inherits, and is led with the tasks; so
+ * are the sessions to come, as sshd would be.
  *
  * @module
  */
@@ -94,8 +95,8 @@ export function* changeTasks(
     const refused = yield* setAffinity(kernel, system.threads, task, wanted, command.task);
     if (refused instanceof Errno) return refused;
   }
-  for (const pid of system.shells()) {
-    const placement = system.placementOf(pid)!;
+  const shells = [...system.shells()].map((pid) => system.placementOf(pid)!);
+  for (const placement of [...shells, system.sessions()]) {
     const now = shellAffinity(command, placement), wanted = change(now);
     const refused = wanted === now ? undefined : setShellAffinity(command, placement, wanted);
     if (refused instanceof Errno) return refused;

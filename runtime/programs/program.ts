@@ -105,6 +105,8 @@ export interface SystemPort {
   placementOf(pid: number): Placement | undefined;
   /** Pids of its shells. */
   shells(): Iterable<number>;
+  /** How the shells of sessions to come are placed, to be read and changed. */
+  sessions(): Placement;
   /** What can be mounted; `undefined`: the kernel has no file system of that type with these options. */
   fileSystem(type: string, options: readonly string[]): { node: Node; fileSystem: FileSystem } | undefined;
 }

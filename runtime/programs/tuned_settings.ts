@@ -143,6 +143,7 @@ function* placesNow(command: ProgramProcess, moves: (task: Task) => boolean): Ac
   for (const pid of system.shells()) {
     lines.push(`shell ${pid} ${cpuList(shellAffinity(command, system.placementOf(pid)!))}`);
   }
+  lines.push(`session - ${cpuList(shellAffinity(command, system.sessions()))}`);
   for (const { number } of yield* listIrqs(system)) {
     lines.push(`irq ${number} ${cpuList(yield* irqAffinity(command, number))}`);
   }
@@ -168,6 +169,8 @@ export function* rollBack(command: ProgramProcess): Activity<void> {
     } else if (kind === "shell") {
       const placement = system.placementOf(Number(what));
       if (placement !== undefined) setShellAffinity(command, placement, maskOfList(value));
+    } else if (kind === "session") {
+      setShellAffinity(command, system.sessions(), maskOfList(value));
     } else if (kind === "task" && task !== undefined && commandName(task) === more.join(" ")) {
       yield* setAffinity(kernel, system.threads, task, maskOfList(value), command.task);
     } else if (kind === "policy" && task !== undefined && commandName(task) === more.slice(1).join(" ")) {
