@@ -57,6 +57,7 @@ export const KERNELS: Readonly<Record<string, KernelBuild>> = {
     realTime: false,
     tscDeadline: true,
     pvEoi: true,
+    kvmClockInVdso: true,
     interfaces: "3.5",
   },
   "linux-6.18.0": {
@@ -65,6 +66,7 @@ export const KERNELS: Readonly<Record<string, KernelBuild>> = {
     noHz: true,
     realTime: false,
     pvEoi: true,
+    kvmClockInVdso: true,
     interfaces: "6.18",
   },
   "linux-2.6.32": {

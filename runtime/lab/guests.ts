@@ -173,7 +173,11 @@ function makeGuest(lab: Lab, request: GuestRequest): Software {
   const kernel = new Kernel(lab.engine, {
     name: request.name,
     // Without kvm-clock Linux takes ACPI's timer where it does not trust the TSC; the model's guest trusts it.
-    release: { ...release, clocksource: request.kvmClock ? "kvm-clock" : "tsc" },
+    release: {
+      ...release,
+      clocksource: request.kvmClock ? "kvm-clock" : "tsc",
+      kvmClockInVdso: release.kvmClockInVdso === true && request.kvmClockStable,
+    },
     costs: values.linux,
     cpus: request.cpus,
     kernelLayer: Layers.GuestKernel,

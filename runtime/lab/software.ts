@@ -50,6 +50,7 @@ import { type PciCosts, pciSteps } from "../linux/pci/pci_costs.ts";
 import { type CpuTimes, physicalCpuTimes, procfs } from "../linux/fs/proc/procfs.ts";
 import { debugSched } from "../linux/fs/proc/proc_sys.ts";
 import { debugfs, sysfsRoot } from "../linux/fs/sysfs/sysfs.ts";
+import { sysfsClocksource } from "../linux/fs/sysfs/sysfs_clocksource.ts";
 import { sysfsCpu } from "../linux/fs/sysfs/sysfs_cpu.ts";
 import { kernelTraceEvents } from "../linux/trace/trace_events.ts";
 import { sysfsMm } from "../linux/fs/sysfs/sysfs_mm.ts";
@@ -295,6 +296,7 @@ export class Software {
       sysfsCpu(kernel, { identity, interfaces, hotplug, thisCpu: () => thisCpu(kernel, machine) }),
       SYSFS,
     );
+    vfs.mount("/sys/devices/system/clocksource", sysfsClocksource(kernel, interfaces), SYSFS);
     const { bus, devices } = pciSysfs(this.pci, netSysfs(this.network));
     vfs.mount("/sys/bus/pci", bus, SYSFS);
     vfs.mount("/sys/class/net", netClass(this.network), SYSFS);

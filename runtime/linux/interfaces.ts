@@ -53,6 +53,8 @@ export interface KernelInterfaces {
   readonly diskstatsFields: number;
   /** Compiler of the kernel, as `/proc/version` names it. */
   readonly compiler: string;
+  /** What the log says of a change of the clock source (`kernel/time/clocksource.c`; in these words since 4.0). */
+  readonly clocksourceChange: string;
   /** tracefs has a mount point of its own, `/sys/kernel/tracing` (since 4.1). */
   readonly tracefs: boolean;
 }
@@ -81,6 +83,7 @@ export const INTERFACES: Readonly<Record<InterfaceVersion, KernelInterfaces>> = 
     numbersVirtioQueues: false,
     diskstatsFields: 11,
     compiler: "gcc version 4.6.3 (GCC) ",
+    clocksourceChange: "Switching to clocksource",
     tracefs: false,
   },
   "6.18": {
@@ -102,6 +105,7 @@ export const INTERFACES: Readonly<Record<InterfaceVersion, KernelInterfaces>> = 
     numbersVirtioQueues: true,
     diskstatsFields: 17,
     compiler: "gcc (GCC) 14.2.0, GNU ld (GNU Binutils) 2.44",
+    clocksourceChange: "clocksource: Switched to clocksource",
     tracefs: true,
   },
 };

@@ -16,6 +16,7 @@ import {
 import type { Engine } from "../../hw/sim/engine.ts";
 import type { StateHash } from "../../hw/sim/state_hash.ts";
 import { HrTimer } from "./hrtimer.ts";
+import { Clocksource } from "./clocksource.ts";
 import type { BackgroundParameters } from "./background.ts";
 import { type ConsoleDevice, type IrqAction, KernelCpu } from "./kernel_cpu.ts";
 import { firstCpu } from "./cpu_mask.ts";
@@ -112,6 +113,8 @@ export class Kernel {
   readonly cpuMaps: Mutex = new Mutex(this);
   /** Its TLB shoot-downs. */
   readonly tlb: TlbShootdowns = new TlbShootdowns(this);
+  /** What it reads the time from. */
+  readonly clocksource: Clocksource;
   /** How many tasks want a CPU. */
   readonly loadAverage: LoadAverage = new LoadAverage(this);
   /** The kernel log: text and time. */
@@ -142,6 +145,8 @@ export class Kernel {
           ? contextSwitch(name, options.kernelLayer, ns)
           : work(name, userSpace.has(name) ? options.taskLayer : options.kernelLayer, ns),
     );
+    const { clockReadVdso, clockReadKvmclock } = this.steps;
+    this.clocksource = new Clocksource(options.release, clockReadVdso, clockReadKvmclock);
     this.memory = new Memory(this, options.memory?.mib ?? Infinity, options.memory?.costs);
     const { irq, name, acknowledge } = options.consoleIrq;
     this.consoleAction = { irq, name, handler: (cpu) => this.#readConsole(cpu, acknowledge) };
@@ -175,11 +180,6 @@ export class Kernel {
   /** Tasks made since boot. */
   get forks(): number {
     return this.#nextPid - 2;
-  }
-
-  /** The step that reads the clock in a program: by the vDSO, or by a system call on kvm-clock. */
-  get clockRead(): Step {
-    return this.release.clocksource === "tsc" ? this.steps.clockReadVdso : this.steps.clockReadKvmclock;
   }
 
   /**
@@ -472,6 +472,7 @@ export class Kernel {
     this.tlb.hashInto(hash);
     this.loadAverage.hashInto(hash);
     this.memory.hashInto(hash);
+    this.clocksource.hashInto(hash);
     for (const value of Object.values(this.tunables)) hash.number(value);
     for (const task of this.tasks.values()) task.hashInto(hash);
     hash.number(this.spuriousVectors).word(this.dmesg.length).word(this.consoleInput.length);

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { ClocksourceName } from "./clocksource.ts";
 import { ns, parameters, type Values } from "../../hw/parameters.ts";
 
 /** One kernel build. */
@@ -29,8 +30,10 @@ export interface KernelRelease {
   readonly pvEoi?: boolean;
   /** The local APIC's timer is set by TSC deadline where the processor shows it, as from 3.8 on. */
   readonly tscDeadline?: boolean;
-  /** Where clock_gettime() reads: the TSC in user space, or kvm-clock by a system call. */
-  readonly clocksource: "tsc" | "kvm-clock";
+  /** The clock source that it prefers of those that it finds. */
+  readonly clocksource: ClocksourceName;
+  /** kvm-clock is read by the vDSO, as from 3.8 on where KVM calls it stable. */
+  readonly kvmClockInVdso?: boolean;
 }
 
 /** What the kernel's steps cost, integer ns in their typical execution. */

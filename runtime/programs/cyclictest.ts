@@ -97,13 +97,13 @@ function* measure(
   command: ProgramProcess,
 ): Activity<number> {
   const { task, histogram } = thread;
-  const { clockRead } = kernel;
+  const { clocksource } = kernel;
   const timer = kernel.sleepTimer(task);
   const intervalNs = thread.intervalUs * 1000;
   const loops = thread.options.loops || Infinity;
   const part = Math.max(1, Math.floor(loops / 100));
   const watches = thread.options.verbose || thread.options.breakUs > 0 || thread.overflowCycles !== null;
-  yield clockRead;
+  yield clocksource.read;
   let nextNs = kernel.nowNs + intervalNs;
   for (let loop = 1; loop <= loops && !run.stopped; loop++) {
     // clock_nanosleep(), spelled out as in Kernel.sleepUntil: no step of the measured loop passes through another activity.
@@ -114,7 +114,7 @@ function* measure(
     if (away !== null) yield away;
     const preempted = kernel.leaveSleep(task);
     if (preempted !== null) yield preempted;
-    yield clockRead;
+    yield clocksource.read;
     const nowNs = kernel.nowNs;
     histogram.record(nowNs - nextNs);
     if (watches) watch(thread, run);

@@ -135,7 +135,7 @@ export const ping: Program = {
     const startNs = kernel.nowNs;
     const measurement = command.measureTraffic();
     for (let sequence = 1; (sequence <= count || count === 0) && !interrupted; sequence++) {
-      yield kernel.clockRead;
+      yield kernel.clocksource.read;
       const sentNs = kernel.nowNs;
       yield net.call;
       yield net.small;
@@ -146,7 +146,7 @@ export const ping: Program = {
       yield* kernel.sleepUntil(task, timer, untilNs, () => replied === sequence || interrupted);
       if (replied === sequence) {
         yield net.call;
-        yield kernel.clockRead;
+        yield kernel.clocksource.read;
         const tripNs = kernel.nowNs - sentNs;
         times.tripsNs.push(tripNs);
         const stamp = stamped ? `[${(bootTime + kernel.nowNs / 1e9).toFixed(6)}] ` : "";

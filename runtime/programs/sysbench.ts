@@ -193,10 +193,10 @@ export const sysbench: Program = {
 /** Takes requests as long as there are some. */
 function* requestLoop(kernel: Kernel, event: Step, took: number[], next: () => boolean): Activity<number> {
   while (next()) {
-    yield kernel.clockRead;
+    yield kernel.clocksource.read;
     const beginNs = kernel.nowNs;
     yield event;
-    yield kernel.clockRead;
+    yield kernel.clocksource.read;
     took.push(kernel.nowNs - beginNs);
   }
   return 0;

@@ -241,6 +241,7 @@ export class QemuMachine implements VcpuThreadOwner {
       cpuModel: options.cpuModel,
       features: options.cpuFeatures.on,
       kvmClock: options.kvmFeatures.has("kvmclock"),
+      kvmClockStable: options.kvmFeatures.has("kvmclock_stable_bit"),
       memoryMiB: options.memoryMiB,
       commandLine: options.append,
       functions: () => this.functions,

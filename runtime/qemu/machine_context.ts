@@ -22,6 +22,8 @@ export interface GuestRequest {
   readonly features: ReadonlySet<string>;
   /** Whether CPUID shows KVM's clock. */
   readonly kvmClock: boolean;
+  /** It is the same on all vCPUs, so that a vDSO may read it. */
+  readonly kvmClockStable: boolean;
   /** RAM, MiB. */
   readonly memoryMiB: number;
   /** Its command line; undefined: that of its disk. */

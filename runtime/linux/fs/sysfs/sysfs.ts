@@ -3,7 +3,7 @@
  *
  * *Document*: Linux 3.5 and 6.18 `Documentation/filesystems/sysfs.txt`.
  *
- * *Modelled*: the way to `/sys/bus/pci`, `/sys/class/net`, `/sys/devices/pci0000:00`, `/sys/devices/system/cpu`,
+ * *Modelled*: the way to `/sys/bus/pci`, `/sys/class/net`, `/sys/devices/pci0000:00`, `/sys/devices/system/{clocksource,cpu}`,
  * `/sys/kernel/debug`, and where a kernel has them `/sys/kernel/iommu_groups` and `/sys/kernel/tracing`; in `/sys/module` the
  * parameters of what is built in, as far as the model has them.
  *
@@ -23,7 +23,10 @@ export function sysfsRoot(kernel: Readonly<Record<string, DirectoryNode>>): Dire
   return directory({
     bus: directory({ pci: directory({}) }),
     class: directory({ net: directory({}) }),
-    devices: directory({ "pci0000:00": directory({}), system: directory({ cpu: directory({}) }) }),
+    devices: directory({
+      "pci0000:00": directory({}),
+      system: directory({ clocksource: directory({}), cpu: directory({}) }),
+    }),
     kernel: directory({ debug: directory({}), ...kernel }),
     module: directory({}),
   });
