@@ -4,29 +4,30 @@
  * Layout of pciutils 3.1 (2012) where it is known; `-mm` with a programming interface that is 0, and `MSI 00` in `-v`,
  * after captures of later versions on Debian 12.
  *
- * *Modelled*: `-n`, `-nn`, `-D`, `-s`, `-d`, `-k`, `-v`, `-mm`.
+ * *Modelled*: `-n`, `-nn`, `-D`, `-s`, `-d`, `-k`, `-v`, `-vv` (`-vvv` is the same), `-mm`.
  *
- * *Not modelled*: everything else, `-vv` among it. With `-v` a bridge's windows, with `-k` `Kernel modules`: the model's
+ * *Not modelled*: everything else. With `-v` a bridge's windows, with `-k` `Kernel modules`: the model's
  * drivers are no modules. Names of subsystems: their numbers are shown.
  *
  * @module
  */
 
 import type { Activity } from "../../hw/sim/activity.ts";
-import { type PciDevice, sriovOffset } from "../linux/pci/pci_device.ts";
+import type { PciDevice } from "../linux/pci/pci_device.ts";
 import { getopt } from "./getopt.ts";
+import { details } from "./lspci_details.ts";
 import { className, deviceName, fullName, type NameStyle, vendorName } from "./pci_names.ts";
 import type { Program, ProgramProcess } from "./program.ts";
 
 const doc = `lspci - lists the functions on the PCI bus
 Usage: lspci [-nDkvmm] [-nn] [-s [[[DOMAIN]:]BUS:][DEVICE][.FUNCTION]] [-d [VENDOR]:[DEVICE]]
 Effects: lists the functions on the PCI bus: by names, by numbers (-n) or both (-nn), with domains (-D), with drivers (-k),
-  with flags, memory and capabilities (-v), for scripts (-mm); only a place (-s) or a kind (-d)
+  with flags, memory and capabilities (-v), with registers (-vv), for scripts (-mm); only a place (-s) or a kind (-d)
 Exit status: 0, also where nothing is listed; 1 on a wrong argument
 Errors: -s: Invalid slot number; -d: Invalid vendor ID
-Differs from the real one: no -vv, -t, -x; no bridge windows, kernel modules and names of subsystems
+Differs from the real one: no -t, -x; no bridge windows, kernel modules and names of subsystems, no registers of PCI Express
 Examples: lspci -nnk
-  lspci -s 05:00.0 -v`;
+  lspci -s 05:00.0 -vv`;
 
 const USAGE = `Usage: lspci [<switches>]
 
@@ -38,7 +39,8 @@ interface Style {
   readonly names: NameStyle;
   readonly domains: boolean;
   readonly drivers: boolean;
-  readonly verbose: boolean;
+  /** How much of the configuration space: none, flags, registers. */
+  readonly verbosity: number;
 }
 
 /** The program. */
@@ -62,9 +64,7 @@ export const lspci: Program = {
     }
     const count = (option: string) => parsed.options.filter(({ letter }) => letter === option).length;
     const machine = count("m");
-    const refused = count("v") > 1
-      ? "option -vv is not modelled"
-      : machine === 1 || (machine > 0 && count("v") > 0)
+    const refused = machine === 1 || (machine > 0 && count("v") > 0)
       ? "of -m only -mm is modelled, without -v"
       : parsed.operands.length > 0
       ? USAGE.trimEnd()
@@ -87,7 +87,7 @@ export const lspci: Program = {
       names: count("n") === 0 ? "names" : count("n") === 1 ? "numbers" : "both",
       domains: count("D") > 0,
       drivers: count("k") > 0 || count("v") > 0,
-      verbose: count("v") > 0,
+      verbosity: count("v"),
     };
     const devices = [...command.system.pci.devices].filter((device) =>
       filters.every((passes) => passes(device))
@@ -96,7 +96,7 @@ export const lspci: Program = {
     for (const device of devices) {
       if (machine > 0) command.stdout(`${machineLine(device, style)}\n`);
       else {command.stdout(
-          lines(device, style).map((line) => `${line}\n`).join("") + (style.verbose ? "\n" : ""),
+          lines(device, style).map((line) => `${line}\n`).join("") + (style.verbosity > 0 ? "\n" : ""),
         );}
     }
     return 0;
@@ -184,100 +184,7 @@ function lines(device: PciDevice, style: Style): string[] {
   if (hasSubsystem(device)) {
     shown.push(`\tSubsystem: ${fullName(subsystemVendor, subsystemDevice, names, true)}`);
   }
-  if (style.verbose) shown.push(...details(device));
+  if (style.verbosity > 0) shown.push(...details(device, style.verbosity > 1));
   if (driver !== undefined) shown.push(`\tKernel driver in use: ${driver}`);
   return shown;
-}
-
-const BUS_MASTER = 1 << 2;
-const MEMORY_SPACE = 1 << 1;
-const IO_SPACE = 1 << 0;
-
-/** What `-v` adds: flags, a bridge's buses, base addresses, capabilities. */
-function details(device: PciDevice): string[] {
-  const { configuration, spec } = device.fn;
-  const read = (offset: number, size: 1 | 2 | 4) => configuration.read(offset, size);
-  const command = read(0x04, 2);
-  const master = (command & BUS_MASTER) !== 0;
-  const irq = device.irq === 0 ? "" : `, IRQ ${device.irq}`;
-  const shown = [
-    `\tFlags: ${master ? "bus master, " : ""}fast devsel${master ? `, latency ${read(0x0d, 1)}` : ""}${irq}`,
-  ];
-  for (const { index, space, base, size, bits, prefetchable } of spec.bars) {
-    // The register of a virtual function reads 0: the address is known from the kernel only.
-    const virtual = read(0x10 + 4 * index, 4) === 0;
-    const enabled = (command & (space === "io" ? IO_SPACE : MEMORY_SPACE)) !== 0;
-    const kind = space === "io"
-      ? `I/O ports at ${base.toString(16).padStart(4, "0")}`
-      : `Memory at ${base.toString(16).padStart(8, "0")} (${bits}-bit, ${
-        prefetchable ? "" : "non-"
-      }prefetchable)`;
-    const state = enabled || virtual ? "" : " [disabled]";
-    shown.push(`\t${virtual ? "[virtual] " : ""}${kind}${state} [size=${sizeOf(size)}]`);
-  }
-  if (spec.headerType === 1) {
-    const [primary, secondary, subordinate, latency] = [0x18, 0x19, 0x1a, 0x1b].map((at) =>
-      hex2(read(at, 1))
-    );
-    shown.push(
-      `\tBus: primary=${primary}, secondary=${secondary}, subordinate=${subordinate}, sec-latency=${
-        parseInt(latency!, 16)
-      }`,
-    );
-  }
-  return [...shown, ...capabilities(device)];
-}
-
-function sizeOf(bytes: number): string {
-  const units = ["", "K", "M", "G"];
-  let size = bytes, unit = 0;
-  while (size >= 1024 && size % 1024 === 0 && unit < units.length - 1) {
-    size /= 1024;
-    unit++;
-  }
-  return `${size}${units[unit]}`;
-}
-
-/** Both lists of capabilities, as the device's own pointers lead through them. */
-function capabilities(device: PciDevice): string[] {
-  const { configuration } = device.fn;
-  const shown: string[] = [];
-  const add = (offset: number, text: string) => shown.push(`\tCapabilities: [${hex2(offset)}] ${text}`);
-  for (let at = configuration.read(0x34, 1); at !== 0; at = configuration.read(at + 1, 1)) {
-    add(at, capability(configuration.read(at, 1), configuration.read(at + 2, 2)));
-  }
-  for (let at = 0x100; at !== 0;) {
-    const header = configuration.read(at, 4);
-    if (header === 0) break;
-    const id = header & 0xffff;
-    if (at === sriovOffset(device)) add(at, "Single Root I/O Virtualization (SR-IOV)");
-    else if (id === 0x0001) add(at, "Advanced Error Reporting");
-    else add(at, `Extended Capability ID ${hex2(id)}`);
-    at = header >>> 20;
-  }
-  return shown;
-}
-
-/** One of the first list, by its identifier and the 16 bits behind the header. */
-function capability(id: number, control: number): string {
-  const flag = (bit: number) => (control & (1 << bit)) === 0 ? "-" : "+";
-  switch (id) {
-    case 0x05:
-      return `MSI: Enable${flag(0)} Count=${1 << ((control >> 4) & 7)}/${1 << ((control >> 1) & 7)} Maskable${
-        flag(8)
-      } 64bit${flag(7)}`;
-    case 0x10: {
-      const type = (control >> 4) & 0xf;
-      const name = type === 4
-        ? `Root Port (Slot${flag(8)})`
-        : type === 0
-        ? "Endpoint"
-        : `Unknown type ${type}`;
-      return `Express ${name}, MSI ${hex2((control >> 9) & 0x1f)}`;
-    }
-    case 0x11:
-      return `MSI-X: Enable${flag(15)} Count=${(control & 0x7ff) + 1} Masked${flag(14)}`;
-    default:
-      return `#${hex2(id)}`;
-  }
 }
