@@ -87,6 +87,24 @@ const COMMAND = register("Command", 0x04, 0, 16, [
   field("interruptDisable", 1),
   reserved(5),
 ]);
+/**
+ * A virtual function's: it has no ports and no interrupt pin, and its memory answers as its physical function says (SR-IOV 1.1,
+ * 3.4.1.3).
+ */
+const VF_COMMAND = register("Command", 0x04, 0, 16, [
+  field("ioSpace", 1, "ro"),
+  field("memorySpace", 1, "ro"),
+  field("busMaster", 1),
+  field("specialCycles", 1, "ro"),
+  field("memoryWriteInvalidate", 1, "ro"),
+  field("vgaPaletteSnoop", 1, "ro"),
+  field("parityErrorResponse", 1, "ro"),
+  reserved(1),
+  field("serrEnable", 1, "ro"),
+  field("fastBackToBack", 1, "ro"),
+  field("interruptDisable", 1, "ro"),
+  reserved(5),
+]);
 const BUS_MASTER = COMMAND.field("busMaster").mask;
 const INTERRUPT_DISABLE = COMMAND.field("interruptDisable").mask;
 const STATUS = register("Status", 0x06, 0x0010, 16, [
@@ -148,7 +166,7 @@ export class PciFunction {
     const all = spec.virtual ? 0xffff : 0;
     configuration.add(constant("Vendor ID", 0x00, spec.vendorId | all, 16));
     configuration.add(constant("Device ID", 0x02, spec.deviceId | all, 16));
-    configuration.add(COMMAND, 0, () => this.#driveInterrupt());
+    configuration.add(spec.virtual ? VF_COMMAND : COMMAND, 0, () => this.#driveInterrupt());
     configuration.add(STATUS);
     configuration.add(
       constant("Revision ID and Class Code", 0x08, u32(spec.classCode << 8 | spec.revision), 32),

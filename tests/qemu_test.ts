@@ -65,6 +65,8 @@ Deno.test("the calls that QEMU makes are in the trace, in order, with their resu
     "ioctl(4, KVM_CREATE_VCPU, 0) = 5",
     "ioctl(5, KVM_SET_CPUID2, x2apic,kvmclock,kvm_nopiodelay,kvm_steal_time,kvmclock_stable_bit) = 0",
     "ioctl(5, KVM_SET_SLAVE_CPU, 3) = 0",
+    // KVM_DEV_ASSIGN_PCI_2_3 | _MASK_INTX: Linux sets Interrupt Disable, then opens MSI-X (msix_capability_init()).
+    "ioctl(4, KVM_ASSIGN_SET_INTX_MASK, 0000:05:00.0, 6) = 0",
     "ioctl(4, KVM_ASSIGN_SET_MSIX_NR, 0000:05:00.0, 2) = 0",
     "ioctl(4, KVM_ASSIGN_SET_MSIX_ENTRY, 0000:05:00.0, 24, 0) = 0",
     "ioctl(4, KVM_ASSIGN_SET_MSIX_ENTRY, 0000:05:00.0, 25, 1) = 0",

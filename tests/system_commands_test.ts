@@ -70,13 +70,48 @@ Deno.test("lspci -v shows flags, memory and capabilities, a blank line after eac
   assertStringIncludes(vf, "\n\tCapabilities: [70] MSI-X: Enable+ Count=3 Masked-\n");
 });
 
+Deno.test("lspci -vv shows the registers, in pciutils' layout", () => {
+  const [bridge = "", nic = "", vf = ""] = new SessionRig().ok("lspci -vv").split("\n\n");
+  const status =
+    "\tStatus: Cap+ 66MHz- UDF- FastB2B- ParErr- DEVSEL=fast >TAbort- <TAbort- <MAbort- >SERR- <PERR- INTx-\n";
+  assertStringIncludes(bridge, status);
+  // Linux sets Interrupt Disable where MSI-X is on; a virtual function has neither that bit nor Memory Space Enable.
+  const control = (more: string) =>
+    `\tControl: I/O- Mem${
+      more[0]
+    } BusMaster+ SpecCycle- MemWINV- VGASnoop- ParErr- Stepping- SERR- FastB2B- DisINTx${
+      more[1]
+    }\n${status}\tLatency: 0\n`;
+  assertStringIncludes(
+    nic,
+    `${control("++")}\tInterrupt: pin A routed to IRQ 16\n\tRegion 0: Memory at f0000000`,
+  );
+  assertStringIncludes(vf, `${control("--")}\tRegion 0: [virtual] Memory at `);
+  assertStringIncludes(
+    nic,
+    "\tCapabilities: [70] MSI-X: Enable+ Count=64 Masked-\n" +
+      "\t\tVector table: BAR=4 offset=00000000\n\t\tPBA: BAR=4 offset=00002000\n",
+  );
+  assertStringIncludes(
+    nic,
+    "\tCapabilities: [50] MSI: Enable- Count=1/1 Maskable+ 64bit+\n" +
+      "\t\tAddress: 0000000000000000  Data: 0000\n\t\tMasking: 00000000  Pending: 00000000\n",
+  );
+  assertStringIncludes(
+    nic,
+    "\tCapabilities: [160 v1] Single Root I/O Virtualization (SR-IOV)\n" +
+      "\t\tIOVCap:\tMigration-, Interrupt Message Number: 000\n" +
+      "\t\tIOVCtl:\tEnable+ Migration- Interrupt- MSE+ ARIHierarchy-\n\t\tIOVSta:\tMigration-\n" +
+      "\t\tInitial VFs: 64, Total VFs: 64, Number of VFs: 1, Function Dependency Link: 00\n",
+  );
+});
+
 Deno.test("lspci says what a place or a kind may not be", () => {
   for (
     const [options, text] of [
       ["-s 05:zz.0", "lspci: -s: Invalid slot number\n"],
       ["-s zz:00.0", "lspci: -s: Invalid bus number\n"],
       ["-d 8086", "lspci: -d: ':' expected\n"],
-      ["-vv", "lspci: option -vv is not modelled\n"],
       ["-t", "lspci: option -t is not modelled\n"],
     ]
   ) assertEquals(said(`lspci ${options}`), { status: 1, text }, options);

@@ -273,6 +273,7 @@ export class PciDevice {
       this.#irqs.set(entry, irq);
       this.setMask(entry, false);
     }
+    this.setIntx(false); // pci_intx_for_msi()
     this.#msiXControl(0, MSIX_FUNCTION_MASK);
   }
 
@@ -293,6 +294,7 @@ export class PciDevice {
       return irq;
     }
     this.#irqs.set(0, irq);
+    this.setIntx(false);
     this.#msiControl(MSI_ENABLE, 0);
     this.ports.apply(msi.setMask(false));
   }
@@ -305,6 +307,7 @@ export class PciDevice {
     this.ports.apply(msi.setMask(true));
     this.ports.interrupts.free(irq);
     this.#msiControl(0, MSI_ENABLE);
+    this.setIntx(true);
     this.ports.apply(msi.setMask(false));
     this.#irqs.clear();
     this.messageKind = null;
@@ -359,6 +362,7 @@ export class PciDevice {
     }
     this.#irqs.clear();
     this.#msiXControl(0, MSIX_ENABLE | MSIX_FUNCTION_MASK);
+    this.setIntx(true);
     this.messageKind = null;
   }
 
