@@ -398,6 +398,7 @@ Deno.test("links lead from bus to devices, drivers and physical function", () =>
   assertEquals(vfs.list(DRIVERS), ["ixgbe", "ixgbevf", "pci-stub"]);
   assertEquals(vfs.list(`${DRIVERS}/ixgbevf`), [VF, "bind", "new_id", "remove_id", "uevent", "unbind"]);
   assertEquals(vfs.list(`${DEVICES}/${VF}/msi_irqs`), ["42", "43"]);
+  assertEquals(vfs.list(`${DEVICES}/${VF}/msi_irqs/42`), ["mode"]);
   echo(host, VF, `${DRIVERS}/ixgbevf/unbind`);
   assertStrictEquals(vfs.readlink(`${DEVICES}/${VF}/driver`), ENOENT);
 });

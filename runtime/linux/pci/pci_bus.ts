@@ -44,6 +44,8 @@ export interface PciQuirks {
   readonly enableMode: number;
   /** Mode of `numa_node`. */
   readonly numaNodeMode: number;
+  /** An interrupt in `msi_irqs` is a directory with a file `mode` (until 3.13), or that file. */
+  readonly messageDirectories: boolean;
 }
 
 /** The rows of the kernels that the model knows. */
@@ -58,6 +60,7 @@ export const PCI_QUIRKS: Readonly<Record<"3.5" | "6.18", PciQuirks>> = {
     probeFailed: (driver, device, error) => `${driver}: probe of ${device} failed with error ${error}`,
     enableMode: 0o600,
     numaNodeMode: 0o444,
+    messageDirectories: true,
   },
   "6.18": {
     bindOfBound: EBUSY,
@@ -70,6 +73,7 @@ export const PCI_QUIRKS: Readonly<Record<"3.5" | "6.18", PciQuirks>> = {
       `${driver} ${device}: probe with driver ${driver} failed with error ${error}`,
     enableMode: 0o644,
     numaNodeMode: 0o644,
+    messageDirectories: false,
   },
 };
 

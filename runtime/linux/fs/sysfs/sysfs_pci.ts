@@ -235,7 +235,7 @@ function deviceEntries(core: PciCore, net: NetSysfs | null, device: PciDevice): 
   if (device.driver !== undefined) {
     entries.set("driver", link(`${upFrom(device)}bus/pci/drivers/${device.driver}`));
   }
-  if (device.messageIrqs.size > 0) entries.set("msi_irqs", directory(() => msiIrqEntries(device)));
+  if (device.messageIrqs.size > 0) entries.set("msi_irqs", directory(() => msiIrqEntries(core, device)));
   const group = core.iommu?.of(device);
   if (group !== undefined) {
     entries.set("iommu_group", link(`${upFrom(device)}kernel/iommu_groups/${group.number}`));
@@ -315,9 +315,10 @@ function* storeNumvfs(
   return yield* driver.sriovConfigure(device, count);
 }
 
-function msiIrqEntries(device: PciDevice): Entries {
-  const kind = device.messageKind === "MSI" ? "msi\n" : "msix\n";
-  return new Map([...device.messageIrqs.values()].map((irq) => [String(irq), readOnly(() => kind)]));
+function msiIrqEntries({ quirks }: PciCore, device: PciDevice): Entries {
+  const mode = readOnly(() => device.messageKind === "MSI" ? "msi\n" : "msix\n");
+  const entry = quirks.messageDirectories ? directory(() => new Map([["mode", mode]])) : mode;
+  return new Map([...device.messageIrqs.values()].map((irq) => [String(irq), entry]));
 }
 
 function driverOverride(core: PciCore, device: PciDevice): AttributeNode {
