@@ -63,6 +63,24 @@ Deno.test("the host's own driver takes MSI where there is no MSI-X: its IRQ is p
   assertEquals(rig.ok(`cat /sys/bus/pci/devices/${BELL}/irq`), "0\n");
 });
 
+Deno.test("show msi has its one message in the words of a table's entries, and where it leads", () => {
+  const rig = new SessionRig({ system: "bare-metal", devices: [bell("maskable")] });
+  const { irq, remapIndex, vector, cpu } = rig.lab.software.irqs.list().find(({ name }) => name === "bell")!;
+  const address = (0xfee0_0018 + (remapIndex << 5)).toString(16);
+  assertEquals(rig.ok("show msi 00:1f.0").trimEnd().split("\n"), [
+    `${BELL} MSI: Enable+ Count=1/1 Maskable+ 64bit+`,
+    "entry  address           data      mask  pending  leads to",
+    `    0  00000000${address}  00000000  no    no       remapping entry ${remapIndex}: ` +
+    `vector 0x${vector.toString(16)} of cpu${cpu}, IRQ ${irq}`,
+  ]);
+  rig.ok(`setpci -s 00:1f.0 60.l=1; devmem 0xe0000000 32 1`);
+  assertMatch(rig.ok("show msi 00:1f.0"), /00000000 \*yes  \*yes /, "masked, the message waits");
+  const count = () => sum(rig.lab.host.interruptCounts(irq));
+  const before = count();
+  rig.ok("setpci -s 00:1f.0 60.l=0; run 1ms");
+  assertEquals(count() - before, 1);
+});
+
 for (const [system, exits] of [["kvm", [1, 1]], ["rfc-v1", [0, 1]], ["delivery+eoi", [0, 0]]] as const) {
   Deno.test(`${system}: an interrupt by MSI has slide 18's and 20's exits, as one by MSI-X`, () => {
     const { ring, taken, exits: count, device } = assigned(system);
