@@ -76,6 +76,30 @@ Deno.test("off puts everything back; so does the next profile before it is set",
   assertEquals(rig.ok("nproc; sysctl -n vm.swappiness kernel.sched_rt_runtime_us"), "4\n10\n950000\n");
 });
 
+Deno.test("the service keeps a profile: stop undoes it, start sets it again; in 2012 there is none", () => {
+  const rig = today();
+  rig.ok("systemctl enable --now tuned; tuned-adm profile realtime");
+  assertEquals(
+    rig.ok("systemctl is-active tuned; tuned-adm active"),
+    "active\nCurrent active profile: realtime\n",
+  );
+  rig.ok("systemctl stop tuned");
+  assertEquals(rig.ok("sysctl -n kernel.sched_rt_runtime_us; nproc"), "950000\n4\n");
+  assertEquals(
+    rig.ok("tuned-adm active"),
+    "It seems that tuned daemon is not running, preset profile is not activated.\nPreset profile: realtime\n",
+  );
+  rig.ok("systemctl start tuned; sleep 0.1");
+  assertEquals(
+    rig.ok("sysctl -n kernel.sched_rt_runtime_us; nproc; tuned-adm active"),
+    "-1\n1\nCurrent active profile: realtime\n",
+  );
+  assertEquals(
+    new SessionRig().run("systemctl start tuned").err,
+    "Failed to start tuned.service: Unit tuned.service not found.\n",
+  );
+});
+
 Deno.test("qemu's threads stay on isolated cores under realtime-virtual-host, under realtime they leave", () => {
   for (const [profile, cpu] of [["realtime-virtual-host", "  3"], ["realtime", "  0"]] as const) {
     const rig = today();

@@ -43,6 +43,7 @@ import { taskset } from "../programs/taskset.ts";
 import { nohup, timeout } from "../programs/timeout.ts";
 import { traceCmd } from "../programs/trace_cmd.ts";
 import { tuna } from "../programs/tuna.ts";
+import { tuned } from "../programs/tuned.ts";
 import { tunedAdm } from "../programs/tuned_adm.ts";
 import { uname } from "../programs/uname.ts";
 import { uptime } from "../programs/uptime.ts";
@@ -96,6 +97,7 @@ export function userPrograms(): Program[] {
     taskset,
     traceCmd,
     tuna,
+    tuned,
     tunedAdm,
     uname,
     uptime,

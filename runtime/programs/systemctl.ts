@@ -3,7 +3,7 @@
  *
  * *Document*: systemctl(1), systemd.unit(5); messages are those of systemd 252, whichever the era.
  *
- * *Modelled*: the services that have a program here, which is irqbalance's; it does not run unless it is started. What is enabled
+ * *Modelled*: the services that have a program here, irqbalance and, today, tuned; none runs unless it is started. What is enabled
  * or masked are links below `/etc/systemd/system`, as there. A service reads its environment from `/etc/sysconfig/NAME` and
  * `/etc/default/NAME`.
  *
@@ -20,13 +20,13 @@ import type { Task } from "../linux/sched/task.ts";
 import { calendarDate, twoDigits } from "../measure/calendar.ts";
 import { startDaemon } from "./daemon.ts";
 import { complain, getopt } from "./getopt.ts";
-import { type Program, type ProgramProcess, readFile } from "./program.ts";
+import { type Program, type ProgramProcess, readFile, type SystemPort } from "./program.ts";
 import { sendSignal, SIGTERM } from "./signals.ts";
 
 const doc = `systemctl - starts and stops services
 Usage: systemctl [-q] [--now] [--no-pager] COMMAND [NAME[.service]]...
 Effects: start, stop, restart, try-restart, status, is-active, is-enabled, enable, disable, mask, unmask of services, daemon-reload;
-  --now with enable and disable starts or stops too. There is one service, irqbalance, and it does not run unless it is started;
+  --now with enable and disable starts or stops too. Services are irqbalance and, today, tuned; none runs unless it is started;
   /etc/sysconfig/irqbalance and /etc/default/irqbalance are its environment
 Exit status: 0; 1 on a failure; 3 if a service asked about does not run; 4 if there is none such and status asks; 5 if one is to be
   started or stopped that there is not
@@ -61,10 +61,18 @@ interface Unit {
   readonly description: string;
   /** What it runs: a program of the model, as a unit's ExecStart names it. */
   readonly command: readonly [path: string, ...args: string[]];
+  /** Whether a computer has it, where not every one has. */
+  isThere?(system: SystemPort): boolean;
 }
 
 const UNITS: readonly Unit[] = [
   { name: "irqbalance", description: "irqbalance daemon", command: ["/usr/sbin/irqbalance", "--foreground"] },
+  {
+    name: "tuned",
+    description: "Dynamic System Tuning Daemon",
+    command: ["/usr/sbin/tuned", "-l", "-P"],
+    isThere: ({ tools }) => tools.tuned !== null,
+  },
 ];
 
 const FOLDER = "/etc/systemd/system";
@@ -160,12 +168,12 @@ const VERBS: Readonly<Record<string, Verb>> = {
   start,
   stop,
   *restart(command, name) {
-    if (unitOf(name) !== undefined) yield* stop(command, name);
+    if (unitOf(command, name) !== undefined) yield* stop(command, name);
     return yield* start(command, name);
   },
   *"try-restart"(command, name) {
     if (processOf(command, name) === undefined) {
-      return unitOf(name) === undefined ? yield* stop(command, name) : 0;
+      return unitOf(command, name) === undefined ? yield* stop(command, name) : 0;
     }
     yield* stop(command, name);
     return yield* start(command, name);
@@ -177,7 +185,7 @@ const VERBS: Readonly<Record<string, Verb>> = {
     return runs ? 0 : 3;
   },
   "is-enabled"(command, name, quiet) {
-    if (unitOf(name) === undefined) {
+    if (unitOf(command, name) === undefined) {
       command.stderr(`Failed to get unit file state for ${name}.service: No such file or directory\n`);
       return 1;
     }
@@ -208,13 +216,14 @@ const VERBS: Readonly<Record<string, Verb>> = {
   },
 };
 
-function unitOf(name: string): Unit | undefined {
-  return UNITS.find((unit) => unit.name === name);
+function unitOf({ system }: ProgramProcess, name: string): Unit | undefined {
+  return UNITS.find((unit) => unit.name === name && unit.isThere?.(system) !== false);
 }
 
 /** The process that a service is: the one with its command line. */
-function processOf({ kernel }: ProgramProcess, name: string): Task | undefined {
-  const line = unitOf(name)?.command.join(" ");
+function processOf(command: ProgramProcess, name: string): Task | undefined {
+  const { kernel } = command;
+  const line = unitOf(command, name)?.command.join(" ");
   return [...kernel.tasks.values()].find((task) => !task.dead && task.argv.join(" ") === line);
 }
 
@@ -224,7 +233,7 @@ function stateOf({ system: { vfs } }: ProgramProcess, name: string): "masked" | 
 }
 
 function isThere(command: ProgramProcess, name: string, verb: string): boolean {
-  if (unitOf(name) !== undefined) return true;
+  if (unitOf(command, name) !== undefined) return true;
   command.stderr(`Failed to ${verb} unit: Unit file ${name}.service does not exist.\n`);
   return false;
 }
@@ -251,7 +260,7 @@ function unlink({ system: { vfs }, stderr }: ProgramProcess, path: string, quiet
 }
 
 function* start(command: ProgramProcess, name: string): Activity<number> {
-  const unit = unitOf(name);
+  const unit = unitOf(command, name);
   if (unit === undefined) {
     command.stderr(`Failed to start ${name}.service: Unit ${name}.service not found.\n`);
     return 5;
@@ -273,7 +282,7 @@ function* start(command: ProgramProcess, name: string): Activity<number> {
 }
 
 function* stop(command: ProgramProcess, name: string): Activity<number> {
-  if (unitOf(name) === undefined) {
+  if (unitOf(command, name) === undefined) {
     command.stderr(`Failed to stop ${name}.service: Unit ${name}.service not loaded.\n`);
     return 5;
   }
@@ -286,7 +295,7 @@ function* stop(command: ProgramProcess, name: string): Activity<number> {
 }
 
 function status(command: ProgramProcess, name: string): number {
-  const unit = unitOf(name);
+  const unit = unitOf(command, name);
   if (unit === undefined) {
     command.stderr(`Unit ${name}.service could not be found.\n`);
     return 4;

@@ -9,7 +9,7 @@
  *
  * *Not modelled*: whatever the kernel here has no file for; it is named, and left out. Profiles of one's own, several at once.
  *
- * *Deviations*: there is no daemon: tuned-adm does what it would, and what is started later is not looked at; it inherits. A boot
+ * *Deviations*: the daemon need not run: tuned-adm does what it would. What is started later is not looked at; it inherits. A boot
  * makes a fresh machine, on which no profile is active.
  *
  * @module
@@ -20,7 +20,14 @@ import { Errno } from "../linux/errno.ts";
 import { complain, getopt } from "./getopt.ts";
 import { type Program, type ProgramProcess, readFile, writeFile } from "./program.ts";
 import { TUNED_PROFILES, tunedProfile, type WholeProfile } from "./tuned_profiles.ts";
-import { applyProfile, bootWords, isolatedCores, rollBack, verifyProfile } from "./tuned_settings.ts";
+import {
+  applyProfile,
+  bootWords,
+  isApplied,
+  isolatedCores,
+  rollBack,
+  verifyProfile,
+} from "./tuned_settings.ts";
 
 const doc = `tuned-adm - settings for a purpose, by the name of a profile
 Usage: tuned-adm active|list|off|verify|profile_mode
@@ -33,7 +40,7 @@ Effects: profile NAME undoes the profile before it and sets what NAME says: late
 Exit status: 0; 1 if it cannot, if verify finds a difference, or if no profile is active; 2 on a wrong argument
 Errors: Requested profile 'NAME' doesn't exist.
   Assertion 'isolated_cores contains online CPU(s)' failed.
-Differs from the real one: today only. There is no daemon and no tuned.service. What the model has no file for is left out, with a
+Differs from the real one: today only. tuned need not run. What the model has no file for is left out, with a
   note. A boot makes a fresh machine: boot --append with what the note says, then the profile again. No profile_info, recommend
 Examples: set -o era=today; tuned-adm profile latency-performance; tuned-adm verify
   set -o era=today; echo isolated_cores=2-3 > /etc/tuned/realtime-virtual-host-variables.conf
@@ -70,7 +77,7 @@ export const tunedAdm: Program = {
       case "list":
         return yield* list(command);
       case "profile":
-        return names.length === 0 ? yield* list(command) : yield* switchTo(command, names);
+        return names.length === 0 ? yield* list(command) : yield* switchProfile(command, names);
       case "off":
         yield* rollBack(command);
         yield* writeFile(command.system.vfs, ACTIVE, "", true);
@@ -79,7 +86,7 @@ export const tunedAdm: Program = {
         return yield* verify(command);
       case "profile_mode":
         command.stdout(
-          `Profile selection mode: ${(yield* active(command)) === undefined ? "auto" : "manual"}\n`,
+          `Profile selection mode: ${(yield* activeProfile(command)) === undefined ? "auto" : "manual"}\n`,
         );
         return 0;
       case "profile_info":
@@ -95,14 +102,20 @@ export const tunedAdm: Program = {
 };
 
 /** The name of the active profile. */
-function* active({ system }: ProgramProcess): Activity<string | undefined> {
+export function* activeProfile({ system }: ProgramProcess): Activity<string | undefined> {
   const text = yield* readFile(system, ACTIVE);
   const name = text instanceof Errno ? "" : text.trim();
   return name === "" ? undefined : name;
 }
 
 function* showActive(command: ProgramProcess): Activity<number> {
-  const name = yield* active(command);
+  const name = yield* activeProfile(command);
+  if (name !== undefined && !isApplied(command)) {
+    command.stdout(
+      `It seems that tuned daemon is not running, preset profile is not activated.\nPreset profile: ${name}\n`,
+    );
+    return 0;
+  }
   command.stdout(name === undefined ? "No current active profile.\n" : `Current active profile: ${name}\n`);
   return name === undefined ? 1 : 0;
 }
@@ -116,7 +129,8 @@ function* list(command: ProgramProcess): Activity<number> {
   return 0;
 }
 
-function* switchTo(command: ProgramProcess, names: readonly string[]): Activity<number> {
+/** Undoes the profile before, and sets one. @returns the exit status */
+export function* switchProfile(command: ProgramProcess, names: readonly string[]): Activity<number> {
   const profile = names.length === 1 ? tunedProfile(names[0]!) : undefined;
   if (profile === undefined) {
     command.stderr(`Requested profile '${names.join(" ")}' doesn't exist.\n`);
@@ -163,7 +177,7 @@ function* verify(command: ProgramProcess): Activity<number> {
 /** What does not hold of the active profile; it is in the log then. */
 function* failuresOf(command: ProgramProcess): Activity<readonly string[]> {
   const { system } = command;
-  const name = yield* active(command);
+  const name = yield* activeProfile(command);
   const profile: WholeProfile | undefined = name === undefined ? undefined : tunedProfile(name);
   if (profile === undefined) return ["no profile is active"];
   const isolated = yield* isolatedCores(command, profile);

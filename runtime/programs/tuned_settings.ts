@@ -151,6 +151,11 @@ function* placesNow(command: ProgramProcess, moves: (task: Task) => boolean): Ac
   return lines;
 }
 
+/** Whether a profile is set, and not yet undone. */
+export function isApplied({ system }: ProgramProcess): boolean {
+  return !(system.vfs.stat(ROLLBACK) instanceof Errno);
+}
+
 /** Undoes what the last profile did: a task that is another one by now stays as it is. */
 export function* rollBack(command: ProgramProcess): Activity<void> {
   const { kernel, system } = command;
