@@ -349,6 +349,10 @@ export const avoided: readonly { readonly pattern: RegExp; readonly reason: stri
       "bash keeps what let and getopts set of what is assigned before them alone, and not what read sets of it",
   },
   {
+    pattern: /\beval\b[^]*\bfunction\b/,
+    reason: "bash refuses function f ( ) behind an eval that has not closed a quote; dash has no such word",
+  },
+  {
     pattern: /\*\*\s*[-~]/,
     reason:
       "bash computes a power whose value it does not need, so that 1 || 2 ** -1 is an error; 1 || 1 / 0 is none",

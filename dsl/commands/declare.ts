@@ -118,7 +118,7 @@ function list(context: CommandContext, effect: Effect, names: readonly string[])
     else if (typeof value === "string") context.out(`${prefix} ${name}=${quote(value)}\n`);
     else {
       const elements = [...value].map(([key, element]) => `[${key}]=${quote(element)}`);
-      context.out(`${prefix} ${name}=(${elements.join(" ")})\n`);
+      context.out(`${prefix} ${name}=(${elements.join(" ")}${variable.associative ? " " : ""})\n`);
     }
   }
   return status;

@@ -148,6 +148,20 @@ export function compareIntegers(left: bigint, operator: string, right: bigint): 
   }
 }
 
+/** `-v`: whether a variable, an element of an array or a positional parameter is set. */
+function isSet(shell: Shell, operand: string): boolean {
+  if (/^\d+$/.test(operand)) return Number(operand) <= shell.positional.length;
+  const [, name = operand, key = "0"] = /^(\w+)\[([^]*)\]$/.exec(operand) ?? [];
+  const variable = shell.variables.get(name);
+  if (!(variable?.value instanceof Map)) return variable?.value !== undefined && /^[0@*]$/.test(key);
+  const { value, associative } = variable;
+  if (key === "@" || key === "*") return value.size > 0;
+  if (associative) return value.has(key);
+  const index = Number(/^-?\d+$/.test(key) ? key : shell.get(key) ?? 0);
+  const end = [...value.keys()].reduce((most, each) => Math.max(most, Number(each) + 1), 0);
+  return value.has(String(index < 0 ? end + index : index));
+}
+
 /** The tests with one operand; undefined if there is no such test. */
 export function unaryTest(shell: Shell, operator: string, operand: string): boolean | undefined {
   const { vfs } = shell.machine;
@@ -158,7 +172,7 @@ export function unaryTest(shell: Shell, operator: string, operand: string): bool
     case "-z":
       return operand === "";
     case "-v":
-      return shell.variables.get(operand)?.value !== undefined;
+      return isSet(shell, operand);
     case "-t":
       return shell.interactive && Number(operand) < 3;
     case "-h":

@@ -69,6 +69,23 @@ export function* expandPattern(shell: Shell, parts: readonly WordPart[]): Expans
     .join("");
 }
 
+/**
+ * Expands to the texts between which what a pattern has matched is put: an `&` that nothing quotes stands for it;
+ * `\&` and `\\` in what is expanded stand for & and \.
+ */
+export function* expandReplacement(shell: Shell, parts: readonly WordPart[]): Expansion<readonly string[]> {
+  const texts = [""];
+  for (const piece of yield* expandParts(shell, tilde(shell, parts), false)) {
+    const isPlain = piece !== "break" && !piece.quoted;
+    const text = piece === "break" ? shell.ifs[0] ?? "" : piece.text;
+    for (const [part] of text.matchAll(isPlain ? /\\[\\&]|&|[^\\&]+|\\/g : /[^]+/g)) {
+      if (isPlain && part === "&") texts.push("");
+      else texts.push(texts.pop() + (isPlain ? part.replace(/^\\(?=.)/, "") : part));
+    }
+  }
+  return texts;
+}
+
 function textOf(pieces: readonly Piece[], shell: Shell): string {
   const separator = shell.ifs[0] ?? "";
   limitedLength(pieces.reduce((length, piece) => length + (piece === "break" ? 1 : piece.text.length), 0));
@@ -332,4 +349,11 @@ export function* elementIndex(shell: Shell, name: string, text: string): Expansi
   return String(index);
 }
 
-const surroundings = { elementKey, expandArithmetic, expandParts, expandPattern, expandQuoted };
+const surroundings = {
+  elementKey,
+  expandArithmetic,
+  expandParts,
+  expandPattern,
+  expandQuoted,
+  expandReplacement,
+};

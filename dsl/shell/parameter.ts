@@ -32,6 +32,7 @@ export interface Surroundings {
   expandParts(shell: Shell, parts: readonly WordPart[], quoted: boolean): Expansion<Piece[]>;
   expandPattern(shell: Shell, parts: readonly WordPart[]): Expansion<string>;
   expandQuoted(shell: Shell, parts: readonly WordPart[]): Expansion<string>;
+  expandReplacement(shell: Shell, parts: readonly WordPart[]): Expansion<readonly string[]>;
 }
 
 /** Variables that bash computes and this shell does not. */
@@ -322,9 +323,10 @@ function* transformation(
     }
     case "replace": {
       const pattern = yield* around.expandPattern(shell, operation.pattern);
-      const replacement = yield* around.expandQuoted(shell, operation.replacement);
+      const replacement = yield* around.expandReplacement(shell, operation.replacement);
       if (pattern === "" && /^\/{1,2}$/.test(operation.operator)) return (text) => text;
-      return (text) => replaceSpans(text, matchesOf(operation.operator, pattern, text), () => replacement);
+      const replaced = (matched: string) => replacement.join(matched);
+      return (text) => replaceSpans(text, matchesOf(operation.operator, pattern, text), replaced);
     }
     case "case": {
       const change = (s: string) => operation.operator[0] === "^" ? s.toUpperCase() : s.toLowerCase();
