@@ -223,6 +223,7 @@ function* valueOf(around: Surroundings, shell: Shell, part: ParameterPart): Expa
     return value;
   }
   const value = shell.variables.get(name)?.value ?? computedArray(shell, name);
+  if (value === undefined && uncomputed.has(name)) throw new ShellError(`$${name}: not in this language`);
   let key: string;
   try {
     key = yield* around.elementKey(shell, name, subscript);

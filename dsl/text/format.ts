@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { decodeEscapes } from "../syntax/escapes.ts";
+import { decodeEscapes, quoteForReading } from "../syntax/escapes.ts";
 import { limitedLength } from "../syntax/limited.ts";
 import { type Instant, strftime } from "./strftime.ts";
 
@@ -17,8 +17,9 @@ export interface FormatClock {
 /** awk has no times in formats. */
 const NO_CLOCK: FormatClock = { now: () => ({ seconds: 0, nanoseconds: 0 }), started: () => 0 };
 
+/** A `'` groups digits as the locale does, which the C locale does not; lengths, as in %ld, say nothing here. */
 const directive =
-  /%(?:%|([-+ #0]*)(\*|\d+)?(?:\.(\*|\d*))?(?:([A-Za-z])|\(([^)]*)\)T))|\\(?:x[0-9a-fA-F]{1,2}|[0-7]{1,3}|[\s\S])|[^%\\]+|[%\\]/g;
+  /%(?:%|([-+ #0']*)(\*|\d+)?(?:\.(\*|\d*))?(?:(?:hh?|ll?|[jLqtz](?=[A-Za-z]))?([A-Za-z])|\(([^)]*)\)T))|\\(?:x[0-9a-fA-F]{1,2}|u[0-9a-fA-F]{1,4}|U[0-9a-fA-F]{1,8}|[0-7]{1,3}|[\s\S])|[^%\\]+|[%\\]/g;
 
 /** The text of a format with its arguments, each used once: awk's `printf`. */
 export function formatText(format: string, args: readonly string[]): string {
@@ -97,7 +98,7 @@ function convert(
     case "c":
       return (argument ?? "").slice(0, 1) || "\0";
     case "q":
-      return (argument ?? "") === "" ? "''" : (argument ?? "").replace(/[^\w@%+=:,./-]/g, "\\$&");
+      return quotedWord(argument ?? "");
     case "d":
     case "i":
       return sign(digits(integer(argument, complain), precision));
@@ -112,7 +113,7 @@ function convert(
       return conversion === "X" ? (prefix + text).toUpperCase() : prefix + text;
     }
     case "f":
-      return sign(real(argument, complain).toFixed(Math.min(precision ?? 6, 100)));
+      return sign(fixed(real(argument, complain), Math.min(precision ?? 6, 100)));
     case "e":
     case "E": {
       const text = real(argument, complain).toExponential(Math.min(precision ?? 6, 100)).replace(
@@ -128,6 +129,22 @@ function convert(
     }
   }
   return undefined;
+}
+
+/** `%q`: a word that a shell reads as `text`. */
+function quotedWord(text: string): string {
+  // deno-lint-ignore no-control-regex
+  if (/[\x00-\x1f\x7f]/.test(text)) return quoteForReading(text);
+  return text === "" ? "''" : text.replace(/[^\w@%+=:,./-]/g, "\\$&");
+}
+
+/** A number with so many decimals; one that lies between two is rounded to the even one, as printf(3) does. */
+function fixed(value: number, decimals: number): string {
+  const text = value.toFixed(decimals);
+  const exact = value.toFixed(100);
+  const end = exact.length - 100 + decimals - (decimals === 0 ? 1 : 0);
+  const cut = exact.slice(0, end);
+  return /^\.?50*$/.test(exact.slice(end)) && /[02468]$/.test(cut) ? cut : text;
 }
 
 function digits(value: bigint, precision: number | undefined): string {
