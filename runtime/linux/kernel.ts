@@ -9,6 +9,7 @@ import {
   contextSwitch,
   endless,
   type Layer,
+  type Routine,
   type Step,
   stepsOf,
   work,
@@ -192,7 +193,7 @@ export class Kernel {
   createTask(
     name: string,
     allowed: CpuMask,
-    body: (task: Task) => Activity<number>,
+    body: (task: Task) => Activity<number> | Routine,
     done?: (status: number) => void,
     parent?: Task,
   ): Task {
@@ -210,7 +211,7 @@ export class Kernel {
     return task;
   }
 
-  *#life(self: () => Task, body: (task: Task) => Activity<number>): Activity {
+  *#life(self: () => Task, body: (task: Task) => Activity<number> | Routine): Activity {
     const task = self();
     const status = yield this.cpus[task.cpu]!.registers.call(body(task));
     yield* this.lastWords(task, status);

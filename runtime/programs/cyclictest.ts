@@ -16,7 +16,7 @@
  */
 
 import { young } from "../../hw/sim/young.ts";
-import type { Activity } from "../../hw/sim/activity.ts";
+import { type Activity, Routine, type Step } from "../../hw/sim/activity.ts";
 import {
   type CyclictestRelease,
   type CyclictestThread,
@@ -27,6 +27,7 @@ import {
 import { cyclictestJson } from "../measure/cyclictest_json.ts";
 import type { Histogram } from "../measure/histogram.ts";
 import { Errno } from "../linux/errno.ts";
+import type { HrTimer } from "../linux/hrtimer.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import type { Task } from "../linux/sched/task.ts";
 import { type CyclictestOptions, parseCyclictest } from "./cyclictest_options.ts";
@@ -89,40 +90,92 @@ class Thread {
   }
 }
 
-/** The measuring thread's life: `timerthread()` of cyclictest.c. */
-function* measure(
-  thread: Thread,
-  run: Run,
-  kernel: Kernel,
-  command: ProgramProcess,
-): Activity<number> {
-  const { task, histogram } = thread;
-  const { clocksource } = kernel;
-  const timer = kernel.sleepTimer(task);
-  const intervalNs = thread.intervalUs * 1000;
-  const loops = thread.options.loops || Infinity;
-  const part = Math.max(1, Math.floor(loops / 100));
-  const watches = thread.options.verbose || thread.options.breakUs > 0 || thread.overflowCycles !== null;
-  yield clocksource.read;
-  let nextNs = kernel.nowNs + intervalNs;
-  for (let loop = 1; loop <= loops && !run.stopped; loop++) {
-    // clock_nanosleep(), spelled out as in Kernel.sleepUntil: no step of the measured loop passes through another activity.
-    yield kernel.enterSleep(task);
-    const program = kernel.armSleep(task, timer, nextNs);
-    if (program !== null) yield program;
-    const away = kernel.fallAsleep(task, timer);
-    if (away !== null) yield away;
-    const preempted = kernel.leaveSleep(task);
-    if (preempted !== null) yield preempted;
-    yield clocksource.read;
-    const nowNs = kernel.nowNs;
-    histogram.record(nowNs - nextNs);
-    if (watches) watch(thread, run);
-    nextNs += intervalNs;
-    while (nextNs < nowNs) nextNs += intervalNs; // the points that have passed are given up
-    if (loop % part === 0) command.progress(loop / loops);
+/** Where a measuring thread stands: what comes next, in the order in which it comes by. */
+const At = { Start: 0, First: 1, Sleep: 2, Arm: 3, FallAsleep: 4, Leave: 5, Read: 6, Woken: 7 } as const;
+
+/** The measuring thread's life: `timerthread()` of cyclictest.c. A routine, as it is what most runs are for. */
+class Measuring extends Routine {
+  declare readonly thread: Thread;
+  declare readonly run: Run;
+  declare readonly kernel: Kernel;
+  declare readonly command: ProgramProcess;
+  readonly #timer: HrTimer;
+  readonly #intervalNs: number;
+  readonly #loops: number;
+  readonly #part: number;
+  readonly #watches: boolean;
+  #at: number = At.Start;
+  #loop = 0;
+  #nextNs = NaN;
+
+  constructor(thread: Thread, run: Run, kernel: Kernel, command: ProgramProcess) {
+    super();
+    this.thread = thread;
+    this.run = run;
+    this.kernel = kernel;
+    this.command = command;
+    const { options: { loops, verbose, breakUs }, overflowCycles, intervalUs, task } = thread;
+    this.#timer = kernel.sleepTimer(task);
+    this.#intervalNs = intervalUs * 1000;
+    this.#loops = loops || Infinity;
+    this.#part = Math.max(1, Math.floor(this.#loops / 100));
+    this.#watches = verbose || breakUs > 0 || overflowCycles !== null;
+    this.#nextNs = 0; // soon large: see `Engine`
   }
-  return 0;
+
+  override next(): Step | null {
+    const { kernel, thread: { task } } = this;
+    for (;;) {
+      switch (this.#at) {
+        case At.Start:
+          this.#at = At.First;
+          return kernel.clocksource.read;
+        case At.First:
+          this.#nextNs = kernel.nowNs + this.#intervalNs;
+          this.#at = At.Sleep;
+          break;
+        case At.Sleep:
+          if (this.#loop >= this.#loops || this.run.stopped) return null;
+          this.#loop++;
+          this.#at = At.Arm;
+          // clock_nanosleep(), spelled out as in Kernel.sleepUntil: no step of the loop passes through another activity.
+          return kernel.enterSleep(task);
+        case At.Arm: {
+          this.#at = At.FallAsleep;
+          const program = kernel.armSleep(task, this.#timer, this.#nextNs);
+          if (program !== null) return program;
+          break;
+        }
+        case At.FallAsleep: {
+          this.#at = At.Leave;
+          const away = kernel.fallAsleep(task, this.#timer);
+          if (away !== null) return away;
+          break;
+        }
+        case At.Leave: {
+          this.#at = At.Read;
+          const preempted = kernel.leaveSleep(task);
+          if (preempted !== null) return preempted;
+          break;
+        }
+        case At.Read:
+          this.#at = At.Woken;
+          return kernel.clocksource.read;
+        default:
+          this.#count(kernel.nowNs);
+          this.#at = At.Sleep;
+      }
+    }
+  }
+
+  #count(nowNs: number): void {
+    const { thread, command } = this;
+    thread.histogram.record(nowNs - this.#nextNs);
+    if (this.#watches) watch(thread, this.run);
+    this.#nextNs += this.#intervalNs;
+    while (this.#nextNs < nowNs) this.#nextNs += this.#intervalNs; // the points that have passed are given up
+    if (this.#loop % this.#part === 0) command.progress(this.#loop / this.#loops);
+  }
 }
 
 /** What `-v`, `-b` and the list of overflows do with the latency that has just been counted. */
@@ -190,7 +243,7 @@ export const cyclictest: Program = {
       thread.task = kernel.createTask(
         "cyclictest",
         allowed,
-        () => measure(thread, run, kernel, command),
+        () => new Measuring(thread, run, kernel, command),
         () => {
           running--;
           kernel.wake(main, kernel.cpus[thread.task.cpu]!);
