@@ -18,7 +18,7 @@ import {
   type TimeLimit,
 } from "../programs/program.ts";
 import { Histogram } from "../measure/histogram.ts";
-import type { CyclictestResult } from "../programs/cyclictest.ts";
+import type { CyclictestResult } from "../programs/rt_tests/cyclictest.ts";
 import type { Lab } from "./lab.ts";
 import { lineInput, type TextInput } from "./line_input.ts";
 import { DEDICATED_CPU } from "./systems.ts";

@@ -8,7 +8,7 @@
 import { type PciTopology, SEPARATING_TOPOLOGY, TALK_TOPOLOGY } from "../../hw/machine_pci.ts";
 import { CORE_I7_3770, type CpuIdentity } from "../linux/cpu_identity.ts";
 import type { ToolVersions } from "../programs/program.ts";
-import { TUNED_FILES } from "../programs/tuned_profiles.ts";
+import { TUNED_FILES } from "../programs/tuned/tuned_profiles.ts";
 import { systemNamed, type SystemRow } from "./systems.ts";
 
 /** An era. */

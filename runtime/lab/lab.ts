@@ -23,7 +23,7 @@ import { LAYER_NAMES, Layers } from "../linux/layers.ts";
 import type { Histogram } from "../measure/histogram.ts";
 import type { Nic82599 } from "../../hw/nic_82599.ts";
 import type { QemuMachine } from "../qemu/machine.ts";
-import type { CyclictestResult } from "../programs/cyclictest.ts";
+import type { CyclictestResult } from "../programs/rt_tests/cyclictest.ts";
 import { devmem } from "../programs/devmem.ts";
 import type { TrafficFigures } from "../programs/program.ts";
 import type { SysbenchResult } from "../programs/sysbench.ts";

@@ -17,7 +17,7 @@ import type { CpuMask, Policy, Task } from "../linux/sched/task.ts";
 import type { Histogram } from "../measure/histogram.ts";
 import type { FileSystem, Node, Vfs } from "../linux/fs/vfs.ts";
 import type { ProgramCosts } from "./costs.ts";
-import type { CyclictestResult } from "./cyclictest.ts";
+import type { CyclictestResult } from "./rt_tests/cyclictest.ts";
 import type { SysbenchResult } from "./sysbench.ts";
 
 /** Versions of programs that behave differently from one to the next. */
