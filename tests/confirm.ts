@@ -26,7 +26,8 @@ export function runHere(script: string): Behaviour {
   const lab = new ToyLab();
   lab.host.vfs.mkdir("/tmp/v");
   lab.shell.cwd = "/tmp/v";
-  lab.run(": > script"); // bash has it there
+  lab.shell.set("text", script);
+  lab.run('printf %s "$text" > script; unset text'); // bash has it there
   for (const [name, value] of [["PWD", "/tmp/v"], ["HOME", "/tmp/v"], ["PATH", "/nowhere"]] as const) {
     lab.shell.set(name, value);
   }

@@ -237,7 +237,7 @@ function scopeOf(shell: Shell): Scope {
       const found = index === undefined
         ? shell.get(name)
         : value instanceof Map
-        ? value.get(String(index))
+        ? value.get(String(typeof index === "string" ? index : fromEnd(shell, name, index)))
         : index === 0n
         ? value
         : undefined;
@@ -246,9 +246,13 @@ function scopeOf(shell: Shell): Scope {
     },
     set(name, index, value) {
       if (shell.variables.get(name)?.readonly) throw new EvaluationError(`${name}: readonly variable`);
-      if (index === undefined) shell.set(name, value);
-      else shell.array(name).set(String(index), value);
+      if (index === undefined) return void shell.set(name, value);
+      const array = shell.array(name);
+      const at = typeof index === "string" ? index : fromEnd(shell, name, index);
+      if (at === undefined) shell.complain(`${name}[${index}]: bad array subscript`); // and it goes on, as bash does
+      else array.set(String(at), value);
     },
+    isAssociative: (name) => shell.variables.get(name)?.associative ?? false,
     parse: parseArithmetic,
   };
 }
@@ -339,14 +343,18 @@ export function* elementKey(shell: Shell, name: string, subscript: Word): Expans
 
 /** The number that a text stands for in an indexed array; one below 0 counts back from its end. @throws {SubscriptError} */
 export function* elementIndex(shell: Shell, name: string, text: string): Expansion<string> {
-  let index = yield* evaluateText(shell, text);
-  if (index < 0n) {
-    const value = shell.variables.get(name)?.value;
-    const keys = value instanceof Map ? [...value.keys()].map(BigInt) : [];
-    index += keys.reduce((a, b) => a > b ? a : b, -1n) + 1n;
-    if (index < 0n) throw new SubscriptError(`${name}[${text}]: bad array subscript`);
-  }
+  const index = fromEnd(shell, name, yield* evaluateText(shell, text));
+  if (index === undefined) throw new SubscriptError(`${name}[${text}]: bad array subscript`);
   return String(index);
+}
+
+/** An index of an array; one below 0 counts back from its end, and is undefined where it comes before the first. */
+function fromEnd(shell: Shell, name: string, index: bigint): bigint | undefined {
+  if (index >= 0n) return index;
+  const value = shell.variables.get(name)?.value;
+  const keys = value instanceof Map ? [...value.keys()].map(BigInt) : [];
+  const found = index + keys.reduce((a, b) => a > b ? a : b, -1n) + 1n;
+  return found < 0n ? undefined : found;
 }
 
 const surroundings = {

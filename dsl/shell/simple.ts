@@ -160,9 +160,9 @@ export function* assign(shell: Shell, assignment: Assignment): Generator<Request
   if (assignment.subscript === undefined) {
     return shell.set(name, assignment.append ? (shell.get(name) ?? "") + value : value);
   }
+  const array = shell.array(name); // a text is element 0 by now: x=1; x[-1]=2
   const key = yield* elementKey(shell, name, assignment.subscript);
   if (key === "") throw new ShellError(`${name}[]: bad array subscript`);
-  const array = shell.array(name);
   array.set(key, assignment.append ? (array.get(key) ?? "") + value : value);
   return shell.writable(name);
 }

@@ -101,11 +101,16 @@ export function parseNumber(text: string): bigint | string {
   return tooGreat;
 }
 
+/** Which element is meant: by number, in an associative array by its key; undefined if none is named. */
+export type Index = bigint | string | undefined;
+
 /** Where an expression finds its variables. */
 export interface Scope {
   /** The text of a variable, or of its element; undefined if unset. */
-  get(name: string, index: bigint | undefined): string | undefined;
-  set(name: string, index: bigint | undefined, value: string): void;
+  get(name: string, index: Index): string | undefined;
+  set(name: string, index: Index, value: string): void;
+  /** Whether the elements of an array have texts for keys. */
+  isAssociative?(name: string): boolean;
   /** Texts of variables that are being evaluated as expressions. */
   depth: number;
   /** The tree of a text, for a variable whose value is an expression itself. */
@@ -174,8 +179,32 @@ function* indexOf<R>(
   target: Lvalue,
   scope: Scope,
   expand: Expander<R>,
-): Generator<R, bigint | undefined, unknown> {
-  return target.index === undefined ? undefined : yield* evaluate(target.index, scope, expand);
+): Generator<R, Index, unknown> {
+  if (target.index === undefined) return undefined;
+  const { subscript } = target;
+  if (subscript === undefined || !scope.isAssociative?.(target.name)) {
+    return yield* evaluate(target.index, scope, expand);
+  }
+  let key = "", end = subscript.start;
+  for (const hole of expansionsIn(target.index)) {
+    key += subscript.text.slice(end - subscript.start, hole.start - subscript.start) +
+      (yield* expand(hole.part));
+    end = hole.end;
+  }
+  return key + subscript.text.slice(end - subscript.start);
+}
+
+/** The expansions in an expression, in the order in which they stand in the source. */
+export function expansionsIn(expression: Expression): (Expression & { readonly kind: "expansion" })[] {
+  const found: (Expression & { kind: "expansion" })[] = [];
+  const visit = (value: unknown) => {
+    if (typeof value !== "object" || value === null) return;
+    const each = value as Expression;
+    if (each.kind === "expansion") found.push(each);
+    else Object.values(value).forEach(visit);
+  };
+  visit(expression);
+  return found.sort((a, b) => a.start - b.start);
 }
 
 function* evaluateBinary<R>(

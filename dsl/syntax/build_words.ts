@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { ArithmeticError, combineBinary, parseNumber } from "./arithmetic.ts";
+import { ArithmeticError, combineBinary, expansionsIn, parseNumber } from "./arithmetic.ts";
 import type * as ast from "./ast.ts";
 import { decodeEscapes } from "./escapes.ts";
 import { strangeCharacter } from "./strange_characters.ts";
@@ -44,16 +44,12 @@ function expansion(part: ParseNode): ast.Expression {
 /** An expression with its text and the places of its expansions. */
 export function arithmeticText(node: ParseNode): ast.ArithmeticText {
   const tree = one<ast.Expression>(node);
-  const holes: { start: number; end: number; part: ast.WordPart }[] = [];
-  const visit = (value: unknown) => {
-    if (typeof value !== "object" || value === null) return;
-    const { kind, part, start, end } = value as ast.Expression & { kind: "expansion" };
-    if (kind === "expansion") {
-      holes.push({ start: start - node.source.startIdx, end: end - node.source.startIdx, part });
-    } else Object.values(value).forEach(visit);
-  };
-  visit(tree);
-  holes.sort((a, b) => a.start - b.start);
+  const from = node.source.startIdx;
+  const holes = expansionsIn(tree).map(({ part, start, end }) => ({
+    part,
+    start: start - from,
+    end: end - from,
+  }));
   return { tree, text: text(node), holes };
 }
 
@@ -109,7 +105,12 @@ export const wordActions: Record<string, Action> = {
   primary_group: (_open, inner, _close) => one(inner),
   primary_dollar: (part) => expansion(part!),
   primary_backquoted: (part) => expansion(part!),
-  lvalue_element: (name, _open, index, _close) => ({ kind: "variable", name: text(name), index: one(index) }),
+  lvalue_element: (name, _open, index, _close) => ({
+    kind: "variable",
+    name: text(name),
+    index: one(index),
+    subscript: { text: text(index), start: index!.source.startIdx },
+  }),
   lvalue_name: (name) => ({ kind: "variable", name: text(name), index: undefined }),
   number: function (_first, _rest) {
     const value = parseNumber(this.sourceString);
