@@ -185,13 +185,12 @@ function* indexOf<R>(
   if (subscript === undefined || !scope.isAssociative?.(target.name)) {
     return yield* evaluate(target.index, scope, expand);
   }
-  let key = "", end = subscript.start;
-  for (const hole of expansionsIn(target.index)) {
-    key += subscript.text.slice(end - subscript.start, hole.start - subscript.start) +
-      (yield* expand(hole.part));
+  let key = "", end = 0;
+  for (const hole of subscript.holes) {
+    key += subscript.text.slice(end, hole.start) + (yield* expand(hole.part));
     end = hole.end;
   }
-  return key + subscript.text.slice(end - subscript.start);
+  return key + subscript.text.slice(end);
 }
 
 /** The expansions in an expression, in the order in which they stand in the source. */
@@ -199,9 +198,9 @@ export function expansionsIn(expression: Expression): (Expression & { readonly k
   const found: (Expression & { kind: "expansion" })[] = [];
   const visit = (value: unknown) => {
     if (typeof value !== "object" || value === null) return;
-    const each = value as Expression;
-    if (each.kind === "expansion") found.push(each);
-    else Object.values(value).forEach(visit);
+    const { subscript: _, ...each } = value as Lvalue; // its expansions are those of its index
+    if ((value as Expression).kind === "expansion") found.push(value as Expression & { kind: "expansion" });
+    else Object.values(each).forEach(visit);
   };
   visit(expression);
   return found.sort((a, b) => a.start - b.start);

@@ -349,6 +349,6 @@ export interface Lvalue {
   readonly kind: "variable";
   readonly name: string;
   readonly index: Expression | undefined;
-  /** The subscript as it stands in the source from `start` on: the key, where the array is associative. */
-  readonly subscript?: { readonly text: string; readonly start: number };
+  /** The subscript as it stands in the source, with the places of its expansions: the key, in an associative array. */
+  readonly subscript?: Omit<ArithmeticText, "tree">;
 }

@@ -105,12 +105,10 @@ export const wordActions: Record<string, Action> = {
   primary_group: (_open, inner, _close) => one(inner),
   primary_dollar: (part) => expansion(part!),
   primary_backquoted: (part) => expansion(part!),
-  lvalue_element: (name, _open, index, _close) => ({
-    kind: "variable",
-    name: text(name),
-    index: one(index),
-    subscript: { text: text(index), start: index!.source.startIdx },
-  }),
+  lvalue_element: (name, _open, index, _close) => {
+    const { tree, ...subscript } = arithmeticText(index!);
+    return { kind: "variable", name: text(name), index: tree, subscript };
+  },
   lvalue_name: (name) => ({ kind: "variable", name: text(name), index: undefined }),
   number: function (_first, _rest) {
     const value = parseNumber(this.sourceString);
