@@ -353,6 +353,11 @@ export const avoided: readonly { readonly pattern: RegExp; readonly reason: stri
     reason: "bash refuses function f ( ) behind an eval that has not closed a quote; dash has no such word",
   },
   {
+    pattern: /set -e[^]*=\([^)]*\[(?:\$k1|-1)\]/,
+    reason:
+      "under set -e bash ends with its message of a bad subscript in an array, the status of which is 0",
+  },
+  {
     pattern: /\*\*\s*[-~]/,
     reason:
       "bash computes a power whose value it does not need, so that 1 || 2 ** -1 is an error; 1 || 1 / 0 is none",
