@@ -25,6 +25,11 @@ export class Frame {
   activity: Activity<unknown> | null = null;
   /** The activity, where it is a state machine. */
   routine: Routine | null = null;
+  /**
+   * The `next` of a state machine that has been called. Of up to four classes V8 knows at a place what to call, and there are
+   * more: so it is looked up once for each call, not at each step. Handlers are one class; null there.
+   */
+  #proceed: Routine["next"] | null = null;
   /** One of {@linkcode FrameKind}. */
   kind: number = FrameKind.Call;
   /** The step it is in: suspended work, or an instruction to be executed (again). `null`: between two steps. */
@@ -48,12 +53,25 @@ export class Frame {
     this.savedFactor = 1;
   }
 
+  /** `activity` begins, in a frame of that kind. */
+  begin(activity: Activity<unknown> | Routine, kind: number): void {
+    if (activity instanceof Routine) {
+      this.routine = activity;
+      this.#proceed = kind === FrameKind.Call ? activity.next : null;
+    } else {
+      this.routine = null;
+      this.activity = activity;
+    }
+    this.kind = kind;
+    this.step = null;
+    this.result = 0;
+  }
+
   /** The activity goes on after a step with that `result`: its next step, or null at its end; `result` is its own then. */
   next(result: number): Step | null {
     const { routine } = this;
     if (routine !== null) {
-      // Handlers and calls at two places: V8 notes for each which classes come by, and knows what to call of up to four.
-      const step = this.kind === FrameKind.Call ? routine.next(result) : routine.next(result);
+      const step = this.#proceed === null ? routine.next(result) : this.#proceed.call(routine, result);
       if (step === null) this.result = 0;
       return step;
     }
@@ -85,14 +103,7 @@ export class Context {
     const depth = ++this.depth;
     let frame = this.frames[depth];
     if (frame === undefined) this.frames.push(frame = new Frame());
-    if (activity instanceof Routine) frame.routine = activity;
-    else {
-      frame.routine = null;
-      frame.activity = activity;
-    }
-    frame.kind = kind;
-    frame.step = null;
-    frame.result = 0;
+    frame.begin(activity, kind);
     return frame;
   }
 
