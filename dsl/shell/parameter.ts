@@ -230,7 +230,7 @@ function* valueOf(around: Surroundings, shell: Shell, part: ParameterPart): Expa
   } catch (error) {
     if (!(error instanceof SubscriptError)) throw error;
     shell.complain(`${name}: bad array subscript`); // reading goes on with nothing
-    return "";
+    return undefined;
   }
   return value instanceof Map ? value.get(key) : key === "0" ? value : undefined;
 }
