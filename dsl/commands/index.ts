@@ -6,6 +6,7 @@
 import { awk } from "./awk.ts";
 import { basename } from "./basename.ts";
 import { breakCommand } from "./break.ts";
+import { builtin } from "./builtin.ts";
 import { cat } from "./cat.ts";
 import { cd } from "./cd.ts";
 import { cmp } from "./cmp.ts";
@@ -97,6 +98,7 @@ export const commands: ReadonlyMap<string, Command> = new Map(
       bash,
       bracket,
       breakCommand,
+      builtin,
       cat,
       cd,
       colon,

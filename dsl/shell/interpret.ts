@@ -32,6 +32,7 @@ import { expandArithmetic, expandPattern, expandText, expandWords } from "./expa
 import { matchGlob } from "./glob.ts";
 import type { Coroutine, Job, Request } from "./jobs.ts";
 import { MAX_COMMAND_DEPTH } from "../syntax/limits.ts";
+import { originOf } from "../syntax/origin.ts";
 import { parseScript } from "../syntax/parse.ts";
 import { redirect } from "./redirect.ts";
 import { signalName } from "./signals.ts";
@@ -62,7 +63,7 @@ export function* runText(shell: Shell, text: string, name: string, firstLine = 1
     shell.syntaxFailed = !error.isUnclosed;
     return 2;
   }
-  const { line, linesBefore } = shell;
+  const { line, linesBefore, listed } = shell;
   shell.linesBefore = firstLine - 1;
   shell.traceLevel++;
   try {
@@ -72,6 +73,7 @@ export function* runText(shell: Shell, text: string, name: string, firstLine = 1
     shell.traceLevel--;
     shell.line = line;
     shell.linesBefore = linesBefore;
+    shell.listed = listed;
   }
 }
 
@@ -80,6 +82,7 @@ export function* runList(shell: Shell, list: List): Coroutine {
   let status = 0;
   for (const item of list.items) {
     const left = shell.entering?.(item);
+    if (originOf(item) !== undefined) shell.listed = item; // not one that was made for a subshell
     status = item.background ? yield* runBackground(shell, item) : yield* runAndOr(shell, item.command);
     left?.();
     shell.status = status;
@@ -228,6 +231,9 @@ export function* runCommand(shell: Shell, command: Command): Coroutine {
     yield* builtinTask(shell, "bash"); // it takes time to fail: a tree of such calls stands not still
     throw new ShellError(`maximum command nesting level exceeded (${MAX_COMMAND_DEPTH})`);
   }
+  if (shell.trapStatus === undefined && isTold(command)) {
+    shell.executing = { command, listed: shell.listed };
+  }
   shell.commandDepth++;
   try {
     if (command.kind === "simple") return yield* runSimple(shell, command);
@@ -235,6 +241,20 @@ export function* runCommand(shell: Shell, command: Command): Coroutine {
     return yield* runRedirected(shell, command);
   } finally {
     shell.commandDepth--;
+  }
+}
+
+/** Whether BASH_COMMAND tells of it. */
+function isTold(command: Command): boolean {
+  switch (command.kind) {
+    case "simple":
+    case "test":
+    case "arithmetic":
+      return true;
+    case "group":
+      return command.subshell;
+    default:
+      return false;
   }
 }
 
@@ -441,7 +461,7 @@ function* matchesAny(
 
 /** Calls a function with its own positional parameters and locals. */
 export function* callFunction(shell: Shell, name: string, body: Command, args: readonly string[]): Coroutine {
-  const { positional, loopDepth, linesBefore, functionNames, sources } = shell;
+  const { positional, loopDepth, linesBefore, listed, functionNames, sources } = shell;
   const hidden = new Map();
   const onError = shell.options.errtrace ? undefined : shell.traps.get("ERR");
   if (onError !== undefined) shell.traps.delete("ERR");
@@ -461,6 +481,7 @@ export function* callFunction(shell: Shell, name: string, body: Command, args: r
     shell.positional = positional;
     shell.loopDepth = loopDepth;
     shell.linesBefore = linesBefore;
+    shell.listed = listed;
     shell.functionDepth--;
     shell.functionNames = functionNames;
     shell.sources = sources;

@@ -7,13 +7,20 @@
  *
  * @module
  */
+import { commandText } from "../syntax/function_text.ts";
 import type { Shell } from "./state.ts";
+
+/** The version of bash that the language follows. */
+const BASH_VERSION = ["5", "2", "15", "1", "release", "x86_64-pc-linux-gnu"];
 
 const scalars: Readonly<Record<string, (shell: Shell) => string>> = {
   UID: () => "0",
   EUID: () => "0",
   PPID: () => "1",
   LINENO: (shell) => String(shell.line),
+  BASH_COMMAND: ({ executing }) =>
+    executing?.listed === undefined ? "" : commandText(executing.command, executing.listed),
+  BASH_VERSION: () => `${BASH_VERSION.slice(0, 3).join(".")}(${BASH_VERSION[3]})-${BASH_VERSION[4]}`,
   BASHPID: (shell) => String(shell.pid),
   SECONDS: (shell) => String(Math.floor((shell.machine.clock().uptimeNs - shell.secondsFromNs) / 1e9)),
   EPOCHSECONDS: (shell) => String(epoch(shell).seconds),
@@ -33,7 +40,7 @@ const arrays: Readonly<Record<string, (shell: Shell) => readonly string[]>> = {
     ...sources.toReversed(),
     ...(interactive ? [] : [scriptPath ?? zero]),
   ],
-  BASH_VERSINFO: () => ["5", "2", "15", "1", "release", "x86_64-pc-linux-gnu"],
+  BASH_VERSINFO: () => BASH_VERSION,
   DIRSTACK: ({ cwd, directoryStack }) => [cwd, ...directoryStack],
 };
 

@@ -170,6 +170,10 @@ export class Shell {
   readonly locals: Map<string, Variable | undefined>[] = [];
   /** The line that runs, for messages. */
   line = 1;
+  /** The command of a list that runs: of the innermost list. */
+  listed: ListItem | undefined;
+  /** The command that runs, or has run last, and what it stands in, for BASH_COMMAND; a trap's action leaves it as it is. */
+  executing: { readonly command: Command; readonly listed: ListItem | undefined } | undefined;
   /** Lines before the text that runs, where that is part of a longer one: `eval`, the ERR trap. */
   linesBefore = 0;
   /** Signals that came and have a trap, to be run after the current command. */

@@ -1,5 +1,5 @@
 /**
- * A function as text, laid out as bash lays it out for `type` and `declare -f`. Words stand as they were written.
+ * Functions and commands as text, laid out as bash lays it out for `type`, `declare -f` and BASH_COMMAND. Words stand as they were written.
  *
  * *Differs from bash*: what stands between `[[` and `]]` and in `$( )` keeps its own blanks.
  *
@@ -13,6 +13,12 @@ export function functionText(name: string, body: ast.Command): string {
   const source = originOf(body)?.source.text;
   if (source === undefined) throw new Error(`the function ${name} comes from no text`);
   return new FunctionPrinter(source).print(name, body) + "\n";
+}
+
+/** A command as BASH_COMMAND has it. @param listed the command of a list that it is, or is part of */
+export function commandText(command: ast.Command, listed: ast.ListItem): string {
+  const source = originOf(listed)?.source.text;
+  return source === undefined ? "" : new FunctionPrinter(source).command(command);
 }
 
 const STEP = 4;
@@ -37,6 +43,11 @@ class FunctionPrinter {
     this.#afterDocument = false;
     return `${name} () \n${this.#margin}{ \n${this.#margin}${" ".repeat(STEP)}${inner}${documents}\n` +
       `${this.#margin}}${redirects}`;
+  }
+
+  /** One command, and the here-documents of it. */
+  command(command: ast.Command): string {
+    return this.#command(command) + this.#documents("");
   }
 
   get #margin(): string {
