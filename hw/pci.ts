@@ -73,38 +73,31 @@ export interface Bar {
   readonly prefetchable: boolean;
 }
 
-const COMMAND = register("Command", 0x04, 0, 16, [
-  field("ioSpace", 1),
-  field("memorySpace", 1),
-  field("busMaster", 1),
-  field("specialCycles", 1, "ro"),
-  field("memoryWriteInvalidate", 1, "ro"),
-  field("vgaPaletteSnoop", 1, "ro"),
-  field("parityErrorResponse", 1, "unmodelled"),
-  reserved(1),
-  field("serrEnable", 1, "unmodelled"),
-  field("fastBackToBack", 1, "ro"),
-  field("interruptDisable", 1),
-  reserved(5),
-]);
+/** The Command register of a function whose switches but Bus Master Enable are `rw`, or hard-wired. */
+function commandRegister(switches: "rw" | "ro") {
+  const unmodelled = switches === "rw" ? "unmodelled" : "ro";
+  return register("Command", 0x04, 0, 16, [
+    field("ioSpace", 1, switches),
+    field("memorySpace", 1, switches),
+    field("busMaster", 1),
+    field("specialCycles", 1, "ro"),
+    field("memoryWriteInvalidate", 1, "ro"),
+    field("vgaPaletteSnoop", 1, "ro"),
+    field("parityErrorResponse", 1, unmodelled),
+    reserved(1),
+    field("serrEnable", 1, unmodelled),
+    field("fastBackToBack", 1, "ro"),
+    field("interruptDisable", 1, switches),
+    reserved(5),
+  ]);
+}
+
+const COMMAND = commandRegister("rw");
 /**
  * A virtual function's: it has no ports and no interrupt pin, and its memory answers as its physical function says (SR-IOV 1.1,
  * 3.4.1.3).
  */
-const VF_COMMAND = register("Command", 0x04, 0, 16, [
-  field("ioSpace", 1, "ro"),
-  field("memorySpace", 1, "ro"),
-  field("busMaster", 1),
-  field("specialCycles", 1, "ro"),
-  field("memoryWriteInvalidate", 1, "ro"),
-  field("vgaPaletteSnoop", 1, "ro"),
-  field("parityErrorResponse", 1, "ro"),
-  reserved(1),
-  field("serrEnable", 1, "ro"),
-  field("fastBackToBack", 1, "ro"),
-  field("interruptDisable", 1, "ro"),
-  reserved(5),
-]);
+const VF_COMMAND = commandRegister("ro");
 const BUS_MASTER = COMMAND.field("busMaster").mask;
 const INTERRUPT_DISABLE = COMMAND.field("interruptDisable").mask;
 const STATUS = register("Status", 0x06, 0x0010, 16, [
