@@ -29,7 +29,6 @@ import {
   DEVICE_ID_82599,
   DEVICE_ID_82599_VF,
   hexOffset,
-  INTEL,
   ivarByte,
   Nic82599Function,
   PF_VECTORS,
@@ -41,6 +40,7 @@ import {
 import { VectorInterrupts } from "./nic_82599_interrupts.ts";
 import { Nic82599Switch, type NicTimes } from "./nic_82599_switch.ts";
 import { Nic82599Vf } from "./nic_82599_vf.ts";
+import { INTEL } from "./pci_vendors.ts";
 import { MsiCapability } from "./msi_capability.ts";
 import { type Bdf, bdfOf, placeOf, routingId } from "./pci.ts";
 import {

@@ -14,8 +14,6 @@ import { NO_EFFECTS, type PciEffect } from "./pci_configuration.ts";
 import { field, register, reserved } from "./registers.ts";
 import type { StateHash } from "./sim/state_hash.ts";
 
-/** Vendor Intel. */
-export const INTEL = 0x8086;
 /** Device identifier of the physical function (SFP+ variant). */
 export const DEVICE_ID_82599 = 0x10fb;
 /** Device identifier of a virtual function. */

@@ -5,7 +5,7 @@
  */
 import { assertEquals } from "@std/assert";
 import { type FrameTrain, FULL_FRAME_BYTES, ReceiveRing } from "../hw/ethernet.ts";
-import { TALK_TOPOLOGY } from "../hw/machine_pci.ts";
+import { TALK_TOPOLOGY } from "../hw/machine_topology.ts";
 import { Nic82599 } from "../hw/nic_82599.ts";
 import type { PciEffect, PciFunction } from "../hw/pci.ts";
 

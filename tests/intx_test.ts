@@ -8,7 +8,8 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { type Activity, work } from "../hw/sim/activity.ts";
 import { Nic82599 } from "../hw/nic_82599.ts";
-import { buildPciBus, TALK_TOPOLOGY, wireInterrupts } from "../hw/machine_pci.ts";
+import { buildPciBus, wireInterrupts } from "../hw/machine_pci.ts";
+import { TALK_TOPOLOGY } from "../hw/machine_topology.ts";
 import { PciBus, PciFunction, placeOf } from "../hw/pci.ts";
 import { EBUSY } from "../runtime/linux/errno.ts";
 import type { LineAction } from "../runtime/linux/irq/irq_lines.ts";

@@ -1,7 +1,8 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { Nic82599, type Nic82599Vf } from "../hw/nic_82599.ts";
 import { bdfOf, formatBdf, parseBdf, type PciEffect, type PciFunction, routingId } from "../hw/pci.ts";
-import { buildPciBus, TALK_TOPOLOGY } from "../hw/machine_pci.ts";
+import { buildPciBus } from "../hw/machine_pci.ts";
+import { TALK_TOPOLOGY } from "../hw/machine_topology.ts";
 import { StateHash } from "../hw/sim/state_hash.ts";
 
 const PF = "0000:04:00.0";

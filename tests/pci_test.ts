@@ -1,7 +1,8 @@
 import { assert, assertEquals, assertMatch, assertStrictEquals, assertThrows } from "@std/assert";
 import { parseBdf, type PciBus, type PciEffect } from "../hw/pci.ts";
 import type { Nic82599 } from "../hw/nic_82599.ts";
-import { buildPciBus, TALK_TOPOLOGY } from "../hw/machine_pci.ts";
+import { buildPciBus } from "../hw/machine_pci.ts";
+import { TALK_TOPOLOGY } from "../hw/machine_topology.ts";
 import type { Activity } from "../hw/sim/activity.ts";
 import { StateHash } from "../hw/sim/state_hash.ts";
 import { Ixgbe, IXGBE_VFS_MAX } from "../runtime/linux/drivers/ixgbe.ts";

@@ -5,10 +5,9 @@
  * @module
  */
 
-import { type PciTopology, SEPARATING_TOPOLOGY, TALK_TOPOLOGY } from "../../hw/machine_pci.ts";
+import { type PciTopology, SEPARATING_TOPOLOGY, TALK_TOPOLOGY } from "../../hw/machine_topology.ts";
 import { CORE_I7_3770, type CpuIdentity } from "../linux/cpu_identity.ts";
 import type { ToolVersions } from "../programs/program.ts";
-import { TUNED_FILES } from "../programs/tuned/tuned_profiles.ts";
 import { systemNamed, type SystemRow } from "./systems.ts";
 
 /** An era. */
@@ -31,8 +30,6 @@ export interface Era {
   readonly topology: PciTopology;
   /** Versions of the programs. */
   readonly tools: ToolVersions;
-  /** Files that they have brought, by path. */
-  readonly files: Readonly<Record<string, string>>;
 }
 
 /** The talk's: Linux 3.5, qemu-kvm 1.1. */
@@ -57,7 +54,6 @@ export const ERA_2012: Era = {
     procps: "3.2.8",
     sysstat: "10.0.5",
   },
-  files: {},
 };
 
 /** Today's: Linux 6.18, QEMU 7.2. */
@@ -86,7 +82,6 @@ export const ERA_TODAY: Era = {
     procps: "4.0.2",
     sysstat: "12.6.1",
   },
-  files: TUNED_FILES,
 };
 
 /** All eras, the default first. */

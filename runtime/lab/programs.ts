@@ -45,12 +45,14 @@ import { traceCmd } from "../programs/tracing/trace_cmd.ts";
 import { tuna } from "../programs/tuna/tuna.ts";
 import { tuned } from "../programs/tuned/tuned.ts";
 import { tunedAdm } from "../programs/tuned/tuned_adm.ts";
+import { TUNED_FILES } from "../programs/tuned/tuned_profiles.ts";
 import { uname } from "../programs/coreutils/uname.ts";
 import { uptime } from "../programs/procps/uptime.ts";
 import { vmstat } from "../programs/procps/vmstat.ts";
 
 /** Puts the files that installed programs have brought into a computer that is being built. */
-export function installFiles(vfs: Vfs, { files }: Era): void {
+export function installFiles(vfs: Vfs, { tools }: Era): void {
+  const files = tools.tuned === null ? {} : TUNED_FILES;
   for (const [path, text] of Object.entries(files)) settle(writeFile(vfs, path, text, true));
 }
 
