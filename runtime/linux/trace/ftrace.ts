@@ -14,12 +14,16 @@
  * @module
  */
 
+import { directory } from "../fs/computed_nodes.ts";
 import { FrameKind } from "../../../hw/register_file.ts";
 import type { TraceRecord, TraceSink } from "../../../hw/sim/trace.ts";
 import { EINVAL, type Errno } from "../errno.ts";
 import type { Kernel } from "../kernel.ts";
 import type { KernelCpu } from "../kernel_cpu.ts";
 import type { AttributeNode, DirectoryNode, Node } from "../fs/vfs.ts";
+
+/** Of directories: only root looks into tracefs. */
+const MODE = 0o700;
 
 /** An event that can be switched on. */
 export interface TraceEvent {
@@ -110,7 +114,7 @@ export class Ftrace implements TraceSink {
 
   /** The directory; mount it where the era has it. */
   directory(): DirectoryNode {
-    const events = directory([["enable", this.#enable(this.options.events)], ...this.#systems()]);
+    const events = directory([["enable", this.#enable(this.options.events)], ...this.#systems()], MODE);
     const fixed = (text: string): AttributeNode => ({ kind: "attribute", mode: 0o444, show: () => text });
     return directory([
       ["available_events", fixed(this.options.events.map((event) => `${idOf(event)}\n`).join(""))],
@@ -151,7 +155,7 @@ export class Ftrace implements TraceSink {
           this.#listen();
         },
       }],
-    ]);
+    ], MODE);
   }
 
   // ---- what is on ----
@@ -172,8 +176,8 @@ export class Ftrace implements TraceSink {
       const own = events.filter((event) => event.system === system);
       const files = own.map((
         event,
-      ): [string, Node] => [event.name, directory([["enable", this.#enable([event])]])]);
-      yield [system, directory([["enable", this.#enable(own)], ...files])];
+      ): [string, Node] => [event.name, directory([["enable", this.#enable([event])]], MODE)]);
+      yield [system, directory([["enable", this.#enable(own)], ...files], MODE)];
     }
   }
 
@@ -326,9 +330,4 @@ function keyOf(kind: string, name: string): string {
 
 function idOf({ system, name }: TraceEvent): string {
   return `${system}:${name}`;
-}
-
-function directory(files: Iterable<readonly [string, Node]>): DirectoryNode {
-  const entries = new Map(files);
-  return { kind: "directory", mode: 0o700, list: () => entries.keys(), lookup: (name) => entries.get(name) };
 }

@@ -14,11 +14,15 @@
  * @module
  */
 
+import { directory } from "../computed_nodes.ts";
 import { cpuList, cpuMask } from "../../cpu_mask.ts";
 import type { Cpusets } from "../../sched/cpuset.ts";
 import type { Kernel } from "../../kernel.ts";
 import type { Task } from "../../sched/task.ts";
 import type { AttributeNode, DirectoryNode, Node } from "../vfs.ts";
+
+/** Of directories. */
+const MODE = 0o555;
 
 /** The kernel keeps 15 characters of a name (TASK_COMM_LEN). */
 const NAME_LENGTH = 15;
@@ -50,20 +54,16 @@ export function procPid(kernel: Kernel, ports: ProcPidPorts, pid: number): Direc
     list: () => threads().map((task) => String(task.pid)),
     lookup: (name) => {
       const task = threads().find((each) => String(each.pid) === name);
-      return task && directory(filesOf(kernel, ports, () => task, () => [task]));
+      return task && directory(filesOf(kernel, ports, () => task, () => [task]), MODE);
     },
   };
-  return directory(filesOf(kernel, ports, () => leader, threads).set("task", tasks));
+  return directory(filesOf(kernel, ports, () => leader, threads).set("task", tasks), MODE);
 }
 
 /** `/proc/self`. */
 export function procSelf(kernel: Kernel, ports: ProcPidPorts): DirectoryNode {
   const threads = () => threadsOf(kernel, ports.current());
-  return directory(filesOf(kernel, ports, () => ports.current(), threads));
-}
-
-function directory(entries: ReadonlyMap<string, Node>): DirectoryNode {
-  return { kind: "directory", mode: 0o555, list: () => entries.keys(), lookup: (name) => entries.get(name) };
+  return directory(filesOf(kernel, ports, () => ports.current(), threads), MODE);
 }
 
 /** @param counted whose times `stat` adds up */

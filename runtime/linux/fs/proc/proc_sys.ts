@@ -16,6 +16,7 @@
  * @module
  */
 
+import { directory, readOnly } from "../computed_nodes.ts";
 import { EINVAL, type Errno } from "../../errno.ts";
 import type { KernelInterfaces } from "../../interfaces.ts";
 import type { Kernel } from "../../kernel.ts";
@@ -25,6 +26,8 @@ import type { AttributeNode, DirectoryNode, Node } from "../vfs.ts";
 const NS_PER_SECOND = 1_000_000_000;
 /** What an integer of the kernel holds. */
 const INT_MAX = 0x7fff_ffff;
+/** Of directories. */
+const MODE = 0o555;
 /** `min_sched_granularity_ns`. */
 const GRANULARITY_MIN_NS = 100_000;
 
@@ -41,16 +44,16 @@ export function procSys(kernel: Kernel, { schedulerTunables }: KernelInterfaces)
         ["sched_rt_period_us", kept(1_000_000, 1, INT_MAX)],
         ["sched_rt_runtime_us", kept(950_000, -1, INT_MAX)],
         ...own,
-      ]),
+      ], MODE),
     ],
     [
       "vm",
       directory([
         ["nr_hugepages", integer(() => memory.hugePages, (pages) => memory.setHugePages(pages), 0, INT_MAX)],
         ["swappiness", kept(60, 0, 100)],
-      ]),
+      ], MODE),
     ],
-  ]);
+  ], MODE);
 }
 
 /** Where each of the scheduler's tunables is found. */
@@ -78,7 +81,7 @@ const LIMITS: Readonly<Record<keyof SchedulerTunables, readonly [min: number, ma
 
 /** `/sys/kernel/debug/sched` of versions that have the tunables there. */
 export function debugSched({ tunables }: Kernel): DirectoryNode {
-  return directory(schedulerFiles(tunables, DEBUGFS_NAMES));
+  return directory(schedulerFiles(tunables, DEBUGFS_NAMES), MODE);
 }
 
 function schedulerFiles(tunables: SchedulerTunables, names: TunableNames): [string, Node][] {
@@ -88,19 +91,10 @@ function schedulerFiles(tunables: SchedulerTunables, names: TunableNames): [stri
   });
 }
 
-function directory(files: readonly (readonly [string, Node])[]): DirectoryNode {
-  const entries = new Map(files);
-  return { kind: "directory", mode: 0o555, list: () => entries.keys(), lookup: (name) => entries.get(name) };
-}
-
 /** A number that nothing in the model asks for. */
 function kept(value: number, min: number, max: number): AttributeNode {
   let now = value;
   return integer(() => now, (next) => now = next, min, max);
-}
-
-function readOnly(show: () => string): AttributeNode {
-  return { kind: "attribute", mode: 0o444, show };
 }
 
 /** proc_dointvec_minmax(): a decimal, octal or hexadecimal integer, white space around it. */

@@ -12,6 +12,7 @@
  * @module
  */
 
+import { directory } from "../computed_nodes.ts";
 import type { AttributeNode, DirectoryNode } from "../vfs.ts";
 
 /**
@@ -52,13 +53,5 @@ function mapped<From, To>(from: Readonly<Record<string, From>>, to: (value: From
 
 /** debugfs, from its directories. */
 export function debugfs(entries: Readonly<Record<string, DirectoryNode>>): DirectoryNode {
-  return { ...directory(entries), mode: 0o700 };
-}
-
-function directory(entries: Readonly<Record<string, DirectoryNode | AttributeNode>>): DirectoryNode {
-  return {
-    kind: "directory",
-    list: () => Object.keys(entries),
-    lookup: (name) => Object.hasOwn(entries, name) ? entries[name] : undefined,
-  };
+  return directory(entries, 0o700);
 }

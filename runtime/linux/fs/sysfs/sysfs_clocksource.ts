@@ -10,6 +10,7 @@
  * @module
  */
 
+import { directory } from "../computed_nodes.ts";
 import { EINVAL, type Errno } from "../../errno.ts";
 import type { KernelInterfaces } from "../../interfaces.ts";
 import type { Kernel } from "../../kernel.ts";
@@ -39,9 +40,5 @@ export function sysfsClocksource(kernel: Kernel, { clocksourceChange }: KernelIn
       store,
     }],
   ]);
-  return directory(new Map([["clocksource0", directory(files)]]));
-}
-
-function directory(entries: ReadonlyMap<string, DirectoryNode | AttributeNode>): DirectoryNode {
-  return { kind: "directory", list: () => entries.keys(), lookup: (name) => entries.get(name) };
+  return directory({ clocksource0: directory(files) });
 }

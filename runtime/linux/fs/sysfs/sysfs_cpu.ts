@@ -14,6 +14,7 @@
  * @module
  */
 
+import { directory, readOnly } from "../computed_nodes.ts";
 import type { Activity } from "../../../../hw/sim/activity.ts";
 import { parseBoolean } from "./boolean_text.ts";
 import { type CpuIdentity, placeOf } from "../../cpu_identity.ts";
@@ -127,12 +128,4 @@ function topologyDirectory({ kernel, id }: KernelCpu, ports: SysfsCpuPorts): Dir
     entries.set("package_cpus", mask(false)).set("package_cpus_list", list(false));
   }
   return directory(() => entries);
-}
-
-function directory(entries: () => ReadonlyMap<string, Node>): DirectoryNode {
-  return { kind: "directory", list: () => entries().keys(), lookup: (name) => entries().get(name) };
-}
-
-function readOnly(show: () => string): AttributeNode {
-  return { kind: "attribute", mode: 0o444, show };
 }

@@ -10,9 +10,10 @@
  * @module
  */
 
+import { directory } from "../computed_nodes.ts";
 import type { CpuIdentity } from "../../cpu_identity.ts";
 import { EINVAL } from "../../errno.ts";
-import type { AttributeNode, DirectoryNode, Node } from "../vfs.ts";
+import type { AttributeNode, DirectoryNode } from "../vfs.ts";
 
 /** The only governor. */
 const GOVERNOR = "performance";
@@ -49,9 +50,4 @@ export function cpuidleDirectory(): DirectoryNode {
 
 function file(text: string, mode = 0o444): AttributeNode {
   return { kind: "attribute", mode, show: () => `${text}\n` };
-}
-
-function directory(files: readonly (readonly [string, Node])[]): DirectoryNode {
-  const entries = new Map(files);
-  return { kind: "directory", list: () => entries.keys(), lookup: (name) => entries.get(name) };
 }

@@ -12,9 +12,10 @@
  * @module
  */
 
+import { directory } from "../computed_nodes.ts";
 import { EINVAL } from "../../errno.ts";
 import { HUGE_PAGE_MIB, type Memory } from "../../memory.ts";
-import type { AttributeNode, DirectoryNode, Node } from "../vfs.ts";
+import type { AttributeNode, DirectoryNode } from "../vfs.ts";
 
 /** The directory. */
 export function sysfsMm(memory: Memory): DirectoryNode {
@@ -51,13 +52,5 @@ function choice(words: readonly string[], first: string): AttributeNode {
       if (!words.includes(word)) return EINVAL;
       now = word;
     },
-  };
-}
-
-function directory(entries: Readonly<Record<string, Node>>): DirectoryNode {
-  return {
-    kind: "directory",
-    list: () => Object.keys(entries),
-    lookup: (name) => Object.hasOwn(entries, name) ? entries[name] : undefined,
   };
 }

@@ -16,6 +16,7 @@
  * @module
  */
 
+import { directory, type Entries, readOnly } from "../computed_nodes.ts";
 import type { Activity } from "../../../../hw/sim/activity.ts";
 import type { Bar } from "../../../../hw/pci.ts";
 import { parseBoolean } from "./boolean_text.ts";
@@ -25,23 +26,8 @@ import type { PciCore, PciDriver } from "../../pci/pci_bus.ts";
 import { type PciDevice, sriovOffset } from "../../pci/pci_device.ts";
 import type { AttributeNode, DirectoryNode, LinkNode, Node } from "../vfs.ts";
 
-/** A directory whose entries are given by functions, in a fixed order of names. */
-type Entries = ReadonlyMap<string, Node>;
-
-function directory(entries: () => Entries): DirectoryNode {
-  return {
-    kind: "directory",
-    list: () => entries().keys(),
-    lookup: (name) => entries().get(name),
-  };
-}
-
 function link(target: string): LinkNode {
   return { kind: "link", target: () => target };
-}
-
-function readOnly(show: () => string): AttributeNode {
-  return { kind: "attribute", mode: 0o444, show };
 }
 
 function writeOnly(store: (text: string) => Errno | void | Activity<Errno | void>): AttributeNode {
