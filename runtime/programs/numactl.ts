@@ -13,7 +13,8 @@ import { Errno } from "../linux/errno.ts";
 import { affinity, setAffinity } from "../linux/sched/scheduler_calls.ts";
 import { execute } from "./execute.ts";
 import { complain, getopt } from "./getopt.ts";
-import { maskOf, processorMask, type Program, type ProgramProcess, readFile } from "./program.ts";
+import { readMeminfo } from "./proc_meminfo.ts";
+import { maskOf, processorMask, type Program, type ProgramProcess } from "./program.ts";
 
 const doc = `numactl - runs a command on CPUs and memory of NUMA nodes
 Usage: numactl [-C CPUS] [-N NODES] [-m NODES] [-l] COMMAND [ARG]...
@@ -90,11 +91,8 @@ export const numactl: Program = {
 };
 
 function* hardware(command: ProgramProcess, cpus: string): Activity<number> {
-  const text = yield* readFile(command.system, "/proc/meminfo");
-  const mb = (name: string) => {
-    const kb = text instanceof Errno ? undefined : new RegExp(`^${name}: +(\\d+)`, "m").exec(text)?.[1];
-    return Math.floor(Number(kb ?? 0) / 1024);
-  };
+  const kib = yield* readMeminfo(command.system);
+  const mb = (name: string) => Math.floor((kib instanceof Errno ? 0 : kib.get(name) ?? 0) / 1024);
   command.stdout(
     `available: 1 nodes (0)\nnode 0 cpus: ${cpus}\nnode 0 size: ${mb("MemTotal")} MB\n` +
       `node 0 free: ${mb("MemFree")} MB\nnode distances:\nnode   0 \n  0:  10 \n`,

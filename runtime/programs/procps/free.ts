@@ -13,7 +13,8 @@
 import type { Activity } from "../../../hw/sim/activity.ts";
 import { Errno } from "../../linux/errno.ts";
 import { complain, getopt, type OptionTable } from "../getopt.ts";
-import { type Program, type ProgramProcess, readFile } from "../program.ts";
+import { readMeminfo } from "../proc_meminfo.ts";
+import type { Program, ProgramProcess } from "../program.ts";
 
 const doc = `free - how much memory there is, and how much is in use
 Usage: free [-b | -k | -m | -g]
@@ -41,14 +42,11 @@ export const free: Program = {
     yield command.kernel.steps.shellBuiltin;
     const parsed = getopt(command.argv.slice(1), OPTIONS);
     if (typeof parsed === "string") return complain(command, free, parsed);
-    const text = yield* readFile(command.system, "/proc/meminfo");
-    if (text instanceof Errno) {
+    const kib = yield* readMeminfo(command.system);
+    if (kib instanceof Errno) {
       command.stderr("Error: /proc must be mounted\n");
       return 1;
     }
-    const kib = new Map(
-      [...text.matchAll(/^(\w+): +(\d+)/gm)].map(([, name, value]) => [name!, Number(value)]),
-    );
     const unit = BYTES[parsed.options.at(-1)?.letter ?? "k"]!;
     const of = (...names: string[]) => names.reduce((sum, name) => sum + (kib.get(name) ?? 0), 0);
     const row = (head: string, width: number, ...values: number[]) =>

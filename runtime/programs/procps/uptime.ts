@@ -7,6 +7,7 @@
  */
 
 import type { Activity } from "../../../hw/sim/activity.ts";
+import { calendarDate, twoDigits } from "../../measure/calendar.ts";
 import type { Program, ProgramProcess } from "../program.ts";
 
 const doc = `uptime - prints for how long the kernel runs, and its load
@@ -50,12 +51,10 @@ export const uptime: Program = {
 
 /** sprint_uptime(). */
 function line(seconds: number, bootTime: number, load: string): string {
-  const two = (number: number) => String(number).padStart(2, "0");
-  const now = bootTime + seconds;
-  const clock = [Math.floor(now / 3600) % 24, Math.floor(now / 60) % 60, now % 60].map(two).join(":");
+  const clock = calendarDate(bootTime + seconds).time;
   const days = Math.floor(seconds / 86_400);
   const hours = Math.floor(seconds / 3600) % 24, minutes = Math.floor(seconds / 60) % 60;
   const inDays = days === 0 ? "" : `${days} day${days === 1 ? "" : "s"}, `;
-  const rest = hours === 0 ? `${minutes} min` : `${String(hours).padStart(2)}:${two(minutes)}`;
+  const rest = hours === 0 ? `${minutes} min` : `${String(hours).padStart(2)}:${twoDigits(minutes)}`;
   return ` ${clock} up ${inDays}${rest},  0 users,  load average: ${load.replaceAll(" ", ", ")}`;
 }

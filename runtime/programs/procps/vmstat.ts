@@ -14,6 +14,7 @@
 import type { Activity } from "../../../hw/sim/activity.ts";
 import { Errno } from "../../linux/errno.ts";
 import { complain, getopt, type OptionTable } from "../getopt.ts";
+import { readMeminfo } from "../proc_meminfo.ts";
 import {
   AT_BOOT,
   CPU_STATES,
@@ -22,7 +23,7 @@ import {
   readProcStat,
   ticksBetween,
 } from "../proc_stat.ts";
-import { type Program, type ProgramProcess, readFile } from "../program.ts";
+import type { Program, ProgramProcess } from "../program.ts";
 
 const doc = `vmstat - tasks, memory, interrupts, switches and CPU time, line by line
 Usage: vmstat [-n] [DELAY [COUNT]]
@@ -104,9 +105,8 @@ function head(hasSteal: boolean): string {
 
 /** Memory in KiB: swap space in use, free, buffers, page cache. */
 function* memory({ system }: ProgramProcess): Activity<number[]> {
-  const text = yield* readFile(system, "/proc/meminfo");
-  const of = (name: string) =>
-    text instanceof Errno ? 0 : Number(new RegExp(`^${name}: +(\\d+)`, "m").exec(text)?.[1] ?? 0);
+  const kib = yield* readMeminfo(system);
+  const of = (name: string) => kib instanceof Errno ? 0 : kib.get(name) ?? 0;
   return [of("SwapTotal") - of("SwapFree"), of("MemFree"), of("Buffers"), of("Cached")];
 }
 
