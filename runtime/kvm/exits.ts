@@ -10,6 +10,7 @@ import { EventType, ExitReason, interruptionInfo } from "../../hw/vmx.ts";
 import type { KernelCpu } from "../linux/kernel_cpu.ts";
 import { Vector } from "../linux/irq/vectors.ts";
 import { traceAccess, traceAnswer, traceCpuid, traceMissingPage, tracePageFault } from "./access_trace.ts";
+import type { KvmSteps } from "./costs.ts";
 import { ownsTimer, setDirectMode } from "./direct.ts";
 import { readMemory, writeMemory } from "./device_memory.ts";
 import { readMsr, writeMsr } from "./msrs.ts";
@@ -28,8 +29,7 @@ const GENERAL_PROTECTION = 13;
  * What handling an exit of `vcpu` costs. A handler is a cost and, when that has passed, an effect:
  * {@linkcode completeExit}. (HLT and NMIs are the run loop's own.)
  */
-export function exitCost(vcpu: Vcpu, reason: number): Step {
-  const { steps } = vcpu.vm.kvm;
+export function exitCost(vcpu: Vcpu, steps: KvmSteps, reason: number): Step {
   switch (reason) {
     case ExitReason.MsrWrite: {
       const msr = vcpu.registers.address;

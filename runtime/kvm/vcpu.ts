@@ -233,10 +233,13 @@ export class Vcpu {
     return true;
   }
 
-  /** The interrupt that the guest takes next, acknowledged (`kvm_cpu_get_interrupt()`): the APIC's or the 8259's; -1: none. */
-  acknowledgeInterrupt(): number {
+  /**
+   * The interrupt that the guest takes next, acknowledged (`kvm_cpu_get_interrupt()`): the APIC's or the 8259's; -1: none.
+   *
+   * @param vector that of the APIC, or -1
+   */
+  acknowledgeInterrupt(vector: number): number {
     const { apic } = this;
-    const vector = apic.pendingVector();
     if (this.hasExtInt && (vector < 0 || this.lapic.version.extIntFirst)) {
       const external = this.vm.chips!.pic.core.acknowledge();
       apic.inheritedFactor[external] = 0; // a path of its own begins

@@ -21,6 +21,7 @@ import {
   Primary,
 } from "../../hw/vmx.ts";
 import type { KernelCpu } from "../linux/kernel_cpu.ts";
+import type { KvmSteps } from "./costs.ts";
 import { setDirectMode } from "./direct.ts";
 import { completeExit, exitCost } from "./exits.ts";
 import type { LoopResult, Vcpu } from "./vcpu.ts";
@@ -28,24 +29,20 @@ import type { LoopResult, Vcpu } from "./vcpu.ts";
 /** The vector of an NMI. */
 const NMI_VECTOR = 2;
 
-/** Where the loop stands: before the first turn, then what comes next in a turn, in the order in which it comes by. */
+/** What the loop's last step was, and so where it goes on. */
 const At = {
   Start: 0,
-  Requests: 1,
-  Block: 2,
-  Woken: 3,
-  Unblocked: 4,
-  Schedule: 5,
-  BackAgain: 6,
-  Loaded: 7,
-  Chosen: 8,
-  Inject: 9,
-  Enter: 10,
-  Exited: 11,
-  NmiHandled: 12,
-  Handled: 13,
-  Ipis: 14,
-  Over: 15,
+  Entry: 1,
+  Handler: 2,
+  Ipi: 3,
+  NmiHandler: 4,
+  Halt: 5,
+  Sleep: 6,
+  Unblock: 7,
+  Away: 8,
+  Switch: 9,
+  SlaveEntry: 10,
+  Over: 11,
 } as const;
 
 /**
@@ -56,6 +53,7 @@ export class VcpuLoop extends Routine {
   declare readonly vcpu: Vcpu;
   declare readonly cpu: KernelCpu;
   readonly #physical: LogicalCpu;
+  readonly #steps: KvmSteps;
   #slave = false;
   #at: number = At.Start;
   /** It waits for INIT, or for a start-up message. */
@@ -67,130 +65,128 @@ export class VcpuLoop extends Routine {
     super();
     this.vcpu = vcpu;
     this.cpu = cpu;
-    this.#physical = vcpu.vm.kvm.physical(cpu);
+    const { kvm } = vcpu.vm;
+    this.#physical = kvm.physical(cpu);
+    this.#steps = kvm.steps;
   }
 
   override next(result: number): Step | null {
     const { vcpu, cpu } = this;
-    const { kvm } = vcpu.vm;
-    const { steps } = kvm;
-    for (;;) {
-      switch (this.#at) {
-        case At.Start:
-          this.#slave = cpu.state === "slave";
-          vcpu.loadedOn = cpu;
-          if (!this.#slave) vcpu.steal.update(vcpu.thread!);
-          this.#at = At.Requests;
-          break;
-        case At.Requests:
-          if (vcpu.attention) vcpu.serveRequests(cpu);
-          if (vcpu.signalPending) return this.#leave("KVM_EXIT_INTR");
-          this.#waits = vcpu.events.state !== "runnable";
-          if (this.#waits || (vcpu.halted && !vcpu.hasInterrupt)) {
-            if (this.#slave) return this.#leave("online");
-            this.#at = At.Block;
-            if (this.#waits) break;
-            return steps.haltHandle;
-          }
-          vcpu.halted = false;
-          this.#at = At.Schedule;
-          break;
-        case At.Block: {
-          if (vcpu.runnable) {
-            vcpu.haltWakeups++;
-            vcpu.steal.update(vcpu.thread!);
-            this.#at = At.Unblocked;
-            return steps.unblock;
-          }
-          this.#at = At.Woken;
-          const away = cpu.prepareSleep() ? cpu.schedule() : null;
-          if (away !== null) return away;
-          break;
-        }
-        case At.Woken:
-          if (vcpu.thread!.cpu !== cpu.id) return this.#leave("online"); // woken on another CPU: this one is gone
-          this.#at = At.Block;
-          break;
-        case At.Unblocked:
-          if (vcpu.signalPending || this.#waits) this.#at = At.Requests;
-          else {
-            vcpu.halted = false;
-            this.#at = At.Schedule;
-          }
-          break;
-        case At.Schedule: {
-          if (!cpu.needResched || this.#slave) {
-            this.#at = At.Inject;
-            break;
-          }
-          const away = cpu.schedule();
-          this.#at = away === null ? At.Chosen : At.BackAgain;
-          if (away !== null) return away;
-          break;
-        }
-        case At.BackAgain:
-          this.#at = At.Loaded;
-          return steps.vcpuSwitch;
-        case At.Loaded:
-          vcpu.steal.update(vcpu.thread!);
-          this.#at = At.Chosen;
-          break;
-        case At.Chosen:
-          vcpu.spinLoop.leave();
-          if (vcpu.thread!.cpu !== cpu.id) return this.#leave("online");
-          // Something may have come while others ran.
-          this.#at = vcpu.attention || vcpu.signalPending ? At.Requests : At.Inject;
-          break;
-        case At.Inject:
-          cpu.registers.interruptFlag = false;
-          vcpu.mode = "in guest"; // before the requests are looked at: whoever comes later sends a kick
-          inject(vcpu, this.#slave);
-          if (vcpu.pvEoi.enabled && !this.#slave) vcpu.pvEoi.offer();
-          if (this.#physical.currentVmcs !== vcpu.vmcs) kvm.loaded[cpu.id]!.load(vcpu);
-          this.#at = At.Enter;
-          // An online CPU's kick waits in its local APIC and exits at once. A slave's is an NMI, which waits for nothing.
-          if (!this.#slave) break;
-          cpu.kernel.tlb.serveSlave(cpu);
-          return steps.slaveEntry;
-        case At.Enter:
-          if (cpu.kernel.engine.trace !== null) vcpu.tracepoint("kvm_entry", { vcpu: vcpu.name });
-          vcpu.times.enter(cpu, this.#physical.layerNs, vcpu.thread!);
-          this.#at = At.Exited;
-          return VM_ENTRY;
-        case At.Exited: {
-          const cost = this.#exited(result);
-          if (cost !== null) return cost;
-          break;
-        }
-        case At.NmiHandled: // its IRET unblocks NMIs
-          this.#stamp();
-          this.#physical.nmiBlocked = false;
-          cpu.registers.interruptFlag = true;
-          this.#at = At.Requests;
-          break;
-        case At.Handled: {
-          const write = completeExit(vcpu, cpu, this.#reason);
-          this.#stamp();
-          this.#at = At.Ipis;
-          if (write !== null) return write;
-          break;
-        }
-        case At.Ipis:
-          if ((cpu.rescheduleMask | cpu.nmiMask) !== 0) return cpu.nextIpi();
-          if (vcpu.left !== null) return this.#leave(vcpu.left);
-          this.#at = At.Requests;
-          break;
-        default:
-          return null;
-      }
+    switch (this.#at) {
+      case At.Entry:
+        return this.#exited(result);
+      case At.Handler:
+        return this.#handled();
+      case At.Ipi:
+        return this.#leaveOrGoOn();
+      case At.Away:
+        this.#at = At.Switch;
+        return this.#steps.vcpuSwitch;
+      case At.Switch:
+        vcpu.steal.update(vcpu.thread!);
+        return this.#chosen();
+      case At.SlaveEntry:
+        return this.#enter();
+      case At.NmiHandler: // its IRET unblocks NMIs
+        if (vcpu.times.late) this.#stamp();
+        this.#physical.nmiBlocked = false;
+        cpu.registers.interruptFlag = true;
+        return this.#requests();
+      case At.Halt:
+        return this.#block();
+      case At.Sleep:
+        if (vcpu.thread!.cpu !== cpu.id) return this.#leave("online"); // woken on another CPU: this one is gone
+        return this.#block();
+      case At.Unblock:
+        if (vcpu.signalPending || this.#waits) return this.#requests();
+        vcpu.halted = false;
+        return this.#schedule();
+      case At.Start:
+        this.#slave = cpu.state === "slave";
+        vcpu.loadedOn = cpu;
+        if (!this.#slave) vcpu.steal.update(vcpu.thread!);
+        return this.#requests();
+      default:
+        return null;
     }
   }
 
-  /** The guest has been left, for `reason`. @returns what handling that costs; null: nothing */
+  // ---- the parts of a turn, in the order in which it comes by: each goes on with the next one, until there is a step ----
+
+  #requests(): Step | null {
+    const { vcpu } = this;
+    if (vcpu.attention) vcpu.serveRequests(this.cpu);
+    if (vcpu.signalPending) return this.#leave("KVM_EXIT_INTR");
+    this.#waits = vcpu.events.state !== "runnable";
+    if (this.#waits || (vcpu.halted && !vcpu.hasInterrupt)) {
+      if (this.#slave) return this.#leave("online");
+      if (this.#waits) return this.#block();
+      this.#at = At.Halt;
+      return this.#steps.haltHandle;
+    }
+    vcpu.halted = false;
+    return this.#schedule();
+  }
+
+  #block(): Step | null {
+    const { vcpu, cpu } = this;
+    while (!vcpu.runnable) {
+      const away = cpu.prepareSleep() ? cpu.schedule() : null;
+      if (away !== null) {
+        this.#at = At.Sleep;
+        return away;
+      }
+      if (vcpu.thread!.cpu !== cpu.id) return this.#leave("online");
+    }
+    vcpu.haltWakeups++;
+    vcpu.steal.update(vcpu.thread!);
+    this.#at = At.Unblock;
+    return this.#steps.unblock;
+  }
+
+  #schedule(): Step | null {
+    const { cpu } = this;
+    if (!cpu.needResched || this.#slave) return this.#inject();
+    const away = cpu.schedule();
+    if (away === null) return this.#chosen();
+    this.#at = At.Away;
+    return away;
+  }
+
+  /** The thread has the CPU again, or still. Something may have come while others ran. */
+  #chosen(): Step | null {
+    const { vcpu, cpu } = this;
+    vcpu.spinLoop.leave();
+    if (vcpu.thread!.cpu !== cpu.id) return this.#leave("online");
+    return vcpu.attention || vcpu.signalPending ? this.#requests() : this.#inject();
+  }
+
+  #inject(): Step {
+    const { vcpu, cpu } = this;
+    cpu.registers.interruptFlag = false;
+    vcpu.mode = "in guest"; // before the requests are looked at: whoever comes later sends a kick
+    inject(vcpu, this.#slave);
+    if (vcpu.pvEoi.enabled && !this.#slave) vcpu.pvEoi.offer();
+    if (this.#physical.currentVmcs !== vcpu.vmcs) vcpu.vm.kvm.loaded[cpu.id]!.load(vcpu);
+    // An online CPU's kick waits in its local APIC and exits at once. A slave's is an NMI, which waits for nothing.
+    if (!this.#slave) return this.#enter();
+    cpu.kernel.tlb.serveSlave(cpu);
+    this.#at = At.SlaveEntry;
+    return this.#steps.slaveEntry;
+  }
+
+  #enter(): Step {
+    const { vcpu, cpu } = this;
+    if (cpu.kernel.engine.trace !== null) vcpu.tracepoint("kvm_entry", { vcpu: vcpu.name });
+    vcpu.times.enter(cpu, this.#physical.layerNs, vcpu.thread!);
+    this.#at = At.Entry;
+    return VM_ENTRY;
+  }
+
+  /** The guest has been left, for `reason`. */
   #exited(reason: number): Step | null {
     const { vcpu, cpu } = this;
     const { vmcs } = vcpu;
-    const { steps } = vcpu.vm.kvm;
     this.#reason = reason;
     vcpu.mode = "outside";
     vcpu.times.exit(cpu, this.#physical.layerNs, reason);
@@ -201,8 +197,8 @@ export class VcpuLoop extends Routine {
       reason === ExitReason.ExceptionOrNmi &&
       decodeInterruptionInfo(vmcs.exitInterruptionInfo).type === EventType.Nmi
     ) {
-      this.#at = At.NmiHandled;
-      return steps.nmiHandle; // the handler, with interrupts off
+      this.#at = At.NmiHandler;
+      return this.#steps.nmiHandle; // the handler, with interrupts off
     }
     cpu.registers.interruptFlag = true; // what has been held back is taken at the next boundary
     switch (reason) {
@@ -212,18 +208,34 @@ export class VcpuLoop extends Routine {
       case ExitReason.Hlt: // the next turn waits
         vmcs.skipInstruction();
         vcpu.halted = true;
-        this.#at = At.Requests;
-        return null;
+        return this.#requests();
       default:
-        this.#at = At.Handled;
-        return exitCost(vcpu, reason);
+        this.#at = At.Handler;
+        return exitCost(vcpu, this.#steps, reason);
     }
+  }
+
+  #handled(): Step | null {
+    const { vcpu } = this;
+    const write = completeExit(vcpu, this.cpu, this.#reason);
+    if (vcpu.times.late) this.#stamp();
+    if (write === null) return this.#leaveOrGoOn();
+    this.#at = At.Ipi;
+    return write;
+  }
+
+  #leaveOrGoOn(): Step | null {
+    const { vcpu, cpu } = this;
+    if ((cpu.rescheduleMask | cpu.nmiMask) !== 0) {
+      this.#at = At.Ipi;
+      return cpu.nextIpi();
+    }
+    return vcpu.left === null ? this.#requests() : this.#leave(vcpu.left);
   }
 
   /** The stamp of an exit that has been left for later. */
   #stamp(): void {
-    const { times } = this.vcpu;
-    if (times.late) times.handled(this.cpu, this.#physical.layerNs);
+    this.vcpu.times.handled(this.cpu, this.#physical.layerNs);
   }
 
   #leave(result: LoopResult): null {
@@ -238,15 +250,17 @@ export class VcpuLoop extends Routine {
 
 /** Writes the highest pending virtual interrupt into the entry field, or asks for a window. */
 function inject(vcpu: Vcpu, slave: boolean): void {
-  const { vmcs, apic, events } = vcpu;
+  const { vmcs, apic } = vcpu;
   vmcs.primary &= ~EVENT_WINDOWS;
   vmcs.tprThreshold = apic.register(Apic.TPR) === 0 ? 0 : tprThreshold(vcpu);
-  if (events.nmiPending > 0) injectNmi(vcpu);
-  const { hasInterrupt } = vcpu;
-  // An exception goes first.
-  const occupied = vmcs.entryInterruptionInfo !== 0 && vcpu.vm.kvm.protocol.guardsEntryField;
+  if (vcpu.events.nmiPending > 0) injectNmi(vcpu);
+  const requested = apic.pendingVector();
+  const hasInterrupt = requested >= 0 || vcpu.hasExtInt;
   if (!hasInterrupt && vmcs.entryInterruptionInfo === 0) return;
-  const { capabilities, protocol } = vcpu.vm.kvm;
+  const { kvm } = vcpu.vm;
+  const { capabilities, protocol } = kvm;
+  // An exception goes first.
+  const occupied = vmcs.entryInterruptionInfo !== 0 && protocol.guardsEntryField;
   if (slave && (hasInterrupt || capabilities.disableAt === "any")) {
     setDirectMode(vcpu, false, protocol.closesEoiAtInjection);
   }
@@ -255,12 +269,12 @@ function inject(vcpu: Vcpu, slave: boolean): void {
     vmcs.primary |= Primary.InterruptWindowExiting;
     return;
   }
-  const vector = vcpu.acknowledgeInterrupt();
+  const vector = vcpu.acknowledgeInterrupt(requested);
   vmcs.entryInterruptionInfo = interruptionInfo(EventType.ExternalInterrupt, vector);
   vmcs.entryPathFactor = apic.inheritedFactor[vector]!;
   vcpu.registers.halted = false; // patch 11: an injected event ends activity state HLT
   vcpu.injections++;
-  if (vcpu.vm.kvm.host.engine.trace !== null) vcpu.tracepoint("kvm_inj_virq", { irq: vector });
+  if (kvm.host.engine.trace !== null) vcpu.tracepoint("kvm_inj_virq", { irq: vector });
   if (vcpu.hasInterrupt) vmcs.primary |= Primary.InterruptWindowExiting;
 }
 

@@ -53,7 +53,7 @@ export class GuestTime {
    */
   exit(nowNs: number, layerNs: Float64Array, runs: boolean): number {
     const thread = this.#thread!;
-    const ns = nowNs - this.#sinceNs, insideNs = this.openInsideNs(layerNs);
+    const ns = nowNs - this.#sinceNs, insideNs = besideGuest(layerNs) - this.#mark;
     this.#thread = null;
     this.bookedNs += ns;
     this.insideNs += insideNs;
