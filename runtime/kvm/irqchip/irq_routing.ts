@@ -24,8 +24,6 @@ const PIC_PINS = 8;
 /** Who drives a line: user space, an eventfd, the kernel's PIT, a device of the host. A line is high while one of them holds it so. */
 export const LineSource = { UserSpace: 0, Irqfd: 1, Pit: 2, Assigned: 3 } as const;
 
-const NOWHERE: readonly Route[] = [];
-
 /** Who wants to know that the guest has ended the interrupt of a line (`struct kvm_irq_ack_notifier`). */
 export interface AckNotifier {
   readonly gsi: number;
@@ -40,18 +38,35 @@ export interface MaskNotifier {
   masked(masked: boolean, from: KernelCpu): void;
 }
 
+/** A line leads to a pin of an emulated chip. */
+interface PinRoute {
+  readonly gsi: number;
+  readonly type: "irqchip";
+  readonly chip: number;
+  readonly pin: number;
+}
+
+/** A line leads to a message. */
+interface MessageRoute {
+  readonly gsi: number;
+  readonly type: "msi";
+  readonly addressLow: number;
+  readonly addressHigh: number;
+  readonly data: number;
+}
+
 /** Where a line leads. */
-export type Route =
-  /** To a pin of an emulated chip. */
-  | { readonly gsi: number; readonly type: "irqchip"; readonly chip: number; readonly pin: number }
-  /** To a message. */
-  | {
-    readonly gsi: number;
-    readonly type: "msi";
-    readonly addressLow: number;
-    readonly addressHigh: number;
-    readonly data: number;
-  };
+export type Route = PinRoute | MessageRoute;
+
+/** A line of the table: it leads to one pin of each chip, or to one message. */
+interface Line {
+  readonly pins: readonly PinRoute[];
+  readonly message: MessageRoute | null;
+  /** What the message asks of the local APICs; null: it is not valid, or there is none. */
+  irq: LapicIrq | null;
+}
+
+const NOWHERE: Line = { pins: [], message: null, irq: null };
 
 /** The routing table of a machine. */
 export class IrqRouting {
@@ -63,7 +78,9 @@ export class IrqRouting {
   readonly maskNotifiers = new Set<MaskNotifier>();
   /** Who holds a line high, a bit for each source. */
   readonly #high = new Map<number, number>();
-  #routes = new Map<number, Route[]>();
+  /** Messages are decoded when the table is given, and again when addresses have got another format. */
+  #lines = new Map<number, Line>();
+  #decodedWide = false;
 
   /** With the table that `KVM_CREATE_IRQCHIP` makes: the ISA lines to both kinds of chip, the others to the I/O APIC. */
   constructor(readonly vm: Vm) {
@@ -80,17 +97,31 @@ export class IrqRouting {
   /** `kvm_set_irq_routing()`: the whole table. @returns EINVAL, and the old table stays */
   replace(routes: readonly Route[]): Errno | void {
     const { irqRoutes } = this.vm.kvm.version;
-    const table = new Map<number, Route[]>();
+    const table = new Map<number, Line>();
     if (routes.some(({ gsi }) => gsi >= irqRoutes)) return EINVAL;
     for (const route of routes) {
-      const others = table.get(route.gsi) ?? [];
-      // A line leads to one pin of each chip, or to one message.
-      const excluded = (other: Route) =>
-        other.type !== "irqchip" || route.type !== "irqchip" || other.chip === route.chip;
-      if (others.some(excluded) || !this.#valid(route)) return EINVAL;
-      table.set(route.gsi, [...others, route]);
+      const { pins, message } = table.get(route.gsi) ?? NOWHERE;
+      if (message !== null || !this.#valid(route)) return EINVAL;
+      const isPin = route.type === "irqchip";
+      if (isPin ? pins.some(({ chip }) => chip === route.chip) : pins.length > 0) return EINVAL;
+      table.set(route.gsi, {
+        pins: isPin ? [...pins, route] : pins,
+        message: isPin ? null : route,
+        irq: null,
+      });
     }
-    this.#routes = table;
+    this.#lines = table;
+    this.#decodeMessages();
+  }
+
+  #decodeMessages(): void {
+    this.#decodedWide = this.vm.x2apicFormat;
+    for (const line of this.#lines.values()) {
+      const { message } = line;
+      line.irq = message !== null && this.#validMsi(message.addressHigh)
+        ? this.#irqOf(message.addressLow, message.addressHigh, message.data)
+        : null;
+    }
   }
 
   #valid(route: Route): boolean {
@@ -108,7 +139,8 @@ export class IrqRouting {
 
   /** Where line `gsi` leads. */
   routesOf(gsi: number): readonly Route[] {
-    return this.#routes.get(gsi) ?? [];
+    const { pins, message } = this.#lines.get(gsi) ?? NOWHERE;
+    return message === null ? pins : [message];
   }
 
   /** `kvm_msi_route_invalid()`: the upper half of an address holds bits 31:8 of the id, and else nothing. */
@@ -126,11 +158,16 @@ export class IrqRouting {
     if (from.kernel.engine.trace !== null) {
       this.vm.tracepoint("kvm_set_irq", { gsi, level: Number(high), source }, from);
     }
-    const routes = this.#routes.get(gsi) ?? NOWHERE;
-    if (routes[0]?.type !== "msi") this.#count(gsi, high, source); // a message has no level
+    if (this.#decodedWide !== this.vm.x2apicFormat) this.#decodeMessages();
+    const { pins, message, irq } = this.#lines.get(gsi) ?? NOWHERE;
+    if (message !== null) return high && irq !== null ? this.#send(message, irq, from) : -1; // it has no level
+    this.#count(gsi, high, source);
     let sum = -1;
-    for (const route of routes) {
-      const result = this.#drive(route, high, source, status, from);
+    for (const { chip, pin } of pins) {
+      const chips = this.vm.chips!;
+      const result = chip === Irqchip.Ioapic
+        ? chips.ioapic.setLine(pin, high, source, status, from)
+        : chips.pic.setLine(chip * PIC_PINS + pin, high, source, from);
       if (result >= 0) sum = result + Math.max(sum, 0);
     }
     return sum;
@@ -140,16 +177,6 @@ export class IrqRouting {
     const before = this.#high.get(gsi) ?? 0;
     this.#high.set(gsi, high ? before | (1 << source) : before & ~(1 << source));
     if (high && before === 0) this.raised.set(gsi, (this.raised.get(gsi) ?? 0) + 1);
-  }
-
-  #drive(route: Route, high: boolean, source: number, status: boolean, from: KernelCpu): number {
-    const chips = this.vm.chips!;
-    if (route.type === "msi") {
-      const { addressLow, addressHigh, data } = route;
-      return high && this.#validMsi(addressHigh) ? this.#send(addressLow, addressHigh, data, from) : -1;
-    }
-    if (route.chip === Irqchip.Ioapic) return chips.ioapic.setLine(route.pin, high, source, status, from);
-    return chips.pic.setLine(route.chip * PIC_PINS + route.pin, high, source, from);
   }
 
   /** `kvm_notify_acked_irq()`: the guest has ended the interrupt of a chip's pin. */
@@ -168,28 +195,29 @@ export class IrqRouting {
   }
 
   #leads(gsi: number, chip: number, pin: number): boolean {
-    return this.routesOf(gsi).some((route) =>
-      route.type === "irqchip" && route.chip === chip && route.pin === pin
-    );
+    return this.#lines.get(gsi)?.pins.some((route) => route.chip === chip && route.pin === pin) === true;
   }
 
   /** The vCPUs that the message of a line may reach. */
   targets(gsi: number): readonly Vcpu[] {
-    const [route] = this.routesOf(gsi);
-    if (route?.type !== "msi") return [];
-    return targetsOf(this.vm, this.#irqOf(route.addressLow, route.addressHigh, route.data));
+    const { message } = this.#lines.get(gsi) ?? NOWHERE;
+    if (message === null) return [];
+    return targetsOf(this.vm, this.#irqOf(message.addressLow, message.addressHigh, message.data));
   }
 
   /** `KVM_SIGNAL_MSI`. @returns how many took it; -1: nobody was meant */
   signalMsi(addressLow: number, addressHigh: number, data: number, from: KernelCpu): number | Errno {
-    return this.#validMsi(addressHigh) ? this.#send(addressLow, addressHigh, data, from) : EINVAL;
+    if (!this.#validMsi(addressHigh)) return EINVAL;
+    return this.#send({ addressLow, addressHigh, data }, this.#irqOf(addressLow, addressHigh, data), from);
   }
 
-  #send(addressLow: number, addressHigh: number, data: number, from: KernelCpu): number {
+  /** @param irq what `message` asks for */
+  #send(message: Omit<MessageRoute, "gsi" | "type">, irq: LapicIrq, from: KernelCpu): number {
     if (from.kernel.engine.trace !== null) {
+      const { addressLow, addressHigh, data } = message;
       this.vm.tracepoint("kvm_msi_set_irq", { addressLow, addressHigh, data }, from);
     }
-    return deliver(this.vm, null, this.#irqOf(addressLow, addressHigh, data), from);
+    return deliver(this.vm, null, irq, from);
   }
 
   /** `kvm_set_msi_irq()`: bits 31:20 of the address are not looked at, and a level counts as asserted. */
