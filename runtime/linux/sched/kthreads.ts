@@ -13,7 +13,7 @@
  */
 
 import { young } from "../../../hw/sim/young.ts";
-import { type Activity, type Routine, type Step, work } from "../../../hw/sim/activity.ts";
+import { type Activity, Routine, type Step, work } from "../../../hw/sim/activity.ts";
 import type { Kernel } from "../kernel.ts";
 import type { KernelCpu } from "../kernel_cpu.ts";
 import type { Softirq } from "../irq/softirqs.ts";
@@ -31,7 +31,7 @@ export class KernelThread {
   constructor(kernel: Kernel, name: string, home: KernelCpu | null) {
     this.kernel = kernel;
     this.home = home;
-    this.task = kernel.createTask(name, this.allowed, (task) => this.#life(task));
+    this.task = kernel.createTask(name, this.allowed, (task) => new ThreadLife(this, task));
     this.task.kernelThread = true;
     this.task.bound = home !== null;
     if (home !== null) this.task.cpu = home.id;
@@ -49,19 +49,35 @@ export class KernelThread {
     this.kernel.wake(this.task, from);
   }
 
-  *#life(task: Task): Activity<number> {
-    const { cpus } = this.kernel;
+  /** The work that is to be done next; undefined: none waits. */
+  takeWork(): Activity<unknown> | Routine | undefined {
+    // Most often there is one: taken so, the list keeps its memory.
+    return this.#works.length === 1 ? this.#works.pop() : this.#works.shift();
+  }
+}
+
+/** What a kernel thread does all its life: a routine, since an interrupt's thread wakes a thousand times a second. */
+class ThreadLife extends Routine {
+  readonly #thread: KernelThread;
+  readonly #task: Task;
+  /** What it comes back from is sleep, and no work. */
+  #slept = false;
+
+  constructor(thread: KernelThread, task: Task) {
+    super();
+    this.#thread = thread;
+    this.#task = task;
+  }
+
+  override next(): Step {
+    const cpu = this.#thread.kernel.cpus[this.#task.cpu]!;
     for (;;) {
-      while (this.#works.length > 0) {
-        // Most often there is one: taken so, the list keeps its memory.
-        const work = this.#works.length === 1 ? this.#works.pop()! : this.#works.shift()!;
-        yield cpus[task.cpu]!.registers.call(work);
-      }
-      const cpu = cpus[task.cpu]!; // sleep(), spelled out: an interrupt's thread sleeps a thousand times a second
+      if (this.#slept) cpu.registers.interruptFlag = true; // the stopper that took its CPU down went to sleep without
+      const work = this.#thread.takeWork();
+      this.#slept = work === undefined;
+      if (work !== undefined) return cpu.registers.call(work);
       const away = cpu.prepareSleep() ? cpu.schedule() : null;
-      if (away !== null) yield away;
-      // The stopper that took its CPU down went to sleep with interrupts off.
-      cpus[task.cpu]!.registers.interruptFlag = true;
+      if (away !== null) return away;
     }
   }
 }
