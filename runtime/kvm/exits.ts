@@ -68,11 +68,10 @@ export function exitCost(vcpu: Vcpu, steps: KvmSteps, reason: number): Step {
  * @returns a register write of the host's own that remains to be executed, or null
  */
 export function completeExit(vcpu: Vcpu, cpu: KernelCpu, reason: number): Step | null {
-  const { registers, vmcs } = vcpu;
-  const traced = vcpu.vm.kvm.host.engine.trace !== null;
+  const { vmcs } = vcpu;
   switch (reason) {
     case ExitReason.MsrWrite: {
-      const { address: msr, value } = registers;
+      const { address: msr, value } = vcpu.registers;
       if (vcpu.lapic.hasMsr(msr)) return writeApic(vcpu, cpu, x2apicOffset(msr), value);
       const low = value >>> 0;
       const rest = writeMsr(vcpu, msr, { low, high: (value - low) / 0x1_0000_0000 }, false, cpu);
@@ -85,7 +84,7 @@ export function completeExit(vcpu: Vcpu, cpu: KernelCpu, reason: number): Step |
       return null;
     }
     case ExitReason.MsrRead: {
-      const msr = registers.address;
+      const msr = vcpu.registers.address;
       const value = readMsr(vcpu, msr);
       const data = value === undefined ? 0 : value.high * 0x1_0000_0000 + value.low;
       vcpu.tracepoint("kvm_msr", { rw: "read", index: msr, data, fault: value === undefined });
@@ -98,19 +97,19 @@ export function completeExit(vcpu: Vcpu, cpu: KernelCpu, reason: number): Step |
       return null;
     case ExitReason.ExceptionOrNmi:
       if (!vmcs.ept.mapped) return missingPage(vcpu);
-      if (traced) tracePageFault(vcpu);
+      if (traced(vcpu)) tracePageFault(vcpu);
       vcpu.mmu.mmio++;
-      if (traced) traceAccess(vcpu);
+      if (traced(vcpu)) traceAccess(vcpu);
       return memoryMapped(vcpu, cpu);
     case ExitReason.Invlpg: // kvm_mmu_invlpg(): the entry of the shadow goes
       vmcs.skipInstruction();
       return null;
     case ExitReason.ApicAccess:
     case ExitReason.EptMisconfig:
-      if (traced) traceAccess(vcpu);
+      if (traced(vcpu)) traceAccess(vcpu);
       return memoryMapped(vcpu, cpu);
     case ExitReason.Cpuid:
-      if (traced) traceCpuid(vcpu);
+      if (traced(vcpu)) traceCpuid(vcpu);
       vmcs.skipInstruction();
       return null;
     case ExitReason.EptViolation:
@@ -130,7 +129,7 @@ export function completeExit(vcpu: Vcpu, cpu: KernelCpu, reason: number): Step |
       onSpin(vcpu, cpu);
       return null;
     case ExitReason.IoInstruction:
-      if (traced) traceAccess(vcpu);
+      if (traced(vcpu)) traceAccess(vcpu);
       return portAccess(vcpu, cpu);
     default:
       vcpu.left = "KVM_EXIT_FAIL_ENTRY";
@@ -138,9 +137,13 @@ export function completeExit(vcpu: Vcpu, cpu: KernelCpu, reason: number): Step |
   }
 }
 
+function traced({ vm: { kvm } }: Vcpu): boolean {
+  return kvm.host.engine.trace !== null;
+}
+
 /** The thread waits for the page; patch 07: also that of a slave, on its online CPU. */
 function missingPage(vcpu: Vcpu): null {
-  if (vcpu.vm.kvm.host.engine.trace !== null) traceMissingPage(vcpu);
+  if (traced(vcpu)) traceMissingPage(vcpu);
   vcpu.mmu.fixed++;
   vcpu.faulted = true;
   vcpu.left = "online";
@@ -202,7 +205,7 @@ function portAccess(vcpu: Vcpu, cpu: KernelCpu): Step | null {
 function writeApic(vcpu: Vcpu, cpu: KernelCpu, offset: number, value: number): Step | null {
   const { apic, lapic, vmcs, vm: { kvm } } = vcpu;
   const slave = cpu.state === "slave";
-  if (kvm.host.engine.trace !== null) {
+  if (traced(vcpu)) {
     vcpu.tracepoint("kvm_apic", { rw: "write", reg: `APIC_${apicRegisterName(offset)}`, val: value });
   }
   switch (offset) {

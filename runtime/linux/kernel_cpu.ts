@@ -308,8 +308,7 @@ export class KernelCpu implements InterruptTable {
       runQueue.account(current, kernel.nowNs);
       if (current.runnable) {
         current.queuedNs = kernel.nowNs;
-        if (runQueue.sliceOver(current)) runQueue.enqueue(current, "as it is");
-        else runQueue.requeue(current);
+        runQueue.putBack(current);
       }
     }
     const next = runQueue.take() ?? pull(this) ?? idle;

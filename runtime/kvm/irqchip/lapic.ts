@@ -33,6 +33,7 @@ import { TimerMode } from "../../../hw/lapic_timer.ts";
 import { VectorSet } from "../../../hw/vector_set.ts";
 import { EINVAL, type Errno } from "../../linux/errno.ts";
 import { HrTimer } from "../../linux/hrtimer.ts";
+import type { Kernel } from "../../linux/kernel.ts";
 import type { KernelCpu } from "../../linux/kernel_cpu.ts";
 import { ownsTimer } from "../direct.ts";
 import { startHostTimer } from "./host_timer.ts";
@@ -73,12 +74,14 @@ export class KvmLapic {
   /** What CPUID shows. */
   #features = DEFAULT_FEATURES;
   readonly #version: ApicVersion;
+  readonly #host: Kernel;
 
   /** The local APIC of `vcpu`, reset. */
   constructor(vcpu: Vcpu) {
     this.vcpu = vcpu;
     const { kvm, name } = vcpu.vm;
     this.#version = kvm.version.apic;
+    this.#host = kvm.host;
     // APIC_BUS_CYCLE_NS is 1 in KVM's emulation: a bus clock of 1 GHz.
     const rules = this.#version.rules(this.#features);
     this.core = new LocalApic(vcpu.id, { ticks: 1, ns: 1 }, kvm.tscRatio, rules);
@@ -158,12 +161,12 @@ export class KvmLapic {
    * @returns a register write of the host's own that remains to be executed, or null; undefined: refused
    */
   write(offset: number, value: number, cpu: KernelCpu): Step | null | undefined {
-    return this.#apply(this.core.write(offset, value, this.vcpu.vm.kvm.host.nowNs), offset, cpu);
+    return this.#apply(this.core.write(offset, value, this.#host.nowNs), offset, cpu);
   }
 
   /** `kvm_x2apic_msr_write()`: the same for all 64 bits. */
   writeHalves(offset: number, low: number, high: number, cpu: KernelCpu): Step | null | undefined {
-    return this.#apply(this.core.writeHalves(offset, low, high, this.vcpu.vm.kvm.host.nowNs), offset, cpu);
+    return this.#apply(this.core.writeHalves(offset, low, high, this.#host.nowNs), offset, cpu);
   }
 
   #apply(effect: ApicEffect, offset: number, cpu: KernelCpu): Step | null | undefined {
@@ -208,7 +211,7 @@ export class KvmLapic {
     const { core } = this;
     if (!core.readable(offset)) return undefined;
     if (offset === Apic.LDR) return core.register(offset);
-    return core.read(offset, this.vcpu.vm.kvm.host.nowNs);
+    return core.read(offset, this.#host.nowNs);
   }
 
   /** Whether an MSR is a register of the x2APIC: 0x800 to 0x8ff, in x2APIC form. */
@@ -343,7 +346,7 @@ export class KvmLapic {
   /** `apic_set_eoi()`, once the device has taken the vector out of service; -1: nothing was. */
   endOfInterrupt(vector: number, from: KernelCpu): void {
     const { vcpu } = this;
-    if (vcpu.vm.kvm.host.engine.trace !== null) vcpu.tracepoint("kvm_eoi", { apicid: vcpu.id, vector });
+    if (this.#host.engine.trace !== null) vcpu.tracepoint("kvm_eoi", { apicid: vcpu.id, vector });
     if (vector < 0) return;
     vcpu.vm.chips?.ioapic.endOfInterrupt(vcpu, vector, this.core.tmr.has(vector), from);
   }
@@ -448,7 +451,7 @@ export class KvmLapic {
     const registers = new Uint32Array(LAPIC_REGISTERS);
     for (let i = 0; i < LAPIC_REGISTERS; i++) registers[i] = core.register(i << 4);
     registers[Apic.PPR >>> 4] = core.processorPriority();
-    registers[Apic.TMCCT >>> 4] = core.timer.currentCount(vcpu.vm.kvm.host.nowNs);
+    registers[Apic.TMCCT >>> 4] = core.timer.currentCount(this.#host.nowNs);
     if (core.x2apic && !vcpu.vm.x2apicFormat) registers[Apic.ID >>> 4] = vcpu.id << 24;
     return registers;
   }

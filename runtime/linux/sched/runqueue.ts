@@ -78,9 +78,9 @@ export class RunQueue {
     insertAt(queue, i, task);
   }
 
-  /** Puts a preempted real-time task back in front of its equals. */
-  requeue(task: Task): void {
-    if (!task.realTime) return this.enqueue(task, "as it is");
+  /** put_prev_task(): the running task waits again, a real-time one in front of its equals while its slice is not over. */
+  putBack(task: Task): void {
+    if (!task.realTime || this.sliceOver(task)) return this.enqueue(task, "as it is");
     const queue = this.#realTime;
     let i = 0;
     while (i < queue.length && queue[i]!.rtPriority > task.rtPriority) i++;
@@ -99,10 +99,9 @@ export class RunQueue {
   /** Takes the task that shall run next; `undefined`: idle. */
   take(): Task | undefined {
     const queue = this.#realTime.length > 0 ? this.#realTime : this.#fair;
+    if (queue.length === 0) return undefined;
     const at = queue === this.#fair && (this.next !== null || this.skip !== null) ? this.#pick() : 0;
-    const task = queue[at];
-    if (task !== undefined) removeAt(queue, at);
-    return task;
+    return removeAt(queue, at);
   }
 
   /** pick_next_entity(): the first, unless a buddy may go before it. */
@@ -199,12 +198,15 @@ export class RunQueue {
 /** Queues are a few tasks long and change with every switch: by hand this is several times as fast as splice(). */
 function insertAt(queue: Task[], index: number, task: Task): void {
   queue.push(task);
+  if (index === queue.length - 1) return;
   for (let i = queue.length - 1; i > index; i--) queue[i] = queue[i - 1]!;
   queue[index] = task;
 }
 
-/** See {@linkcode insertAt}. */
-function removeAt(queue: Task[], index: number): void {
+/** See {@linkcode insertAt}. @returns the task that was there */
+function removeAt(queue: Task[], index: number): Task {
+  const task = queue[index]!;
   for (let i = index; i < queue.length - 1; i++) queue[i] = queue[i + 1]!;
   queue.pop();
+  return task;
 }
