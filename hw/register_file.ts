@@ -53,8 +53,15 @@ export class Frame {
     this.savedFactor = 1;
   }
 
-  /** `activity` begins, in a frame of that kind. */
+  /** `activity` begins, in a frame of that kind. Most often it is the routine that began here before. */
   begin(activity: Activity<unknown> | Routine, kind: number): void {
+    if (activity !== this.routine) this.#take(activity, kind);
+    this.kind = kind;
+    this.step = null;
+    this.result = 0;
+  }
+
+  #take(activity: Activity<unknown> | Routine, kind: number): void {
     if (activity instanceof Routine) {
       this.routine = activity;
       this.#proceed = kind === FrameKind.Call ? activity.next : null;
@@ -62,9 +69,6 @@ export class Frame {
       this.routine = null;
       this.activity = activity;
     }
-    this.kind = kind;
-    this.step = null;
-    this.result = 0;
   }
 
   /** The activity goes on after a step with that `result`: its next step, or null at its end; `result` is its own then. */

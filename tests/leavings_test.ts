@@ -24,7 +24,7 @@ function leavings({ lab }: SessionRig) {
   const cpu = host.cpus[3]!, physical = machine.cpus[3]!;
   return {
     state: cpu.state,
-    devicesVectors: [...cpu.vectorIrq.values()].filter((action) => action instanceof IrqDescriptor).length,
+    devicesVectors: [...cpu.vectorIrq].filter(([, action]) => action instanceof IrqDescriptor).length,
     timerOverride: cpu.localTimerOverride !== null,
     functions: cpu.callFunctions.length,
     addressSpace: cpu.addressSpace,

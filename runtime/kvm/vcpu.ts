@@ -238,7 +238,7 @@ export class Vcpu {
    *
    * @param vector that of the APIC, or -1
    */
-  acknowledgeInterrupt(vector: number): number {
+  acknowledgeInterrupt(vector = this.apic.pendingVector()): number {
     const { apic } = this;
     if (this.hasExtInt && (vector < 0 || this.lapic.version.extIntFirst)) {
       const external = this.vm.chips!.pic.core.acknowledge();

@@ -25,6 +25,7 @@ import { Task } from "./sched/task.ts";
 import { setUpControlRegisters, switchTo } from "./switch_mm.ts";
 import { traceSwitch } from "./trace/tracepoints.ts";
 import { LVT_TSC_DEADLINE, nextDeadline } from "./tsc_deadline.ts";
+import { VectorIrq } from "./irq/vector_irq.ts";
 import { Vector } from "./irq/vectors.ts";
 
 /** Timers of the wheel that nobody waits for are rounded to whole seconds (`round_jiffies()`). */
@@ -104,8 +105,8 @@ export class KernelCpu implements InterruptTable {
   readonly tick: HrTimer;
   /** vector → the handler that has served it last. */
   readonly handlers: (InterruptHandler | undefined)[] = new Array(256);
-  /** vector → interrupt, the per-CPU `vector_irq`. */
-  readonly vectorIrq = new Map<number, IrqAction>();
+  /** vector → interrupt. */
+  readonly vectorIrq = new VectorIrq();
   /** Local APIC in x2APIC form: registers are MSRs; else they are mapped memory. */
   x2apic = true;
   /** What a hypervisor tells it of time that others have had; null: nobody does. */

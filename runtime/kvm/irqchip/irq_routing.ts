@@ -79,7 +79,7 @@ export class IrqRouting {
   /** Who holds a line high, a bit for each source. */
   readonly #high = new Map<number, number>();
   /** Messages are decoded when the table is given, and again when addresses have got another format. */
-  #lines = new Map<number, Line>();
+  #lines: (Line | undefined)[] = [];
   #decodedWide = false;
 
   /** With the table that `KVM_CREATE_IRQCHIP` makes: the ISA lines to both kinds of chip, the others to the I/O APIC. */
@@ -97,18 +97,14 @@ export class IrqRouting {
   /** `kvm_set_irq_routing()`: the whole table. @returns EINVAL, and the old table stays */
   replace(routes: readonly Route[]): Errno | void {
     const { irqRoutes } = this.vm.kvm.version;
-    const table = new Map<number, Line>();
+    const table: (Line | undefined)[] = [];
     if (routes.some(({ gsi }) => gsi >= irqRoutes)) return EINVAL;
     for (const route of routes) {
-      const { pins, message } = table.get(route.gsi) ?? NOWHERE;
+      const { pins, message } = table[route.gsi] ?? NOWHERE;
       if (message !== null || !this.#valid(route)) return EINVAL;
       const isPin = route.type === "irqchip";
       if (isPin ? pins.some(({ chip }) => chip === route.chip) : pins.length > 0) return EINVAL;
-      table.set(route.gsi, {
-        pins: isPin ? [...pins, route] : pins,
-        message: isPin ? null : route,
-        irq: null,
-      });
+      table[route.gsi] = { pins: isPin ? [...pins, route] : pins, message: isPin ? null : route, irq: null };
     }
     this.#lines = table;
     this.#decodeMessages();
@@ -116,7 +112,8 @@ export class IrqRouting {
 
   #decodeMessages(): void {
     this.#decodedWide = this.vm.x2apicFormat;
-    for (const line of this.#lines.values()) {
+    for (const line of this.#lines) {
+      if (line === undefined) continue;
       const { message } = line;
       line.irq = message !== null && this.#validMsi(message.addressHigh)
         ? this.#irqOf(message.addressLow, message.addressHigh, message.data)
@@ -139,7 +136,7 @@ export class IrqRouting {
 
   /** Where line `gsi` leads. */
   routesOf(gsi: number): readonly Route[] {
-    const { pins, message } = this.#lines.get(gsi) ?? NOWHERE;
+    const { pins, message } = this.#lines[gsi] ?? NOWHERE;
     return message === null ? pins : [message];
   }
 
@@ -159,7 +156,7 @@ export class IrqRouting {
       this.vm.tracepoint("kvm_set_irq", { gsi, level: Number(high), source }, from);
     }
     if (this.#decodedWide !== this.vm.x2apicFormat) this.#decodeMessages();
-    const { pins, message, irq } = this.#lines.get(gsi) ?? NOWHERE;
+    const { pins, message, irq } = this.#lines[gsi] ?? NOWHERE;
     if (message !== null) return high && irq !== null ? this.#send(message, irq, from) : -1; // it has no level
     this.#count(gsi, high, source);
     let sum = -1;
@@ -195,12 +192,12 @@ export class IrqRouting {
   }
 
   #leads(gsi: number, chip: number, pin: number): boolean {
-    return this.#lines.get(gsi)?.pins.some((route) => route.chip === chip && route.pin === pin) === true;
+    return this.#lines[gsi]?.pins.some((route) => route.chip === chip && route.pin === pin) === true;
   }
 
   /** The vCPUs that the message of a line may reach. */
   targets(gsi: number): readonly Vcpu[] {
-    const { message } = this.#lines.get(gsi) ?? NOWHERE;
+    const { message } = this.#lines[gsi] ?? NOWHERE;
     if (message === null) return [];
     return targetsOf(this.vm, this.#irqOf(message.addressLow, message.addressHigh, message.data));
   }

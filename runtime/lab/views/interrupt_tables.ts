@@ -89,9 +89,7 @@ export function vectorLines(cpus: readonly KernelCpu[]): string[] {
     ...(i === 0 ? [] : [""]),
     `${cpu.kernel.name} cpu${cpu.id} (${cpu.state})`,
     "vector  IRQ  name",
-    ...[...cpu.vectorIrq].sort(([a], [b]) => a - b).map(([vector, { irq, name }]) =>
-      vectorLine(vector, irq, name)
-    ),
+    ...[...cpu.vectorIrq].map(([vector, { irq, name }]) => vectorLine(vector, irq, name)),
     ...SYSTEM.map(([vector, , title]) => vectorLine(vector, "-", title)),
   ]);
 }
@@ -118,7 +116,7 @@ export function idtLines({ name, cpus }: Kernel): string[] {
     from = vector + 1;
   }
   for (const cpu of cpus) {
-    for (const [vector, action] of [...cpu.vectorIrq].sort(([a], [b]) => a - b)) {
+    for (const [vector, action] of cpu.vectorIrq) {
       lines.push(`  0x${hex(vector)} on cpu${cpu.id}: do_IRQ, IRQ ${action.irq} (${action.name})`);
     }
   }
