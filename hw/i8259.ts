@@ -188,6 +188,12 @@ export class PicPair {
   /** INT of the first chip: the processor is asked to acknowledge. */
   output = false;
   readonly #chips = [new Chip(LEVEL_CAPABLE[0]), new Chip(LEVEL_CAPABLE[1])] as const;
+  readonly #drive: (high: boolean) => void;
+
+  /** @param drive where INT leads: told whenever it rises or falls */
+  constructor(drive: (high: boolean) => void = () => {}) {
+    this.#drive = drive;
+  }
 
   /** A line rises or falls. */
   setLine(line: number, high: boolean): PicLineResult {
@@ -267,7 +273,10 @@ export class PicPair {
       first.setLine(CASCADE, true);
       first.setLine(CASCADE, false);
     }
-    this.output = first.wanted(this.#nestedCascade()) >= 0;
+    const output = first.wanted(this.#nestedCascade()) >= 0;
+    if (output === this.output) return;
+    this.output = output;
+    this.#drive(output);
   }
 
   /** What a chip holds. @param chip 0 or 1 */

@@ -251,7 +251,7 @@ export class Vcpu {
 
   /** `kvm_cpu_has_extint()`: the 8259 asks, and LINT0 is open for it. */
   get hasExtInt(): boolean {
-    return this.vm.chips?.pic.core.output === true && this.lapic.acceptsPic;
+    return this.vm.picAsks && this.lapic.acceptsPic;
   }
 
   /** `kvm_cpu_has_interrupt()`. */

@@ -32,6 +32,8 @@ export class Vm {
   readonly vcpus: Vcpu[] = [];
   /** The interrupt controllers that the kernel emulates (`KVM_CREATE_IRQCHIP`), and who leads lines to them; null: none. */
   chips: { readonly ioapic: KvmIoapic; readonly pic: KvmPic; readonly routing: IrqRouting } | null = null;
+  /** INT of its 8259s is high. Here because it is asked for at each entry. */
+  picAsks = false;
   /** Its local APICs by destination. */
   readonly apicMap = new ApicMapCache(this);
   /** MSI addresses and saved local APICs hold ids of 32 bits (`KVM_X2APIC_API_USE_32BIT_IDS`). */

@@ -391,11 +391,14 @@ export class AssignedDevice {
   #hardHandler(entry: Entry, thread: IrqThread, cpu: KernelCpu): void {
     if (entry.pending) return;
     entry.pending = true;
-    if (entry.work?.over !== true) {
-      const setIrq = (here: KernelCpu) => this.#setIrq(entry.line, LineSource.Assigned, here);
-      entry.work = new Forwarding(entry, thread, this.vm.kvm.steps.assignedInterrupt, setIrq);
-    }
+    if (entry.work === null || !entry.work.over) entry.work = this.#forwarding(entry, thread);
     thread.wake(entry.work.begin(), cpu);
+  }
+
+  /** A function of its own: where a closure is made, each call of it costs memory. */
+  #forwarding(entry: Entry, thread: IrqThread): Forwarding {
+    const setIrq = (here: KernelCpu) => this.#setIrq(entry.line, LineSource.Assigned, here);
+    return new Forwarding(entry, thread, this.vm.kvm.steps.assignedInterrupt, setIrq);
   }
 
   /** `vfio_msihandler()`: the eventfd is an irqfd, and that is served where it is signalled. */

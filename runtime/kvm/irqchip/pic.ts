@@ -18,7 +18,7 @@ const RESULTS = { taken: 1, coalesced: 0, masked: -1 } as const;
 /** The 8259s of a machine. */
 export class KvmPic {
   /** The chips. */
-  readonly core = new PicPair();
+  readonly core = new PicPair((high) => this.vm.picAsks = high);
   /** Who asserts a line, a bit for each source. */
   readonly #sources = new Uint32Array(PIC_PINS);
 

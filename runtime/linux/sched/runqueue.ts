@@ -197,9 +197,7 @@ export class RunQueue {
 
 /** Queues are a few tasks long and change with every switch: by hand this is several times as fast as splice(). */
 function insertAt(queue: Task[], index: number, task: Task): void {
-  queue.push(task);
-  if (index === queue.length - 1) return;
-  for (let i = queue.length - 1; i > index; i--) queue[i] = queue[i - 1]!;
+  for (let i = queue.length; i > index; i--) queue[i] = queue[i - 1]!;
   queue[index] = task;
 }
 
