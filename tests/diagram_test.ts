@@ -9,7 +9,7 @@ import { SessionRig } from "./session_rig.ts";
 /** A guest on stock KVM that computes, and one interrupt of its device handled, between two timer interrupts. */
 function interrupted(): SessionRig {
   const rig = new SessionRig({ system: "kvm" });
-  rig.ok(". ./talk_setup.rtk > /dev/null 2>&1; ssh vm0 'while :; do :; done' &\nrun 100.5ms");
+  rig.ok(". ./talk_setup.rtk > /dev/null 2>&1; ssh vm0 'while :; do :; done' &\nrun 100.8ms");
   rig.ok("irq vf0; step interrupt");
   return rig;
 }

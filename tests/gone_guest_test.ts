@@ -61,7 +61,7 @@ Deno.test("back across the end of a guest, and forward again: the same states", 
   const state = () => ({ event: rig.session.now.event, hash: rig.lab.engine.stateHash() });
   rig.ok(`qemu-kvm ${QEMU}; ssh vm0 true; run 1ms`);
   const first = state();
-  rig.ok("run 1ms"); // a command that is given at an event is part of what follows from it
+  rig.ok("run 10ms"); // a command that is given at an event is part of what follows from it
   rig.ok(`kill ${rig.lab.guests.get("vm0")!.machine.pids[0]}`);
   rig.ok(`sleep 1; qemu-kvm ${QEMU}; ssh vm0 true`);
   const second = state();

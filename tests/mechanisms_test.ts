@@ -47,7 +47,7 @@ Deno.test("a mechanism without the one that it rests on is refused, with the rea
 
 Deno.test("an idle guest's average hangs on the direct timer, its tail on isolation", () => {
   const rig = new SessionRig();
-  rig.session.shell.set("loops", "20000");
+  rig.session.shell.set("loops", "40000");
   rig.ok(". ./mechanisms.rtk > /dev/null");
   const of = (name: string) =>
     rig.session.results.find(({ system }) => system === name)!.cyclictest.threads[0]!.histogram;

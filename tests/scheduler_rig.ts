@@ -8,6 +8,7 @@
 import { type Activity, work } from "../hw/sim/activity.ts";
 import { Engine } from "../hw/sim/engine.ts";
 import { Machine } from "../hw/machine.ts";
+import type { BackgroundParameters } from "../runtime/linux/background.ts";
 import { Kernel } from "../runtime/linux/kernel.ts";
 import { Layers } from "../runtime/linux/layers.ts";
 import { kernelCosts } from "../runtime/linux/release.ts";
@@ -39,6 +40,16 @@ export class SchedulerRig {
       kernelNs = KERNEL_NS,
       seed = 1,
       nestedInterrupts = false,
+      background,
+    }: {
+      cpus?: number;
+      hz?: number;
+      booksSteadyCpus?: boolean;
+      hardwareNs?: number;
+      kernelNs?: number;
+      seed?: number;
+      nestedInterrupts?: boolean;
+      background?: BackgroundParameters;
     } = {},
   ) {
     this.engine = new Engine(seed);
@@ -63,6 +74,7 @@ export class SchedulerRig {
       kernelLayer: Layers.HostKernel,
       taskLayer: Layers.HostTask,
       booksSteadyCpus,
+      ...(background && { background }),
       consoleIrq: { irq: 1, name: "i8042" },
     });
     for (const cpu of this.machine.cpus) cpu.start(this.kernel.cpus[cpu.id]!.prepareStart());

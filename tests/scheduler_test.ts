@@ -8,6 +8,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { type Activity, work } from "../hw/sim/activity.ts";
+import { physicalCpuTimes } from "../runtime/linux/fs/proc/procfs.ts";
 import { RunQueue } from "../runtime/linux/sched/runqueue.ts";
 import { schedulerDefaults } from "../runtime/linux/sched/sched_tunables.ts";
 import { Task } from "../runtime/linux/sched/task.ts";
@@ -305,6 +306,47 @@ Deno.test("a CPU whose ticks are booked wakes for everybody: at once for FIFO, a
   });
   assertEquals(booked, simulated);
   assertEquals(new Set(booked!.runs.map(([name]) => name)), new Set(["hog", "second"]));
+});
+
+Deno.test("an idle CPU's interrupts are booked: as many as simulated ones, and their time", () => {
+  const background = {
+    irqOff: { rate: 400, mean: 1_000 },
+    preemptOff: { rate: 100, mean: 3_000 },
+    heavy: { rate: 0, scale: 1, shape: 0.5, cap: 1 },
+    kworker: { rate: 0, mean: 1 },
+    slowHandler: { share: 0, mean: 1 },
+  };
+  const rigs = [false, true].map((booksSteadyCpus) => new SchedulerRig({ booksSteadyCpus, background }));
+  const [simulated, booked] = rigs as [SchedulerRig, SchedulerRig];
+  const times = (rig: SchedulerRig) => {
+    rig.kernel.settle();
+    const { userNs, systemNs } = physicalCpuTimes(rig.machine)(rig.kernel.cpus[0]!);
+    return { count: rig.kernel.cpus[0]!.localTimerInterrupts, userNs, systemNs };
+  };
+  const at = rigs.map(times);
+  for (const ns of [100 * MS, 333 * MS, 2_000 * MS]) {
+    for (const rig of rigs) rig.run(ns);
+    // Arrivals that come within one handler are one interrupt.
+    const [a, b] = rigs.map((rig, i) => times(rig).count - at[i]!.count) as [number, number];
+    assert(a <= b && b <= 1.01 * a, `${a} simulated, ${b} booked at ${booked.engine.nowNs} ns`);
+  }
+  assert(booked.engine.event * 10 < simulated.engine.event, "and that is the point of it");
+  const [a, b] = rigs.map((rig, i) => times(rig).systemNs - at[i]!.systemNs) as [number, number];
+  assert(Math.abs(a / b - 1) < 0.3, `${a} ns simulated, ${b} ns booked`);
+  assertEquals(times(booked).userNs, 0);
+});
+
+Deno.test("an idle CPU whose interrupts are booked wakes as another does, and programs its timer again", () => {
+  const [simulated, booked] = [false, true].map((booksSteadyCpus) => {
+    const rig = new SchedulerRig({ booksSteadyCpus });
+    rig.run(2_512_345_678); // the idle CPU's tick comes once a second
+    assertEquals(rig.kernel.cpus[0]!.steady.on, booksSteadyCpus);
+    const at = rig.engine.nowNs;
+    rig.worker("fifo", 500_000, FIFO(1));
+    rig.run(10 * MS);
+    return rig.log.map((line) => parseInt(line) - at - (booksSteadyCpus ? HARDWARE_NS : 0));
+  });
+  assertEquals(booked, simulated);
 });
 
 Deno.test("a round-robin task whose ticks were booked has used as much of its slice", () => {

@@ -345,6 +345,7 @@ export class Lab {
 
   #hostNs(): number {
     const { vmExit, vmEntry } = this.options.profile.values.hw.processor;
+    this.host.settle();
     let sum = 0;
     for (const { id, exits } of this.machine.cpus) {
       const layerNs = this.timeByLayer(id);
@@ -356,9 +357,12 @@ export class Lab {
   /** Time of processor `id` by layer so far, ns. The step in flight is counted without being booked: nothing changes. */
   timeByLayer(id: number): number[] {
     const { layerNs, inFlight } = this.machine.cpus[id]!;
-    return LAYER_NAMES.map((_, layer) =>
-      layerNs[layer]! + (inFlight?.layer === layer ? this.engine.nowNs - inFlight.sinceNs : 0)
-    );
+    const { loopNs, idleNs } = this.host.cpus[id]!.steady;
+    const times = Array.from(LAYER_NAMES, (_, layer) => layerNs[layer]!);
+    if (inFlight !== null) times[inFlight.layer]! += this.engine.nowNs - inFlight.sinceNs;
+    times[Layers.HostKernel]! += loopNs + idleNs;
+    times[Layers.HostTask]! -= loopNs;
+    return times;
   }
 
   /** Exits of a guest by basic reason so far; of vm0 where that is none. */

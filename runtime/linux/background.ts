@@ -100,17 +100,18 @@ export class Background {
     return this.#slowSection;
   }
 
-  /** Lets all arrivals up to `nowNs` pass, unseen; returns how much time their sections took, ns. */
-  pass(nowNs: number): number {
-    let spent = 0;
+  /** Lets all arrivals up to `nowNs` pass, unseen; returns how many there were, and how much time their sections took. */
+  pass(nowNs: number): { count: number; ns: number } {
+    const passed = { count: 0, ns: 0 };
     for (const source of this.#sources) {
       while (source.timer.expiresNs <= nowNs) {
-        spent += source.section.ns;
+        passed.count++;
+        passed.ns += source.section.ns;
         source.section.ns = source.length();
         this.#queue(source, source.timer.expiresNs);
       }
     }
-    return spent;
+    return passed;
   }
 
   /**

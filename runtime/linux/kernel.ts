@@ -49,8 +49,8 @@ export interface KernelOptions {
   /** Layer of user-space work on it. */
   readonly taskLayer: Layer;
   /**
-   * Whether the ticks of an endless loop may be booked instead of simulated: on processors of its own nobody sees them
-   * come. On virtual ones each costs somebody else something.
+   * Whether the ticks of a steady CPU may be booked instead of simulated: on processors of its own nobody sees them come.
+   * On virtual ones each costs somebody else something.
    */
   readonly booksSteadyCpus?: boolean;
   /** Its CPUs but the first wait for it to start them; else whoever builds the computer does. */
@@ -290,7 +290,7 @@ export class Kernel {
 
   /** update_curr(): the queue's virtual time is that of now, before a task is placed by it. */
   #updateCurrent(cpu: KernelCpu): void {
-    cpu.bookSteady();
+    cpu.steady.book();
     if (cpu.current !== cpu.idle) cpu.runQueue.account(cpu.current, this.nowNs);
   }
 
@@ -306,7 +306,7 @@ export class Kernel {
 
   #checkPreempt(task: Task, cpu: KernelCpu, from: KernelCpu): void {
     if (cpu.runQueue.preempts(task, cpu.current, cpu.idle)) cpu.needResched = true;
-    else if (cpu.steadySinceNs < 0) return; // a steady CPU has stopped its tick and must be told to share
+    else if (!cpu.steady.on) return; // a steady CPU has stopped its tick and must be told to share
     if (cpu !== from) from.rescheduleMask |= 1 << cpu.id;
   }
 
@@ -463,7 +463,7 @@ export class Kernel {
 
   /** Books what steady CPUs have done up to now, before anybody looks. */
   settle(): void {
-    for (const cpu of this.cpus) cpu.bookSteady();
+    for (const cpu of this.cpus) cpu.steady.book();
   }
 
   /** Adds the kernel's whole state to `hash`. */

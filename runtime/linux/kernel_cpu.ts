@@ -20,6 +20,7 @@ import type { Kernel } from "./kernel.ts";
 import { balance, pull } from "./sched/load_balance.ts";
 import { RunQueue } from "./sched/runqueue.ts";
 import { startProcessors } from "./smp_boot.ts";
+import { Steady } from "./sched/steady.ts";
 import { Softirqs } from "./irq/softirqs.ts";
 import { Task } from "./sched/task.ts";
 import { setUpControlRegisters, switchTo } from "./switch_mm.ts";
@@ -147,14 +148,12 @@ export class KernelCpu implements InterruptTable {
   readonly background: Background | null;
   /** Work that handlers leave to be done on the way out of the interrupt. */
   readonly softirqs = new Softirqs();
-  /** Since when the CPU is steady ({@linkcode enterSteady}), or up to when it has been booked; -1: it is not. */
-  steadySinceNs = NaN;
+  /** Whether it is looked at one event at a time. */
+  readonly steady: Steady;
   /** How far apart ticks are: a tick's period, or more while the CPU idles without one. */
   #tickEvery = 0;
   /** A signal ends the running task, with this status; -1: none. */
   killStatus = -1;
-  /** Time that booked ticks and background took from the running task, ns. */
-  stolenNs = NaN;
   /** Functions sent by other CPUs (`smp_call_function_single`). */
   readonly callFunctions: Activity<unknown>[] = [];
 
@@ -162,11 +161,11 @@ export class KernelCpu implements InterruptTable {
   constructor(kernel: Kernel, id: number, background: BackgroundParameters | null) {
     this.kernel = kernel;
     this.id = id;
-    this.nextBalanceNs = this.stolenNs = 0; // soon large: see `Engine`
-    this.steadySinceNs = -1;
+    this.nextBalanceNs = 0; // soon large: see `Engine`
     this.runQueue = new RunQueue(kernel.tunables);
     this.current = this.idle = this.#idleTask(`swapper/${id}`, new IdleLoop(this));
     this.registers = new RegisterFile(this, this.idle.context);
+    this.steady = new Steady(this);
     const { name, steps } = kernel;
     this.tick = new HrTimer(`${name} tick ${id}`, steps.tick, (timer) => this.#tick(timer), true);
     this.background = background === null ? null : new Background(this, background);
@@ -254,13 +253,12 @@ export class KernelCpu implements InterruptTable {
   }
 
   /**
-   * `yield cpu.programTimer()`: writes the first timer's delay into the initial-count register. Conversion
+   * `yield cpu.programTimer()`: writes the delay of a timer, the first one, into the initial-count register. Conversion
    * truncates, as `clockevents_program_event()` does; the shortest delay is one count.
    */
-  programTimer(): Step {
-    const first = this.hrtimers.first!;
-    const delta = first.expiresNs - this.kernel.nowNs;
-    this.hrtimers.programmedNs = first.expiresNs;
+  programTimer({ expiresNs }: HrTimer = this.hrtimers.first!): Step {
+    const delta = expiresNs - this.kernel.nowNs;
+    this.hrtimers.programmedNs = expiresNs;
     const { registers, deadlineClock } = this;
     if (deadlineClock !== null) return registers.call(nextDeadline(registers, delta, deadlineClock));
     const counts = Math.floor((delta * this.timerTicks) / this.timerNs);
@@ -394,48 +392,6 @@ export class KernelCpu implements InterruptTable {
     return this.needResched && this.current.preemptCount === 0;
   }
 
-  // ---- steady CPUs ----
-
-  /**
-   * At the end of a timer interrupt: whether the CPU goes back to an endless loop with nobody waiting and no timer but
-   * the CPU's own. Until an interrupt comes, its ticks and background can disturb nobody: they are booked when somebody
-   * looks, not simulated one by one, and the timer is not programmed.
-   */
-  enterSteady(): boolean {
-    if (!this.kernel.booksSteadyCpus) return false;
-    const { context } = this.registers;
-    const below = context.depth > 0 ? context.frames[context.depth - 1]!.step : null;
-    if (below === null || below.ns !== Infinity || this.runQueue.length > 0 || this.softirqs.pending) {
-      return false;
-    }
-    for (const timer of this.hrtimers.timers()) if (!timer.pinned) return false;
-    this.steadySinceNs = this.kernel.nowNs;
-    this.hrtimers.programmedNs = Infinity;
-    return true;
-  }
-
-  /** An interrupt has come: the CPU is looked at again, one event at a time. */
-  leaveSteady(): void {
-    this.bookSteady();
-    this.steadySinceNs = -1;
-  }
-
-  /** Books ticks and background of a steady CPU up to now. */
-  bookSteady(): void {
-    if (this.steadySinceNs < 0) return;
-    const { nowNs, tickPeriodNs } = this.kernel;
-    if (this.tick.base !== null && this.tick.expiresNs <= nowNs) {
-      const ticks = Math.floor((nowNs - this.tick.expiresNs) / tickPeriodNs) + 1;
-      this.localTimerInterrupts += ticks;
-      if (this.current.policy === "SCHED_RR") this.runQueue.countSlice(this.current, ticks, tickPeriodNs);
-      this.stolenNs += ticks * this.kernel.steps.tick.ns;
-      this.hrtimers.start(this.tick, this.tick.expiresNs + ticks * tickPeriodNs);
-    }
-    if (this.background !== null) this.stolenNs += this.background.pass(nowNs);
-    this.runQueue.account(this.current, nowNs);
-    this.steadySinceNs = nowNs;
-  }
-
   // ---- tick ----
 
   /** Queues the tick for its next point on the kernel's grid. */
@@ -470,7 +426,8 @@ export class KernelCpu implements InterruptTable {
   /** Adds its state, and that of its tasks, to `hash`. */
   hashInto(hash: StateHash): void {
     hash.text(this.state).flag(this.needResched).word(this.rescheduleMask).word(this.current.pid);
-    hash.number(this.steadySinceNs).number(this.stolenNs).number(this.nextBalanceNs);
+    this.steady.hashInto(hash);
+    hash.number(this.nextBalanceNs);
     hash.number(this.localTimerInterrupts).number(this.rescheduleInterrupts).flag(this.x2apic);
     hash.number(this.faults).number(this.callFunctionInterrupts).number(this.nonMaskableInterrupts).number(
       this.contextSwitches,

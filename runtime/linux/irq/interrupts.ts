@@ -15,7 +15,7 @@ import { Vector } from "./vectors.ts";
 
 /** The handler of external interrupt `vector` on `cpu`. */
 export function interruptHandler(cpu: KernelCpu, vector: number): Activity<unknown> | Routine {
-  if (cpu.steadySinceNs >= 0) cpu.leaveSteady();
+  if (cpu.steady.on) cpu.steady.leave();
   if (vector === Vector.LocalTimer && cpu.localTimerOverride !== null) return cpu.localTimerOverride();
   const last = cpu.handlers[vector];
   const handler = last !== undefined && last.over ? last : cpu.handlers[vector] = makeHandler(cpu, vector);
@@ -226,7 +226,8 @@ class LocalTimer extends HandlerWork {
     this.#timer = hrtimers.takeExpired(kernel.nowNs);
     if (this.#timer !== null) return this.#timer.step;
     this.#programmed = true;
-    return hrtimers.stale && !cpu.enterSteady() ? cpu.programTimer() : null;
+    const next = hrtimers.stale ? cpu.steady.nextTimer() : null;
+    return next === null ? null : cpu.programTimer(next);
   }
 
   override after(): number {

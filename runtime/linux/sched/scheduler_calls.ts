@@ -97,7 +97,7 @@ export function setScheduler(
   const { runQueue } = cpu;
   const running = cpu.current === task;
   if (running) {
-    cpu.bookSteady();
+    cpu.steady.book();
     runQueue.account(task, kernel.nowNs);
   }
   const waiting = !running && runQueue.remove(task);

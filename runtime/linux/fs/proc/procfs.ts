@@ -73,15 +73,16 @@ export interface ProcPorts {
 
 /** {@linkcode ProcPorts.cpuTimes} of a kernel that runs on the processors of `machine` themselves. */
 export function physicalCpuTimes(machine: Machine): (cpu: KernelCpu) => CpuTimes {
-  return ({ id, guestTime, kernel }) => {
+  return ({ id, guestTime, steady, kernel }) => {
     const physical = machine.cpus[id]!;
     physical.settleTime();
     const spent = (...layers: Layer[]) => layers.reduce((ns, layer) => ns + physical.layerNs[layer]!, 0);
     const guestNs = guestTime.bookedNs + guestTime.openNs(kernel.engine.nowNs);
     const insideNs = guestTime.insideNs + guestTime.openInsideNs(physical.layerNs);
     return {
-      userNs: spent(Layers.Qemu, Layers.HostTask) + guestNs,
-      systemNs: spent(Layers.Hardware, Layers.HostKernel, Layers.Kvm) - insideNs,
+      userNs: spent(Layers.Qemu, Layers.HostTask) + guestNs - steady.loopNs,
+      systemNs: spent(Layers.Hardware, Layers.HostKernel, Layers.Kvm) - insideNs + steady.loopNs +
+        steady.idleNs,
       guestNs,
     };
   };
