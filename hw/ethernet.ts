@@ -40,8 +40,8 @@ export interface EthernetPort {
   readonly mac: number;
   /** Receive queue 0. */
   readonly ring: ReceiveRing;
-  /** Sends a train, not before `notBeforeNs` (now). What follows from it is carried out by whoever asked. */
-  transmit(train: FrameTrain, nowNs: number, notBeforeNs?: number): readonly PciEffect[];
+  /** Sends a train, not before `delayNs` (0) from now. What follows from it is carried out by whoever asked. */
+  transmit(train: FrameTrain, nowNs: number, delayNs?: number): readonly PciEffect[];
 }
 
 /** A train that arrives in a ring. */
@@ -135,13 +135,28 @@ export class ReceiveRing {
     return sum;
   }
 
-  /** When the last frame arrived that has by `nowNs`; -1: none has. */
-  lastArrivalNs(nowNs: number): number {
-    let last = this.#lastTakenNs;
-    for (let train = this.#first; train !== null && train.firstNs <= nowNs; train = train.next) {
-      last = train.firstNs + (train.arrived(nowNs) - 1) * train.spacingNs;
+  /**
+   * How many frames somebody takes who begins at `nowNs`, needs `frameNs` for each, and goes on until nothing waits or there are
+   * `limit` of them.
+   */
+  takable(nowNs: number, frameNs: number, limit: number): number {
+    let taken = 0;
+    while (taken < limit) {
+      const there = this.waiting(nowNs + Math.floor(taken * frameNs));
+      if (there <= taken) break;
+      taken = Math.min(limit, there);
     }
-    return last;
+    return taken;
+  }
+
+  /** Whether the last frame that has arrived by `nowNs` came after `sinceNs`. */
+  hasArrived(sinceNs: number, nowNs: number): boolean {
+    let last: Arrival | null = null;
+    for (let train = this.#first; train !== null && train.firstNs <= nowNs; train = train.next) last = train;
+    if (last === null) return this.#lastTakenNs > sinceNs;
+    if (last.firstNs > sinceNs) return true;
+    const untilNs = Math.min(nowNs, last.lastNs);
+    return untilNs - sinceNs >= last.spacingNs || last.arrived(untilNs) > last.arrived(sinceNs);
   }
 
   /** When the next frame arrives after `nowNs`; Infinity: none is on its way. */

@@ -261,8 +261,8 @@ export class Nic82599 extends Nic82599Function {
     return this.record.mac;
   }
 
-  override transmit(train: FrameTrain, nowNs: number, notBeforeNs = nowNs): readonly PciEffect[] {
-    return this.switch.send(this, train, nowNs, notBeforeNs);
+  override transmit(train: FrameTrain, nowNs: number, delayNs = 0): readonly PciEffect[] {
+    return this.switch.send(this, train, nowNs, delayNs);
   }
 
   override queueVector(queue: number, direction: "rx" | "tx"): number | undefined {
@@ -448,8 +448,9 @@ export class Nic82599 extends Nic82599Function {
     this.#lineChanged();
   }
 
-  /** Virtual functions come up as after power-up. */
+  /** Virtual functions have come or gone: those that come are as after power-up. */
   #resetVfs(): void {
+    this.switch.forget();
     for (const vf of this.#vfs) vf.reset();
   }
 

@@ -92,7 +92,7 @@ export abstract class Nic82599Function extends PciFunction implements EthernetPo
   busyUntilNs = 0;
 
   /** @inheritdoc */
-  abstract transmit(train: FrameTrain, nowNs: number, notBeforeNs?: number): readonly PciEffect[];
+  abstract transmit(train: FrameTrain, nowNs: number, delayNs?: number): readonly PciEffect[];
 
   /** A network function's driver finds its port here. */
   override get ethernet(): EthernetPort {
@@ -104,8 +104,7 @@ export abstract class Nic82599Function extends PciFunction implements EthernetPo
     this.ring.add(train, firstNs, spacingNs);
     const vector = this.queueVector(0, "rx");
     if (vector === undefined || !this.interrupts.listens(vector)) return NO_EFFECTS; // as during a poll
-    const untold = this.ring.lastArrivalNs(nowNs) > this.interrupts.toldNs(vector);
-    return this.#expectArrival(vector, untold, nowNs);
+    return this.#expectArrival(vector, this.#untold(vector, nowNs), nowNs);
   }
 
   /**
@@ -115,12 +114,17 @@ export abstract class Nic82599Function extends PciFunction implements EthernetPo
   protected enable(bank: number, bits: number, nowNs: number): readonly PciEffect[] {
     const vector = this.queueVector(0, "rx");
     if (vector === undefined) return this.interrupts.enable(bank, bits, nowNs);
-    const untold = this.ring.lastArrivalNs(nowNs) > this.interrupts.toldNs(vector);
+    const untold = this.#untold(vector, nowNs);
     const noted = untold ? this.interrupts.raise(vector, nowNs) : NO_EFFECTS;
     const told = this.interrupts.enable(bank, bits, nowNs);
     return noted.length > 0 || told.length > 0
       ? both(noted, told)
       : this.#expectArrival(vector, untold, nowNs);
+  }
+
+  /** Whether frames have arrived since the last message of their vector. */
+  #untold(vector: number, nowNs: number): boolean {
+    return this.ring.hasArrived(this.interrupts.toldNs(vector), nowNs);
   }
 
   /** The next frame sets an enabled cause: not before its message may leave, since nobody could tell. */
@@ -154,8 +158,7 @@ export abstract class Nic82599Function extends PciFunction implements EthernetPo
   #arrived(nowNs: number): readonly PciEffect[] {
     const vector = this.queueVector(0, "rx");
     if (vector === undefined || !this.interrupts.listens(vector)) return NO_EFFECTS;
-    if (this.ring.lastArrivalNs(nowNs) <= this.interrupts.toldNs(vector)) return NO_EFFECTS;
-    return this.interrupts.raise(vector, nowNs);
+    return this.#untold(vector, nowNs) ? this.interrupts.raise(vector, nowNs) : NO_EFFECTS;
   }
 
   /** Adds the whole state to `hash`. */

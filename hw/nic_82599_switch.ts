@@ -39,34 +39,45 @@ export interface FrameSource {
 /** The switch. */
 export class Nic82599Switch {
   declare readonly times: NicTimes;
-  declare readonly find: (mac: number) => Nic82599Function | undefined;
   /** The other end of the cable; `null`: none is plugged in. */
   cable: Cable | null = null;
   /** Frames to addresses that nobody has. */
   lost = 0;
   /** Up to when frames come in by the cable. */
   readonly #cableIn: FrameSource = { busyUntilNs: 0 };
+  readonly #search: (mac: number) => Nic82599Function | undefined;
+  /** Where the last train went: most go where the one before went. */
+  #lastMac = NaN;
+  #last: Nic82599Function | undefined;
 
   /**
-   * @param times of the card @param find who on it has a MAC address now
+   * @param times of the card @param search who on it has a MAC address now
    */
-  constructor(times: NicTimes, find: (mac: number) => Nic82599Function | undefined) {
+  constructor(times: NicTimes, search: (mac: number) => Nic82599Function | undefined) {
     this.times = times;
-    this.find = find;
+    this.#search = search;
   }
 
-  /** `from` has a train to send, not before `notBeforeNs`. */
-  send(
-    from: Nic82599Function,
-    train: FrameTrain,
-    nowNs: number,
-    notBeforeNs: number,
-  ): readonly PciEffect[] {
+  /** Functions have come or gone: an address may be another one's now. */
+  forget(): void {
+    this.#lastMac = NaN;
+  }
+
+  #find(mac: number): Nic82599Function | undefined {
+    if (mac !== this.#lastMac) {
+      this.#last = this.#search(mac);
+      this.#lastMac = mac;
+    }
+    return this.#last;
+  }
+
+  /** `from` has a train to send, not before `delayNs` from now. */
+  send(from: Nic82599Function, train: FrameTrain, nowNs: number, delayNs: number): readonly PciEffect[] {
     const { times } = this;
-    const to = this.find(train.destination);
+    const to = this.#find(train.destination);
     const frameNs = to === undefined ? times.wireFrame : times.switchFrame;
     const spacingNs = spacing(train, frameNs);
-    const firstNs = serialise(from, train, notBeforeNs + times.transmit, spacingNs);
+    const firstNs = serialise(from, train, nowNs + delayNs + times.transmit, spacingNs);
     if (to !== undefined) return to.receive(train, firstNs + times.receive, spacingNs, nowNs);
     if (this.cable === null) this.lost += train.frames;
     else this.cable(train, firstNs, spacingNs);
@@ -75,7 +86,7 @@ export class Nic82599Switch {
 
   /** A train comes in by the cable, not before `notBeforeNs`. */
   arrive(train: FrameTrain, nowNs: number, notBeforeNs: number): readonly PciEffect[] {
-    const to = this.find(train.destination);
+    const to = this.#find(train.destination);
     if (to === undefined) {
       this.lost += train.frames;
       return NO_EFFECTS;

@@ -89,8 +89,8 @@ export class Nic82599Vf extends Nic82599Function {
     return this.physicalFunction.mac + 1 + this.index;
   }
 
-  override transmit(train: FrameTrain, nowNs: number, notBeforeNs = nowNs): readonly PciEffect[] {
-    return this.physicalFunction.switch.send(this, train, nowNs, notBeforeNs);
+  override transmit(train: FrameTrain, nowNs: number, delayNs = 0): readonly PciEffect[] {
+    return this.physicalFunction.switch.send(this, train, nowNs, delayNs);
   }
 
   override queueVector(queue: number, direction: "rx" | "tx"): number | undefined {

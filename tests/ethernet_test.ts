@@ -22,7 +22,45 @@ Deno.test("frames of a train arrive one by one, and nobody has to look at each",
   ring.add(train(10), 1000, 100);
   assertEquals([999, 1000, 1099, 1100, 1900, 5000].map((at) => ring.waiting(at)), [0, 1, 1, 2, 10, 10]);
   assertEquals([0, 1000, 1850, 1900].map((at) => ring.nextArrivalNs(at)), [1000, 1100, 1900, Infinity]);
-  assertEquals([999, 1000, 1250, 9000].map((at) => ring.lastArrivalNs(at)), [-1, 1000, 1200, 1900]);
+  const arrived = ([since, now]: number[]) => ring.hasArrived(since!, now!);
+  assertEquals([[-1, 999], [-1, 1000], [999, 1000], [1000, 1099]].map(arrived), [false, true, true, false]);
+  assertEquals([[1099, 1100], [1101, 1199], [1050, 1190]].map(arrived), [true, false, true]);
+  assertEquals([[1899, 9000], [1900, 9000], [1850, 1899]].map(arrived), [true, false, false]);
+  ring.take(10, () => {});
+  assertEquals([[1899, 9000], [1900, 9000]].map(arrived), [true, false]);
+});
+
+Deno.test("what comes in while software takes frames is taken too, until nothing waits", () => {
+  const ring = new ReceiveRing(512);
+  ring.add(train(10), 1000, 100); // 1000, 1100 … 1900
+  assertEquals(ring.takable(999, 40, 64), 0);
+  assertEquals(ring.takable(1000, 40, 64), 1); // done at 1040
+  assertEquals(ring.takable(1000, 100, 64), 10); // each is done when the next one comes
+  assertEquals(ring.takable(1000, 99.5, 64), 1); // done at 1099
+  assertEquals(ring.takable(1350, 40, 64), 6); // four until 1510, six until 1590
+  assertEquals(ring.takable(1350, 40, 5), 5);
+  assertEquals(ring.takable(5000, 40, 64), 10);
+});
+
+Deno.test("trains of two senders may arrive at the same time, and an instant has passed before a later one is asked of", () => {
+  const ring = new ReceiveRing(512);
+  ring.add(train(3), 1000, 100); // 1000, 1100, 1200
+  ring.add(train(4), 1050, 20); // 1050, 1070, 1090, 1110
+  ring.add(train(2), 2000, 10);
+  const instants = [1040, 1060, 1115, 1200, 2000, 1060, 3000, 999];
+  assertEquals(instants.map((at) => ring.waiting(at)), [1, 2, 6, 7, 8, 2, 9, 0]);
+  assertEquals(
+    instants.map((at) => ring.writtenBytes(at) / FULL_FRAME_BYTES),
+    [1, 2, 6, 7, 8, 2, 9, 0],
+  );
+  ring.take(5, () => {});
+  assertEquals(
+    [1200, 2000, 1200].map((at) => [ring.waiting(at), ring.writtenBytes(at) / FULL_FRAME_BYTES]),
+    [[2, 7], [3, 8], [2, 7]],
+  );
+  ring.add(train(2), 2020, 10); // goes on with the third, which has come in
+  assertEquals([2010, 2030, 2000].map((at) => ring.waiting(at)), [4, 6, 3]);
+  assertEquals([2010, 2025, 2030].map((at) => ring.nextArrivalNs(at)), [2020, 2030, Infinity]);
 });
 
 Deno.test("software takes frames in the order of their arrival, whatever train they came in", () => {

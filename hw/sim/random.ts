@@ -45,8 +45,8 @@ export class RandomStream {
     this.#d = splitmix() | 1; // never all zero
   }
 
-  /** A uniform integer, 0 … 2^32 - 1. */
-  uint32(): number {
+  /** The next 32 bits, as a signed integer: for V8 that is a small one always. */
+  #next(): number {
     const b = this.#b;
     const m = Math.imul(b, 5);
     const result = Math.imul((m << 7) | (m >>> 25), 9);
@@ -56,12 +56,17 @@ export class RandomStream {
     this.#a ^= d;
     this.#c = c ^ (b << 9);
     this.#d = (d << 11) | (d >>> 21);
-    return result >>> 0;
+    return result;
+  }
+
+  /** A uniform integer, 0 … 2^32 - 1. */
+  uint32(): number {
+    return this.#next() >>> 0;
   }
 
   /** A uniform real number in the open interval (0, 1). */
   uniform(): number {
-    return (this.uint32() + 0.5) * 2.3283064365386963e-10;
+    return ((this.#next() >>> 0) + 0.5) * 2.3283064365386963e-10;
   }
 
   /** An exponential with mean 1. */

@@ -43,12 +43,16 @@ export class DynamicItr {
   declare readonly smoothed: boolean;
   #usecs = 1;
   #class: ItrClass = "low latency";
-  #rate = RATE["low latency"];
+  /** The class's rate, and the one that has been reached, with its interval as the drivers reckon it, us. */
+  #wanted = RATE["low latency"];
+  #rate = 0;
+  #rateUs = 0;
 
   /** @param write sets the register @param smoothed whether a new rate is approached, as ixgbe does, or set (ixgbevf) */
   constructor(write: (itr: number) => void, smoothed: boolean) {
     this.write = write;
     this.smoothed = smoothed;
+    this.#reach(this.#wanted);
   }
 
   /** The interval that has been set, us; 1: by the traffic, as from the beginning; 0: none. */
@@ -60,26 +64,36 @@ export class DynamicItr {
   set(usecs: number): Errno | void {
     if (usecs < 0 || usecs > USECS_MAX) return EINVAL;
     this.#usecs = usecs;
-    if (usecs === 1) this.#rate = RATE["low latency"];
+    if (usecs === 1) this.#reach(RATE["low latency"]);
     this.write(itrOf(usecs));
   }
 
   /** One interrupt has brought so many bytes: writes the register where the rate changes. */
   update(bytes: number): void {
     if (bytes === 0 || this.#usecs !== 1) return;
-    const bytesPerUs = bytes / Math.floor(1_000_000 / this.#rate);
+    const bytesPerUs = bytes / this.#rateUs;
     const was = this.#class;
     if (was === "lowest latency") {
-      if (bytesPerUs > LOW_BYTES_PER_US) this.#class = "low latency";
+      if (bytesPerUs > LOW_BYTES_PER_US) this.#enter("low latency");
     } else if (was === "low latency") {
-      if (bytesPerUs > BULK_BYTES_PER_US) this.#class = "bulk latency";
-      else if (bytesPerUs <= LOW_BYTES_PER_US) this.#class = "lowest latency";
-    } else if (bytesPerUs <= BULK_BYTES_PER_US) this.#class = "low latency";
-    const wanted = RATE[this.#class];
-    if (wanted === this.#rate) return;
+      if (bytesPerUs > BULK_BYTES_PER_US) this.#enter("bulk latency");
+      else if (bytesPerUs <= LOW_BYTES_PER_US) this.#enter("lowest latency");
+    } else if (bytesPerUs <= BULK_BYTES_PER_US) this.#enter("low latency");
+    const rate = this.#rate, wanted = this.#wanted;
+    if (wanted === rate) return;
     // A tenth of the way at each interrupt, until integers do not change any more.
-    const next = this.smoothed ? Math.floor((this.#rate * 90 + wanted * 10) / 100) : wanted;
-    this.#rate = next === this.#rate ? wanted : next;
+    const next = this.smoothed ? Math.floor((rate * 90 + wanted * 10) / 100) : wanted;
+    this.#reach(next === rate ? wanted : next);
     this.write(Math.floor(1_000_000_000 / (this.#rate * 256)));
+  }
+
+  #enter(next: ItrClass): void {
+    this.#class = next;
+    this.#wanted = RATE[next];
+  }
+
+  #reach(rate: number): void {
+    this.#rate = rate;
+    this.#rateUs = Math.floor(1_000_000 / rate);
   }
 }

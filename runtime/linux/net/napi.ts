@@ -23,6 +23,8 @@ import type { NetStack } from "./stack.ts";
 const WEIGHT = 64;
 /** Frames of one run of net_rx_action() (`netdev_budget`). */
 const BUDGET = 300;
+/** Those that a run can take: its last poll may go beyond the budget. */
+const RUN = Math.ceil(BUDGET / WEIGHT) * WEIGHT;
 /** Runs of a softirq before ksoftirqd takes over (`MAX_SOFTIRQ_RESTART`). */
 const MAX_RESTART = 10;
 
@@ -85,7 +87,9 @@ export class Napi implements Softirq {
         case State.Poll: {
           const { frame, frameJitter } = stack.costs;
           const frameNs = frame * (1 + frameJitter * (2 * this.#jitter.uniform() - 1));
-          this.#frames = this.#plan(stack.kernel.engine.nowNs, frameNs);
+          // A poll that fills its weight is followed by the next one, until nothing waits or the budget is reached.
+          this.#frames = ring.takable(stack.kernel.engine.nowNs, frameNs, RUN);
+          this.#full = this.#frames === RUN;
           this.#state = State.Deliver;
           if (this.#frames === 0) break;
           this.#work.ns = Math.round(this.#frames * frameNs);
@@ -127,21 +131,5 @@ export class Napi implements Softirq {
           return null;
       }
     }
-  }
-
-  /** How many frames the polls of one run take, if each frame costs `frameNs`. */
-  #plan(nowNs: number, frameNs: number): number {
-    const { ring } = this.port;
-    let taken = 0, limit = WEIGHT;
-    for (;;) {
-      const there = ring.waiting(nowNs + Math.floor(taken * frameNs));
-      if (there <= taken) break;
-      taken = Math.min(limit, there);
-      if (taken < limit) continue;
-      if (taken >= BUDGET) break;
-      limit += WEIGHT; // the next poll
-    }
-    this.#full = taken === limit;
-    return taken;
   }
 }

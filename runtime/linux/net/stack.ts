@@ -163,7 +163,7 @@ export class NetStack implements Hashed {
       ? FULL_FRAME_BYTES
       : SMALLEST_FRAME;
     const { nowNs } = this.kernel.engine; // the adapter's time
-    const effects = net.port.transmit(train, nowNs, nowNs + delayNs);
+    const effects = net.port.transmit(train, nowNs, delayNs);
     if (effects.length > 0) net.apply(effects);
   }
 
