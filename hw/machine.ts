@@ -121,13 +121,14 @@ export class Machine implements ProcessorBus {
     this.parameters = parameters;
     const bus = clockRatio(parameters.apicBus), tsc = clockRatio(parameters.tsc);
     const cpus: LogicalCpu[] = [];
+    const traffic = () => this.#writtenBytes();
     this.#timers = [];
     for (let id = 0; id < parameters.cpus; id++) {
       const cpu = new LogicalCpu(id, engine, new LocalApic(id, bus, tsc), this, parameters.processor);
       cpu.drawPathFactor = pathFactors(
         parameters.path,
         engine.random.stream(`${name}path.cpu${id}`),
-        () => this.#writtenBytes(),
+        traffic,
       );
       cpus.push(cpu);
       const base = APIC_DEFAULT_BASE + APIC_BASE_ENABLE + APIC_BASE_X2APIC;

@@ -37,7 +37,8 @@ export class DeviceEffects {
    * @param atEnd nobody does anything more at this instant: what travels may arrive within the call
    */
   apply(effects: readonly PciEffect[], atEnd = false): void {
-    for (const effect of effects) {
+    for (let i = 0; i < effects.length; i++) {
+      const effect = effects[i]!;
       switch (effect.kind) {
         case "msi":
           this.#message(effect, atEnd && effects.length === 1);

@@ -272,7 +272,7 @@ export class MsiXTable {
   signal(entry: number): MsiEffect | undefined {
     this.#check(entry);
     if (!this.enabled) return undefined;
-    if (this.functionMasked || this.masked(entry)) {
+    if (((this.#control & FUNCTION_MASK) | (this.#entries[entry * ENTRY_DWORDS + 3]! & MASK)) !== 0) {
       this.#pending[entry >>> 5]! |= 1 << (entry & 31);
       return undefined;
     }

@@ -369,6 +369,7 @@ export class Nic82599 extends Nic82599Function {
       case Pf.gpie: {
         const before = this.#gpie;
         this.#gpie = GPIE.write(before, value);
+        this.routed();
         return GPIE.unmodelled(before, this.#gpie).flatMap((name) => unmodelled(`82599 GPIE.${name}`));
       }
       case Pf.ivarMisc:
@@ -399,6 +400,7 @@ export class Nic82599 extends Nic82599Function {
       for (let i = 0; i < 4; i++) {
         this.#ivar[offset - Pf.ivar + i] = ivarByte(value >>> (8 * i));
       }
+      this.routed();
       return NO_EFFECTS;
     }
     return unmodelled(`82599 register ${hexOffset(offset)}`);
@@ -443,6 +445,7 @@ export class Nic82599 extends Nic82599Function {
     this.#ivar.fill(0);
     this.#ivarMisc.fill(0);
     this.#gpie = GPIE.reset;
+    this.routed();
     this.#otherCauses = 0;
     this.#otherEnabled = 0;
     this.#lineChanged();

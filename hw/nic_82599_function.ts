@@ -90,6 +90,8 @@ export abstract class Nic82599Function extends PciFunction implements EthernetPo
   readonly ring = new ReceiveRing(RING_SIZE);
   /** @inheritdoc */
   busyUntilNs = 0;
+  /** The vector of receive queue 0, as {@linkcode routed} found it; -1: it has none. */
+  #vector = -1;
 
   /** @inheritdoc */
   abstract transmit(train: FrameTrain, nowNs: number, delayNs?: number): readonly PciEffect[];
@@ -99,12 +101,19 @@ export abstract class Nic82599Function extends PciFunction implements EthernetPo
     return this;
   }
 
-  /** A train arrives by DMA, its first frame at `firstNs`, the others `spacingNs` apart. */
-  receive(train: FrameTrain, firstNs: number, spacingNs: number, nowNs: number): readonly PciEffect[] {
-    this.ring.add(train, firstNs, spacingNs);
-    const vector = this.queueVector(0, "rx");
-    if (vector === undefined || !this.interrupts.listens(vector)) return NO_EFFECTS; // as during a poll
-    return this.#expectArrival(vector, this.#untold(vector, nowNs), nowNs);
+  /** Whether a frame that arrives could lead to a message: not so during a poll. */
+  get listens(): boolean {
+    return this.#vector >= 0 && this.interrupts.listens(this.#vector);
+  }
+
+  /** A train has been added to the ring of a function that {@linkcode listens}. */
+  expect(nowNs: number): readonly PciEffect[] {
+    return this.#expectArrival(this.#untold(nowNs), nowNs);
+  }
+
+  /** IVAR, or what it depends on, has changed. */
+  protected routed(): void {
+    this.#vector = this.queueVector(0, "rx") ?? -1;
   }
 
   /**
@@ -112,27 +121,28 @@ export abstract class Nic82599Function extends PciFunction implements EthernetPo
    * was disabled nobody could tell until now.
    */
   protected enable(bank: number, bits: number, nowNs: number): readonly PciEffect[] {
-    const vector = this.queueVector(0, "rx");
-    if (vector === undefined) return this.interrupts.enable(bank, bits, nowNs);
-    const untold = this.#untold(vector, nowNs);
+    const vector = this.#vector;
+    if (vector < 0) return this.interrupts.enable(bank, bits, nowNs);
+    const untold = this.#untold(nowNs);
     const noted = untold ? this.interrupts.raise(vector, nowNs) : NO_EFFECTS;
     const told = this.interrupts.enable(bank, bits, nowNs);
     return noted.length > 0 || told.length > 0
       ? both(noted, told)
-      : this.#expectArrival(vector, untold, nowNs);
+      : this.listens
+      ? this.#expectArrival(untold, nowNs)
+      : NO_EFFECTS;
   }
 
   /** Whether frames have arrived since the last message of their vector. */
-  #untold(vector: number, nowNs: number): boolean {
-    return this.ring.hasArrived(this.interrupts.toldNs(vector), nowNs);
+  #untold(nowNs: number): boolean {
+    return this.ring.hasArrived(this.interrupts.toldNs(this.#vector), nowNs);
   }
 
   /** The next frame sets an enabled cause: not before its message may leave, since nobody could tell. */
-  #expectArrival(vector: number, untold: boolean, nowNs: number): readonly PciEffect[] {
-    if (!this.interrupts.listens(vector)) return NO_EFFECTS;
+  #expectArrival(untold: boolean, nowNs: number): readonly PciEffect[] {
     const nextNs = untold ? nowNs : this.ring.nextArrivalNs(nowNs);
     if (nextNs === Infinity) return NO_EFFECTS;
-    return this.wakeAt(ARRIVAL, Math.max(nextNs, this.interrupts.notBeforeNs(vector)));
+    return this.wakeAt(ARRIVAL, Math.max(nextNs, this.interrupts.notBeforeNs(this.#vector)));
   }
 
   /**
@@ -156,9 +166,8 @@ export abstract class Nic82599Function extends PciFunction implements EthernetPo
 
   /** A frame is there that software may want to know of. */
   #arrived(nowNs: number): readonly PciEffect[] {
-    const vector = this.queueVector(0, "rx");
-    if (vector === undefined || !this.interrupts.listens(vector)) return NO_EFFECTS;
-    return this.#untold(vector, nowNs) ? this.interrupts.raise(vector, nowNs) : NO_EFFECTS;
+    if (!this.listens || !this.#untold(nowNs)) return NO_EFFECTS;
+    return this.interrupts.raise(this.#vector, nowNs);
   }
 
   /** Adds the whole state to `hash`. */

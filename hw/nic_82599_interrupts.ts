@@ -15,6 +15,7 @@
  * @module
  */
 
+import type { MsiXTable } from "./msi.ts";
 import type { PciFunction } from "./pci.ts";
 import { NO_EFFECTS, type PciEffect } from "./pci_configuration.ts";
 import { field, register, reserved, u32 } from "./registers.ts";
@@ -39,6 +40,7 @@ export const THROTTLE_UNIT_NS = 2048;
 /** Causes, enables and throttling of up to 64 vectors. Bits are numbered from bank 0, 32 a bank. */
 export class VectorInterrupts {
   declare readonly owner: PciFunction;
+  declare readonly table: MsiXTable;
   declare readonly vectors: number;
   declare readonly autoMaskEnabled: () => boolean;
   declare readonly lineChanged: (() => readonly PciEffect[]) | null;
@@ -64,7 +66,7 @@ export class VectorInterrupts {
   /**
    * Makes the block as it is after reset.
    *
-   * @param owner whose MSI-X table the vectors index
+   * @param owner whose MSI-X table the vectors index; it has its capability already
    * @param vectors how many
    * @param autoMaskEnabled whether auto-masking applies now
    * @param lineChanged {@linkcode line} may have changed, and what follows; null: the function has no interrupt pin
@@ -76,6 +78,7 @@ export class VectorInterrupts {
     lineChanged: (() => readonly PciEffect[]) | null = null,
   ) {
     this.owner = owner;
+    this.table = owner.msiX!.table;
     this.vectors = vectors;
     this.autoMaskEnabled = autoMaskEnabled;
     this.lineChanged = lineChanged;
@@ -238,9 +241,9 @@ export class VectorInterrupts {
     const bank = vector >>> 5;
     const bit = 1 << (vector & 31);
     if ((this.#untold[bank]! & this.#cause[bank]! & this.#enabled[bank]! & bit) === 0) return NO_EFFECTS;
-    const table = this.owner.msiX!.table;
-    const byLine = !table.enabled && this.lineChanged !== null;
-    if (!byLine && (!table.enabled || !this.owner.busMaster)) return NO_EFFECTS;
+    const { table } = this;
+    const byLine = !table.enabled;
+    if (byLine ? this.lineChanged === null : !this.owner.busMaster) return NO_EFFECTS;
     const notBeforeNs = this.#notBeforeNs[vector]!;
     if (nowNs < notBeforeNs) {
       if ((this.#waiting[bank]! & bit) !== 0) return NO_EFFECTS;

@@ -78,22 +78,26 @@ export class Nic82599Switch {
     const frameNs = to === undefined ? times.wireFrame : times.switchFrame;
     const spacingNs = spacing(train, frameNs);
     const firstNs = serialise(from, train, nowNs + delayNs + times.transmit, spacingNs);
-    if (to !== undefined) return to.receive(train, firstNs + times.receive, spacingNs, nowNs);
+    if (to !== undefined) {
+      to.ring.add(train, firstNs + times.receive, spacingNs);
+      return to.listens ? to.expect(nowNs) : NO_EFFECTS; // as not during a poll
+    }
     if (this.cable === null) this.lost += train.frames;
     else this.cable(train, firstNs, spacingNs);
     return NO_EFFECTS;
   }
 
-  /** A train comes in by the cable, not before `notBeforeNs`. */
-  arrive(train: FrameTrain, nowNs: number, notBeforeNs: number): readonly PciEffect[] {
+  /** A train comes in by the cable, not before `delayNs` from now. */
+  arrive(train: FrameTrain, nowNs: number, delayNs: number): readonly PciEffect[] {
     const to = this.#find(train.destination);
     if (to === undefined) {
       this.lost += train.frames;
       return NO_EFFECTS;
     }
     const spacingNs = spacing(train, this.times.wireFrame);
-    const firstNs = serialise(this.#cableIn, train, notBeforeNs, spacingNs);
-    return to.receive(train, firstNs + this.times.receive, spacingNs, nowNs);
+    const firstNs = serialise(this.#cableIn, train, nowNs + delayNs, spacingNs);
+    to.ring.add(train, firstNs + this.times.receive, spacingNs);
+    return to.listens ? to.expect(nowNs) : NO_EFFECTS;
   }
 }
 

@@ -166,6 +166,7 @@ export class Nic82599Vf extends Nic82599Function {
         return NO_EFFECTS;
       case Vf.vtivar:
         for (let i = 0; i < 4; i++) this.#ivar[i] = ivarByte(value >>> (8 * i));
+        this.routed();
         return NO_EFFECTS;
       case Vf.vtivarMisc:
         this.#ivar[4] = ivarByte(value);
@@ -182,5 +183,6 @@ export class Nic82599Vf extends Nic82599Function {
     this.interrupts.reset();
     this.ring.reset();
     this.#ivar.fill(0);
+    this.routed();
   }
 }

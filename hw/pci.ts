@@ -149,6 +149,8 @@ export class PciFunction {
   msi: MsiCapability | undefined;
   /** Where INTx# leads; null: nowhere. */
   interruptWire: ((asserted: boolean) => void) | null = null;
+  /** Bus Master Enable: without it a function sends no messages. {@linkcode #commandChanged} keeps it. */
+  #busMaster = false;
   readonly #wakes: { kind: "alarm"; function: number; source: number; atNs: number }[][] = [];
 
   /** Makes the function with the header that its specification describes. */
@@ -159,7 +161,7 @@ export class PciFunction {
     const all = spec.virtual ? 0xffff : 0;
     configuration.add(constant("Vendor ID", 0x00, spec.vendorId | all, 16));
     configuration.add(constant("Device ID", 0x02, spec.deviceId | all, 16));
-    configuration.add(spec.virtual ? VF_COMMAND : COMMAND, 0, () => this.#driveInterrupt());
+    configuration.add(spec.virtual ? VF_COMMAND : COMMAND, 0, () => this.#commandChanged());
     configuration.add(STATUS);
     configuration.add(
       constant("Revision ID and Class Code", 0x08, u32(spec.classCode << 8 | spec.revision), 32),
@@ -181,7 +183,7 @@ export class PciFunction {
 
   /** Bus Master Enable: without it a function sends no messages. */
   get busMaster(): boolean {
-    return (this.configuration.word(COMMAND.offset) & BUS_MASTER) !== 0;
+    return this.#busMaster;
   }
 
   /** Interrupt Line as software left it. */
@@ -193,7 +195,7 @@ export class PciFunction {
   reset(): void {
     this.configuration.reset();
     this.msiX?.table.reset();
-    this.#driveInterrupt();
+    this.#commandChanged();
   }
 
   /** The device wants to interrupt by its line, or no more: Interrupt Status says so, and INTx# unless software forbids it. */
@@ -205,11 +207,16 @@ export class PciFunction {
     this.#driveInterrupt();
   }
 
-  #driveInterrupt(): readonly PciEffect[] {
+  #commandChanged(): readonly PciEffect[] {
+    this.#busMaster = (this.configuration.word(COMMAND.offset) & BUS_MASTER) !== 0;
+    this.#driveInterrupt();
+    return NO_EFFECTS;
+  }
+
+  #driveInterrupt(): void {
     const { configuration } = this;
     const wanted = (configuration.word(STATUS.offset) & INTERRUPT_STATUS) !== 0;
     this.interruptWire?.(wanted && (configuration.word(COMMAND.offset) & INTERRUPT_DISABLE) === 0);
-    return NO_EFFECTS;
   }
 
   /**

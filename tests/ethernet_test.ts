@@ -135,6 +135,21 @@ Deno.test("what no function on the card has the address of leaves by the cable a
   assertEquals(seen, [[3, 100_500, 1230]]);
 });
 
+Deno.test("a virtual function that goes takes its address with it, and has it again when it comes back", () => {
+  const { nic, vf } = card();
+  const send = () => nic.transmit({ ...train(1), destination: vf.mac }, 0);
+  send();
+  nic.configuration.write(0x168, 2, 0x0008); // VF Enable clear
+  send();
+  assertEquals([vf.ring.waiting(1_000_000), nic.switch.lost], [0, 1]);
+  nic.configuration.write(0x168, 2, 0x0009);
+  send();
+  assertEquals([vf.ring.waiting(1_000_000), nic.switch.lost], [1, 1]);
+  nic.reset();
+  send();
+  assertEquals(nic.switch.lost, 2);
+});
+
 Deno.test("frames of one sender follow each other", () => {
   const { nic, vf } = card();
   nic.transmit({ ...train(10), destination: vf.mac }, 0);

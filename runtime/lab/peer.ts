@@ -66,8 +66,8 @@ export function outsidePeer(lab: Lab): Software {
   const port: EthernetPort = {
     mac: PEER_MAC,
     ring: new ReceiveRing(1),
-    transmit: (train: FrameTrain, nowNs: number, notBeforeNs = nowNs): readonly PciEffect[] =>
-      nic.switch.arrive(train, nowNs, notBeforeNs),
+    transmit: (train: FrameTrain, nowNs: number, delayNs = 0): readonly PciEffect[] =>
+      nic.switch.arrive(train, nowNs, delayNs),
   };
   // What is on the cable, the first to arrive first: a cable keeps the order.
   const onCable: { readonly packet: Packet; readonly ns: number }[] = [];
