@@ -17,11 +17,11 @@
  */
 
 import type { Alarm, Engine } from "./sim/engine.ts";
-import { type Activity, HARDWARE, Op, type OpCode, type Routine, type Step } from "./sim/activity.ts";
-import type { StateHash } from "./sim/state_hash.ts";
+import { type Activity, HARDWARE, Op as Ops, type OpCode, type Routine, type Step } from "./sim/activity.ts";
 import { EOI_MSR, type LocalApic } from "./lapic.ts";
 import {
-  Action,
+  Action as Actions,
+  type ActionCode,
   concernsTlb,
   GENERAL_PROTECTION,
   instructionNs,
@@ -35,10 +35,19 @@ import {
   unblockNmis,
 } from "./cpu_sequencer.ts";
 import { access, type ProcessorBus, type ProcessorCosts } from "./cpu_bus.ts";
-import { type Context, type Frame, FrameKind, type RegisterFile } from "./register_file.ts";
+import { type Context, type Frame, FrameKind as FrameKinds, type RegisterFile } from "./register_file.ts";
 import { hashCpu, traceCpu, traceExit, traceInterrupt, traceStep } from "./cpu_trace.ts";
-import { BLOCKING_BY_NMI, decodeInterruptionInfo, EptAccess, EventType, ExitReason } from "./vmx.ts";
-import { instructionQualification, interruptionInfo, PAGE_FAULT_INFO, Pin, type Vmcs } from "./vmx.ts";
+import { BLOCKING_BY_NMI, decodeInterruptionInfo, EptAccess, EventType as EventTypes } from "./vmx.ts";
+import { ExitReason as ExitReasons, instructionQualification, interruptionInfo } from "./vmx.ts";
+import { PAGE_FAULT_INFO, Pin as Pins, type Vmcs } from "./vmx.ts";
+
+// Names of the module's own: V8 writes such constants into the code; an imported name it looks up anew at each use.
+const Action = Actions,
+  Op = Ops,
+  FrameKind = FrameKinds,
+  EventType = EventTypes,
+  ExitReason = ExitReasons,
+  Pin = Pins;
 
 /** One logical processor. */
 export class LogicalCpu {
@@ -87,7 +96,7 @@ export class LogicalCpu {
     this.costs = costs;
     this.#done = engine.alarm(`cpu${id}`, () => this.#stepDone());
     this.#own = new OwnSteps(costs);
-    engine.register(`cpu${id}`, this);
+    engine.register(`cpu${id}`, { hashInto: (hash) => hashCpu(this, hash) });
   }
 
   /** Whether it has been started and not been reset since. */
@@ -125,7 +134,7 @@ export class LogicalCpu {
       }
     } else if (this.registers.halted && recognisable(this)) {
       // Delivery ends activity state HLT; an exit leaves it (SDM, "Architectural State before a VM Exit").
-      this.#run(this.#begin(this.#own.wake, this.costs.c1Exit));
+      if (this.#passes(this.#own.wake, this.costs.c1Exit)) this.#run(Action.Resume);
     }
     // Otherwise software is between two yields: the next boundary recognises it.
   }
@@ -156,68 +165,36 @@ export class LogicalCpu {
   // ---- running ----
 
   /** Runs until something has to be waited for. */
-  #run(action: Action): void {
-    const engine = this.engine;
+  #run(action: ActionCode): void {
     while (action !== Action.Wait) {
       const registers = this.registers;
       const context = registers.context;
       const frame = context.frames[context.depth]!;
-      if (action === Action.Resume) {
-        const step = frame.step;
-        if (step === null) {
-          this.#result = frame.result;
-          action = Action.Go;
-        } else if (this.#attention && recognisable(this)) {
-          action = this.#recognise();
-        } else if (step.op === Op.Work) {
-          frame.step = null;
-          action = this.#begin(step, frame.remainingNs);
-        } else {
-          frame.step = null;
+      const resumes = action === Action.Resume;
+      // An instruction boundary: what is pending comes first.
+      if (this.#attention && recognisable(this)) {
+        if (!resumes) frame.goOnWith(this.#result);
+        action = this.#recognise();
+        continue;
+      }
+      let step = resumes ? frame.step : null;
+      if (step !== null) {
+        frame.step = null;
+        if (step.op === Op.Work) action = this.#work(step, frame.remainingNs);
+        else {
           registers.address = frame.address;
           registers.value = frame.value;
           action = this.#instruction(step, frame);
         }
         continue;
       }
-      // An instruction boundary: what is pending comes first.
-      if (this.#attention && recognisable(this)) {
-        frame.step = null;
-        frame.result = this.#result;
-        action = this.#recognise();
-        continue;
-      }
-      let step = frame.next(this.#result);
+      step = frame.next(resumes ? frame.result : this.#result);
       // Most often work follows work, with nothing due or pending in between.
       while (step !== null && step.op === Op.Work && !this.#attention) {
-        const { layer } = step;
-        const ns = this.#scaled(step);
-        if (!engine.passTo(engine.nowNs + ns)) break;
-        this.layerNs[layer]! += ns;
+        if (!this.#passes(step, this.#scaled(step))) return;
         step = frame.next(0);
       }
-      if (step === null) {
-        action = this.#return(context, frame);
-        continue;
-      }
-      switch (step.op) {
-        case Op.Work:
-          frame.remainingNs = this.#scaled(step);
-          if (this.#attention && recognisable(this)) {
-            frame.step = step;
-            action = this.#recognise();
-          } else action = this.#begin(step, frame.remainingNs);
-          break;
-        case Op.Call:
-          context.push(registers.callee!, FrameKind.Call);
-          this.#result = 0;
-          break;
-        case Op.Switch:
-          action = this.#begin(step, this.#scaled(step));
-          break;
-        default:
-          action = this.#instruction(step, frame);
-      }
+      action = step === null ? this.#return(context, frame) : this.#execute(step, frame);
     }
   }
 
@@ -226,56 +203,78 @@ export class LogicalCpu {
     return step.scales ? Math.floor(step.ns * this.pathFactor + 0.5) : step.ns;
   }
 
-  /** Begins a step: where nothing else is due before its end it is over at once, else the queue ends it. */
-  #begin(step: Step, ns: number): Action {
+  /** Begins a step. @returns whether it is over at once, as nothing else is due before its end; else the queue ends it */
+  #passes(step: Step, ns: number): boolean {
     const engine = this.engine;
     const now = engine.nowNs;
-    if (engine.trace !== null) traceStep(this, step, ns);
     if (engine.passTo(now + ns)) {
       this.layerNs[step.layer]! += ns;
-      return this.#perform(step);
+      return true;
     }
+    if (engine.trace !== null) traceStep(this, step, ns); // of a traced run nothing passes
     this.#step = step;
     this.#stepStartNs = now;
     this.#stepNs = ns;
     if (ns !== Infinity) this.#done.at(now + ns);
-    return Action.Wait;
+    return false;
+  }
+
+  /** Begins work. */
+  #work(step: Step, ns: number): ActionCode {
+    if (!this.#passes(step, ns)) return Action.Wait;
+    this.#result = 0;
+    return Action.Go;
   }
 
   /** What a step does at its end. */
-  #perform(step: Step): Action {
-    const registers = this.registers;
-    this.#result = 0;
+  #perform(step: Step): ActionCode {
     switch (step.op) {
       case Op.Work:
-      case Op.Cpuid:
+        this.#result = 0;
         return Action.Go;
-      case Op.Switch: {
-        const { context } = registers;
-        const frame = context.top;
-        frame.step = null;
-        frame.result = 0;
-        context.interruptFlag = registers.interruptFlag;
-        registers.context = registers.next!;
-        registers.interruptFlag = registers.context.interruptFlag;
+      case Op.Switch:
+        this.registers.switchContext();
         return Action.Resume;
-      }
       case Op.Transition:
-        if (step === this.#own.exit) this.#result = this.currentVmcs!.exitReason;
         return step === this.#own.wake ? Action.Resume : Action.Go;
       case Op.VmEntry:
         return this.#enterGuest();
-      default: {
-        const value = access(this, step.op);
-        if (value === undefined) return this.#fault(step);
-        this.#result = value;
-        return Action.Go;
+      default:
+        return this.#access(step);
+    }
+  }
+
+  /** An access to registers outside of the processor. */
+  #access(step: Step): ActionCode {
+    const value = access(this, step.op);
+    if (value === undefined) return this.#fault(step);
+    this.#result = value;
+    return Action.Go;
+  }
+
+  /** Executes a step that the running activity asks for. */
+  #execute(step: Step, frame: Frame): ActionCode {
+    switch (step.op) {
+      case Op.Work: {
+        const ns = this.#scaled(step);
+        if (!this.#attention || !recognisable(this)) return this.#work(step, ns);
+        frame.remainingNs = ns;
+        frame.step = step;
+        return this.#recognise();
       }
+      case Op.Call:
+        this.registers.context.push(this.registers.callee!, FrameKind.Call);
+        this.#result = 0;
+        return Action.Go;
+      case Op.Switch:
+        return this.#passes(step, this.#scaled(step)) ? this.#perform(step) : Action.Wait;
+      default:
+        return this.#instruction(step, frame);
     }
   }
 
   /** Executes an instruction, or exits because of it. */
-  #instruction(step: Step, frame: Frame): Action {
+  #instruction(step: Step, frame: Frame): ActionCode {
     const registers = this.registers, costs = this.costs;
     const reason = interception(this, step.op);
     if (reason >= 0) {
@@ -291,24 +290,25 @@ export class LogicalCpu {
         this.#result = 0;
         if (this.#attention && recognisable(this)) return Action.Go;
         registers.halted = true;
-        frame.step = null;
-        frame.result = 0;
+        frame.goOnWith(0);
         return Action.Wait;
       case Op.Wrmsr:
       case Op.Rdmsr:
-        return this.#begin(step, costs.msrAccess);
+        return this.#passes(step, costs.msrAccess) ? this.#access(step) : Action.Wait;
       case Op.VmEntry:
-        return this.#begin(step, costs.vmEntry);
+        return this.#passes(step, costs.vmEntry) ? this.#enterGuest() : Action.Wait;
       default:
-        if (!concernsTlb(step.op, registers)) return this.#begin(step, instructionNs(step.op, costs));
+        if (!concernsTlb(step.op, registers)) {
+          return this.#passes(step, instructionNs(step.op, costs)) ? this.#access(step) : Action.Wait;
+        }
         // What it costs is what the TLB then lacks: time of the switch of address spaces or the fault that it belongs to.
         if (this.engine.trace !== null) traceStep(this, step, 0);
-        return this.#perform(step);
+        return this.#access(step);
     }
   }
 
   /** The running activity has ended: removes its frame; a handler's ends with IRET. */
-  #return(context: Context, frame: Frame): Action {
+  #return(context: Context, frame: Frame): ActionCode {
     if (context.depth === 0) {
       throw new Error(`Activity "${context.name}" ended and nobody switched away from it`);
     }
@@ -346,7 +346,7 @@ export class LogicalCpu {
   // ---- interrupts ----
 
   /** Takes what {@linkcode recognisable} found: the NMI window, NMIs, the interrupt window, interrupts (SDM, "Priority"). */
-  #recognise(): Action {
+  #recognise(): ActionCode {
     const vmcs = this.vmcs;
     const window = vmcs === null ? -1 : openWindow(vmcs);
     if (window >= 0 && window !== ExitReason.InterruptWindow) return this.#exitGuest(window);
@@ -358,7 +358,7 @@ export class LogicalCpu {
       }
       this.#pushHandler(this.registers.idt.nmi(), FrameKind.Nmi);
       if (this.engine.trace !== null) traceInterrupt(this, "NMI", 2);
-      return this.#begin(this.#own.deliver, this.costs.interruptDelivery);
+      return this.#deliver();
     }
     if (window >= 0) return this.#exitGuest(window);
     if (vmcs !== null && vmcs.externalInterruptExiting) {
@@ -374,7 +374,11 @@ export class LogicalCpu {
     apic.acknowledge(vector);
     this.#attention = pending(this);
     if (this.engine.trace !== null) traceInterrupt(this, `0x${vector.toString(16)}`, vector);
-    return this.#begin(this.#own.deliver, this.costs.interruptDelivery);
+    return this.#deliver();
+  }
+
+  #deliver(): ActionCode {
+    return this.#passes(this.#own.deliver, this.costs.interruptDelivery) ? Action.Go : Action.Wait;
   }
 
   /**
@@ -394,7 +398,6 @@ export class LogicalCpu {
     routine.skipHead();
     this.apic.withdraw(vector);
     this.#attention = pending(this);
-    this.#result = 0;
     return true;
   }
 
@@ -408,22 +411,21 @@ export class LogicalCpu {
     frame.savedFactor = this.pathFactor;
     registers.interruptFlag = false;
     registers.halted = false;
+    this.#result = 0;
     return frame;
   }
 
-  #fault(step: Step): Action {
+  #fault(step: Step): ActionCode {
     if (this.engine.trace !== null) traceCpu(this, "fault", step.name, { vector: GENERAL_PROTECTION });
-    const frame = this.registers.context.top;
-    frame.step = null; // the handler's fix-up continues behind the instruction
-    frame.result = 0;
+    this.registers.context.top.goOnWith(0); // the handler's fix-up continues behind the instruction
     this.#pushHandler(this.registers.idt.exception(GENERAL_PROTECTION), FrameKind.Exception);
-    return this.#begin(this.#own.deliver, this.costs.interruptDelivery);
+    return this.#deliver();
   }
 
   // ---- guest mode ----
 
   /** A VM entry completes. */
-  #enterGuest(): Action {
+  #enterGuest(): ActionCode {
     const vmcs = this.currentVmcs;
     if (vmcs === null) throw new Error(`cpu${this.id}: VM entry without a current VMCS`);
     const guest = vmcs.guest;
@@ -455,7 +457,7 @@ export class LogicalCpu {
       if (!preempted) {
         this.#attention = pending(this);
         if (entry !== null && !this.#attention && this.#passInjection(entry)) return Action.Go;
-        return this.#begin(this.#own.inject, this.costs.eventInjection);
+        return this.#passes(this.#own.inject, this.costs.eventInjection) ? Action.Go : Action.Wait;
       }
     }
     if (preempted) return this.#exitGuest(ExitReason.PreemptionTimer); // before the first instruction
@@ -473,11 +475,10 @@ export class LogicalCpu {
     layerNs[HARDWARE]! += eventInjection;
     layerNs[entry.layer]! += entryNs;
     this.registers.context.top.routine!.skipEntry();
-    this.#result = 0;
     return true;
   }
 
-  #exitGuest(reason: number, info = 0, qualification = 0, idtVectoringInfo = 0): Action {
+  #exitGuest(reason: number, info = 0, qualification = 0, idtVectoringInfo = 0): ActionCode {
     const vmcs = this.vmcs!;
     vmcs.recordExit(reason, info, qualification, idtVectoringInfo);
     this.exits++;
@@ -486,11 +487,7 @@ export class LogicalCpu {
     this.registers = this.root!;
     this.registers.interruptFlag = false; // SDM, "Loading Host RIP, RSP, SSP, and RFLAGS"
     if (this.engine.trace !== null) traceExit(this, vmcs);
-    return this.#begin(this.#own.exit, this.costs.vmExit);
-  }
-
-  /** Adds the processor's whole state to `hash`. */
-  hashInto(hash: StateHash): void {
-    hashCpu(this, hash);
+    this.#result = reason;
+    return this.#passes(this.#own.exit, this.costs.vmExit) ? Action.Go : Action.Wait;
   }
 }

@@ -4,11 +4,13 @@
  * @module
  */
 
-import { Op, type OpCode } from "./sim/activity.ts";
+import { Op as Ops, type OpCode } from "./sim/activity.ts";
 import type { LogicalCpu } from "./cpu.ts";
 import { accessControl, setTaskPriority } from "./cpu_control_registers.ts";
 import { Apic } from "./lapic_registers.ts";
 import { ns, parameters, type Values } from "./parameters.ts";
+
+const Op = Ops; // see `cpu.ts`
 
 /** Costs of what the processor itself does, integer ns. */
 export const processorCosts = parameters({
@@ -73,6 +75,7 @@ export function access(cpu: LogicalCpu, op: OpCode): number | undefined {
     case Op.Lmsw:
       return accessControl(cpu, op);
     case Op.Invlpg: // what a TLB holds is not modelled
+    case Op.Cpuid: // it exits, or answers nothing that is modelled
     case Op.Pause:
       return 0;
     case Op.Store:

@@ -7,16 +7,19 @@
 import type { LogicalCpu } from "./cpu.ts";
 import type { ProcessorCosts } from "./cpu_bus.ts";
 import type { RegisterFile } from "./register_file.ts";
-import { HARDWARE, Op, type OpCode, Step } from "./sim/activity.ts";
+import { HARDWARE, Op as Ops, type OpCode, Step } from "./sim/activity.ts";
 import {
   BLOCKING_BY_NMI,
-  EVENT_WINDOWS,
-  ExitReason,
+  EVENT_WINDOWS as WINDOWS,
+  ExitReason as ExitReasons,
   PAGE_FAULT_INFO,
-  Pin,
-  Primary,
+  Pin as Pins,
+  Primary as Primaries,
   type Vmcs,
 } from "./vmx.ts";
+
+// See `cpu.ts`.
+const Op = Ops, ExitReason = ExitReasons, Pin = Pins, Primary = Primaries, EVENT_WINDOWS = WINDOWS;
 
 /** What the processor does next. */
 export const Action = {
@@ -28,7 +31,7 @@ export const Action = {
   Wait: 2,
 } as const;
 /** One of {@linkcode Action}. */
-export type Action = typeof Action[keyof typeof Action];
+export type ActionCode = typeof Action[keyof typeof Action];
 
 /** #GP. */
 export const GENERAL_PROTECTION = 13;

@@ -77,12 +77,14 @@ export class LocalApic {
   };
   #rules: ApicRules;
   #lowestVector: number;
-  #highestIrr = -1;
-  #highestIsr = -1;
+  /** See {@linkcode pendingVector}. Whatever changes IRR, ISR, TPR or what enables the APIC ends with {@linkcode #prioritise}. */
+  #pending = -1;
   #tpr = 0;
   #lvtt = LVT_MASKED;
   #enabled = false;
   #hardwareEnabled = true;
+  /** Whether it shows requests to the processor. */
+  #presents = true;
   /** Errors since ESR was last written. */
   #errors = 0;
 
@@ -118,8 +120,8 @@ export class LocalApic {
     this.tmr.clear();
     this.timer.stop();
     this.timer.mode = TimerMode.OneShot;
-    this.#highestIrr = this.#highestIsr = -1;
     this.#errors = 0;
+    this.#prioritise();
   }
 
   /** Whether SVR bit 8 enables it, and IA32_APIC_BASE bit 11 does. */
@@ -302,7 +304,7 @@ export class LocalApic {
   setRegister(offset: number, value: number): void {
     if (offset >= Apic.ISR && offset < Apic.ESR) {
       this.#vectors(offset).setWord((offset & 0x7f) >>> 4, value);
-      this.#refresh();
+      this.#prioritise();
       return;
     }
     switch (offset) {
@@ -317,6 +319,7 @@ export class LocalApic {
     switch (offset) {
       case Apic.TPR:
         this.#tpr = value & 0xff;
+        this.#prioritise();
         return;
       case Apic.LVTT:
         this.#lvtt = value;
@@ -333,9 +336,8 @@ export class LocalApic {
   /** Takes up what the hot paths remember of the registers. */
   #refresh(): void {
     this.#enabled = this.#hardwareEnabled && (this.register(Apic.SVR) & SVR_ENABLE) !== 0;
-    this.#highestIsr = this.isr.highest();
-    const presents = this.#hardwareEnabled && (this.#enabled || !this.#rules.disabledHoldsBack);
-    this.#highestIrr = presents ? this.irr.highest() : -1;
+    this.#presents = this.#hardwareEnabled && (this.#enabled || !this.#rules.disabledHoldsBack);
+    this.#prioritise();
   }
 
   // ---- interrupts ----
@@ -350,7 +352,7 @@ export class LocalApic {
     this.irr.add(vector);
     if (level) this.tmr.add(vector);
     else this.tmr.delete(vector);
-    if (vector > this.#highestIrr) this.#highestIrr = vector;
+    this.#prioritise();
     return true;
   }
 
@@ -377,33 +379,38 @@ export class LocalApic {
 
   /** PPR: the higher class of TPR and of the highest vector in service (SDM, "Task and Processor Priorities"). */
   processorPriority(): number {
-    const inService = this.#highestIsr & 0xf0;
-    return this.#highestIsr < 0 || (this.#tpr & 0xf0) >= inService ? this.#tpr : inService;
+    const highest = this.isr.highest(), inService = highest & 0xf0;
+    return highest < 0 || (this.#tpr & 0xf0) >= inService ? this.#tpr : inService;
   }
 
   /** The vector the processor would be interrupted with, or -1: highest request whose class exceeds the PPR's. */
   pendingVector(): number {
-    const vector = this.#highestIrr;
-    return vector >= 0 && (vector & 0xf0) > (this.processorPriority() & 0xf0) ? vector : -1;
+    return this.#pending;
+  }
+
+  /** Takes up what {@linkcode pendingVector} depends on. */
+  #prioritise(): void {
+    const vector = this.irr.highest();
+    const presents = vector >= 0 && this.#presents;
+    this.#pending = presents && (vector & 0xf0) > (this.processorPriority() & 0xf0) ? vector : -1;
   }
 
   /** The processor takes `vector`: from IRR to ISR. */
   acknowledge(vector: number): void {
     this.irr.delete(vector);
     this.isr.add(vector);
-    this.#highestIrr = this.irr.highest();
-    if (vector > this.#highestIsr) this.#highestIsr = vector;
+    this.#prioritise();
   }
 
   /** Takes `vector` back out of the request register: a level-triggered line that fell, a virtual one revoked. */
   withdraw(vector: number): void {
     this.irr.delete(vector);
-    if (vector === this.#highestIrr) this.#highestIrr = this.irr.highest();
+    this.#prioritise();
   }
 
   /** Whether anything is in service. */
   get inService(): boolean {
-    return this.#highestIsr >= 0;
+    return this.isr.highest() >= 0;
   }
 
   /** Whether a message to `destination` means this APIC (SDM, "Determining IPI Destination"). */
@@ -421,13 +428,13 @@ export class LocalApic {
   }
 
   #endOfInterrupt(): ApicEffect {
-    const vector = this.#highestIsr;
+    const vector = this.isr.highest();
     const effect = this.#eoi;
     effect.vector = vector;
     effect.broadcast = false;
     if (vector < 0) return effect;
     this.isr.delete(vector);
-    this.#highestIsr = this.isr.highest();
+    this.#prioritise();
     if (this.tmr.has(vector)) this.#endOfLevel(vector, effect);
     return effect;
   }

@@ -61,6 +61,12 @@ export class Frame {
     this.result = 0;
   }
 
+  /** It is between two steps, and goes on with that `result` of the last one. */
+  goOnWith(result: number): void {
+    this.step = null;
+    this.result = result;
+  }
+
   #take(activity: Activity<unknown> | Routine, kind: number): void {
     if (activity instanceof Routine) {
       this.routine = activity;
@@ -196,6 +202,15 @@ export class RegisterFile {
   constructor(idt: InterruptTable, context: Context) {
     this.idt = idt;
     this.context = context;
+  }
+
+  /** A context switch: the stack that runs is left between two steps, and `next` goes on where it stands. */
+  switchContext(): void {
+    const { context } = this;
+    context.top.goOnWith(0);
+    context.interruptFlag = this.interruptFlag;
+    this.context = this.next!;
+    this.interruptFlag = this.context.interruptFlag;
   }
 
   /** `yield registers.wrmsr(msr, value)`. */

@@ -9,12 +9,15 @@ export class VectorSet {
   readonly #words = new Int32Array(8);
   /** Bit N: word N is not 0. */
   #summary = 0;
+  /** The highest member, or -1: kept where members come and go, as it is asked for far more often. */
+  #highest = -1;
 
   /** Adds `vector`. */
   add(vector: number): void {
     const index = vector >>> 5;
     this.#words[index]! |= 1 << (vector & 31);
     this.#summary |= 1 << index;
+    if (vector > this.#highest) this.#highest = vector;
   }
 
   /** Removes `vector`. */
@@ -23,6 +26,7 @@ export class VectorSet {
     const word = this.#words[index]! & ~(1 << (vector & 31));
     this.#words[index] = word;
     if (word === 0) this.#summary &= ~(1 << index);
+    if (vector === this.#highest) this.#findHighest();
   }
 
   /** Whether `vector` is a member. */
@@ -32,15 +36,19 @@ export class VectorSet {
 
   /** The highest member, or -1. */
   highest(): number {
-    if (this.#summary === 0) return -1;
-    const index = 31 - Math.clz32(this.#summary);
-    return (index << 5) + 31 - Math.clz32(this.#words[index]!);
+    return this.#highest;
+  }
+
+  #findHighest(): void {
+    const index = 31 - Math.clz32(this.#summary); // -1: it is empty
+    this.#highest = index < 0 ? -1 : (index << 5) + 31 - Math.clz32(this.#words[index]!);
   }
 
   /** Removes all members. */
   clear(): void {
     this.#words.fill(0);
     this.#summary = 0;
+    this.#highest = -1;
   }
 
   /** The 32-bit register number `index` (0 … 7), as the manual lays it out. */
@@ -53,6 +61,7 @@ export class VectorSet {
     this.#words[index] = value;
     if (value === 0) this.#summary &= ~(1 << index);
     else this.#summary |= 1 << index;
+    this.#findHighest();
   }
 
   /** Its members, ascending. */

@@ -328,7 +328,7 @@ Deno.test("an RT kernel's softirq that was preempted ends on its CPU before that
   const softirq = work("net_rx_action", Layers.HostKernel, 30_000_000);
   descriptor.action = function* (here) {
     yield here.kernel.steps.deviceHandler;
-    here.softirqs.raise(softirq);
+    here.softirqs.raiseSection(softirq);
   };
   rig.machine.messageSignalled(3, descriptor.vector);
   rig.run(1_000_000);

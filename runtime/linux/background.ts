@@ -136,7 +136,7 @@ export class Background {
     const timer = new HrTimer(prefix, cost, () => {
       // Either raises the softirq now, or has just been paid as the handler: then this is the next one's length.
       section.ns = length();
-      if (by === "softirq") cpu.softirqs.raise(section);
+      if (by === "softirq") cpu.softirqs.raiseSection(section);
       else if (by === "thread") cpu.kernel.queueWork?.(cpu, section.ns);
       this.#queue(source, timer.expiresNs);
     }, true);

@@ -7,7 +7,7 @@
  * @module
  */
 
-import { Step } from "../../../hw/sim/activity.ts";
+import type { Step } from "../../../hw/sim/activity.ts";
 import type { KernelCpu } from "../kernel_cpu.ts";
 import type { Task } from "../sched/task.ts";
 
@@ -17,23 +17,44 @@ export interface Softirq {
   next(cpu: KernelCpu): Step | null;
 }
 
+/** Softirq work of one step: a section of the background. */
+class Section implements Softirq {
+  #step: Step | null;
+
+  constructor(step: Step) {
+    this.#step = step;
+  }
+
+  next({ softirqs }: KernelCpu): Step | null {
+    const step = this.#step;
+    this.#step = null;
+    if (step !== null) softirqs.sections++;
+    return step;
+  }
+}
+
 /** What has been raised, and what is being done. */
 export class Softirqs {
-  readonly #raised: (Step | Softirq)[] = [];
+  readonly #raised: Softirq[] = [];
   /** What is being done; null: nothing. An interrupt that comes meanwhile leaves its own softirqs to whoever does it. */
-  #work: Step | Softirq | null = null;
+  #work: Softirq | null = null;
   /** Of whom it has borrowed the CPU, and what was so before. */
   #task: Task | null = null;
   #flag = false;
   #preemptCount = 0;
-  /** How many of one step have been begun: sections of the background. */
+  /** How many have been begun. */
+  #begun = 0;
+  /** How many of these are sections of the background. */
   sections = 0;
-  /** How many of more: polls of network devices. */
-  polls = 0;
 
   /** Whether any waits to be done. */
   get pending(): boolean {
     return this.#raised.length > 0;
+  }
+
+  /** How many of those that have been begun are of more steps: polls of network devices. */
+  get polls(): number {
+    return this.#begun - this.sections;
   }
 
   /** Whether one is being done. */
@@ -42,8 +63,13 @@ export class Softirqs {
   }
 
   /** Has `work` done on the way out of the interrupt. */
-  raise(work: Step | Softirq): void {
+  raise(work: Softirq): void {
     this.#raised.push(work);
+  }
+
+  /** Has a section of one step done there. */
+  raiseSection(section: Step): void {
+    this.#raised.push(new Section(section));
   }
 
   /** Begins the first one that waits; false: there is none, somebody is at it already, or a handler has not ended. */
@@ -51,9 +77,8 @@ export class Softirqs {
     const raised = this.#raised;
     if (raised.length === 0 || this.#task !== null || cpu.openHandlers > 0) return false;
     const { registers, current, kernel } = cpu;
-    const work = this.#work = raised.length === 1 ? raised.pop()! : raised.shift()!;
-    if (work instanceof Step) this.sections++;
-    else this.polls++;
+    this.#work = raised.length === 1 ? raised.pop()! : raised.shift()!;
+    this.#begun++;
     this.#task = current;
     this.#flag = registers.interruptFlag;
     this.#preemptCount = current.preemptCount;
@@ -64,12 +89,7 @@ export class Softirqs {
 
   /** The next step of the one that is being done, or null at its end. */
   next(cpu: KernelCpu): Step | null {
-    const work = this.#work;
-    if (work instanceof Step) {
-      this.#work = null;
-      return work;
-    }
-    const step = work === null ? null : work.next(cpu);
+    const step = this.#work!.next(cpu);
     if (step !== null) return step;
     cpu.registers.interruptFlag = this.#flag;
     this.#task!.preemptCount = this.#preemptCount;
