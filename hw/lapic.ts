@@ -33,6 +33,7 @@ import {
   type RegisterRule,
   SVR_ENABLE,
   SVR_SUPPRESS_BROADCAST,
+  x2apicLogicalId,
 } from "./lapic_registers.ts";
 import { type ClockRatio, LapicTimer, TimerMode } from "./lapic_timer.ts";
 import { VectorSet } from "./vector_set.ts";
@@ -487,11 +488,6 @@ export class LocalApic {
     for (const vector of this.irr.members()) hash.number(this.inheritedFactor[vector]!);
     this.timer.hashInto(hash);
   }
-}
-
-/** LDR in x2APIC form: cluster from id bits 31:4, one bit of 16 from bits 3:0 (SDM, "Logical Destination Mode"). */
-export function x2apicLogicalId(id: number): number {
-  return (((id >>> 4) << 16) | (1 << (id & 15))) >>> 0;
 }
 
 function fault(offset: number): ApicEffect {

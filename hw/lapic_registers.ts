@@ -76,6 +76,11 @@ export function x2apicOffset(msr: number): number {
   return (msr - 0x800) << 4;
 }
 
+/** LDR in x2APIC form: cluster from id bits 31:4, one bit of 16 from bits 3:0 (SDM, "Logical Destination Mode"). */
+export function x2apicLogicalId(id: number): number {
+  return (((id >>> 4) << 16) | (1 << (id & 15))) >>> 0;
+}
+
 /** The x2APIC's EOI register. */
 export const EOI_MSR = x2apicMsr(Apic.EOI);
 /** IA32_TIME_STAMP_COUNTER. */
