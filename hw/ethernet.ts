@@ -59,7 +59,8 @@ class Arrival {
 
   /** How many of its frames are there, once the first one is. */
   arrived(nowNs: number): number {
-    return nowNs >= this.lastNs ? this.frames : Math.floor((nowNs - this.firstNs) / this.spacingNs) + 1;
+    // Of a quotient so small and never negative, `| 0` is the floor, and an integer for V8.
+    return nowNs >= this.lastNs ? this.frames : ((nowNs - this.firstNs) / this.spacingNs | 0) + 1;
   }
 }
 

@@ -44,7 +44,8 @@ export class DeviceEffects {
           this.#message(effect, atEnd && effects.length === 1);
           break;
         case "alarm":
-          this.#alarm(effect.function, effect.source).at(Math.max(effect.atNs, this.machine.engine.nowNs));
+          effect.alarm ??= this.#alarm(effect.function, effect.source);
+          effect.alarm.at(Math.max(effect.atNs, this.machine.engine.nowNs));
           break;
         case "unmodelled":
           this.unmodelled.add(effect.what);

@@ -20,6 +20,7 @@ import type { EthernetPort } from "./ethernet.ts";
 import {
   addAccessControlServices,
   addExpressCapability,
+  type AlarmEffect,
   ConfigurationSpace,
   ExpressType,
   type MsiXCapability,
@@ -151,7 +152,7 @@ export class PciFunction {
   interruptWire: ((asserted: boolean) => void) | null = null;
   /** Bus Master Enable: without it a function sends no messages. {@linkcode #commandChanged} keeps it. */
   #busMaster = false;
-  readonly #wakes: { kind: "alarm"; function: number; source: number; atNs: number }[][] = [];
+  readonly #wakes: (AlarmEffect & { atNs: number })[][] = [];
 
   /** Makes the function with the header that its specification describes. */
   constructor(spec: PciFunctionSpec) {
@@ -262,7 +263,7 @@ export class PciFunction {
    */
   wakeAt(source: number, atNs: number): readonly PciEffect[] {
     const wake = this.#wakes[source] ??= [
-      { kind: "alarm", function: routingId(this.bdf), source, atNs },
+      { kind: "alarm", function: routingId(this.bdf), source, atNs: NaN, alarm: null },
     ];
     wake[0]!.atNs = atNs;
     return wake;

@@ -15,6 +15,7 @@
  */
 
 import { type MsiEffect, MsiXTable } from "./msi.ts";
+import type { Alarm } from "./sim/engine.ts";
 import { field, lowBits, type Register, register, reserved, u32 } from "./registers.ts";
 import type { StateHash } from "./sim/state_hash.ts";
 
@@ -38,6 +39,8 @@ export interface AlarmEffect {
   readonly source: number;
   /** When, ns of absolute time. */
   readonly atNs: number;
+  /** Kept by whoever carries the effect out: a source asks with the same object each time. */
+  alarm: Alarm | null;
 }
 
 /** Software touched something that exists but is not modelled: nothing follows, and it should be said. */

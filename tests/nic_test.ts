@@ -268,7 +268,13 @@ Deno.test("a virtual function is throttled by VTEITR and its alarm names it", ()
   const { vf } = virtual();
   vf.writeMemory(0, VTEITR0, (200 | CNT_WDIS) >>> 0, 0); // 25 units: 51.2 us
   vf.raiseQueue(0, "rx", 0);
-  assertEquals(vf.raiseQueue(0, "rx", 1), [{ kind: "alarm", function: 0x0500, source: 0, atNs: 51_200 }]);
+  assertEquals(vf.raiseQueue(0, "rx", 1), [{
+    kind: "alarm",
+    function: 0x0500,
+    source: 0,
+    atNs: 51_200,
+    alarm: null,
+  }]);
 });
 
 Deno.test("a read of VTEICR clears it, a reset through VTCTRL clears everything", () => {

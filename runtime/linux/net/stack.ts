@@ -140,9 +140,10 @@ export class NetStack implements Hashed {
     return this.interfaces.find((net) => net.address >>> 8 === address >>> 8 && net.address !== address);
   }
 
-  /** Where packets to `to` go now; undefined: nobody answers for that address. */
-  #path(to: Address): Path | undefined {
-    if (this.#lastPath?.to === to && this.#lastPath.changes === this.subnet.changes) return this.#lastPath;
+  /** Where a packet goes now; undefined: nobody answers for that address. */
+  #path({ to }: Packet): Path | undefined {
+    const last = this.#lastPath;
+    if (last !== undefined && last.to === to && last.changes === this.subnet.changes) return last;
     const net = this.route(to);
     const destination = this.subnet.neighbours.get(to);
     if (net === undefined || destination === undefined) return undefined;
@@ -152,7 +153,7 @@ export class NetStack implements Hashed {
 
   /** Sends `frames` of `packet`, not before `delayNs` from now. Nobody answers for an address that is not there. */
   send(packet: Packet, frames: number, delayNs = 0): void {
-    const path = this.#path(packet.to);
+    const path = this.#path(packet);
     if (path === undefined) return;
     const { net, train } = path;
     train.frames = frames;
