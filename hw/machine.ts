@@ -107,7 +107,10 @@ export class Machine implements ProcessorBus {
   readonly #apicBases: number[] = [];
   readonly #idleMessages: Message[] = [];
   #messages = 0;
-  readonly #arrival = (message: Message) => this.#arrived(message);
+  readonly #arrival = (message: Message) => {
+    this.#idleMessages.push(message);
+    this.#arrived(message.cpu, message.mode, message.vector, message.factor, message.level);
+  };
   /** Interrupt messages that no processor took: the APIC was disabled or the processor not started. */
   droppedMessages = 0;
 
@@ -351,6 +354,8 @@ export class Machine implements ProcessorBus {
     atEnd = false,
     level = false,
   ): void {
+    const arrivesNs = this.engine.nowNs + latencyNs;
+    if (atEnd && this.engine.passTo(arrivesNs)) return this.#arrived(cpu, mode, vector, factor, level);
     const message = this.#idleMessages.pop() ??
       new Message(this.engine, `message ${this.#messages++}`, cpu, this.#arrival);
     message.cpu = cpu;
@@ -358,14 +363,10 @@ export class Machine implements ProcessorBus {
     message.vector = vector;
     message.factor = factor;
     message.level = level;
-    const arrivesNs = this.engine.nowNs + latencyNs;
-    if (atEnd && this.engine.passTo(arrivesNs)) this.#arrived(message);
-    else message.alarm.at(arrivesNs);
+    message.alarm.at(arrivesNs);
   }
 
-  #arrived(message: Message): void {
-    const { cpu, mode, vector, factor, level } = message;
-    this.#idleMessages.push(message);
+  #arrived(cpu: LogicalCpu, mode: number, vector: number, factor: number, level: boolean): void {
     if (this.engine.trace !== null) traceRequest(cpu, mode === DeliveryMode.Nmi ? 2 : vector, "message");
     switch (mode) {
       case DeliveryMode.Fixed:
