@@ -322,7 +322,7 @@ export class KernelCpu implements InterruptTable {
     this.contextSwitches++;
     this.registers.next = next.context;
     const keeps = next.kernelThread || next === idle || next.tgid === this.addressSpace;
-    return keeps ? kernel.steps.contextSwitch : switchTo(this, next.tgid);
+    return keeps ? kernel.steps.contextSwitch : switchTo(this, current, next.tgid);
   }
 
   /**

@@ -18,6 +18,7 @@
 
 import { type Activity, INVLPG, Routine, type Step } from "../../hw/sim/activity.ts";
 import type { KernelCpu } from "./kernel_cpu.ts";
+import type { Task } from "./sched/task.ts";
 
 /** Where the kernel's own page tables are (`swapper_pg_dir`); those of its processes are behind, a page for each. */
 const KERNEL_TABLES = 0x0100_0000, PAGE = 0x1000;
@@ -36,36 +37,54 @@ export function setUpControlRegisters({ registers }: KernelCpu): void {
   registers.cr4 = CR4;
 }
 
-/** `yield switchTo(cpu, tgid)`: the context switch that {@linkcode KernelCpu.schedule} has decided on, to another process. */
-export function switchTo(cpu: KernelCpu, tgid: number): Step {
+/**
+ * `yield switchTo(cpu, from, tgid)`: the context switch that {@linkcode KernelCpu.schedule} has decided on, from a task to
+ * another process.
+ */
+export function switchTo(cpu: KernelCpu, from: Task, tgid: number): Step {
   cpu.addressSpace = tgid;
-  return cpu.registers.call(new SwitchMm(cpu, tgid));
+  const last = from.switchAway;
+  const away = last !== null && last.over ? last : from.switchAway = new SwitchMm();
+  return cpu.registers.call(away.begin(cpu, tgid));
 }
 
-/** With interrupts off, as everything between the decision and the switch. A routine, as switches come by the thousand. */
-class SwitchMm extends Routine {
-  declare readonly cpu: KernelCpu;
-  declare readonly tgid: number;
-  #at = 0;
+/**
+ * With interrupts off, as everything between the decision and the switch. It is over when its task runs again; switches come by
+ * the thousand, so it serves that task's next one then.
+ */
+export class SwitchMm extends Routine {
+  #cpu!: KernelCpu;
+  #tgid = 0;
+  #at: 0 | 1 | 2 | 3 = 3;
   #flag = false;
 
-  constructor(cpu: KernelCpu, tgid: number) {
-    super();
-    this.cpu = cpu;
-    this.tgid = tgid;
+  /** Whether it can begin: that of a task that was killed meanwhile never can. */
+  get over(): boolean {
+    return this.#at === 3;
   }
 
-  next(): Step | null {
-    const { registers, kernel } = this.cpu;
-    switch (this.#at++) {
+  /** `cpu` switches to the process of that tgid. */
+  begin(cpu: KernelCpu, tgid: number): this {
+    this.#cpu = cpu;
+    this.#tgid = tgid;
+    this.#at = 0;
+    return this;
+  }
+
+  override next(): Step | null {
+    const { registers, kernel } = this.#cpu;
+    switch (this.#at) {
       case 0:
+        this.#at = 1;
         this.#flag = registers.interruptFlag;
         registers.interruptFlag = false;
-        return registers.movToCr(3, pageTableOf(this.tgid));
+        return registers.movToCr(3, pageTableOf(this.#tgid));
       case 1:
+        this.#at = 2;
         registers.interruptFlag = this.#flag;
         return kernel.steps.contextSwitch;
       default:
+        this.#at = 3;
         return null;
     }
   }

@@ -51,8 +51,9 @@ export class KernelThread {
 
   /** The work that is to be done next; undefined: none waits. */
   takeWork(): Activity<unknown> | Routine | undefined {
-    // Most often there is one: taken so, the list keeps its memory.
-    return this.#works.length === 1 ? this.#works.pop() : this.#works.shift();
+    // Most often there is one or none: asked so, the list keeps its memory, and nothing is moved.
+    const works = this.#works;
+    return works.length <= 1 ? works.pop() : works.shift();
   }
 }
 

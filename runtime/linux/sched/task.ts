@@ -10,6 +10,7 @@ import { Context } from "../../../hw/register_file.ts";
 import type { LongCall } from "./long_call.ts";
 import type { Cpuset } from "./cpuset.ts";
 import type { KernelCpu } from "../kernel_cpu.ts";
+import type { SwitchMm } from "../switch_mm.ts";
 
 /** Scheduling policies, by the names that `ps` and `chrt` use. */
 export type Policy = "SCHED_OTHER" | "SCHED_FIFO" | "SCHED_RR";
@@ -65,6 +66,8 @@ export class Task {
   preemptCount = 0;
   /** A system call of its own that has preemption points. */
   longCall: LongCall | null = null;
+  /** Its last switch to another process; null: it has made none. */
+  switchAway: SwitchMm | null = null;
   /** It has been woken for the first time, and has a CPU of its own. */
   started = false;
   /** It has ended. */
