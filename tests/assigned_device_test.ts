@@ -117,7 +117,7 @@ Deno.test("slide 17: without the registration it is lost, with a line in the hos
 Deno.test("while direct mode is off a device's interrupt exits, and goes through host and thread", () => {
   const { rig, machine, vcpu, device, irqs } = runningWithDevice(RFC_V2);
   rig.type((cpu) => machine.networkLine.raise(cpu));
-  rig.until(() => vcpu.vmcs.externalInterruptExiting && vcpu.mode === "in guest");
+  rig.until(() => vcpu.vmcs.externalInterruptExiting && vcpu.inGuest);
   const before = vcpu.exits[1]!;
   device.raise(0);
   rig.pass(1_000_000);

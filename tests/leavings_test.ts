@@ -141,7 +141,7 @@ Deno.test("system_reset while the slave CPU runs: the guest begins anew there, w
   assert(anew !== kernel);
   assertEquals(rig.lab.host.cpus[3]!.state, "slave");
   const [vcpu] = machine.file.vm.vcpus;
-  assertEquals([vcpu!.slaveCpu, vcpu!.mode], [3, "in guest"]);
+  assertEquals([vcpu!.slaveCpu, vcpu!.inGuest], [3, true]);
   const before = machine.file.vm.assigned[0]!.forwarded;
   rig.ok("irq vf0; run 1ms > /dev/null");
   assertEquals(

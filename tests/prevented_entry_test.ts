@@ -20,7 +20,7 @@ function kickInTheGap(preventsEntry: boolean) {
   const { rig, vcpu } = runningWithDevice(RFC_V2, { preventsEntry });
   rig.portWrites.push(SERIAL_WRITE); // out to user space, and in again
   rig.until(() => vcpu.loadedOn === null);
-  rig.until(() => vcpu.mode === "in guest" && rig.machine.cpus[3]!.inFlight?.name === "slaveEntry");
+  rig.until(() => vcpu.inGuest && rig.machine.cpus[3]!.inFlight?.name === "slaveEntry");
   const before = [...vcpu.exits];
   vcpu.apic.accept(0x3b);
   rig.machine.cpus[3]!.nmi();
@@ -41,5 +41,5 @@ Deno.test("without that the guest runs on, and the request waits", () => {
   rig.pass(1_000_000);
   assertEquals(exits()[PREEMPTION_TIMER], 0);
   assertEquals(vcpu.apic.pendingVector(), 0x3b);
-  assertEquals(vcpu.mode, "in guest");
+  assert(vcpu.inGuest);
 });

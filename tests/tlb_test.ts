@@ -24,7 +24,7 @@ function running(capabilities = RFC_V2, protocol = {}) {
   const { machine } = startQemu(rig, COMMAND);
   rig.pass(100_000_000);
   const vcpu = rig.kvm.vms[0]!.vcpus[0]!;
-  assertEquals(vcpu.mode, "in guest");
+  assert(vcpu.inGuest);
   return { rig, vcpu, pid: machine!.pid };
 }
 
@@ -66,7 +66,7 @@ Deno.test("a slave CPU that runs a guest leaves it by one NMI, and the sender sp
   // At least the message, the exit and the NMI's handling lie between.
   assert(sent.tookNs! > 500, `${sent.tookNs} ns`);
   assertEquals(guest.rig.host.tlb.pending, []);
-  assertEquals(guest.vcpu.mode, "in guest");
+  assert(guest.vcpu.inGuest);
 });
 
 Deno.test("a slave CPU that waits in its loop has given the address space back and is not asked", () => {
@@ -92,7 +92,7 @@ Deno.test("an NMI that comes just before the entry prevents that, and the CPU ac
   const { rig, vcpu } = guest;
   rig.portWrites.push(SERIAL_WRITE);
   rig.until(() => vcpu.loadedOn === null);
-  rig.until(() => vcpu.mode === "in guest" && rig.machine.cpus[3]!.inFlight?.name === "slaveEntry");
+  rig.until(() => vcpu.inGuest && rig.machine.cpus[3]!.inFlight?.name === "slaveEntry");
   const exits = exitsFrom(vcpu);
   const slave = rig.host.cpus[3]!;
   slave.shootdowns = 1; // as if cpu1 had asked just now: its NMI comes within the entry
@@ -117,11 +117,11 @@ Deno.test("M7: an NMI just before the entry is forgotten, and nobody acknowledge
   const { rig, vcpu } = running(RFC_V2, mistake("M7"));
   rig.portWrites.push(SERIAL_WRITE);
   rig.until(() => vcpu.loadedOn === null);
-  rig.until(() => vcpu.mode === "in guest" && rig.machine.cpus[3]!.inFlight?.name === "slaveEntry");
+  rig.until(() => vcpu.inGuest && rig.machine.cpus[3]!.inFlight?.name === "slaveEntry");
   rig.host.cpus[3]!.shootdowns = 1;
   rig.machine.cpus[3]!.nmi();
   rig.pass(10_000_000);
-  assertEquals([rig.host.cpus[3]!.shootdowns, vcpu.mode], [1, "in guest"]);
+  assertEquals([rig.host.cpus[3]!.shootdowns, vcpu.inGuest], [1, true]);
 });
 
 Deno.test("stock KVM: the CPU that runs the guest takes a function call, which is an exit, and the sender waits", () => {

@@ -93,7 +93,7 @@ export function completeExit(vcpu: Vcpu, cpu: KernelCpu, reason: number): Step |
       return null;
     }
     case ExitReason.ExternalInterrupt: // the host's handler has run when interrupts were switched on
-      if (cpu.state === "slave") vcpu.left = "online"; // patch 09: the thread on an online CPU looks
+      if (vcpu.onSlave) vcpu.left = "online"; // patch 09: the thread on an online CPU looks
       return null;
     case ExitReason.ExceptionOrNmi:
       if (!vmcs.ept.mapped) return missingPage(vcpu);
@@ -204,7 +204,7 @@ function portAccess(vcpu: Vcpu, cpu: KernelCpu): Step | null {
 /** Emulates a write to a local APIC register, carries out what follows from it, and skips the instruction. */
 function writeApic(vcpu: Vcpu, cpu: KernelCpu, offset: number, value: number): Step | null {
   const { apic, lapic, vmcs, vm: { kvm } } = vcpu;
-  const slave = cpu.state === "slave";
+  const slave = vcpu.onSlave;
   if (traced(vcpu)) {
     vcpu.tracepoint("kvm_apic", { rw: "write", reg: `APIC_${apicRegisterName(offset)}`, val: value });
   }

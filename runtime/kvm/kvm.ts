@@ -137,8 +137,8 @@ export class Kvm {
     this.settleTimes();
     const vcpu = this.vms.flatMap(({ vcpus }) => vcpus).find((each) => each.registers === registers);
     if (vcpu === undefined) return undefined;
-    const { loadedOn, mode, times: { userNs, kernelNs, otherNs } } = vcpu;
-    if (mode === "outside" || loadedOn === null) return { userNs, kernelNs, otherNs };
+    const { loadedOn, inGuest, times: { userNs, kernelNs, otherNs } } = vcpu;
+    if (!inGuest || loadedOn === null) return { userNs, kernelNs, otherNs };
     const openNs = loadedOn.guestTime.openInsideNs(this.physical(loadedOn).layerNs);
     return { userNs, kernelNs, otherNs: otherNs + openNs };
   }
@@ -151,7 +151,7 @@ export class Kvm {
   /** Kicks a vCPU that a slave CPU runs: by NMI, because an ordinary interrupt would go to the guest. */
   kickSlave(vcpu: Vcpu, from: KernelCpu): void {
     const slave = vcpu.slaveCpu;
-    if (from.id === slave || vcpu.mode !== "in guest") return;
+    if (from.id === slave || !vcpu.inGuest) return;
     if (this.protocol.kick === "NMI") from.nmiMask |= 1 << slave;
     else from.rescheduleMask |= 1 << slave;
   }
@@ -161,7 +161,7 @@ export class Kvm {
     const vcpu = this.slaves.get(cpu.id);
     if (vcpu === undefined) return false;
     // Patch 17: the requests have been looked at already. With the timer at 0 the entry is followed by an exit.
-    if (vcpu.mode === "in guest" && this.protocol.preventsEntry) vcpu.vmcs.pinBased |= Pin.PreemptionTimer;
+    if (vcpu.inGuest && this.protocol.preventsEntry) vcpu.vmcs.pinBased |= Pin.PreemptionTimer;
     return true;
   }
 }

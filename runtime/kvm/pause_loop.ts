@@ -46,7 +46,7 @@ export function onSpin(me: Vcpu, cpu: KernelCpu): void {
     const at = (first + turn) % count;
     const vcpu = vcpus[at]!;
     const { thread } = vcpu;
-    if (vcpu === me || thread === null || !thread.runnable || vcpu.mode === "in guest") continue;
+    if (vcpu === me || thread === null || !thread.runnable || vcpu.inGuest) continue;
     if (modern && !eligible(vcpu)) continue;
     if (!yieldTo(thread, cpu)) continue;
     vm.lastBoosted = at;

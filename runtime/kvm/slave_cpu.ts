@@ -281,6 +281,7 @@ function* runThere(vcpu: Vcpu, slave: KernelCpu, thread: Task, end: (result: Loo
   end(vcpu.result);
   kvm.host.tlb.serveSlave(slave);
   slave.addressSpace = 0;
+  vcpu.onSlave = false;
   vcpu.loadedOn = null; // kvm_arch_vcpu_put_migrate(): from here on a kick wakes the thread
   kvm.host.wake(thread, slave);
   yield* slave.sendPendingIpis();

@@ -26,9 +26,6 @@ import { VcpuState } from "./vcpu_state.ts";
 import { VcpuTimes } from "./vcpu_times.ts";
 import type { Vm } from "./vm.ts";
 
-/** Where the vCPU is, as other CPUs see it (`vcpu->mode`). */
-export type VcpuMode = "outside" | "in guest";
-
 /** Why KVM_RUN returns. */
 export type RunExit =
   /** Serve the access of the instruction that exited in user space, then run again. */
@@ -58,8 +55,10 @@ export class Vcpu {
   thread: Task | null = null;
   /** The CPU on which it is loaded. */
   loadedOn: KernelCpu | null = null;
-  /** See {@linkcode VcpuMode}. */
-  mode: VcpuMode = "outside";
+  /** That is a slave CPU. */
+  onSlave = false;
+  /** It executes, or is about to: whoever has something for it sends a kick (`vcpu->mode` is IN_GUEST_MODE). */
+  inGuest = false;
   /** It executed HLT and waits (`KVM_MP_STATE_HALTED`). */
   halted = false;
   /** A signal is pending for the thread. */
@@ -210,7 +209,7 @@ export class Vcpu {
   /** Whether a virtual interrupt or a wake-up waits for it. */
   get runnable(): boolean {
     if (this.signalPending) return true;
-    if (this.events.state !== "runnable") return this.events.startable;
+    if (!this.events.runnable) return this.events.startable;
     return !this.halted || this.hasInterrupt || this.lapic.hasPendingTimer || this.events.nmiWaits;
   }
 
@@ -225,7 +224,7 @@ export class Vcpu {
     this.attention = tscCatchesUp; // what else stays pending, the change that lets it through will ask for
     if (tscCatchesUp) catchUpTsc(this);
     events.accept();
-    if (events.state !== "runnable") return false;
+    if (!events.runnable) return false;
     this.mmu.caches.load(this, cpu);
     if (lapic.scanRequested) vm.scanIoapic(this);
     lapic.injectTimer(cpu);
@@ -269,7 +268,7 @@ export class Vcpu {
     if (thread === null) return;
     this.vm.kvm.host.wake(thread, from);
     const cpu = this.loadedOn;
-    if (this.mode === "in guest" && cpu !== null && cpu !== from) from.rescheduleMask |= 1 << cpu.id;
+    if (this.inGuest && cpu !== null && cpu !== from) from.rescheduleMask |= 1 << cpu.id;
   }
 
   /**
@@ -322,7 +321,9 @@ export class Vcpu {
     this.steal.hashInto(hash);
     this.pvEoi.hashInto(hash);
     this.vmcs.hashInto(hash);
-    hash.word(this.loaded).text(this.mode).flag(this.halted).flag(this.signalPending).flag(this.faulted);
+    hash.word(this.loaded).text(this.inGuest ? "in guest" : "outside").flag(this.halted).flag(
+      this.signalPending,
+    ).flag(this.faulted);
     hash.word(this.slaveCpu).flag(this.registers.interruptFlag).flag(this.registers.halted);
     this.registers.context.hashInto(hash);
     this.state.hashInto(hash);

@@ -36,8 +36,9 @@ const RESET_SEGMENT = 0xf000;
 /** The events of a vCPU. */
 export class VcpuEvents {
   declare readonly vcpu: Vcpu;
-  /** See {@linkcode ActivityState}. */
-  state: ActivityState;
+  #state: ActivityState;
+  /** Whether its state is "runnable": asked at each entry. */
+  runnable = false;
   /** The selector of CS, from which it starts. */
   codeSegment = RESET_SEGMENT;
   /** NMIs that have been seen and wait for an entry. */
@@ -50,7 +51,18 @@ export class VcpuEvents {
   /** Of `vcpu`: processors other than the first wait for INIT and a start-up message. */
   constructor(vcpu: Vcpu) {
     this.vcpu = vcpu;
-    this.state = vcpu.bootProcessor ? "runnable" : "uninitialized";
+    this.#state = "uninitialized";
+    if (vcpu.bootProcessor) this.state = "runnable";
+  }
+
+  /** See {@linkcode ActivityState}. */
+  get state(): ActivityState {
+    return this.#state;
+  }
+
+  set state(state: ActivityState) {
+    this.#state = state;
+    this.runnable = state === "runnable";
   }
 
   // ---- what arrives ----

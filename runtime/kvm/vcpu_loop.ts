@@ -54,7 +54,6 @@ export class VcpuLoop extends Routine {
   declare readonly cpu: KernelCpu;
   readonly #physical: LogicalCpu;
   readonly #steps: KvmSteps;
-  #slave = false;
   #at: number = At.Start;
   /** It waits for INIT, or for a start-up message. */
   #waits = false;
@@ -102,9 +101,9 @@ export class VcpuLoop extends Routine {
         vcpu.halted = false;
         return this.#schedule();
       case At.Start:
-        this.#slave = cpu.state === "slave";
         vcpu.loadedOn = cpu;
-        if (!this.#slave) vcpu.steal.update(vcpu.thread!);
+        vcpu.onSlave = cpu.state === "slave";
+        if (!vcpu.onSlave) vcpu.steal.update(vcpu.thread!);
         return this.#requests();
       default:
         return null;
@@ -117,9 +116,9 @@ export class VcpuLoop extends Routine {
     const { vcpu } = this;
     if (vcpu.attention) vcpu.serveRequests(this.cpu);
     if (vcpu.signalPending) return this.#leave("KVM_EXIT_INTR");
-    this.#waits = vcpu.events.state !== "runnable";
+    this.#waits = !vcpu.events.runnable;
     if (this.#waits || (vcpu.halted && !vcpu.hasInterrupt)) {
-      if (this.#slave) return this.#leave("online");
+      if (vcpu.onSlave) return this.#leave("online");
       if (this.#waits) return this.#block();
       this.#at = At.Halt;
       return this.#steps.haltHandle;
@@ -145,8 +144,8 @@ export class VcpuLoop extends Routine {
   }
 
   #schedule(): Step | null {
-    const { cpu } = this;
-    if (!cpu.needResched || this.#slave) return this.#inject();
+    const { vcpu, cpu } = this;
+    if (!cpu.needResched || vcpu.onSlave) return this.#inject();
     const away = cpu.schedule();
     if (away === null) return this.#chosen();
     this.#at = At.Away;
@@ -164,12 +163,12 @@ export class VcpuLoop extends Routine {
   #inject(): Step {
     const { vcpu, cpu } = this;
     cpu.registers.interruptFlag = false;
-    vcpu.mode = "in guest"; // before the requests are looked at: whoever comes later sends a kick
-    inject(vcpu, this.#slave);
-    if (vcpu.pvEoi.enabled && !this.#slave) vcpu.pvEoi.offer();
+    vcpu.inGuest = true; // before the requests are looked at: whoever comes later sends a kick
+    inject(vcpu);
+    if (vcpu.pvEoi.enabled && !vcpu.onSlave) vcpu.pvEoi.offer();
     if (this.#physical.currentVmcs !== vcpu.vmcs) vcpu.vm.kvm.loaded[cpu.id]!.load(vcpu);
     // An online CPU's kick waits in its local APIC and exits at once. A slave's is an NMI, which waits for nothing.
-    if (!this.#slave) return this.#enter();
+    if (!vcpu.onSlave) return this.#enter();
     cpu.kernel.tlb.serveSlave(cpu);
     this.#at = At.SlaveEntry;
     return this.#steps.slaveEntry;
@@ -188,8 +187,8 @@ export class VcpuLoop extends Routine {
     const { vcpu, cpu } = this;
     const { vmcs } = vcpu;
     this.#reason = reason;
-    vcpu.mode = "outside";
-    vcpu.times.exit(cpu, this.#physical.layerNs, reason);
+    vcpu.inGuest = false;
+    vcpu.times.exit(cpu, this.#physical.layerNs, reason, vcpu.onSlave);
     if (vcpu.pvEoi.pending) vcpu.pvEoi.collect(cpu);
     vcpu.exits[reason]!++;
     if (vmcs.idtVectoringInfo !== 0) completeInterrupts(vcpu);
@@ -235,7 +234,8 @@ export class VcpuLoop extends Routine {
 
   /** The stamp of an exit that has been left for later. */
   #stamp(): void {
-    this.vcpu.times.handled(this.cpu, this.#physical.layerNs);
+    const { vcpu } = this;
+    vcpu.times.handled(this.cpu, this.#physical.layerNs, vcpu.onSlave);
   }
 
   #leave(result: LoopResult): null {
@@ -249,7 +249,7 @@ export class VcpuLoop extends Routine {
 }
 
 /** Writes the highest pending virtual interrupt into the entry field, or asks for a window. */
-function inject(vcpu: Vcpu, slave: boolean): void {
+function inject(vcpu: Vcpu): void {
   const { vmcs, apic } = vcpu;
   vmcs.primary &= ~EVENT_WINDOWS;
   vmcs.tprThreshold = apic.register(Apic.TPR) === 0 ? 0 : tprThreshold(vcpu);
@@ -261,7 +261,7 @@ function inject(vcpu: Vcpu, slave: boolean): void {
   const { capabilities, protocol } = kvm;
   // An exception goes first.
   const occupied = vmcs.entryInterruptionInfo !== 0 && protocol.guardsEntryField;
-  if (slave && (hasInterrupt || capabilities.disableAt === "any")) {
+  if (vcpu.onSlave && (hasInterrupt || capabilities.disableAt === "any")) {
     setDirectMode(vcpu, false, protocol.closesEoiAtInjection);
   }
   if (!hasInterrupt) return;

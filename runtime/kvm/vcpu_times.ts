@@ -55,19 +55,19 @@ export class VcpuTimes {
     guestTime.enter(thread, nowNs, layerNs);
   }
 
-  /** An exit: the stamp from which on it is the host's again (`kvm_guest_exit()`). */
-  exit(cpu: KernelCpu, layerNs: Float64Array, reason: number): void {
+  /** An exit: the stamp from which on it is the host's again (`kvm_guest_exit()`). @param onSlave its thread waits elsewhere */
+  exit(cpu: KernelCpu, layerNs: Float64Array, reason: number, onSlave: boolean): void {
     this.#away = reason !== ExitReason.Hlt; // until the next entry a guest that has halted idles
     // A HLT and a preemption timer have no handler that could come before the stamp.
     if (!this.#stampsAtExit && this.#away && reason !== ExitReason.PreemptionTimer) this.late = true;
-    else this.handled(cpu, layerNs);
+    else this.handled(cpu, layerNs, onSlave);
   }
 
   /** The same where the stamp has been left for later. */
-  handled({ kernel, guestTime, state }: KernelCpu, layerNs: Float64Array): void {
+  handled({ kernel, guestTime }: KernelCpu, layerNs: Float64Array, onSlave: boolean): void {
     const { nowNs } = kernel.engine;
     this.late = false;
-    this.otherNs += guestTime.exit(nowNs, layerNs, state !== "slave");
+    this.otherNs += guestTime.exit(nowNs, layerNs, !onSlave);
     this.#leftNs = nowNs;
     this.#stealNs = this.steal.toldNs;
   }

@@ -101,13 +101,16 @@ interface Entry {
   work: Forwarding | null;
 }
 
+/** Where a thread's work stands. */
+const At = { Begin: 0, Wake: 1, Send: 2, Over: 3 } as const;
+
 /** Work of thread `irq/NN-kvm:0000`: makes a virtual interrupt of the device's. */
 class Forwarding extends Routine {
   declare readonly served: Entry;
   declare readonly thread: IrqThread;
   declare readonly step: Step;
   declare readonly setIrq: (cpu: KernelCpu) => void;
-  #at: "begin" | "wake" | "send" | "over" = "over";
+  #at: number = At.Over;
 
   /** @param step its cost @param setIrq what follows when that has passed */
   constructor(served: Entry, thread: IrqThread, step: Step, setIrq: (cpu: KernelCpu) => void) {
@@ -120,12 +123,12 @@ class Forwarding extends Routine {
 
   /** Whether it can begin. */
   get over(): boolean {
-    return this.#at === "over";
+    return this.#at === At.Over;
   }
 
   /** An interrupt has come. */
   begin(): this {
-    this.#at = "begin";
+    this.#at = At.Begin;
     return this;
   }
 
@@ -133,17 +136,17 @@ class Forwarding extends Routine {
     const { kernel, task } = this.thread;
     const here = kernel.cpus[task.cpu]!;
     switch (this.#at) {
-      case "begin":
+      case At.Begin:
         this.served.pending = false;
-        this.#at = "wake";
+        this.#at = At.Wake;
         return this.step;
-      case "wake":
+      case At.Wake:
         this.setIrq(here);
-        this.#at = "send";
+        this.#at = At.Send;
         break;
     }
     const send = here.nextIpi();
-    if (send === null) this.#at = "over";
+    if (send === null) this.#at = At.Over;
     return send;
   }
 }

@@ -39,7 +39,7 @@ export class IrqThread {
   /** The interrupt has come in on `cpu`: the thread does `work` there; a slave CPU runs no threads. */
   wake(work: Activity | Routine, cpu: KernelCpu): void {
     const { task } = this;
-    if (!task.runnable && cpu.state === "online" && task.cpu !== cpu.id) this.kernel.migrate(task, cpu, cpu);
+    if (task.cpu !== cpu.id && !task.runnable && cpu.state === "online") this.kernel.migrate(task, cpu, cpu);
     this.#thread.run(work, cpu);
   }
 }

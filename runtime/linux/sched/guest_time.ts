@@ -28,7 +28,9 @@ export class GuestTime {
   insideNs = NaN;
   #sinceNs = NaN;
   #mark = NaN;
+  /** Whose it is, or was. */
   #thread: Task | null = null;
+  #inside = false;
 
   constructor() {
     // See Frame: room for fractions and large numbers from the start.
@@ -41,7 +43,8 @@ export class GuestTime {
 
   /** `kvm_guest_enter()`: `thread`'s vCPU is to be entered. @param layerNs times of the CPU's processor */
   enter(thread: Task, nowNs: number, layerNs: Float64Array): void {
-    this.#thread = thread;
+    if (this.#thread !== thread) this.#thread = thread;
+    this.#inside = true;
     this.#sinceNs = nowNs;
     this.#mark = besideGuest(layerNs);
   }
@@ -54,7 +57,7 @@ export class GuestTime {
   exit(nowNs: number, layerNs: Float64Array, runs: boolean): number {
     const thread = this.#thread!;
     const ns = nowNs - this.#sinceNs, insideNs = besideGuest(layerNs) - this.#mark;
-    this.#thread = null;
+    this.#inside = false;
     this.bookedNs += ns;
     this.insideNs += insideNs;
     thread.guestNs += ns;
@@ -64,12 +67,12 @@ export class GuestTime {
 
   /** Guest time since the last entry, which no exit has booked yet, ns. @param thread of that one only */
   openNs(nowNs: number, thread = this.#thread): number {
-    return this.#thread === null || this.#thread !== thread ? 0 : nowNs - this.#sinceNs;
+    return !this.#inside || this.#thread !== thread ? 0 : nowNs - this.#sinceNs;
   }
 
   /** What {@linkcode insideNs} lacks of the time since the last entry, ns. */
   openInsideNs(layerNs: Float64Array): number {
-    return this.#thread === null ? 0 : besideGuest(layerNs) - this.#mark;
+    return !this.#inside ? 0 : besideGuest(layerNs) - this.#mark;
   }
 }
 
