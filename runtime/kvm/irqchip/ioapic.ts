@@ -146,10 +146,9 @@ export class KvmIoapic {
 
   // ---- the end of interrupts ----
 
-  /** `kvm_ioapic_send_eoi()`: `vcpu` has ended `vector`. */
+  /** `kvm_ioapic_send_eoi()`: `vcpu` has ended `vector`, a level, or an edge whose end is tracked. */
   endOfInterrupt(vcpu: Vcpu, vector: number, level: boolean, from: KernelCpu): void {
     const { lapic } = vcpu;
-    if (!level && !this.#version.tracksRtc) return; // nobody waits for the end of an edge
     const suppressed = lapic.suppressesBroadcast;
     if (this.#version.handledPerVcpu) {
       if (!lapic.handledVectors.has(vector)) return;

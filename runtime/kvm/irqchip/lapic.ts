@@ -80,8 +80,7 @@ export class KvmLapic {
   constructor(vcpu: Vcpu) {
     this.vcpu = vcpu;
     const { kvm, name } = vcpu.vm;
-    this.#version = kvm.version.apic;
-    this.#host = kvm.host;
+    [this.#version, this.#host] = [kvm.version.apic, kvm.host];
     // APIC_BUS_CYCLE_NS is 1 in KVM's emulation: a bus clock of 1 GHz.
     const rules = this.#version.rules(this.#features);
     this.core = new LocalApic(vcpu.id, { ticks: 1, ns: 1 }, kvm.tscRatio, rules);
@@ -348,7 +347,9 @@ export class KvmLapic {
     const { vcpu } = this;
     if (this.#host.engine.trace !== null) vcpu.tracepoint("kvm_eoi", { apicid: vcpu.id, vector });
     if (vector < 0) return;
-    vcpu.vm.chips?.ioapic.endOfInterrupt(vcpu, vector, this.core.tmr.has(vector), from);
+    const level = this.core.tmr.has(vector);
+    if (!level && !this.#version.ioapic.tracksRtc) return; // nobody waits for the end of an edge
+    vcpu.vm.chips?.ioapic.endOfInterrupt(vcpu, vector, level, from);
   }
 
   /** `kvm_apic_accept_pic_intr()`: whether the 8259's INT reaches this processor. */

@@ -93,6 +93,8 @@ export class IrqDescriptor implements IrqAction {
   topHalf: TopHalf | null = null;
   /** Ends its level at the chip, where an EOI broadcast does not; null: that does, or there is no level. */
   endLevel: (() => void) | null = null;
+  /** @inheritdoc */
+  readonly eoiLast: boolean;
 
   /** Made by {@linkcode Irqs.request}. */
   constructor(
@@ -104,11 +106,8 @@ export class IrqDescriptor implements IrqAction {
     public action: (cpu: KernelCpu) => Activity<unknown>,
     /** Behind a message-signalled interrupt. */
     readonly source?: MessageSource,
-  ) {}
-
-  /** @inheritdoc */
-  get eoiLast(): boolean {
-    return this.chip.flow === "fasteoi";
+  ) {
+    this.eoiLast = chip.flow === "fasteoi";
   }
 
   /** @inheritdoc */
