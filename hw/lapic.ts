@@ -19,11 +19,12 @@
 
 import type { StateHash } from "./sim/state_hash.ts";
 import {
-  Apic,
+  Apic as Offsets,
   type ApicEffect,
   ApicError,
   type ApicRules,
   DeliveryMode,
+  fault,
   INTEL_RULES,
   type Ipi,
   LVT_LEVEL,
@@ -51,6 +52,7 @@ export {
   x2apicOffset,
 } from "./lapic_registers.ts";
 
+const Apic = Offsets; // see `cpu.ts`
 const NONE: ApicEffect = { kind: "none" };
 const TIMER: ApicEffect = { kind: "timer" };
 
@@ -488,10 +490,6 @@ export class LocalApic {
     for (const vector of this.irr.members()) hash.number(this.inheritedFactor[vector]!);
     this.timer.hashInto(hash);
   }
-}
-
-function fault(offset: number): ApicEffect {
-  return { kind: "fault", reason: `write of APIC register 0x${offset.toString(16)}` };
 }
 
 /** Bits above 2^32 of a number up to 2^53. */

@@ -146,6 +146,11 @@ export type ApicEffect =
   /** The register does not exist or the value has reserved bits set: #GP in x2APIC form. */
   | { readonly kind: "fault"; readonly reason: string };
 
+/** A write of the register at `offset` is refused. */
+export function fault(offset: number): ApicEffect {
+  return { kind: "fault", reason: `write of APIC register 0x${offset.toString(16)}` };
+}
+
 /** An interprocessor interrupt as the ICR spells it. */
 export interface Ipi {
   /** One of {@linkcode DeliveryMode}. */

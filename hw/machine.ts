@@ -15,7 +15,7 @@ import { traceRequest } from "./cpu_trace.ts";
 import { type ProcessorBus, processorCosts } from "./cpu_bus.ts";
 import {
   type ApicEffect,
-  DeliveryMode,
+  DeliveryMode as DeliveryModes,
   type Ipi,
   LocalApic,
   MSR_TSC,
@@ -41,6 +41,8 @@ import { nicTimes } from "./nic_82599_switch.ts";
 import { pathFactorParameters, pathFactors } from "./path_factor.ts";
 import { MachineIoApic } from "./machine_ioapic.ts";
 import { RemappingUnit } from "./vtd.ts";
+
+const DeliveryMode = DeliveryModes; // see `cpu.ts`
 
 /** What makes one machine differ from another, beside its processors' own costs. */
 export const machineParameters = parameters({

@@ -10,8 +10,20 @@
  */
 
 import type { Activity, Step } from "./sim/activity.ts";
-import { CALL, LOAD, MOV_FROM_CR, MOV_TO_CR, Op, RDMSR, Routine, STORE, WRMSR } from "./sim/activity.ts";
+import {
+  CALL,
+  LOAD,
+  MOV_FROM_CR,
+  MOV_TO_CR,
+  Op as Ops,
+  RDMSR,
+  Routine,
+  STORE,
+  WRMSR,
+} from "./sim/activity.ts";
 import type { StateHash } from "./sim/state_hash.ts";
+
+const Op = Ops; // see `cpu.ts`
 
 /** What made a frame: a plain call, an external interrupt, an NMI, an exception. */
 export const FrameKind = { Call: 0, Interrupt: 1, Nmi: 2, Exception: 3 } as const;

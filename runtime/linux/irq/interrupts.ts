@@ -8,10 +8,12 @@
  */
 
 import { type Activity, Routine, type Step } from "../../../hw/sim/activity.ts";
-import { Apic } from "../../../hw/lapic.ts";
+import { Apic as Offsets } from "../../../hw/lapic.ts";
 import type { HrTimer } from "../hrtimer.ts";
 import type { IrqAction, KernelCpu } from "../kernel_cpu.ts";
-import { Vector } from "./vectors.ts";
+import { Vector as Vectors } from "./vectors.ts";
+
+const Apic = Offsets, Vector = Vectors; // see `hw/cpu.ts`
 
 /** The handler of external interrupt `vector` on `cpu`. */
 export function interruptHandler(cpu: KernelCpu, vector: number): Activity<unknown> | Routine {
@@ -308,11 +310,14 @@ class DeviceInterrupt extends HandlerWork {
   }
 
   override begin(): void {
-    const action = this.#action = this.cpu.vectorIrq.get(this.vector);
-    const topHalf = action?.topHalf;
-    this.top = topHalf ? topHalf.step ?? this.cpu.kernel.steps.deviceHandler : null;
-    this.eoiLast = action?.eoiLast === true;
-    super.begin();
+    const action = this.cpu.vectorIrq.get(this.vector);
+    if (action !== this.#action) {
+      this.#action = action;
+      this.eoiLast = action?.eoiLast === true;
+    }
+    const topHalf = action?.topHalf ?? null;
+    this.top = topHalf === null ? null : topHalf.step ?? this.cpu.kernel.steps.deviceHandler;
+    this.begun = false;
   }
 
   override body(): Step | null {
