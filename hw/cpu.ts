@@ -42,12 +42,8 @@ import { ExitReason as ExitReasons, instructionQualification, interruptionInfo }
 import { PAGE_FAULT_INFO, Pin as Pins, type Vmcs } from "./vmx.ts";
 
 // Names of the module's own: V8 writes such constants into the code; an imported name it looks up anew at each use.
-const Action = Actions,
-  Op = Ops,
-  FrameKind = FrameKinds,
-  EventType = EventTypes,
-  ExitReason = ExitReasons,
-  Pin = Pins;
+const Action = Actions, Op = Ops, FrameKind = FrameKinds;
+const EventType = EventTypes, ExitReason = ExitReasons, Pin = Pins;
 
 /** One logical processor. */
 export class LogicalCpu {
@@ -81,8 +77,8 @@ export class LogicalCpu {
   #step: Step | null = null;
   #stepStartNs = 0;
   #stepNs = 0;
-  /** Result of the last step. */
-  #result = 0;
+  /** Result of the last step; see {@linkcode Frame.result}. */
+  #result: number = undefined!;
   readonly #done: Alarm;
   #attention = false;
   readonly #own: OwnSteps;
@@ -96,6 +92,7 @@ export class LogicalCpu {
     this.costs = costs;
     this.#done = engine.alarm(`cpu${id}`, () => this.#stepDone());
     this.#own = new OwnSteps(costs);
+    this.#result = 0;
     engine.register(`cpu${id}`, { hashInto: (hash) => hashCpu(this, hash) });
   }
 
@@ -134,7 +131,8 @@ export class LogicalCpu {
       }
     } else if (this.registers.halted && recognisable(this)) {
       // Delivery ends activity state HLT; an exit leaves it (SDM, "Architectural State before a VM Exit").
-      if (this.#passes(this.#own.wake, this.costs.c1Exit)) this.#run(Action.Resume);
+      const { wake } = this.#own;
+      this.#run(this.#passes(wake, wake.ns) ? Action.Resume : this.#start(wake, wake.ns));
     }
     // Otherwise software is between two yields: the next boundary recognises it.
   }
@@ -191,7 +189,8 @@ export class LogicalCpu {
       step = frame.next(resumes ? frame.result : this.#result);
       // Most often work follows work, with nothing due or pending in between.
       while (step !== null && step.op === Op.Work && !this.#attention) {
-        if (!this.#passes(step, this.#scaled(step))) return;
+        const ns = this.#scaled(step);
+        if (!this.#passes(step, ns)) return void this.#start(step, ns);
         step = frame.next(0);
       }
       action = step === null ? this.#return(context, frame) : this.#execute(step, frame);
@@ -203,25 +202,28 @@ export class LogicalCpu {
     return step.scales ? Math.floor(step.ns * this.pathFactor + 0.5) : step.ns;
   }
 
-  /** Begins a step. @returns whether it is over at once, as nothing else is due before its end; else the queue ends it */
+  /** Whether a step is over at once, as nothing else is due before its end. So short that V8 puts it in everywhere. */
   #passes(step: Step, ns: number): boolean {
     const engine = this.engine;
-    const now = engine.nowNs;
-    if (engine.passTo(now + ns)) {
-      this.layerNs[step.layer]! += ns;
-      return true;
-    }
+    if (!engine.passTo(engine.nowNs + ns)) return false;
+    this.layerNs[step.layer]! += ns;
+    return true;
+  }
+
+  /** Begins a step that the queue will end. */
+  #start(step: Step, ns: number): ActionCode {
+    const engine = this.engine;
     if (engine.trace !== null) traceStep(this, step, ns); // of a traced run nothing passes
     this.#step = step;
-    this.#stepStartNs = now;
+    this.#stepStartNs = engine.nowNs;
     this.#stepNs = ns;
-    if (ns !== Infinity) this.#done.at(now + ns);
-    return false;
+    if (ns !== Infinity) this.#done.at(engine.nowNs + ns);
+    return Action.Wait;
   }
 
   /** Begins work. */
   #work(step: Step, ns: number): ActionCode {
-    if (!this.#passes(step, ns)) return Action.Wait;
+    if (!this.#passes(step, ns)) return this.#start(step, ns);
     this.#result = 0;
     return Action.Go;
   }
@@ -266,8 +268,10 @@ export class LogicalCpu {
         this.registers.context.push(this.registers.callee!, FrameKind.Call);
         this.#result = 0;
         return Action.Go;
-      case Op.Switch:
-        return this.#passes(step, this.#scaled(step)) ? this.#perform(step) : Action.Wait;
+      case Op.Switch: {
+        const ns = this.#scaled(step);
+        return this.#passes(step, ns) ? this.#perform(step) : this.#start(step, ns);
+      }
       default:
         return this.#instruction(step, frame);
     }
@@ -294,12 +298,13 @@ export class LogicalCpu {
         return Action.Wait;
       case Op.Wrmsr:
       case Op.Rdmsr:
-        return this.#passes(step, costs.msrAccess) ? this.#access(step) : Action.Wait;
+        return this.#passes(step, costs.msrAccess) ? this.#access(step) : this.#start(step, costs.msrAccess);
       case Op.VmEntry:
-        return this.#passes(step, costs.vmEntry) ? this.#enterGuest() : Action.Wait;
+        return this.#passes(step, costs.vmEntry) ? this.#enterGuest() : this.#start(step, costs.vmEntry);
       default:
         if (!concernsTlb(step.op, registers)) {
-          return this.#passes(step, instructionNs(step.op, costs)) ? this.#access(step) : Action.Wait;
+          const ns = instructionNs(step.op, costs);
+          return this.#passes(step, ns) ? this.#access(step) : this.#start(step, ns);
         }
         // What it costs is what the TLB then lacks: time of the switch of address spaces or the fault that it belongs to.
         if (this.engine.trace !== null) traceStep(this, step, 0);
@@ -358,7 +363,7 @@ export class LogicalCpu {
       }
       this.#pushHandler(this.registers.idt.nmi(), FrameKind.Nmi);
       if (this.engine.trace !== null) traceInterrupt(this, "NMI", 2);
-      return this.#deliver();
+      return this.#transit(this.#own.deliver);
     }
     if (window >= 0) return this.#exitGuest(window);
     if (vmcs !== null && vmcs.externalInterruptExiting) {
@@ -374,11 +379,12 @@ export class LogicalCpu {
     apic.acknowledge(vector);
     this.#attention = pending(this);
     if (this.engine.trace !== null) traceInterrupt(this, `0x${vector.toString(16)}`, vector);
-    return this.#deliver();
+    return this.#transit(this.#own.deliver);
   }
 
-  #deliver(): ActionCode {
-    return this.#passes(this.#own.deliver, this.costs.interruptDelivery) ? Action.Go : Action.Wait;
+  /** Begins a step of the processor's own, after which the running activity goes on. */
+  #transit(step: Step): ActionCode {
+    return this.#passes(step, step.ns) ? Action.Go : this.#start(step, step.ns);
   }
 
   /**
@@ -419,7 +425,7 @@ export class LogicalCpu {
     if (this.engine.trace !== null) traceCpu(this, "fault", step.name, { vector: GENERAL_PROTECTION });
     this.registers.context.top.goOnWith(0); // the handler's fix-up continues behind the instruction
     this.#pushHandler(this.registers.idt.exception(GENERAL_PROTECTION), FrameKind.Exception);
-    return this.#deliver();
+    return this.#transit(this.#own.deliver);
   }
 
   // ---- guest mode ----
@@ -457,7 +463,7 @@ export class LogicalCpu {
       if (!preempted) {
         this.#attention = pending(this);
         if (entry !== null && !this.#attention && this.#passInjection(entry)) return Action.Go;
-        return this.#passes(this.#own.inject, this.costs.eventInjection) ? Action.Go : Action.Wait;
+        return this.#transit(this.#own.inject);
       }
     }
     if (preempted) return this.#exitGuest(ExitReason.PreemptionTimer); // before the first instruction
@@ -488,6 +494,6 @@ export class LogicalCpu {
     this.registers.interruptFlag = false; // SDM, "Loading Host RIP, RSP, SSP, and RFLAGS"
     if (this.engine.trace !== null) traceExit(this, vmcs);
     this.#result = reason;
-    return this.#passes(this.#own.exit, this.costs.vmExit) ? Action.Go : Action.Wait;
+    return this.#transit(this.#own.exit);
   }
 }

@@ -48,8 +48,11 @@ export class Frame {
   step: Step | null = null;
   /** What is left of suspended work, ns. */
   remainingNs = NaN;
-  /** The result with which it goes on after a step. */
-  result = 0;
+  /**
+   * The result with which it goes on after a step. Nearly all are small integers, and `next` is given them: as it begins as
+   * no number, V8 keeps it as the value that it passes on, in place of a fraction to be converted each time.
+   */
+  result: number = undefined!;
   /** Operands of an instruction to be executed again. */
   address = 0;
   /** See `address`. */
@@ -63,6 +66,7 @@ export class Frame {
     // They will hold fractions and large numbers: V8 shall make room for these from the start (see `Engine`).
     this.remainingNs = 0;
     this.savedFactor = 1;
+    this.result = 0;
   }
 
   /** `activity` begins, in a frame of that kind. Most often it is the routine that began here before. */
