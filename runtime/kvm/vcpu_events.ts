@@ -154,6 +154,7 @@ export class VcpuEvents {
 
   /** `process_nmi()`: two wait at most; one while an NMI is being handled. */
   collectNmis(): void {
+    if ((this.nmiPending | this.#nmiQueued) === 0) return;
     const limit = this.nmiMasked || this.nmiInjected ? 1 : 2;
     this.nmiPending = Math.min(this.nmiPending + this.#nmiQueued, limit);
     this.#nmiQueued = 0;

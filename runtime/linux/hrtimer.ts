@@ -56,7 +56,7 @@ export class HrTimerBase {
     else {
       timer.base?.cancel(timer);
       timer.base = this;
-      queue.push(timer);
+      queue[i] = timer; // push() of a queue that has been empty goes through V8's slow way
     }
     timer.expiresNs = expiresNs;
     for (; i > 0 && queue[i - 1]!.expiresNs > expiresNs; i--) queue[i] = queue[i - 1]!;

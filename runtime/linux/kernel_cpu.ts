@@ -302,21 +302,22 @@ export class KernelCpu implements InterruptTable {
    */
   schedule(): Step | null {
     const { current, idle, kernel, runQueue } = this;
+    const { nowNs } = kernel;
     this.needResched = false;
     if (current !== idle) {
-      runQueue.account(current, kernel.nowNs);
+      runQueue.account(current, nowNs);
       if (current.runnable) {
-        current.queuedNs = kernel.nowNs;
+        current.queuedNs = nowNs;
         runQueue.putBack(current);
       }
     }
     const next = runQueue.take() ?? pull(this) ?? idle;
     next.sliceStartNs = next.cpuTimeNs;
     next.turnOver = false;
-    if (next.queuedNs >= 0) next.runDelayNs += kernel.nowNs - next.queuedNs;
+    if (next.queuedNs >= 0) next.runDelayNs += nowNs - next.queuedNs;
     next.queuedNs = -1;
     if (next === current) return null;
-    next.execStartNs = kernel.nowNs;
+    next.execStartNs = nowNs;
     this.current = next;
     if (kernel.engine.trace !== null) traceSwitch(this, current, next);
     this.contextSwitches++;

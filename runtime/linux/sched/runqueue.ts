@@ -141,9 +141,9 @@ export class RunQueue {
     task.cpuTimeNs += delta;
     this.busyNs += delta;
     if (task.realTime) return;
-    task.vruntimeNs += delta;
+    const vruntimeNs = task.vruntimeNs += delta;
     const first = this.#fair[0];
-    const lowest = first === undefined ? task.vruntimeNs : Math.min(task.vruntimeNs, first.vruntimeNs);
+    const lowest = first === undefined ? vruntimeNs : Math.min(vruntimeNs, first.vruntimeNs);
     if (lowest > this.minVruntimeNs) this.minVruntimeNs = lowest;
   }
 
