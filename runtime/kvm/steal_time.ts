@@ -29,12 +29,10 @@ export class StealTime {
   #enabled = false;
   /** The record, while the register means it. */
   #told: StealRecord | null = null;
-  /** All that it has told any record, ns. */
-  toldNs = NaN;
   #seenNs = NaN;
 
   constructor() {
-    this.toldNs = this.#seenNs = 0; // soon large: see `Engine`
+    this.#seenNs = 0; // soon large: see `Engine`
   }
 
   /** The register. */
@@ -71,14 +69,14 @@ export class StealTime {
       : null;
   }
 
-  /** The vCPU is loaded on a CPU of `thread`'s. */
-  update(thread: Task): void {
+  /** The vCPU is loaded on a CPU of `thread`'s. @returns what it has told the record, ns */
+  update(thread: Task): number {
     const delta = thread.runDelayNs - this.#seenNs;
-    if (delta === 0 || !this.#enabled) return;
+    if (delta === 0 || !this.#enabled) return 0;
     this.#seenNs = thread.runDelayNs;
-    if (this.#told === null) return;
+    if (this.#told === null) return 0;
     this.#told.stealNs += delta;
-    this.toldNs += delta;
+    return delta;
   }
 
   /** Off, as after a reset. */

@@ -82,7 +82,7 @@ export class VcpuLoop extends Routine {
         this.#at = At.Switch;
         return this.#steps.vcpuSwitch;
       case At.Switch:
-        vcpu.steal.update(vcpu.thread!);
+        vcpu.times.loaded(vcpu.thread!);
         return this.#chosen();
       case At.SlaveEntry:
         return this.#enter();
@@ -103,7 +103,7 @@ export class VcpuLoop extends Routine {
       case At.Start:
         vcpu.loadedOn = cpu;
         vcpu.onSlave = cpu.state === "slave";
-        if (!vcpu.onSlave) vcpu.steal.update(vcpu.thread!);
+        if (!vcpu.onSlave) vcpu.times.loaded(vcpu.thread!);
         return this.#requests();
       default:
         return null;
@@ -138,7 +138,7 @@ export class VcpuLoop extends Routine {
       if (vcpu.thread!.cpu !== cpu.id) return this.#leave("online");
     }
     vcpu.haltWakeups++;
-    vcpu.steal.update(vcpu.thread!);
+    vcpu.times.loaded(vcpu.thread!);
     this.#at = At.Unblock;
     return this.#steps.unblock;
   }

@@ -35,7 +35,8 @@ export class VcpuTimes {
   late = false;
   readonly #stampsAtExit: boolean;
   #leftNs = NaN;
-  #stealNs = NaN;
+  /** What the guest has been told as steal since the last exit, ns. */
+  #toldNs = NaN;
   /** It has left guest mode, and was not halted then. */
   #away = false;
 
@@ -44,14 +45,20 @@ export class VcpuTimes {
     this.steal = steal;
     this.#stampsAtExit = stampsAtExit;
     // See `Engine`: room for fractions and large numbers from the start, and declared fields.
-    this.#leftNs = this.#stealNs = 0;
+    this.#leftNs = this.#toldNs = 0;
     this.reset();
+  }
+
+  /** `thread` has got a CPU again: the guest is told how long it has waited for it. */
+  loaded(thread: Task): void {
+    const told = this.steal.update(thread);
+    if (told !== 0) this.#toldNs += told;
   }
 
   /** An entry on `cpu`: the stamp from which on time is the guest's (`kvm_guest_enter()`). @param layerNs of its processor */
   enter({ kernel, guestTime }: KernelCpu, layerNs: Float64Array, thread: Task): void {
     const { nowNs } = kernel.engine;
-    if (this.#away) this.otherNs += nowNs - this.#leftNs - (this.steal.toldNs - this.#stealNs);
+    if (this.#away) this.otherNs += nowNs - this.#leftNs - this.#toldNs;
     guestTime.enter(thread, nowNs, layerNs);
   }
 
@@ -69,7 +76,7 @@ export class VcpuTimes {
     this.late = false;
     this.otherNs += guestTime.exit(nowNs, layerNs, !onSlave);
     this.#leftNs = nowNs;
-    this.#stealNs = this.steal.toldNs;
+    this.#toldNs = 0;
   }
 
   /** Another kernel begins. */
