@@ -125,7 +125,7 @@ export function matches(
     case 3:
       return target !== source;
   }
-  if (!target.vm.kvm.version.apic.wideDestinations) return matchesByte(target, destination, logical);
+  if (!target.lapic.version.wideDestinations) return matchesByte(target, destination, logical);
   const { core } = target.lapic;
   // kvm_apic_mda(): without 32-bit MSI addresses, 0xff of a device means everybody, whatever form an APIC has.
   const widened = !target.vm.broadcastQuirkDisabled && source === null && destination === BROADCAST &&
@@ -143,10 +143,9 @@ export function matches(
 
 /** The same until 4.8: eight bits of the destination, whatever form the APIC has. */
 function matchesByte({ lapic: { core } }: Vcpu, destination: number, logical: boolean): boolean {
-  const id = core.register(Apic.ID);
   if (!logical) {
     const mda = destination & 0xffff;
-    return mda === BROADCAST || mda === (core.x2apic ? core.id & 0xff : id >>> 24);
+    return mda === BROADCAST || mda === (core.x2apic ? core.id & 0xff : core.register(Apic.ID) >>> 24);
   }
   const mda = destination & 0xff;
   const ldr = core.register(Apic.LDR);
