@@ -109,6 +109,8 @@ export class Machine implements ProcessorBus {
   readonly #apicBases: number[] = [];
   readonly #idleMessages: Message[] = [];
   #messages = 0;
+  /** See {@linkcode machineParameters}. */
+  readonly #msiLatencyNs: number;
   readonly #arrival = (message: Message) => {
     this.#idleMessages.push(message);
     this.#arrived(message.cpu, message.mode, message.vector, message.factor, message.level);
@@ -124,6 +126,7 @@ export class Machine implements ProcessorBus {
   constructor(engine: Engine, parameters: MachineParameters, name = "") {
     this.engine = engine;
     this.parameters = parameters;
+    this.#msiLatencyNs = parameters.msiLatency;
     const bus = clockRatio(parameters.apicBus), tsc = clockRatio(parameters.tsc);
     const cpus: LogicalCpu[] = [];
     const traffic = () => this.#writtenBytes();
@@ -249,7 +252,7 @@ export class Machine implements ProcessorBus {
   messageSignalled(destination: number, vector: number, atEnd = false): void {
     const cpu = this.cpus[destination];
     if (cpu === undefined) this.droppedMessages++;
-    else this.#send(cpu, DeliveryMode.Fixed, vector, 0, this.parameters.msiLatency, atEnd);
+    else this.#send(cpu, DeliveryMode.Fixed, vector, 0, this.#msiLatencyNs, atEnd);
   }
 
   /**
@@ -272,7 +275,7 @@ export class Machine implements ProcessorBus {
       vector,
     );
     for (const cpu of meant) {
-      this.#send(cpu, mode, vector, 0, this.parameters.msiLatency, false, level);
+      this.#send(cpu, mode, vector, 0, this.#msiLatencyNs, false, level);
     }
     if (meant.length === 0) this.droppedMessages++;
     return meant.length > 0;

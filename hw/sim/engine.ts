@@ -274,13 +274,18 @@ export class Engine {
     this.#stopped = false;
     this.#lastEvent = lastEvent;
     const horizonNs = Math.min(untilNs, Number.MAX_SAFE_INTEGER); // an endless loop has no end to pass to
-    while (!this.#stopped && this.event < lastEvent && this.nextNs <= horizonNs) {
+    while (!this.#stopped && this.event < lastEvent && this.#isDue(horizonNs)) {
       if (this.#limitNs === 0 && this.trace === null) this.#limitTo(horizonNs + 1);
       this.step();
     }
     this.#limitTo(0);
     this.#lastEvent = Infinity;
     return this.#stopped;
+  }
+
+  #isDue(byNs: number): boolean {
+    const next = this.#pending - 1;
+    return next >= 0 && this.#times[next]! <= byNs;
   }
 
   /** Ends {@linkcode run} with the event that is happening. */
