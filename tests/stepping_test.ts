@@ -4,14 +4,16 @@
  * Expected numbers of exits are the talk's: slides 18, 20 and 22.
  */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { Layers } from "../runtime/linux/layers.ts";
 import { SYSTEMS } from "../runtime/lab/systems.ts";
 import { SessionRig } from "./session_rig.ts";
 import { travel } from "./time_travel.ts";
 
-/** A guest that computes, set up as the talk does. */
+/** A guest that computes, set up as the talk does; no interrupt is under way. */
 function busyGuest(system: string): SessionRig {
   const rig = new SessionRig({ system });
   rig.ok(". ./talk_setup.rtk > /dev/null 2>&1; ssh vm0 'while :; do :; done' &\nrun 100ms");
+  while (rig.lab.machine.cpus[3]!.inFlight?.layer !== Layers.GuestTask) rig.ok("run 10us");
   return rig;
 }
 
