@@ -17,23 +17,12 @@
  */
 
 import type { Alarm, Engine } from "./sim/engine.ts";
-import { type Activity, HARDWARE, Op as Ops, type OpCode, type Routine, type Step } from "./sim/activity.ts";
-import { EOI_MSR, type LocalApic } from "./lapic.ts";
-import {
-  Action as Actions,
-  type ActionCode,
-  concernsTlb,
-  GENERAL_PROTECTION,
-  instructionNs,
-  interception,
-  missingPage,
-  nmiExits,
-  openWindow,
-  OwnSteps,
-  pending,
-  recognisable,
-  unblockNmis,
-} from "./cpu_sequencer.ts";
+import { HARDWARE as OWN, Op as Ops } from "./sim/activity.ts";
+import type { Activity, OpCode, Routine, Step } from "./sim/activity.ts";
+import { EOI_MSR as EOI, type LocalApic } from "./lapic.ts";
+import { Action as Actions, type ActionCode, OwnSteps, pending, recognisable } from "./cpu_sequencer.ts";
+import { concernsTlb, instructionNs, interception, missingPage, nmiExits } from "./cpu_sequencer.ts";
+import { GENERAL_PROTECTION, openWindow, unblockNmis } from "./cpu_sequencer.ts";
 import { access, type ProcessorBus, type ProcessorCosts } from "./cpu_bus.ts";
 import { type Context, type Frame, FrameKind as FrameKinds, type RegisterFile } from "./register_file.ts";
 import { hashCpu, traceCpu, traceExit, traceInterrupt, traceStep } from "./cpu_trace.ts";
@@ -42,7 +31,7 @@ import { ExitReason as ExitReasons, instructionQualification, interruptionInfo }
 import { PAGE_FAULT_INFO, Pin as Pins, type Vmcs } from "./vmx.ts";
 
 // Names of the module's own: V8 writes such constants into the code; an imported name it looks up anew at each use.
-const Action = Actions, Op = Ops, FrameKind = FrameKinds;
+const Action = Actions, Op = Ops, FrameKind = FrameKinds, HARDWARE = OWN, EOI_MSR = EOI;
 const EventType = EventTypes, ExitReason = ExitReasons, Pin = Pins;
 
 /** One logical processor. */
