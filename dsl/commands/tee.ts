@@ -1,3 +1,4 @@
+import type { Activity } from "../../hw/sim/activity.ts";
 import type { Description } from "../shell/descriptors.ts";
 import type { Coroutine } from "../shell/jobs.ts";
 import { openTarget } from "../shell/redirect.ts";
@@ -36,16 +37,22 @@ export const tee: Command = {
       machine: shell.machine,
       name,
       launch: shell.launch([name, ...context.args], context.env),
-      body: function* () {
-        for (const { path, description } of opened) {
-          const error = yield* description.write(text);
-          if (error !== undefined) errors.push(`${path}: ${error.message}`);
-        }
-        return 0;
-      },
+      body: () => writeAll(opened, text, errors),
     };
     for (const { description } of opened) description.release();
     for (const error of errors) status = context.complain(error);
     return status;
   },
 };
+
+function* writeAll(
+  opened: readonly { readonly path: string; readonly description: Description }[],
+  text: string,
+  errors: string[],
+): Activity<number> {
+  for (const { path, description } of opened) {
+    const error = yield* description.write(text);
+    if (error !== undefined) errors.push(`${path}: ${error.message}`);
+  }
+  return 0;
+}

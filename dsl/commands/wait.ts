@@ -1,4 +1,5 @@
 import type { Coroutine, Job } from "../shell/jobs.ts";
+import type { Shell } from "../shell/state.ts";
 import type { Command } from "./command.ts";
 
 /** `wait`. */
@@ -16,13 +17,8 @@ export const wait: Command = {
   doc,
   *run(context): Coroutine {
     const { shell } = context;
-    const finish = function* (job: Job): Coroutine {
-      const status = (yield { kind: "wait", job, interruptible: true }) as number;
-      shell.scheduler.background.delete(job.id);
-      return status;
-    };
     if (context.args.length === 0) {
-      for (const job of shell.children) yield* finish(job);
+      for (const job of shell.children) yield* finish(shell, job);
       shell.children = [];
       return 0;
     }
@@ -32,7 +28,7 @@ export const wait: Command = {
       const job = shell.children.find((child) =>
         operand.startsWith("%") ? child.id === wanted : child.pid === wanted
       );
-      if (job !== undefined) status = yield* finish(job);
+      if (job !== undefined) status = yield* finish(shell, job);
       else if (operand.startsWith("%")) status = context.complain(`${operand}: no such job`, 127);
       else if (!/^\d+$/.test(operand)) {
         status = context.complain(`\`${operand}': not a pid or valid job spec`);
@@ -41,3 +37,9 @@ export const wait: Command = {
     return status;
   },
 };
+
+function* finish(shell: Shell, job: Job): Coroutine {
+  const status = (yield { kind: "wait", job, interruptible: true }) as number;
+  shell.scheduler.background.delete(job.id);
+  return status;
+}

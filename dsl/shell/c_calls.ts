@@ -73,27 +73,28 @@ class Call {
 
   /** Makes the call as a job; its end is reported. */
   *detach(): Coroutine {
-    const { shell, command, handler, args } = this;
+    const { shell, command } = this;
     const source = `${command.name}(${command.arguments.map((argument) => argument.text).join(", ")})`;
-    const make = () => this.#make();
-    const fail = (errno: number) => this.#fail(errno);
     const job = yield {
       kind: "fork",
       options: {
         name: source,
         machine: shell.machine,
         background: true,
-        start: function* (): Coroutine {
-          const result = yield* make();
-          if (result < 0) return fail(-result);
-          const report = handler.report?.(command.name, args, result);
-          if (report !== undefined) shell.err(report + "\n");
-          return 0;
-        },
+        start: () => this.#makeAndReport(),
       },
     } as Request;
     shell.lastBackground = job as Job;
     shell.children.push(job as Job);
+    return 0;
+  }
+
+  *#makeAndReport(): Coroutine {
+    const { shell, command, handler, args } = this;
+    const result = yield* this.#make();
+    if (result < 0) return this.#fail(-result);
+    const report = handler.report?.(command.name, args, result);
+    if (report !== undefined) shell.err(report + "\n");
     return 0;
   }
 

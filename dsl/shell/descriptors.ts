@@ -54,6 +54,11 @@ export interface Reader {
   readonly deadline?: Deadline;
 }
 
+function* sleepFor(machine: Machine, process: Process, ns: number): Activity<number> {
+  yield* machine.sleep(process, ns);
+  return 0;
+}
+
 /** A time after which nobody waits any more; a process sleeps until then. */
 export class Deadline {
   /** It has passed. */
@@ -63,11 +68,7 @@ export class Deadline {
   readonly #pid: number;
 
   constructor(readonly machine: Machine, name: string, launch: Launch, ns: number) {
-    const sleep = function* (process: Process): Activity<number> {
-      yield* machine.sleep(process, ns);
-      return 0;
-    };
-    this.#pid = machine.spawn(name, sleep, () => this.#pass(), launch);
+    this.#pid = machine.spawn(name, (process) => sleepFor(machine, process, ns), () => this.#pass(), launch);
   }
 
   #pass(): void {

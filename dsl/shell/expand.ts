@@ -156,7 +156,7 @@ function unreachable(value: never): never {
 export function* expandArithmetic(
   shell: Shell,
   expression: ArithmeticText | readonly WordPart[],
-  told: (text: string) => Expansion<void> = function* () {},
+  told: (text: string) => Expansion<void> = tellNobody,
 ): Expansion<bigint> {
   if (!("tree" in expression)) return yield* evaluateText(shell, yield* expandQuoted(shell, expression));
   const { tree, text, holes } = expression;
@@ -178,6 +178,8 @@ export function* expandArithmetic(
   if (!areOperands) return yield* evaluateText(shell, expanded + text.slice(end));
   return yield* evaluateExpression(shell, tree, values, expanded + text.slice(end));
 }
+
+function* tellNobody(): Expansion<void> {}
 
 /** Expands a part of an expression. What is wrong in it is no failure of the expression: it ends the shell. */
 function* expandOperand(shell: Shell, part: WordPart): Expansion<string> {
@@ -217,9 +219,7 @@ export function* evaluateExpression(
   /** Its own text, for messages. */
   text?: string,
 ): Expansion<bigint> {
-  const expander: Expander<Request> = function* (part) {
-    return values.get(part) ?? (yield* expandOperand(shell, part));
-  };
+  const expander: Expander<Request> = (part) => expandKnown(shell, part, values);
   try {
     return yield* evaluate(expression, scopeOf(shell), expander);
   } catch (error) {
@@ -227,6 +227,14 @@ export function* evaluateExpression(
     if (error instanceof ArithmeticError) throw new EvaluationError(error.message);
     throw error;
   }
+}
+
+function* expandKnown(
+  shell: Shell,
+  part: WordPart,
+  values: ReadonlyMap<WordPart, string>,
+): Expansion<string> {
+  return values.get(part) ?? (yield* expandOperand(shell, part));
 }
 
 function scopeOf(shell: Shell): Scope {

@@ -379,22 +379,23 @@ function* runFor(shell: Shell, command: For): Coroutine {
   return status;
 }
 
+function* partOf(shell: Shell, expression: ArithmeticText | undefined) {
+  return expression === undefined ? 1n : yield* valueOf(shell, expression);
+}
+
 function* runArithmeticFor(shell: Shell, command: ArithmeticFor): Coroutine {
-  const evaluated = function* (expression: ArithmeticText | undefined) {
-    return expression === undefined ? 1n : yield* valueOf(shell, expression);
-  };
   let status = 0;
-  if ((yield* evaluated(command.start)) === undefined) return 1;
+  if ((yield* partOf(shell, command.start)) === undefined) return 1;
   for (;;) {
     // The condition costs time, so that a loop with an empty body does not stand still.
     yield* builtinTask(shell, "((");
-    const isTrue = yield* evaluated(command.condition);
+    const isTrue = yield* partOf(shell, command.condition);
     if (isTrue === undefined) return 1;
     if (isTrue === 0n) return status;
     const pass = yield* runBody(shell, command.body);
     status = pass.status;
     if (pass.over) return status;
-    if ((yield* evaluated(command.step)) === undefined) return 1;
+    if ((yield* partOf(shell, command.step)) === undefined) return 1;
   }
 }
 

@@ -23,18 +23,20 @@ export function* runInteractive(
   run: () => Coroutine,
   onExit: (status: number) => void,
 ): Coroutine {
-  let left = false;
-  const status = yield* catchExit(shell, function* () {
-    try {
-      return yield* run();
-    } catch (reason) {
-      if (reason instanceof ShellExit) left = reason.asked;
-      throw reason;
-    }
-  });
+  const end = { left: false };
+  const status = yield* catchExit(shell, () => noteExit(run, end));
   shell.status = status;
-  if (left) onExit(status & 255);
+  if (end.left) onExit(status & 255);
   return status & 255;
+}
+
+function* noteExit(run: () => Coroutine, end: { left: boolean }): Coroutine {
+  try {
+    return yield* run();
+  } catch (reason) {
+    if (reason instanceof ShellExit) end.left = reason.asked;
+    throw reason;
+  }
 }
 
 /** Starts a job that runs a whole script in a shell; its pid is the shell's `$$`. */

@@ -23,12 +23,14 @@ export function* runToExit(shell: Shell, run: () => Coroutine): Coroutine {
   const action = shell.traps.get("EXIT");
   if (action !== undefined && action !== "") {
     shell.traps.delete("EXIT");
-    shell.status = yield* catchExit(shell, function* () {
-      yield* runTrap(shell, action);
-      return shell.status; // only an `exit N` in the trap changes the status
-    });
+    shell.status = yield* catchExit(shell, () => runExitTrap(shell, action));
   }
   return shell.status & 255;
+}
+
+function* runExitTrap(shell: Shell, action: string): Coroutine {
+  yield* runTrap(shell, action);
+  return shell.status; // only an `exit N` in the trap changes the status
 }
 
 /**

@@ -68,14 +68,14 @@ export function slides(options: SlidesOptions, host: HostPort): number {
   const files = options.out === undefined ? undefined : new Files(options.out, host);
   // The first file, before anything has run: a folder that cannot be written is found out at once.
   if (files?.write("coverage.txt", `${coverageLines().join("\n")}\n`) === false) return 1;
-  const made: Regenerated[] = [];
+  const made: Regenerated[] = []; // what is printed at once is not kept
+  let failed = false;
   for (const slide of wanted) {
     const one = regenerate(slide, runs);
     progress.clear();
-    made.push(one);
-    if (!json && files === undefined) {
-      host.out(`${made.length === 1 ? "" : "\n"}${slideLines(one).join("\n")}\n`);
-    }
+    if (json || files !== undefined) made.push(one);
+    else host.out(`${slide === wanted[0] ? "" : "\n"}${slideLines(one).join("\n")}\n`);
+    failed ||= one.problem !== undefined;
     if (one.problem !== undefined) host.err(`rtkvm: slide ${slide.number}: ${one.problem}\n`);
   }
   if (json) host.out(`${madeJson(made, options, runs.profile)}\n`);
@@ -85,7 +85,7 @@ export function slides(options: SlidesOptions, host: HostPort): number {
     if (!files.write("index.html", page(made, { ...options, profile: runs.profile }))) return 1;
     if (!json) host.out(`${files.folder}/index.html: ${of(wanted, "slide")}, ${of(figures, "figure")}\n`);
   }
-  return made.some(({ problem }) => problem !== undefined) ? 1 : 0;
+  return failed ? 1 : 0;
 }
 
 /** `1 slide`, `2 slides`. */

@@ -9,6 +9,7 @@
  */
 
 import type { TraceRecord, TraceSink } from "../../hw/sim/trace.ts";
+import { young } from "../../hw/sim/young.ts";
 import { profileWith } from "../../runtime/lab/defaults.ts";
 import type { ProfileText } from "../../runtime/lab/profile.ts";
 import { provenanceLines } from "../../runtime/lab/provenance.ts";
@@ -139,7 +140,7 @@ function runOn(
   session.shell.positional = [...positional];
   const { engine, options } = session.lab;
   engine.trace = sink;
-  sink.onFull = () => void (engine.trace = null); // the rest of the run goes at full speed
+  sink.onFull = young(() => void (engine.trace = null)); // the rest of the run goes at full speed
   let status: number;
   try {
     status = session.run(script);

@@ -140,14 +140,10 @@ export class Computer {
     }
     const placement = placementIn(launch) ?? this.#placements.get(launch.shellPid) ?? this.#sessions;
     const group = inRoot ? anywhere : cpusets.cpusOf(shellGroup);
-    const process = (created: Task) => this.#process(created, launch);
     const task = kernel.createTask(
       name,
       placement?.allowed == null ? group : (placement.allowed & (inRoot ? -1 : group)) || group,
-      function* (created): Activity<number> {
-        yield* kernel.tlb.copyStack(created); // the shell has made it by fork()
-        return yield kernel.cpus[created.cpu]!.registers.call(body(process(created)));
-      },
+      (created) => commandLife(kernel, created, () => body(this.#process(created, launch))),
       (status) => {
         if (!this.#commands.delete(task.pid)) return;
         done(status);
@@ -381,4 +377,10 @@ export class Computer {
 /** How a program around a command has been told to place it. */
 function placementIn({ placement }: CommandLaunch): Placement | undefined {
   return placement instanceof Placement ? placement : undefined;
+}
+
+/** The life of a command's process. */
+function* commandLife(kernel: Kernel, task: Task, body: () => Activity<number>): Activity<number> {
+  yield* kernel.tlb.copyStack(task); // the shell has made it by fork()
+  return yield kernel.cpus[task.cpu]!.registers.call(body());
 }

@@ -333,18 +333,19 @@ function* slotsChanged(
 
 /** The power button: init ends what runs, and switches the machine off. */
 function shutDown(kernel: Kernel, control: number, cpu: KernelCpu): void {
-  const shutdown = kernel.createTask("shutdown", 1, function* (self) {
-    for (const task of kernel.tasks.values()) {
-      if (task !== self && !task.kernelThread) kernel.kill(task, SIGTERM_STATUS, kernel.cpus[self.cpu]!);
-    }
-    const here = kernel.cpus[self.cpu]!;
-    yield* here.sendPendingIpis();
-    here.registers.address = control;
-    here.registers.value = SLEEP_ENABLE;
-    yield OUT_WORD;
-    return 0;
-  });
-  kernel.wake(shutdown, cpu);
+  kernel.wake(kernel.createTask("shutdown", 1, (self) => switchOff(kernel, control, self)), cpu);
+}
+
+function* switchOff(kernel: Kernel, control: number, self: Task): Activity<number> {
+  for (const task of kernel.tasks.values()) {
+    if (task !== self && !task.kernelThread) kernel.kill(task, SIGTERM_STATUS, kernel.cpus[self.cpu]!);
+  }
+  const here = kernel.cpus[self.cpu]!;
+  yield* here.sendPendingIpis();
+  here.registers.address = control;
+  here.registers.value = SLEEP_ENABLE;
+  yield OUT_WORD;
+  return 0;
 }
 
 function* once(step: Step): Activity {

@@ -58,16 +58,12 @@ export class MainLoop {
   *ask(caller: Task, work: Work): Activity {
     const { process } = this;
     if (this.#ended || this.task === null) return;
-    let done = false;
-    this.#work.push(function* (main) {
-      yield* work(main);
-      done = true;
-      yield* process.wake([caller], main);
-    });
+    const asked = { done: false };
+    this.#work.push((main) => answer(process, caller, work(main), main, asked));
     const stays = this.#waiting.has(caller);
     this.#waiting.add(caller);
     yield* this.wake(caller);
-    yield* process.waitUntil(caller, () => done || this.#ended);
+    yield* process.waitUntil(caller, () => asked.done || this.#ended);
     if (!stays) this.#waiting.delete(caller);
   }
 
@@ -80,4 +76,16 @@ export class MainLoop {
   *wake(by: Task): Activity {
     if (this.task !== null) yield* this.process.wake([this.task], by);
   }
+}
+
+function* answer(
+  process: KvmProcess,
+  caller: Task,
+  work: Activity,
+  main: Task,
+  asked: { done: boolean },
+): Activity {
+  yield* work;
+  asked.done = true;
+  yield* process.wake([caller], main);
 }

@@ -18,6 +18,7 @@
  */
 
 import type { EthernetPort } from "../../../hw/ethernet.ts";
+import { young } from "../../../hw/sim/young.ts";
 import { type Bar, type Bdf, PciFunction } from "../../../hw/pci.ts";
 import { MsiCapability, type MsiLayout } from "../../../hw/msi_capability.ts";
 import { MsiXCapability, NO_EFFECTS, type PciEffect } from "../../../hw/pci_configuration.ts";
@@ -99,9 +100,9 @@ export class AssignedFunction extends PciFunction {
     const { table, tableLocation, pendingLocation } = msiX;
     this.msiX = new MsiXCapability(this.configuration, MSIX, table.size, tableLocation, pendingLocation);
     const mine = this.msiX.table;
-    mine.unmasked = () => {
+    mine.unmasked = young(() => {
       if (mine.enabled && !mine.functionMasked) owner.messagesMoved("MSI-X", this.messages());
-    };
+    });
     // Behind the capability's own register, which has taken the value already.
     this.configuration.addLive(MSIX + 2, 16, {
       read: () => mine.readControl(),

@@ -25,7 +25,7 @@ import type { PciCore, PciDriver } from "../pci/pci_bus.ts";
 import type { PciDevice } from "../pci/pci_device.ts";
 import { pciId } from "../pci/pci_ids.ts";
 import { SEGMENT_BYTES } from "../net/packets.ts";
-import { LINK_SPEED, moderationOf, receiveStatistics } from "./ixgbe_ethtool.ts";
+import { LINK_SPEED, receiveStatistics, VectorModeration } from "./ixgbe_ethtool.ts";
 import { DynamicItr, ITR_20K } from "./ixgbe_itr.ts";
 import type { NetDevicePort } from "./net_device_names.ts";
 
@@ -191,7 +191,7 @@ export class Ixgbe implements PciDriver {
       version: ownVersions ? VERSION : undefined,
       firmware: "", // what is in the card's EEPROM beside its address is not modelled
       speed: LINK_SPEED,
-      moderation: moderationOf(itr, (value) => {
+      moderation: new VectorModeration(itr, (value) => {
         for (let vector = 1; vector < queueCount; vector++) writePfItr(device, vector, value);
       }),
       channels: channels

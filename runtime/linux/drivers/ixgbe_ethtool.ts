@@ -10,26 +10,37 @@
  */
 
 import type { EthernetPort } from "../../../hw/ethernet.ts";
-import { EINVAL } from "../errno.ts";
+import { EINVAL, type Errno } from "../errno.ts";
 import type { ModerationOps } from "../net/ethtool_ops.ts";
 import { type DynamicItr, itrOf } from "./ixgbe_itr.ts";
 
 /** The card's, Mb/s. */
 export const LINK_SPEED = 10_000;
 
-/** Moderation by the vector of queue 0, whose value the others get too: `others` writes their registers. */
-export function moderationOf(itr: DynamicItr, others: (value: number) => void): ModerationOps {
-  return {
-    get usecs() {
-      return itr.usecs;
-    },
-    set: (receiveUsecs, transmitUsecs) => {
-      if (transmitUsecs !== 0) return EINVAL;
-      const refused = itr.set(receiveUsecs);
-      if (refused) return refused;
-      others(itrOf(receiveUsecs));
-    },
-  };
+/**
+ * Moderation by the vector of queue 0, whose value the others get too. A class: a getter that is written into an object is
+ * kept by V8 as a piece of the program is, and with it the laboratory that it refers to (see `young.ts`).
+ */
+export class VectorModeration implements ModerationOps {
+  declare readonly itr: DynamicItr;
+  declare readonly others: (value: number) => void;
+
+  /** @param others writes the registers of the other vectors */
+  constructor(itr: DynamicItr, others: (value: number) => void) {
+    this.itr = itr;
+    this.others = others;
+  }
+
+  get usecs(): number {
+    return this.itr.usecs;
+  }
+
+  set(receiveUsecs: number, transmitUsecs: number): Errno | void {
+    if (transmitUsecs !== 0) return EINVAL;
+    const refused = this.itr.set(receiveUsecs);
+    if (refused) return refused;
+    this.others(itrOf(receiveUsecs));
+  }
 }
 
 /** Counters of the receive ring, which is queue 0's: under the name of all frames, of the queue, of those missed. */

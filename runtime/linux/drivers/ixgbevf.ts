@@ -21,7 +21,7 @@ import type { PciSteps } from "../pci/pci_costs.ts";
 import type { PciDevice } from "../pci/pci_device.ts";
 import { pciId } from "../pci/pci_ids.ts";
 import { SEGMENT_BYTES } from "../net/packets.ts";
-import { LINK_SPEED, moderationOf, receiveStatistics } from "./ixgbe_ethtool.ts";
+import { LINK_SPEED, receiveStatistics, VectorModeration } from "./ixgbe_ethtool.ts";
 import { DynamicItr, ITR_20K } from "./ixgbe_itr.ts";
 import type { NetDevicePort } from "./net_device_names.ts";
 
@@ -110,7 +110,7 @@ export class Ixgbevf implements PciDriver {
       version: ownVersions ? VERSION : undefined,
       firmware: ownVersions ? "N/A" : "",
       speed: LINK_SPEED,
-      moderation: virtualModeration ? moderationOf(itr, () => {}) : undefined,
+      moderation: virtualModeration ? new VectorModeration(itr, () => {}) : undefined,
       channels: undefined,
       statistics: () => receiveStatistics(fn.ethernet, ownVersions ? [] : ["rx_queue_0_packets"]),
     });

@@ -149,17 +149,7 @@ export class KernelThreads {
   /** `ksoftirqd/N` goes on with a softirq that has come too often in a row; others may run between its turns. */
   ksoftirqd(cpu: KernelCpu, softirq: Softirq): void {
     const thread = this.of(cpu.id).find(({ task }) => task.name === `ksoftirqd/${cpu.id}`)!;
-    const { task } = thread;
-    thread.run(
-      (function* (): Activity {
-        task.preemptCount++;
-        for (let step = softirq.next(cpu); step !== null; step = softirq.next(cpu)) yield step;
-        task.preemptCount--;
-        const away = cpu.preemptible ? cpu.schedule() : null;
-        if (away !== null) yield away;
-      })(),
-      cpu,
-    );
+    thread.run(runKsoftirqd(thread.task, softirq, cpu), cpu);
   }
 
   /** `migration/N`: what it runs, nothing on that CPU preempts. */
@@ -181,4 +171,13 @@ export class KernelThreads {
       return task.name;
     });
   }
+}
+
+/** run_ksoftirqd(): a softirq to its end, then whoever else wants the CPU. */
+function* runKsoftirqd(task: Task, softirq: Softirq, cpu: KernelCpu): Activity {
+  task.preemptCount++;
+  for (let step = softirq.next(cpu); step !== null; step = softirq.next(cpu)) yield step;
+  task.preemptCount--;
+  const away = cpu.preemptible ? cpu.schedule() : null;
+  if (away !== null) yield away;
 }

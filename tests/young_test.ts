@@ -1,0 +1,47 @@
+/**
+ * A laboratory that nobody needs any more is gone with the next collection of young objects: nothing that it is made of is
+ * kept where only a full collection looks (see `hw/sim/young.ts`).
+ */
+import { assertEquals } from "@std/assert";
+
+/** The modules below folders of the project, with their texts. */
+function modules(...folders: string[]): [path: string, text: string][] {
+  return folders.flatMap((folder) =>
+    [...Deno.readDirSync(new URL(`../${folder}`, import.meta.url))].flatMap(({ name, isDirectory }) => {
+      const path = `${folder}/${name}`;
+      if (isDirectory) return modules(path);
+      return name.endsWith(".ts")
+        ? [[path, Deno.readTextFileSync(new URL(`../${path}`, import.meta.url))]]
+        : [];
+    })
+  ) as [string, string][];
+}
+
+/** `PATH:LINE` of each place that `pattern` finds. */
+function places(of: [path: string, text: string][], pattern: RegExp): string[] {
+  return of.flatMap(([path, text]) =>
+    text.split("\n").flatMap((line, i) => pattern.test(line) ? [`${path}:${i + 1} ${line.trim()}`] : [])
+  );
+}
+
+const parts = modules("hw", "runtime");
+
+Deno.test("a function that is kept in a property of another object is young", () => {
+  const found = places(
+    parts,
+    /[\w\])!]\.#?\w+ (\?\?|\|\|)?= *(async )?(\([^=]*\)(: [^=]+)?|\w+) *=>|[\w\])!]\.#?\w+ = function/,
+  );
+  assertEquals(found.filter((place) => !place.includes("young(")), []);
+});
+
+Deno.test("a getter belongs to a class, not to an object that is made for each laboratory", () => {
+  // The profile is made once; a device of a script's own is its script's.
+  const found = places(parts, /^ {4,}(get|set) \w+\(/);
+  assertEquals(found.map((place) => place.split(":")[0]), ["hw/custom_device.ts", "runtime/lab/profile.ts"]);
+});
+
+Deno.test("a generator is a method or a function of its module: none is written inside a function", () => {
+  const found = places(modules("hw", "runtime/linux", "runtime/lab", "runtime/guest"), /\bfunction ?\*/)
+    .filter((place) => !/:\d+ (export )?function\* \w/.test(place));
+  assertEquals(found.map((place) => place.split(":")[0]), ["hw/register_file.ts"]); // once, for its prototype
+});
