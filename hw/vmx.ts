@@ -250,8 +250,6 @@ export class Vmcs {
   /** When the loop of PAUSE began, and when its last turn was; -Infinity: none since the last entry. */
   #loopTsc = -Infinity;
   #pauseTsc = -Infinity;
-  /** It has executed PAUSE since the last entry. */
-  #spins = false;
   /** What the EPT pointer points to. */
   ept: Ept = new Ept();
   /** VM-entry interruption-information field: the event to be injected; cleared by the entry. */
@@ -363,8 +361,6 @@ export class Vmcs {
     this.exitQualification = qualification;
     this.exitInterruptionInfo = info;
     this.idtVectoringInfo = idtVectoringInfo;
-    if (!this.#spins) return;
-    this.#spins = false;
     this.#pauseTsc = -Infinity; // the first PAUSE after an entry begins a loop
   }
 
@@ -373,7 +369,6 @@ export class Vmcs {
     if ((this.secondary & PAUSE_LOOP_EXITING) === 0) return false;
     if (tsc - this.#pauseTsc > this.pleGap) this.#loopTsc = tsc;
     this.#pauseTsc = tsc;
-    this.#spins = true;
     return tsc - this.#loopTsc > this.pleWindow;
   }
 

@@ -20,8 +20,7 @@
  */
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { COMPILED_SOURCES } from "./compiled_sources.ts";
-
-const root = new URL("../", import.meta.url);
+import { filesUnder, root } from "./project_files.ts";
 
 /** A file of the project, its path relative to the root with `/` between the parts. */
 interface Source {
@@ -56,20 +55,6 @@ function importsOf(code: string): string[] {
 function source(path: string, text: string): Source {
   const code = /\.ts$/.test(path) ? blank(text) : text;
   return { path, text, code, imports: /\.ts$/.test(path) ? importsOf(code) : [] };
-}
-
-function* filesUnder(folder: string): Generator<string> {
-  let entries: Deno.DirEntry[];
-  try {
-    entries = [...Deno.readDirSync(new URL(folder, root))];
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return;
-    throw error;
-  }
-  for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
-    if (entry.isDirectory) yield* filesUnder(`${folder}${entry.name}/`);
-    else yield folder + entry.name;
-  }
 }
 
 function load(...paths: string[]): Source[] {

@@ -3,18 +3,12 @@
  * kept where only a full collection looks (see `hw/sim/young.ts`).
  */
 import { assertEquals } from "@std/assert";
+import { filesUnder, root } from "./project_files.ts";
 
 /** The modules below folders of the project, with their texts. */
 function modules(...folders: string[]): [path: string, text: string][] {
-  return folders.flatMap((folder) =>
-    [...Deno.readDirSync(new URL(`../${folder}`, import.meta.url))].flatMap(({ name, isDirectory }) => {
-      const path = `${folder}/${name}`;
-      if (isDirectory) return modules(path);
-      return name.endsWith(".ts")
-        ? [[path, Deno.readTextFileSync(new URL(`../${path}`, import.meta.url))]]
-        : [];
-    })
-  ) as [string, string][];
+  return folders.flatMap((folder) => [...filesUnder(folder)]).filter((path) => path.endsWith(".ts"))
+    .map((path) => [path, Deno.readTextFileSync(new URL(path, root))]);
 }
 
 /** `PATH:LINE` of each place that `pattern` finds. */
@@ -24,7 +18,7 @@ function places(of: [path: string, text: string][], pattern: RegExp): string[] {
   );
 }
 
-const parts = modules("hw", "runtime");
+const parts = modules("hw/", "runtime/");
 
 Deno.test("a function that is kept in a property of another object is young", () => {
   const found = places(
@@ -41,7 +35,7 @@ Deno.test("a getter belongs to a class, not to an object that is made for each l
 });
 
 Deno.test("a generator is a method or a function of its module: none is written inside a function", () => {
-  const found = places(modules("hw", "runtime/linux", "runtime/lab", "runtime/guest"), /\bfunction ?\*/)
+  const found = places(modules("hw/", "runtime/linux/", "runtime/lab/", "runtime/guest/"), /\bfunction ?\*/)
     .filter((place) => !/:\d+ (export )?function\* \w/.test(place));
   assertEquals(found.map((place) => place.split(":")[0]), ["hw/register_file.ts"]); // once, for its prototype
 });

@@ -14,6 +14,7 @@
  */
 
 import { ExitReason } from "../../hw/vmx.ts";
+import { directory, readOnly } from "../linux/fs/computed_nodes.ts";
 import type { AttributeNode, DirectoryNode } from "../linux/fs/vfs.ts";
 import type { Kvm } from "./kvm.ts";
 import type { Vcpu } from "./vcpu.ts";
@@ -86,7 +87,7 @@ export function kvmDebugfs(kvm: Kvm): DirectoryNode {
       for (const { vcpus } of kvm.vms) for (const vcpu of vcpus) sum += of(vcpu);
       return sum;
     };
-    entries.set(name, { kind: "attribute", mode: 0o444, show: () => `${total()}\n` });
+    entries.set(name, readOnly(() => `${total()}\n`));
   }
-  return { kind: "directory", list: () => entries.keys(), lookup: (name) => entries.get(name) };
+  return directory(entries);
 }

@@ -357,12 +357,11 @@ export class Lab {
   /** Time of processor `id` by layer so far, ns. The step in flight is counted without being booked: nothing changes. */
   timeByLayer(id: number): number[] {
     const { layerNs, inFlight } = this.machine.cpus[id]!;
-    const { loopNs, idleNs } = this.host.cpus[id]!.steady;
-    const times = Array.from(LAYER_NAMES, (_, layer) => layerNs[layer]!);
-    if (inFlight !== null) times[inFlight.layer]! += this.engine.nowNs - inFlight.sinceNs;
-    times[Layers.HostKernel]! += loopNs + idleNs;
-    times[Layers.HostTask]! -= loopNs;
-    return times;
+    const { steady } = this.host.cpus[id]!;
+    return LAYER_NAMES.map((_, layer) =>
+      layerNs[layer]! + steady.bookedNs(layer) +
+      (inFlight?.layer === layer ? this.engine.nowNs - inFlight.sinceNs : 0)
+    );
   }
 
   /** Exits of a guest by basic reason so far; of vm0 where that is none. */

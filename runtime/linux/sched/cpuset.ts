@@ -25,6 +25,7 @@ import type { KernelCpu } from "../kernel_cpu.ts";
 import type { KernelThreads } from "./kthreads.ts";
 import { setCpusAllowed } from "./scheduler_calls.ts";
 import type { CpuMask, Task } from "./task.ts";
+import { readOnly } from "../fs/computed_nodes.ts";
 import type { AttributeNode, DirectoryNode, Node } from "../fs/vfs.ts";
 
 /** The machine's memory: node 0. */
@@ -210,9 +211,7 @@ export class Cpusets {
     const attribute = (name: string, show: () => string, store?: AttributeNode["store"], own = prefix) =>
       files.set(
         name.startsWith("cgroup.") ? name : own + name,
-        store === undefined
-          ? { kind: "attribute", mode: 0o444, show }
-          : { kind: "attribute", mode: 0o644, show, store },
+        store === undefined ? readOnly(show) : { kind: "attribute", mode: 0o644, show, store },
       );
     const flag = (name: "cpuExclusive" | "memExclusive") => (text: string) => {
       const value = parseNumber(text);

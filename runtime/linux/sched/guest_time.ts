@@ -56,7 +56,7 @@ export class GuestTime {
    */
   exit(nowNs: number, layerNs: Float64Array, runs: boolean): number {
     const thread = this.#thread!;
-    const ns = nowNs - this.#sinceNs, insideNs = besideGuest(layerNs) - this.#mark;
+    const ns = nowNs - this.#sinceNs, insideNs = this.openInsideNs(layerNs);
     this.#inside = false;
     this.bookedNs += ns;
     this.insideNs += insideNs;

@@ -11,6 +11,7 @@
  * @module
  */
 
+import type { Layer } from "../../../hw/sim/activity.ts";
 import type { Alarm } from "../../../hw/sim/engine.ts";
 import type { StateHash } from "../../../hw/sim/state_hash.ts";
 import type { HrTimer } from "../hrtimer.ts";
@@ -24,22 +25,22 @@ export class Steady {
   declare readonly cpu: KernelCpu;
   #alarm: Alarm | null = null;
   /** Up to when it has been booked; -1: it is not steady. */
-  #bookedNs = NaN;
+  #bookedUpToNs = NaN;
   /** Time that booked interrupts took from endless loops, ns. */
-  loopNs = NaN;
+  #loopNs = NaN;
   /** Time that they took from idling, ns. */
-  idleNs = NaN;
+  #idleNs = NaN;
 
   /** Of `cpu`. */
   constructor(cpu: KernelCpu) {
     this.cpu = cpu;
-    this.loopNs = this.idleNs = 0; // soon large: see `Engine`
-    this.#bookedNs = -1;
+    this.#loopNs = this.#idleNs = 0; // soon large: see `Engine`
+    this.#bookedUpToNs = -1;
   }
 
   /** Whether it is. */
   get on(): boolean {
-    return this.#bookedNs >= 0;
+    return this.#bookedUpToNs >= 0;
   }
 
   /**
@@ -52,7 +53,7 @@ export class Steady {
     const { hrtimers, tick, kernel } = cpu;
     const steady = this.#goesOn();
     if (steady === null) return hrtimers.first!;
-    this.#bookedNs = kernel.nowNs;
+    this.#bookedUpToNs = kernel.nowNs;
     if (steady === "idle") return tick;
     hrtimers.programmedNs = Infinity;
     this.#bookLater();
@@ -84,7 +85,7 @@ export class Steady {
   /** An interrupt has come: the CPU is looked at again, one event at a time. */
   leave(): void {
     this.book();
-    this.#bookedNs = -1;
+    this.#bookedUpToNs = -1;
     this.cpu.hrtimers.programmedNs = Infinity;
     this.#alarm?.cancel();
   }
@@ -111,14 +112,21 @@ export class Steady {
     ns += interrupts * steps.irqEntry.ns;
     cpu.localTimerInterrupts += interrupts;
     if (loops) {
-      this.loopNs += ns;
+      this.#loopNs += ns;
       cpu.runQueue.account(current, nowNs);
-    } else this.idleNs += ns;
-    this.#bookedNs = nowNs;
+    } else this.#idleNs += ns;
+    this.#bookedUpToNs = nowNs;
+  }
+
+  /** What its processor lacks of the time that the CPU has spent in `layer`, booked interrupts being reckoned, ns. */
+  bookedNs(layer: Layer): number {
+    const { kernelLayer, taskLayer } = this.cpu.kernel;
+    if (layer === kernelLayer) return this.#loopNs + this.#idleNs;
+    return layer === taskLayer ? -this.#loopNs : 0;
   }
 
   /** Adds its state to `hash`. */
   hashInto(hash: StateHash): void {
-    hash.number(this.#bookedNs).number(this.loopNs).number(this.idleNs);
+    hash.number(this.#bookedUpToNs).number(this.#loopNs).number(this.#idleNs);
   }
 }

@@ -14,7 +14,7 @@
  * @module
  */
 
-import { directory } from "../fs/computed_nodes.ts";
+import { directory, readOnly } from "../fs/computed_nodes.ts";
 import { FrameKind } from "../../../hw/register_file.ts";
 import type { TraceRecord, TraceSink } from "../../../hw/sim/trace.ts";
 import { EINVAL, type Errno } from "../errno.ts";
@@ -115,7 +115,7 @@ export class Ftrace implements TraceSink {
   /** The directory; mount it where the era has it. */
   directory(): DirectoryNode {
     const events = directory([["enable", this.#enable(this.options.events)], ...this.#systems()], MODE);
-    const fixed = (text: string): AttributeNode => ({ kind: "attribute", mode: 0o444, show: () => text });
+    const fixed = (text: string) => readOnly(() => text);
     return directory([
       ["available_events", fixed(this.options.events.map((event) => `${idOf(event)}\n`).join(""))],
       ["available_tracers", fixed("nop\n")],

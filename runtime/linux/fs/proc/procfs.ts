@@ -38,6 +38,7 @@ import { procPid, procSelf } from "./proc_pid.ts";
 import { procSoftirqs } from "./proc_softirqs.ts";
 import { procSys } from "./proc_sys.ts";
 import type { Task } from "../../sched/task.ts";
+import { readOnly } from "../computed_nodes.ts";
 import type { DirectoryNode, Node, Vfs } from "../vfs.ts";
 
 /** How a CPU has spent its time, ns. The rest it was idle. */
@@ -76,13 +77,13 @@ export function physicalCpuTimes(machine: Machine): (cpu: KernelCpu) => CpuTimes
   return ({ id, guestTime, steady, kernel }) => {
     const physical = machine.cpus[id]!;
     physical.settleTime();
-    const spent = (...layers: Layer[]) => layers.reduce((ns, layer) => ns + physical.layerNs[layer]!, 0);
+    const spent = (...layers: Layer[]) =>
+      layers.reduce((ns, layer) => ns + physical.layerNs[layer]! + steady.bookedNs(layer), 0);
     const guestNs = guestTime.bookedNs + guestTime.openNs(kernel.engine.nowNs);
     const insideNs = guestTime.insideNs + guestTime.openInsideNs(physical.layerNs);
     return {
-      userNs: spent(Layers.Qemu, Layers.HostTask) + guestNs - steady.loopNs,
-      systemNs: spent(Layers.Hardware, Layers.HostKernel, Layers.Kvm) - insideNs + steady.loopNs +
-        steady.idleNs,
+      userNs: spent(Layers.Qemu, Layers.HostTask) + guestNs,
+      systemNs: spent(Layers.Hardware, Layers.HostKernel, Layers.Kvm) - insideNs,
       guestNs,
     };
   };
@@ -92,24 +93,23 @@ export function physicalCpuTimes(machine: Machine): (cpu: KernelCpu) => CpuTimes
 export function procfs(kernel: Kernel, ports: ProcPorts): { root: DirectoryNode; sys: DirectoryNode } {
   const { irqs, identity, commandLine, interfaces } = ports;
   const sys = procSys(kernel, interfaces);
-  const file = (show: () => string): Node => ({ kind: "attribute", mode: 0o444, show });
   const entries = new Map<string, Node>([
-    ["cmdline", file(() => `${commandLine}\n`)],
-    ["cpuinfo", file(() => procCpuinfo(kernel, identity))],
-    ["interrupts", file(() => procInterrupts(kernel, irqs, interfaces))],
+    ["cmdline", readOnly(() => `${commandLine}\n`)],
+    ["cpuinfo", readOnly(() => procCpuinfo(kernel, identity))],
+    ["interrupts", readOnly(() => procInterrupts(kernel, irqs, interfaces))],
     ["irq", procIrq(irqs, interfaces)],
-    ["diskstats", file(() => procDiskstats(ports.disks, interfaces.diskstatsFields))],
-    ["filesystems", file(() => FILE_SYSTEMS.map((name) => `nodev\t${name}\n`).join(""))],
-    ["loadavg", file(() => loadavg(kernel))],
-    ["meminfo", file(() => procMeminfo(kernel.memory, interfaces))],
-    ["modules", file(() => "")], // all are built in
-    ["mounts", file(() => mounts(ports.vfs))],
-    ["partitions", file(() => procPartitions(ports.disks))],
-    ["softirqs", file(() => procSoftirqs(kernel, interfaces))],
-    ["stat", file(() => stat(kernel, ports))],
+    ["diskstats", readOnly(() => procDiskstats(ports.disks, interfaces.diskstatsFields))],
+    ["filesystems", readOnly(() => FILE_SYSTEMS.map((name) => `nodev\t${name}\n`).join(""))],
+    ["loadavg", readOnly(() => loadavg(kernel))],
+    ["meminfo", readOnly(() => procMeminfo(kernel.memory, interfaces))],
+    ["modules", readOnly(() => "")], // all are built in
+    ["mounts", readOnly(() => mounts(ports.vfs))],
+    ["partitions", readOnly(() => procPartitions(ports.disks))],
+    ["softirqs", readOnly(() => procSoftirqs(kernel, interfaces))],
+    ["stat", readOnly(() => stat(kernel, ports))],
     ["sys", sys],
-    ["uptime", file(() => uptime(kernel, ports))],
-    ["version", file(() => version(kernel, interfaces))],
+    ["uptime", readOnly(() => uptime(kernel, ports))],
+    ["version", readOnly(() => version(kernel, interfaces))],
   ]);
   const pidPorts = { cpusets: ports.cpusets, schedColumn: interfaces.schedColumn, current: ports.current };
   entries.set("self", procSelf(kernel, pidPorts));

@@ -12,7 +12,7 @@
  * @module
  */
 
-import { directory } from "../computed_nodes.ts";
+import { directory, readOnly } from "../computed_nodes.ts";
 import { EINVAL } from "../../errno.ts";
 import { HUGE_PAGE_MIB, type Memory } from "../../memory.ts";
 import type { AttributeNode, DirectoryNode } from "../vfs.ts";
@@ -29,7 +29,7 @@ export function sysfsMm(memory: Memory): DirectoryNode {
         memory.setHugePages(Number(text));
       },
     },
-    free_hugepages: { kind: "attribute", mode: 0o444, show: () => `${memory.hugePages}\n` },
+    free_hugepages: readOnly(() => `${memory.hugePages}\n`),
   });
   return directory({
     hugepages: directory({ [`hugepages-${HUGE_PAGE_MIB * 1024}kB`]: pool }),
