@@ -193,8 +193,7 @@ export class LogicalCpu {
 
   /** Whether a step is over at once, as nothing else is due before its end. So short that V8 puts it in everywhere. */
   #passes(step: Step, ns: number): boolean {
-    const engine = this.engine;
-    if (!engine.passTo(engine.nowNs + ns)) return false;
+    if (!this.engine.pass(ns)) return false;
     this.layerNs[step.layer]! += ns;
     return true;
   }
@@ -383,10 +382,10 @@ export class LogicalCpu {
   #passHead(routine: Routine, vector: number): boolean {
     const { entry, top } = routine;
     if (entry === null || this.nmiPending || this.vmcs?.msrWriteExits(EOI_MSR)) return false;
-    const { engine, costs, layerNs } = this;
+    const { costs, layerNs } = this;
     const ownNs = costs.interruptDelivery + costs.msrAccess;
     const entryNs = this.#scaled(entry), topNs = top === null ? 0 : this.#scaled(top);
-    if (!engine.passTo(engine.nowNs + ownNs + entryNs + topNs, top === null ? 3 : 4)) return false;
+    if (!this.engine.pass(ownNs + entryNs + topNs, top === null ? 3 : 4)) return false;
     layerNs[HARDWARE]! += ownNs;
     layerNs[entry.layer]! += entryNs;
     if (top !== null) layerNs[top.layer]! += topNs;
@@ -464,9 +463,9 @@ export class LogicalCpu {
 
   /** Injection and the handler's first work in one go, as {@linkcode #passHead}; its EOI may exit. */
   #passInjection(entry: Step): boolean {
-    const { engine, layerNs, costs: { eventInjection } } = this;
+    const { layerNs, costs: { eventInjection } } = this;
     const entryNs = this.#scaled(entry);
-    if (!engine.passTo(engine.nowNs + eventInjection + entryNs, 2)) return false;
+    if (!this.engine.pass(eventInjection + entryNs, 2)) return false;
     layerNs[HARDWARE]! += eventInjection;
     layerNs[entry.layer]! += entryNs;
     this.registers.context.top.routine!.skipEntry();

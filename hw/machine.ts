@@ -359,8 +359,7 @@ export class Machine implements ProcessorBus {
     atEnd = false,
     level = false,
   ): void {
-    const arrivesNs = this.engine.nowNs + latencyNs;
-    if (atEnd && this.engine.passTo(arrivesNs)) return this.#arrived(cpu, mode, vector, factor, level);
+    if (atEnd && this.engine.pass(latencyNs)) return this.#arrived(cpu, mode, vector, factor, level);
     const message = this.#idleMessages.pop() ??
       new Message(this.engine, `message ${this.#messages++}`, cpu, this.#arrival);
     message.cpu = cpu;
@@ -368,7 +367,7 @@ export class Machine implements ProcessorBus {
     message.vector = vector;
     message.factor = factor;
     message.level = level;
-    message.alarm.at(arrivesNs);
+    message.alarm.at(this.engine.nowNs + latencyNs);
   }
 
   #arrived(cpu: LogicalCpu, mode: number, vector: number, factor: number, level: boolean): void {
