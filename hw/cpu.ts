@@ -55,8 +55,8 @@ export class LogicalCpu {
   nmiBlocked = false;
   /** Random factor of the path being executed: scales the cost of work. */
   pathFactor = 1;
-  /** Draws the factor of the path that an interrupt at `vector` begins. */
-  drawPathFactor: (vector: number) => number = () => 1;
+  /** Where the factor comes from when an interrupt begins a path; null: all are 1. */
+  paths: { draw(vector: number): number } | null = null;
   /** VM exits so far. */
   exits = 0;
   /** Time spent in each layer, ns. */
@@ -362,7 +362,7 @@ export class LogicalCpu {
     const { routine } = this.#pushHandler(this.registers.idt.interrupt(vector), FrameKind.Interrupt);
     const inherited = apic.inheritedFactor[vector]!;
     apic.inheritedFactor[vector] = 0;
-    this.pathFactor = inherited !== 0 ? inherited : this.drawPathFactor(vector);
+    this.pathFactor = inherited !== 0 ? inherited : this.paths?.draw(vector) ?? 1;
     if (routine !== null && this.#passHead(routine, vector)) return Action.Go;
     apic.acknowledge(vector);
     this.#attention = pending(this);

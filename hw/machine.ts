@@ -38,7 +38,7 @@ import { readBase, writeBase } from "./base_msrs.ts";
 import type { RegisterFile } from "./register_file.ts";
 import { count, hz, ns, parameters, type Values } from "./parameters.ts";
 import { nicTimes } from "./nic_82599_switch.ts";
-import { pathFactorParameters, pathFactors } from "./path_factor.ts";
+import { type MemoryTraffic, pathFactorParameters, PathFactors } from "./path_factor.ts";
 import { MachineIoApic } from "./machine_ioapic.ts";
 import { RemappingUnit } from "./vtd.ts";
 
@@ -83,7 +83,7 @@ class Message implements Hashed {
 }
 
 /** A physical computer without its software. */
-export class Machine implements ProcessorBus {
+export class Machine implements ProcessorBus, MemoryTraffic {
   declare readonly engine: Engine;
   declare readonly parameters: MachineParameters;
   /** The logical processors, by number. */
@@ -129,15 +129,10 @@ export class Machine implements ProcessorBus {
     this.#msiLatencyNs = parameters.msiLatency;
     const bus = clockRatio(parameters.apicBus), tsc = clockRatio(parameters.tsc);
     const cpus: LogicalCpu[] = [];
-    const traffic = () => this.#writtenBytes();
     this.#timers = [];
     for (let id = 0; id < parameters.cpus; id++) {
       const cpu = new LogicalCpu(id, engine, new LocalApic(id, bus, tsc), this, parameters.processor);
-      cpu.drawPathFactor = pathFactors(
-        parameters.path,
-        engine.random.stream(`${name}path.cpu${id}`),
-        traffic,
-      );
+      cpu.paths = new PathFactors(parameters.path, engine.random.stream(`${name}path.cpu${id}`), this);
       cpus.push(cpu);
       const base = APIC_DEFAULT_BASE + APIC_BASE_ENABLE + APIC_BASE_X2APIC;
       this.#apicBases.push(base + (id === 0 ? APIC_BASE_BSP : 0));
@@ -236,7 +231,8 @@ export class Machine implements ProcessorBus {
     return true;
   }
 
-  #writtenBytes(): number {
+  /** @inheritdoc */
+  writtenBytes(): number {
     let sum = 0;
     for (const master of this.busMasters) sum += master.writtenBytes(this.engine.nowNs);
     return sum;

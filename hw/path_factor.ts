@@ -29,33 +29,46 @@ export const pathFactorParameters = parameters({
 /** Values of {@linkcode pathFactorParameters}. */
 export type PathFactorParameters = Values<typeof pathFactorParameters>;
 
-/** What devices have written to memory so far, bytes. */
-export type MemoryTraffic = () => number;
+/** Memory that devices write to. */
+export interface MemoryTraffic {
+  /** What they have written so far, bytes. */
+  writtenBytes(): number;
+}
 
-/** A function that draws factors for the path of an interrupt vector from `stream`. */
-export function pathFactors(
-  parameters: PathFactorParameters,
-  stream: RandomStream,
-  traffic: MemoryTraffic,
-): (vector: number) => number {
-  const { warmShare, warmFloor, typicalSpread, coldExcess, coldSpread, coldBytes } = parameters;
-  const warmWidth = 1 - warmFloor;
-  const writtenAt = new Float64Array(256); // when the path of a vector ran last, in bytes written
-  const undisturbed = () => {
-    const u = stream.uniform();
-    if (u < warmShare) return warmFloor + warmWidth * (u / warmShare);
-    return 1 + 2 * typicalSpread * ((u - warmShare) / (1 - warmShare)); // the same draw, stretched to the rest
-  };
-  return (vector) => {
-    const factor = undisturbed();
-    const written = traffic();
-    const since = written - writtenAt[vector]!;
+/** The paths of one processor, by interrupt vector. */
+export class PathFactors {
+  declare readonly parameters: PathFactorParameters;
+  declare readonly stream: RandomStream;
+  declare readonly memory: MemoryTraffic;
+  /** When the path of a vector ran last, in bytes written. */
+  readonly #writtenAt = new Float64Array(256);
+
+  /** @param stream what the factors are drawn from @param memory what the caches hold a part of */
+  constructor(parameters: PathFactorParameters, stream: RandomStream, memory: MemoryTraffic) {
+    this.parameters = parameters;
+    this.stream = stream;
+    this.memory = memory;
+  }
+
+  /** The factor of the path that an interrupt at `vector` begins now. */
+  draw(vector: number): number {
+    const factor = this.#undisturbed();
+    const written = this.memory.writtenBytes();
+    const since = written - this.#writtenAt[vector]!;
     if (since === 0) return factor;
-    writtenAt[vector] = written;
+    this.#writtenAt[vector] = written;
+    const { coldExcess, coldSpread, coldBytes } = this.parameters;
     // How much of it a path happens to need again varies: a triangle around the mean.
-    const v = stream.uniform();
+    const v = this.stream.uniform();
     const triangle = v < 0.5 ? Math.sqrt(2 * v) - 1 : 1 - Math.sqrt(2 - 2 * v);
     const excess = coldExcess * (1 + coldSpread * triangle);
     return factor * (1 + excess * (1 - Math.exp(-since / coldBytes)));
-  };
+  }
+
+  #undisturbed(): number {
+    const { warmShare, warmFloor, typicalSpread } = this.parameters;
+    const u = this.stream.uniform();
+    if (u < warmShare) return warmFloor + (1 - warmFloor) * (u / warmShare);
+    return 1 + 2 * typicalSpread * ((u - warmShare) / (1 - warmShare)); // the same draw, stretched to the rest
+  }
 }

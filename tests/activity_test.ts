@@ -242,8 +242,8 @@ Deno.test("a path's factor scales what follows from one cause: handler, calls, I
   const rig = new CpuRig();
   const [first, second] = [rig.machine.cpus[0]!, rig.machine.cpus[1]!];
   const factors = [1.5, 0.25];
-  first.drawPathFactor = () => factors.shift()!;
-  second.drawPathFactor = () => 9;
+  first.paths = { draw: () => factors.shift()! };
+  second.paths = { draw: () => 9 };
   const exact = work("does not scale", HANDLER, 100, false);
   const remote = new Handlers();
   remote.interrupts.set(0x50, function* () {
@@ -292,7 +292,7 @@ Deno.test("a path's factor scales what follows from one cause: handler, calls, I
 Deno.test("a nested interrupt draws a factor of its own and gives the outer handler its own back", () => {
   const rig = new CpuRig();
   const factors = [2, 0.5];
-  rig.cpu.drawPathFactor = () => factors.shift()!;
+  rig.cpu.paths = { draw: () => factors.shift()! };
   rig.handle(0x80, handlerWork);
   const registers = rig.start(function* () {
     yield thousand;

@@ -7,7 +7,7 @@
 import { type Activity, work } from "../hw/sim/activity.ts";
 import { type Alarm, Engine } from "../hw/sim/engine.ts";
 import { Machine } from "../hw/machine.ts";
-import { pathFactors } from "../hw/path_factor.ts";
+import { PathFactors } from "../hw/path_factor.ts";
 import { Context, RegisterFile } from "../hw/register_file.ts";
 import { defaultProfile } from "../runtime/lab/defaults.ts";
 
@@ -97,7 +97,7 @@ const activityStep: EngineBench = {
     const step = work("bench", 1, STEP_NS);
     const life = function* (): Activity {
       for (;;) {
-        cpu.pathFactor = cpu.drawPathFactor(0xef);
+        cpu.pathFactor = cpu.paths!.draw(0xef);
         yield step;
       }
     };
@@ -109,13 +109,13 @@ const activityStep: EngineBench = {
   },
   baseline(n) {
     const { path } = defaultProfile().values.hw;
-    const draw = pathFactors(path, new Engine(1).random.stream("path.cpu0"), () => 0);
+    const paths = new PathFactors(path, new Engine(1).random.stream("path.cpu0"), { writtenBytes: () => 0 });
     const layerNs = new Float64Array(8);
     const untilNs = n * STEP_NS;
     let nowNs = 0;
     let events = 0;
     for (;;) {
-      const ns = Math.floor(STEP_NS * draw(0xef) + 0.5);
+      const ns = Math.floor(STEP_NS * paths.draw(0xef) + 0.5);
       if (nowNs + ns > untilNs) return events * 1e3 + nowNs % 1e3;
       nowNs += ns;
       layerNs[1]! += ns;
