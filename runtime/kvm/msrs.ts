@@ -56,7 +56,7 @@ export function writeMsr(
     case MSR_APIC_BASE:
       return lapic.setBase(value, byUserSpace) ? null : undefined;
     case MSR_TSC_DEADLINE:
-      return lapic.setDeadline(value, cpu);
+      return lapic.timer.setDeadline(value, cpu);
     case MSR_TSC:
       guestWritesTsc(vcpu, wide(low, high));
       return null;
@@ -91,7 +91,7 @@ export function readMsr(vcpu: Vcpu, msr: number): MsrValue | undefined {
     case MSR_APIC_BASE:
       return halves(lapic.base);
     case MSR_TSC_DEADLINE:
-      return halves(lapic.deadline);
+      return halves(lapic.timer.deadline);
     default:
       if (CLOCK_MSRS.has(msr)) return halves(Number(vcpu.state.msrs.get(msr) ?? 0n));
       if (isBaseMsr(msr)) return halves(readBase(vcpu.registers, msr)!);

@@ -210,7 +210,7 @@ export class Vcpu {
   get runnable(): boolean {
     if (this.signalPending) return true;
     if (!this.events.runnable) return this.events.startable;
-    return !this.halted || this.hasInterrupt || this.lapic.hasPendingTimer || this.events.nmiWaits;
+    return !this.halted || this.hasInterrupt || this.lapic.timer.interrupts || this.events.nmiWaits;
   }
 
   /**
@@ -227,7 +227,7 @@ export class Vcpu {
     if (!events.runnable) return false;
     this.mmu.caches.load(this, cpu);
     if (lapic.scanRequested) vm.scanIoapic(this);
-    lapic.injectTimer(cpu);
+    lapic.timer.inject(cpu);
     events.collectNmis();
     return true;
   }
@@ -292,10 +292,9 @@ export class Vcpu {
 
   /** Its timer has expired on `cpu`: it is woken, or leaves guest mode, and finds the interrupt. */
   timerExpired(cpu: KernelCpu): void {
-    this.lapic.timerPending = true;
     this.attention = true;
     // In KVM_RUN the loop's next turn takes it up; that it does at once makes no difference to anybody else.
-    if (this.running) this.lapic.injectTimer(cpu);
+    if (this.running) this.lapic.timer.inject(cpu);
     else this.kick(cpu);
   }
 

@@ -306,7 +306,7 @@ export class VmFile extends KernelFile {
     this.eventfds.release();
     for (const device of [...vm.assigned]) yield* device.deassign(caller);
     for (const vcpu of vm.vcpus) {
-      vcpu.lapic.timer.base?.cancel(vcpu.lapic.timer);
+      vcpu.lapic.timer.cancel();
       if (vcpu.slaveCpu >= 0) yield* setSlaveCpu(vcpu, -1, vm.kvm.host.cpus[caller.cpu]!, false);
     }
     vm.kvm.forget(vm);

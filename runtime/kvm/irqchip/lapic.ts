@@ -4,11 +4,10 @@
  * *Document*: Linux 3.5 and 6.18 `arch/x86/kvm/lapic.c`, by the functions that each method names;
  * `lapic_rules.ts` has what differs from Intel's manual and between versions.
  *
- * *Modelled*: register accesses by MSR and by memory, IA32_APIC_BASE, TSC_DEADLINE, CR8, messages of every delivery mode,
- * the timer as an hrtimer whose expiry waits for the vCPU, `KVM_GET_LAPIC` and `KVM_SET_LAPIC`.
+ * *Modelled*: register accesses by MSR and by memory, IA32_APIC_BASE, CR8, messages of every delivery mode,
+ * `KVM_GET_LAPIC` and `KVM_SET_LAPIC`. `lapic_timer.ts` has the timer.
  *
- * *Not modelled*: the TPR shadow of 32-bit guests (vAPIC), APICv, `lapic_timer_advance`;
- * an SMI is refused, as by a kernel without SMM.
+ * *Not modelled*: the TPR shadow of 32-bit guests (vAPIC), APICv; an SMI is refused, as by a kernel without SMM.
  *
  * The device itself is `hw/lapic.ts`: here is one who carries out its effects, the physical processor's is another.
  *
@@ -28,19 +27,17 @@ import {
   hasReservedBits,
   isLegalTransition,
 } from "../../../hw/lapic_base.ts";
-import { LVT_MASKED, MSR_TSC_DEADLINE, SVR_SUPPRESS_BROADCAST } from "../../../hw/lapic_registers.ts";
+import { LVT_MASKED, SVR_SUPPRESS_BROADCAST } from "../../../hw/lapic_registers.ts";
 import { TimerMode } from "../../../hw/lapic_timer.ts";
 import { VectorSet } from "../../../hw/vector_set.ts";
 import { EINVAL, type Errno } from "../../linux/errno.ts";
-import { HrTimer } from "../../linux/hrtimer.ts";
 import type { Kernel } from "../../linux/kernel.ts";
 import type { KernelCpu } from "../../linux/kernel_cpu.ts";
-import { ownsTimer } from "../direct.ts";
-import { startHostTimer } from "./host_timer.ts";
 import { deliver, type LapicIrq } from "./irq_delivery.ts";
 import type { MsrValue } from "../msrs.ts";
 import type { ApicFeatures, ApicVersion } from "./lapic_rules.ts";
-import { hostDeadline, startDeadline } from "../tsc.ts";
+import { KvmLapicTimer } from "./lapic_timer.ts";
+import { startDeadline } from "../tsc.ts";
 import type { Vcpu } from "../vcpu.ts";
 
 /** LINT0 open for the 8259: unmasked, delivery mode ExtINT. */
@@ -59,8 +56,6 @@ export class KvmLapic {
   readonly core: LocalApic;
   /** IA32_APIC_BASE. */
   base = 0;
-  /** The timer has expired and the vCPU has not seen it (`lapic_timer.pending`). */
-  timerPending = false;
   /** How many lowest-priority interrupts it has been given (`apic_arb_prio`). */
   arbitrationPriority = 0;
   /** Vectors whose EOI the I/O APIC wants to know (`ioapic_handled_vectors`). */
@@ -69,27 +64,25 @@ export class KvmLapic {
   #scanRequested = true;
   /** A vector in flight from an entry that means other vCPUs now: its EOI renews the set. */
   staleVector = -1;
-  /** The expiry of its timer. */
-  readonly timer: HrTimer;
+  /** What becomes of its counter's expiry (`lapic_timer`). */
+  readonly timer: KvmLapicTimer;
   /** What CPUID shows. */
   #features = DEFAULT_FEATURES;
-  readonly #version: ApicVersion;
+  /** The version's row. */
+  declare readonly version: ApicVersion;
   readonly #host: Kernel;
 
   /** The local APIC of `vcpu`, reset. */
   constructor(vcpu: Vcpu) {
     this.vcpu = vcpu;
-    const { kvm, name } = vcpu.vm;
-    [this.#version, this.#host] = [kvm.version.apic, kvm.host];
+    const { kvm } = vcpu.vm;
+    this.version = kvm.version.apic;
+    this.#host = kvm.host;
     // APIC_BUS_CYCLE_NS is 1 in KVM's emulation: a bus clock of 1 GHz.
-    const rules = this.#version.rules(this.#features);
+    const rules = this.version.rules(this.#features);
     this.core = new LocalApic(vcpu.id, { ticks: 1, ns: 1 }, kvm.tscRatio, rules);
-    this.core.timer.minimumPeriodNs = this.#version.minimumPeriodNs;
-    this.timer = new HrTimer(
-      `kvm timer ${name}.${vcpu.id}`,
-      kvm.steps.timerFunction,
-      (_timer, cpu) => this.#timerExpired(cpu),
-    );
+    this.core.timer.minimumPeriodNs = this.version.minimumPeriodNs;
+    this.timer = new KvmLapicTimer(this);
     this.reset(false);
   }
 
@@ -104,11 +97,6 @@ export class KvmLapic {
     if (requested) this.vcpu.attention = true;
   }
 
-  /** The version's row. */
-  get version(): ApicVersion {
-    return this.#version;
-  }
-
   /** What CPUID shows: decides which bits there are. */
   get features(): ApicFeatures {
     return this.#features;
@@ -117,7 +105,7 @@ export class KvmLapic {
   /** `kvm_vcpu_after_set_cpuid()`. */
   set features(features: ApicFeatures) {
     this.#features = features;
-    this.core.rules = this.#version.rules(features);
+    this.core.rules = this.version.rules(features);
     this.#setVersion();
   }
 
@@ -126,10 +114,10 @@ export class KvmLapic {
     const { core, vcpu } = this;
     const { x2apic } = core;
     const saved = [core.register(Apic.ID), core.register(Apic.LDR)] as const;
-    this.#cancelTimer();
+    this.timer.cancel();
     core.reset();
     this.#setVersion();
-    if (vcpu.bootProcessor || !this.#version.lint0OnlyOnBsp) core.setRegister(Apic.LVT0, LINT0_EXTINT);
+    if (vcpu.bootProcessor || !this.version.lint0OnlyOnBsp) core.setRegister(Apic.LVT0, LINT0_EXTINT);
     this.arbitrationPriority = 0;
     if (!init) {
       this.#changeBase(APIC_DEFAULT_BASE + APIC_BASE_ENABLE + (vcpu.bootProcessor ? APIC_BASE_BSP : 0));
@@ -181,9 +169,9 @@ export class KvmLapic {
       case "timer": {
         const { initialCount, deadline } = this.core.timer;
         // A new divisor, and a change between one-shot and periodic mode, leave an expiry pending.
-        if (offset === Apic.TMICT || (initialCount === 0 && deadline === 0)) this.timerPending = false;
-        else if (this.timerPending) this.vcpu.attention = true;
-        return this.#startTimer(cpu);
+        if (offset === Apic.TMICT || (initialCount === 0 && deadline === 0)) this.timer.pending = false;
+        else if (this.timer.pending) this.vcpu.attention = true;
+        return this.timer.start(cpu);
       }
       default:
         this.#noteWrite(offset);
@@ -192,7 +180,7 @@ export class KvmLapic {
   }
 
   #noteWrite(offset: number): void {
-    if (this.timerPending) this.vcpu.attention = true; // it may have been unmasked
+    if (this.timer.pending) this.vcpu.attention = true; // it may have been unmasked
     switch (offset) {
       case Apic.ID:
       case Apic.LDR:
@@ -201,7 +189,7 @@ export class KvmLapic {
         return;
       case Apic.SVR:
         this.vcpu.vm.apicMap.changed();
-        if (!this.core.enabled) this.timerPending = false;
+        if (!this.core.enabled) this.timer.pending = false;
     }
   }
 
@@ -235,13 +223,13 @@ export class KvmLapic {
 
   /** Whether there are registers in the page: not while disabled, nor in x2APIC form. */
   get hasPage(): boolean {
-    return this.core.hardwareEnabled && (!this.core.x2apic || this.#version.pageInX2apic);
+    return this.core.hardwareEnabled && (!this.core.x2apic || this.version.pageInX2apic);
   }
 
   /** `kvm_apic_set_base()`. @param byUserSpace it restores state: legal is what the registers can hold. @returns false: refused */
   setBase(value: number, byUserSpace: boolean): boolean {
     if (value === this.base) return true;
-    if (this.#version.checksBase) {
+    if (this.version.checksBase) {
       const { physicalAddressBits, x2apic } = this.#features;
       const from = apicState(this.base), to = apicState(value);
       if (hasReservedBits(value, physicalAddressBits, x2apic) || to === "invalid") return false;
@@ -260,12 +248,12 @@ export class KvmLapic {
     core.x2apic = x2apic;
     core.hardwareEnabled = enabled;
     vcpu.vm.apicMap.changed();
-    if (this.timerPending) vcpu.attention = true; // it may have been enabled
+    if (this.timer.pending) vcpu.attention = true; // it may have been enabled
     if ((changed & APIC_BASE_ENABLE) !== 0 && enabled) this.#setXapicId();
     if ((changed & APIC_BASE_X2APIC) === 0) return;
     if (x2apic) {
       core.setRegister(Apic.ID, vcpu.id);
-      core.setRegister(Apic.LDR, this.#version.logicalId(vcpu.id));
+      core.setRegister(Apic.LDR, this.version.logicalId(vcpu.id));
     } else if (enabled) this.#setXapicId();
   }
 
@@ -277,7 +265,7 @@ export class KvmLapic {
   /** `kvm_lapic_set_tpr()`. */
   set cr8(value: number) {
     const tpr = this.core.register(Apic.TPR);
-    this.core.setRegister(Apic.TPR, ((value & 0xf) << 4) | (tpr & this.#version.cr8KeepsTpr));
+    this.core.setRegister(Apic.TPR, ((value & 0xf) << 4) | (tpr & this.version.cr8KeepsTpr));
   }
 
   // ---- interrupts ----
@@ -295,7 +283,7 @@ export class KvmLapic {
       case DeliveryMode.LowestPriority:
       case DeliveryMode.Fixed:
         if (irq.mode === DeliveryMode.LowestPriority) this.arbitrationPriority++;
-        if (irq.level && !irq.assert && !this.#version.coalesces) return false;
+        if (irq.level && !irq.assert && !this.version.coalesces) return false;
         if (!core.enabled) return false;
         return vcpu.interrupt(irq.vector, from, irq.level, irq.mode);
       case DeliveryMode.Nmi:
@@ -312,7 +300,7 @@ export class KvmLapic {
         vcpu.kick(from);
         return true;
       case REMOTE_READ:
-        if (!this.#version.remoteReadWakes) return false;
+        if (!this.version.remoteReadWakes) return false;
         events.unhalt();
         vcpu.kick(from);
         return true;
@@ -336,7 +324,7 @@ export class KvmLapic {
       hint: false,
     };
     const taken = this.accept(irq, from);
-    if (taken && offset === Apic.LVTPC && this.#version.masksLvtpc) {
+    if (taken && offset === Apic.LVTPC && this.version.masksLvtpc) {
       this.core.setRegister(offset, entry | LVT_MASKED);
     }
     return taken;
@@ -348,7 +336,7 @@ export class KvmLapic {
     if (this.#host.engine.trace !== null) vcpu.tracepoint("kvm_eoi", { apicid: vcpu.id, vector });
     if (vector < 0) return;
     const level = this.core.tmr.has(vector);
-    if (!level && !this.#version.ioapic.tracksRtc) return; // nobody waits for the end of an edge
+    if (!level && !this.version.ioapic.tracksRtc) return; // nobody waits for the end of an edge
     vcpu.vm.chips?.ioapic.endOfInterrupt(vcpu, vector, level, from);
   }
 
@@ -373,75 +361,6 @@ export class KvmLapic {
     const { vcpu } = this;
     if (cpu.kernel.engine.trace !== null) vcpu.tracepoint("kvm_apic_ipi", { ...ipi });
     deliver(vcpu.vm, vcpu, { ...ipi, hint: false }, cpu);
-  }
-
-  // ---- timer ----
-
-  /** TSC_DEADLINE (`kvm_get_lapic_tscdeadline_msr()`). */
-  get deadline(): number {
-    const { core } = this;
-    return core.hardwareEnabled && core.timer.mode === TimerMode.TscDeadline ? core.timer.deadline : 0;
-  }
-
-  /** `kvm_set_lapic_tscdeadline_msr()`. @returns a register write of the host's own that remains to be executed, or null */
-  setDeadline(value: number, cpu: KernelCpu): Step | null {
-    const { core } = this;
-    if (core.timer.mode !== TimerMode.TscDeadline || !core.hardwareEnabled) return null;
-    const { vm: { kvm } } = this.vcpu;
-    this.timerPending = false;
-    if (cpu.state !== "slave" || !ownsTimer(kvm)) {
-      startDeadline(this.vcpu, value);
-      return this.#startTimer(cpu);
-    }
-    core.timer.deadline = value; // patch 20: the processor's own timer, which compares with the processor's counter
-    return cpu.registers.wrmsr(MSR_TSC_DEADLINE, hostDeadline(this.vcpu, value));
-  }
-
-  /** `apic_has_pending_timer()`: a masked one waits until it is unmasked. */
-  get hasPendingTimer(): boolean {
-    return this.timerPending && this.core.enabled && this.core.timerVector >= 0;
-  }
-
-  /** `kvm_inject_pending_timer_irqs()`, in the run loop: an expiry that the vCPU has not seen becomes an interrupt. */
-  injectTimer(cpu: KernelCpu): void {
-    if (!this.hasPendingTimer) return;
-    this.timerPending = false;
-    const entry = this.core.register(Apic.LVTT);
-    // Bits 10:8 are no delivery mode of the timer's, but what user space has restored counts.
-    if ((entry & 0x700) === 0) this.vcpu.interrupt(entry & 0xff, cpu);
-    else this.localInterrupt(Apic.LVTT, cpu);
-    if (this.#version.deadlineCleared && this.core.timer.mode === TimerMode.TscDeadline) {
-      this.core.timer.deadline = 0;
-    }
-  }
-
-  /**
-   * `start_apic_timer()`: the virtual timer is an hrtimer of this CPU, or of an online one where this is a slave.
-   */
-  #startTimer(cpu: KernelCpu): Step | null {
-    const { kvm } = this.vcpu.vm;
-    const { expiresNs } = this.core.timer;
-    const home = cpu.state === "slave" ? kvm.host.cpus[this.vcpu.thread!.cpu]! : cpu;
-    const past = expiresNs <= kvm.host.nowNs && this.#version.pastDeadlineAtOnce;
-    if (expiresNs !== Infinity && !past) return startHostTimer(this.timer, expiresNs, home, cpu);
-    this.timer.base?.cancel(this.timer);
-    if (past) this.#timerExpired(cpu);
-    return null;
-  }
-
-  #cancelTimer(): void {
-    this.timer.base?.cancel(this.timer);
-    this.timerPending = false;
-  }
-
-  /** `apic_timer_fn()`: on the host's CPU on which the hrtimer expires, which need not be the one that has started it. */
-  #timerExpired(cpu: KernelCpu): void {
-    const { timer } = this.core;
-    const { deadline } = timer;
-    timer.expired();
-    timer.deadline = deadline; // reads back until the vCPU has seen the expiry
-    if (timer.expiresNs !== Infinity) cpu.hrtimers.start(this.timer, timer.expiresNs);
-    this.vcpu.timerExpired(cpu);
   }
 
   // ---- state ----
@@ -471,10 +390,10 @@ export class KvmLapic {
     for (let i = 0; i < LAPIC_REGISTERS; i++) core.setRegister(i << 4, registers[i]!);
     if (core.x2apic) {
       core.setRegister(Apic.ID, vcpu.id);
-      core.setRegister(Apic.LDR, this.#version.logicalId(vcpu.id));
+      core.setRegister(Apic.LDR, this.version.logicalId(vcpu.id));
     }
     this.#setVersion();
-    this.#cancelTimer();
+    this.timer.cancel();
     this.arbitrationPriority = 0;
     const { timer } = core;
     const mode = ((core.register(Apic.LVTT) & core.rules.rows.get(Apic.LVTT)!.mask) >>> 17) & 3; // bits that there are
@@ -484,13 +403,13 @@ export class KvmLapic {
     if (mode === TimerMode.TscDeadline) startDeadline(vcpu, timer.deadline);
     else timer.resume(registers[Apic.TMCCT >>> 4]!, nowNs);
     vm.chips?.ioapic.restoreRtc(vcpu);
-    return this.#startTimer(cpu);
+    return this.timer.start(cpu);
   }
 
   /** Adds KVM's part of the state to `hash`; the device adds itself. */
   hashInto(hash: StateHash): void {
     this.core.hashInto(hash);
-    hash.number(this.base).flag(this.timerPending).word(this.arbitrationPriority).word(this.staleVector);
+    hash.number(this.base).flag(this.timer.pending).word(this.arbitrationPriority).word(this.staleVector);
     hash.flag(this.#scanRequested);
     for (let i = 0; i < 8; i++) hash.word(this.handledVectors.word(i));
   }
