@@ -31,9 +31,6 @@ export interface FrameTrain {
   payload: unknown;
 }
 
-/** What a train's frames carry, and how many of them were taken. */
-export type Deliver = (payload: unknown, frames: number) => void;
-
 /** A network function as its driver uses it. The rings lie in the driver's memory; writing their tails does not exit. */
 export interface EthernetPort {
   /** Its MAC address. */
@@ -62,6 +59,11 @@ class Arrival {
     // Of a quotient so small and never negative, `| 0` is the floor, and an integer for V8.
     return nowNs >= this.lastNs ? this.frames : ((nowNs - this.firstNs) / this.spacingNs | 0) + 1;
   }
+
+  /** When the last one of these came. */
+  arrivedNs(nowNs: number): number {
+    return this.firstNs + (this.arrived(nowNs) - 1) * this.spacingNs;
+  }
 }
 
 /** The ring of a receive queue. */
@@ -78,15 +80,15 @@ export class ReceiveRing {
   #free: Arrival | null = null;
   /** Descriptors that are spoken for. */
   #expected = 0;
-  /** Bytes of trains that have been taken whole. */
+  /** Bytes of trains that have been taken whole, and when the last one's last frame came. */
   #takenBytes = NaN;
-  #lastTakenNs = NaN;
+  #takenNs = NaN;
 
   /** @param size descriptors */
   constructor(size: number) {
     this.size = size;
     this.#takenBytes = 0; // soon beyond 2^31: V8 shall make room for that from the start (see `Engine`)
-    this.#lastTakenNs = -1;
+    this.#takenNs = -1;
   }
 
   /** Nothing has arrived; nothing will. */
@@ -94,7 +96,7 @@ export class ReceiveRing {
     this.#first = this.#last = null;
     this.#expected = 0;
     this.missed = this.received = 0;
-    this.#lastTakenNs = -1;
+    this.#takenNs = -1;
   }
 
   /** `train` will arrive: its first frame at `firstNs`, each further one `spacingNs` later. */
@@ -129,11 +131,7 @@ export class ReceiveRing {
 
   /** Frames that have arrived by `nowNs` and have not been taken. */
   waiting(nowNs: number): number {
-    let sum = 0;
-    for (let train = this.#first; train !== null && train.firstNs <= nowNs; train = train.next) {
-      sum += train.arrived(nowNs) - train.taken;
-    }
-    return sum;
+    return waitingFrom(this.#first, nowNs);
   }
 
   /**
@@ -142,8 +140,13 @@ export class ReceiveRing {
    */
   takable(nowNs: number, frameNs: number, limit: number): number {
     let taken = 0;
+    // A train that has arrived whole is counted once: what is asked next is how many there are later.
+    let whole = 0;
+    let train = this.#first;
     while (taken < limit) {
-      const there = this.waiting(nowNs + Math.floor(taken * frameNs));
+      const atNs = nowNs + Math.floor(taken * frameNs);
+      for (; train !== null && train.lastNs <= atNs; train = train.next) whole += train.frames - train.taken;
+      const there = whole + waitingFrom(train, atNs);
       if (there <= taken) break;
       taken = Math.min(limit, there);
     }
@@ -154,10 +157,7 @@ export class ReceiveRing {
   hasArrived(sinceNs: number, nowNs: number): boolean {
     let last: Arrival | null = null;
     for (let train = this.#first; train !== null && train.firstNs <= nowNs; train = train.next) last = train;
-    if (last === null) return this.#lastTakenNs > sinceNs;
-    if (last.firstNs > sinceNs) return true;
-    const untilNs = Math.min(nowNs, last.lastNs);
-    return untilNs - sinceNs >= last.spacingNs || last.arrived(untilNs) > last.arrived(sinceNs);
+    return (last === null ? this.#takenNs : last.arrivedNs(nowNs)) > sinceNs;
   }
 
   /** When the next frame arrives after `nowNs`; Infinity: none is on its way. */
@@ -178,24 +178,36 @@ export class ReceiveRing {
     return sum;
   }
 
-  /** Software takes the first `count` frames; they must have arrived. */
-  take(count: number, deliver: Deliver): void {
+  /** What the first frame carries; undefined: none is on its way. */
+  get payload(): unknown {
+    return this.#first?.payload;
+  }
+
+  /**
+   * Software takes frames that carry the {@linkcode payload} of the first one.
+   *
+   * @param limit how many at most; so many must have arrived
+   * @returns how many: fewer where one comes that carries something else
+   */
+  take(limit: number): number {
+    const { payload } = this.#first!;
+    let count = 0;
+    do {
+      const train = this.#first!;
+      const part = Math.min(limit - count, train.frames - train.taken);
+      train.taken += part;
+      count += part;
+      if (train.taken === train.frames) this.#passed(train);
+    } while (count < limit && this.#first!.payload === payload);
     this.received += count;
     this.#expected -= count;
-    while (count > 0) {
-      const train = this.#first!;
-      const part = Math.min(count, train.frames - train.taken);
-      train.taken += part;
-      count -= part;
-      this.#lastTakenNs = train.firstNs + (train.taken - 1) * train.spacingNs;
-      if (train.taken === train.frames) this.#passed(train);
-      deliver(train.payload, part);
-    }
+    return count;
   }
 
   /** The first train has been taken whole. */
   #passed(train: Arrival): void {
     this.#takenBytes += train.frames * train.bytes;
+    this.#takenNs = train.lastNs;
     this.#first = train.next;
     if (this.#first === null) this.#last = null;
     train.next = this.#free;
@@ -209,4 +221,13 @@ export class ReceiveRing {
       hash.word(train.frames).word(train.taken).number(train.firstNs).number(train.spacingNs);
     }
   }
+}
+
+/** Frames of `train` and those behind it that have arrived by `nowNs` and have not been taken. */
+function waitingFrom(train: Arrival | null, nowNs: number): number {
+  let sum = 0;
+  for (; train !== null && train.firstNs <= nowNs; train = train.next) {
+    sum += train.arrived(nowNs) - train.taken;
+  }
+  return sum;
 }

@@ -33,6 +33,7 @@ import {
   isLegalTransition,
   MSR_APIC_BASE,
 } from "./lapic_base.ts";
+import type { ReceiveRing } from "./ethernet.ts";
 import { clockRatio } from "./lapic_timer.ts";
 import { readBase, writeBase } from "./base_msrs.ts";
 import type { RegisterFile } from "./register_file.ts";
@@ -102,8 +103,8 @@ export class Machine implements ProcessorBus, MemoryTraffic {
   readonly ioApic: MachineIoApic = new MachineIoApic(this);
   /** Between the devices on one side, memory and interrupt messages on the other; off until software switches it on. */
   readonly remapping: RemappingUnit = new RemappingUnit();
-  /** Devices that write to memory. */
-  readonly busMasters: { writtenBytes(nowNs: number): number }[] = [];
+  /** Devices that write to memory, by their rings. */
+  readonly busMasters: { readonly rings: readonly ReceiveRing[] }[] = [];
   readonly #timers: Alarm[];
   /** IA32_APIC_BASE by processor. Firmware has switched to x2APIC form. */
   readonly #apicBases: number[] = [];
@@ -233,8 +234,11 @@ export class Machine implements ProcessorBus, MemoryTraffic {
 
   /** @inheritdoc */
   writtenBytes(): number {
+    const { nowNs } = this.engine;
     let sum = 0;
-    for (const master of this.busMasters) sum += master.writtenBytes(this.engine.nowNs);
+    for (const { rings } of this.busMasters) {
+      for (const ring of rings) sum += ring.writtenBytes(nowNs);
+    }
     return sum;
   }
 

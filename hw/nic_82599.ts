@@ -23,7 +23,7 @@
  * @module
  */
 
-import type { FrameTrain } from "./ethernet.ts";
+import type { FrameTrain, ReceiveRing } from "./ethernet.ts";
 import {
   allocated,
   DEVICE_ID_82599,
@@ -119,6 +119,8 @@ export class Nic82599 extends Nic82599Function {
   readonly switch: Nic82599Switch;
   /** Virtual functions, made on first use; those below NumVFs are on the bus while VF Enable is set. */
   readonly #vfs: Nic82599Vf[] = [];
+  /** The receive rings of the functions that have been made. */
+  readonly rings: ReceiveRing[] = [this.ring];
   readonly #ivar = new Uint8Array(256);
   readonly #ivarMisc = new Uint8Array(4);
   readonly #vfBars: readonly { readonly index: number; readonly base: number }[];
@@ -232,7 +234,11 @@ export class Nic82599 extends Nic82599Function {
    */
   vf(index: number): Nic82599Vf {
     if (!(index >= 0 && index < VFS_MAX)) throw new RangeError(`82599 has no virtual function ${index}`);
-    while (this.#vfs.length <= index) this.#vfs.push(this.#makeVf(this.#vfs.length));
+    while (this.#vfs.length <= index) {
+      const vf = this.#makeVf(this.#vfs.length);
+      this.#vfs.push(vf);
+      this.rings.push(vf.ring);
+    }
     return this.#vfs[index]!;
   }
 
@@ -241,13 +247,6 @@ export class Nic82599 extends Nic82599Function {
     const index = mac - this.mac - 1;
     if (index === -1) return this;
     return index >= 0 && index < this.sriov.enabledVfs ? this.vf(index) : undefined;
-  }
-
-  /** Bytes that all functions have written to memory by `nowNs`. */
-  writtenBytes(nowNs: number): number {
-    let sum = this.ring.writtenBytes(nowNs);
-    for (const vf of this.#vfs) sum += vf.ring.writtenBytes(nowNs);
-    return sum;
   }
 
   /** Function-level reset: the virtual functions go with it. */

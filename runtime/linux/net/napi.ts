@@ -48,12 +48,6 @@ export class Napi implements Softirq {
   #packet: ((cpu: KernelCpu) => void) | null = null;
   #runs = 0;
   #handed = 0;
-  #cpu: KernelCpu | null = null;
-  // One closure for all polls: taking frames allocates nothing.
-  readonly #deliver = (payload: unknown, frames: number): void => {
-    this.#handed += frames;
-    this.stack.receive(payload, frames, this.#cpu!);
-  };
 
   /** @param completed tells the driver that the ring is empty, and how many frames the interrupt has brought */
   constructor(stack: NetStack, port: EthernetPort, completed: (frames: number) => void) {
@@ -96,8 +90,13 @@ export class Napi implements Softirq {
           return this.#work;
         }
         case State.Deliver:
-          this.#cpu = cpu;
-          ring.take(this.#frames, this.#deliver);
+          this.#handed += this.#frames;
+          for (let left = this.#frames; left > 0;) {
+            const { payload } = ring;
+            const frames = ring.take(left);
+            left -= frames;
+            stack.receive(payload, frames, cpu);
+          }
           if (stack.unacknowledged !== null) stack.acknowledge();
           this.#state = State.Packets;
           break;
