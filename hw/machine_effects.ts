@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Alarm } from "./sim/engine.ts";
+import type { Alarm, Engine } from "./sim/engine.ts";
 import { DeliveryMode } from "./lapic.ts";
 import type { Machine } from "./machine.ts";
 import { decodeMsi, type MsiEffect, type MsiMessage } from "./msi.ts";
@@ -14,6 +14,7 @@ import type { PciBus, PciEffect } from "./pci.ts";
 export class DeviceEffects {
   declare readonly machine: Machine;
   declare readonly bus: PciBus;
+  declare readonly engine: Engine;
   /** By routing identifier and source. */
   readonly #alarms = new Map<number, Alarm>();
   /** The last message, decoded by the remapping unit's table as it was then. */
@@ -29,6 +30,7 @@ export class DeviceEffects {
   constructor(machine: Machine, bus: PciBus) {
     this.machine = machine;
     this.bus = bus;
+    this.engine = machine.engine;
   }
 
   /**
@@ -45,7 +47,7 @@ export class DeviceEffects {
           break;
         case "alarm":
           effect.alarm ??= this.#alarm(effect.function, effect.source);
-          effect.alarm.at(Math.max(effect.atNs, this.machine.engine.nowNs));
+          effect.alarm.at(Math.max(effect.atNs, this.engine.nowNs));
           break;
         case "unmodelled":
           this.unmodelled.add(effect.what);
@@ -59,14 +61,14 @@ export class DeviceEffects {
   /** Reads 32 bits of a function's memory; `undefined`: no function claims the address. */
   load(address: number): number | undefined {
     const to = this.bus.decode(address);
-    return to?.function.readMemory(to.bar, to.offset, this.machine.engine.nowNs);
+    return to?.function.readMemory(to.bar, to.offset, this.engine.nowNs);
   }
 
   /** Writes 32 bits of a function's memory, and carries out what follows; nothing does where no function claims the address. */
   store(address: number, value: number): void {
     const to = this.bus.decode(address);
     if (to !== undefined) {
-      this.apply(to.function.writeMemory(to.bar, to.offset, value, this.machine.engine.nowNs));
+      this.apply(to.function.writeMemory(to.bar, to.offset, value, this.engine.nowNs));
     }
   }
 
@@ -115,9 +117,9 @@ export class DeviceEffects {
     let alarm = this.#alarms.get(key);
     if (alarm === undefined) {
       const found = this.bus.find(fn)!;
-      alarm = this.machine.engine.alarm(`pci ${fn.toString(16)}.${source}`, () => {
+      alarm = this.engine.alarm(`pci ${fn.toString(16)}.${source}`, () => {
         // A function that has left the bus has been reset: its alarm finds nothing to do.
-        this.apply(found.alarm(source, this.machine.engine.nowNs), true);
+        this.apply(found.alarm(source, this.engine.nowNs), true);
       });
       this.#alarms.set(key, alarm);
     }

@@ -6,7 +6,7 @@
  * @module
  */
 
-import { both, type VectorInterrupts } from "./nic_82599_interrupts.ts";
+import type { VectorInterrupts } from "./nic_82599_interrupts.ts";
 import { type EthernetPort, type FrameTrain, ReceiveRing } from "./ethernet.ts";
 import type { FrameSource } from "./nic_82599_switch.ts";
 import { PciFunction } from "./pci.ts";
@@ -90,7 +90,7 @@ export abstract class Nic82599Function extends PciFunction implements EthernetPo
   readonly ring = new ReceiveRing(RING_SIZE);
   /** @inheritdoc */
   busyUntilNs = 0;
-  /** The vector of receive queue 0, as {@linkcode routed} found it; -1: it has none. */
+  /** The vector of receive queue 0, as {@linkcode routed} found it; -1: it has none that exists. */
   #vector = -1;
 
   /** @inheritdoc */
@@ -101,19 +101,15 @@ export abstract class Nic82599Function extends PciFunction implements EthernetPo
     return this;
   }
 
-  /** Whether a frame that arrives could lead to a message: not so during a poll. */
-  get listens(): boolean {
-    return this.#vector >= 0 && this.interrupts.listens(this.#vector);
-  }
-
-  /** A train has been added to the ring of a function that {@linkcode listens}. */
+  /** A train has been added to the ring. */
   expect(nowNs: number): readonly PciEffect[] {
-    return this.#expectArrival(this.#untold(nowNs), nowNs);
+    return this.#listens ? this.#expectArrival(this.#untold(nowNs), nowNs) : NO_EFFECTS;
   }
 
   /** IVAR, or what it depends on, has changed. */
   protected routed(): void {
-    this.#vector = this.queueVector(0, "rx") ?? -1;
+    const vector = this.queueVector(0, "rx");
+    this.#vector = vector === undefined || vector >= this.interrupts.vectors ? -1 : vector;
   }
 
   /**
@@ -124,13 +120,14 @@ export abstract class Nic82599Function extends PciFunction implements EthernetPo
     const vector = this.#vector;
     if (vector < 0) return this.interrupts.enable(bank, bits, nowNs);
     const untold = this.#untold(nowNs);
-    const noted = untold ? this.interrupts.raise(vector, nowNs) : NO_EFFECTS;
+    if (untold) this.interrupts.note(vector);
     const told = this.interrupts.enable(bank, bits, nowNs);
-    return noted.length > 0 || told.length > 0
-      ? both(noted, told)
-      : this.listens
-      ? this.#expectArrival(untold, nowNs)
-      : NO_EFFECTS;
+    return told.length === 0 && this.#listens ? this.#expectArrival(untold, nowNs) : told;
+  }
+
+  /** Whether a frame that arrives could lead to a message: not so during a poll. */
+  get #listens(): boolean {
+    return this.#vector >= 0 && this.interrupts.listens(this.#vector);
   }
 
   /** Whether frames have arrived since the last message of their vector. */
@@ -166,7 +163,7 @@ export abstract class Nic82599Function extends PciFunction implements EthernetPo
 
   /** A frame is there that software may want to know of. */
   #arrived(nowNs: number): readonly PciEffect[] {
-    if (!this.listens || !this.#untold(nowNs)) return NO_EFFECTS;
+    if (!this.#listens || !this.#untold(nowNs)) return NO_EFFECTS;
     return this.interrupts.raise(this.#vector, nowNs);
   }
 

@@ -18,7 +18,7 @@
 import type { MsiXTable } from "./msi.ts";
 import type { PciFunction } from "./pci.ts";
 import { NO_EFFECTS, type PciEffect } from "./pci_configuration.ts";
-import { field, register, reserved, u32 } from "./registers.ts";
+import { field, register, reserved } from "./registers.ts";
 import type { StateHash } from "./sim/state_hash.ts";
 
 const EITR = register("EITR", 0, 0, 32, [
@@ -62,6 +62,8 @@ export class VectorInterrupts {
   readonly #messages: PciEffect[][] = [];
   /** An alarm has been asked for and has not come. */
   readonly #waiting = new Uint32Array(2);
+  /** Bits of the vectors that there are. */
+  readonly #present: Uint32Array;
 
   /**
    * Makes the block as it is after reset.
@@ -82,6 +84,7 @@ export class VectorInterrupts {
     this.vectors = vectors;
     this.autoMaskEnabled = autoMaskEnabled;
     this.lineChanged = lineChanged;
+    this.#present = Uint32Array.of(bitsBelow(vectors), bitsBelow(vectors - 32));
     this.#throttle = new Uint32Array(vectors);
     this.#notBeforeNs = new Float64Array(vectors);
     this.#toldNs = new Float64Array(vectors).fill(-1);
@@ -112,7 +115,7 @@ export class VectorInterrupts {
   /** Whether an event on a vector could lead to a message: its cause is enabled, and no alarm is under way. */
   listens(vector: number): boolean {
     const bank = vector >>> 5, bit = 1 << (vector & 31);
-    return vector < this.vectors && (this.#enabled[bank]! & ~this.#waiting[bank]! & bit) !== 0;
+    return (this.#enabled[bank]! & ~this.#waiting[bank]! & bit) !== 0;
   }
 
   /** When the last message of a vector left, ns; -1: none has. */
@@ -128,11 +131,16 @@ export class VectorInterrupts {
   /** Something has happened on a vector. */
   raise(vector: number, nowNs: number): readonly PciEffect[] {
     if (vector >= this.vectors) return NO_EFFECTS;
+    this.note(vector);
+    return this.#tell(vector, nowNs);
+  }
+
+  /** Something has happened on a vector; {@linkcode enable} tells of it. */
+  note(vector: number): void {
     const bank = vector >>> 5;
     const bit = 1 << (vector & 31);
     this.#cause[bank]! |= bit;
     this.#untold[bank]! |= bit;
-    return this.#tell(vector, nowNs);
   }
 
   /** The interval that an alarm waited for has passed. */
@@ -171,14 +179,13 @@ export class VectorInterrupts {
 
   /** Enables causes. */
   enable(bank: number, bits: number, nowNs: number): readonly PciEffect[] {
-    const news = u32(bits & ~this.#enabled[bank]!);
-    this.#enabled[bank]! |= bits & this.#present(bank);
-    this.#untold[bank]! |= news & this.#cause[bank]!;
+    const present = bits & this.#present[bank]!;
+    this.#untold[bank]! |= present & ~this.#enabled[bank]! & this.#cause[bank]!;
+    this.#enabled[bank]! |= present;
     // Most often one vector is enabled: its effects are the answer as they are.
     let effects = NO_EFFECTS;
-    for (let rest = bits >>> 0; rest !== 0; rest &= rest - 1) {
-      const vector = 32 * bank + 31 - Math.clz32(rest & -rest);
-      if (vector < this.vectors) effects = both(effects, this.#tell(vector, nowNs));
+    for (let rest = present; rest !== 0; rest &= rest - 1) {
+      effects = both(effects, this.#tell(32 * bank + 31 - Math.clz32(rest & -rest), nowNs));
     }
     return effects;
   }
@@ -197,7 +204,7 @@ export class VectorInterrupts {
 
   /** See `autoClear`. */
   setAutoClear(bank: number, bits: number): void {
-    this.#autoClear[bank] = bits & this.#present(bank);
+    this.#autoClear[bank] = bits & this.#present[bank]!;
   }
 
   /** Causes that a message disables. */
@@ -207,7 +214,7 @@ export class VectorInterrupts {
 
   /** See `autoMask`. */
   setAutoMask(bank: number, bits: number): void {
-    this.#autoMask[bank] = bits & this.#present(bank);
+    this.#autoMask[bank] = bits & this.#present[bank]!;
   }
 
   /** EITR of a vector. */
@@ -266,14 +273,14 @@ export class VectorInterrupts {
     effects[0] = message;
     return effects;
   }
+}
 
-  #present(bank: number): number {
-    const left = this.vectors - 32 * bank;
-    return left >= 32 ? 0xffff_ffff : left <= 0 ? 0 : u32((1 << left) - 1);
-  }
+/** The `count` lowest bits of a bank. */
+function bitsBelow(count: number): number {
+  return count >= 32 ? 0xffff_ffff : count <= 0 ? 0 : (1 << count) - 1;
 }
 
 /** What follows from two things, without a copy where only one has consequences. */
-export function both(first: readonly PciEffect[], second: readonly PciEffect[]): readonly PciEffect[] {
+function both(first: readonly PciEffect[], second: readonly PciEffect[]): readonly PciEffect[] {
   return first.length === 0 ? second : second.length === 0 ? first : [...first, ...second];
 }

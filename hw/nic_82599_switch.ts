@@ -80,7 +80,7 @@ export class Nic82599Switch {
     const firstNs = serialise(from, train, nowNs + delayNs + times.transmit, spacingNs);
     if (to !== undefined) {
       to.ring.add(train, firstNs + times.receive, spacingNs);
-      return to.listens ? to.expect(nowNs) : NO_EFFECTS; // as not during a poll
+      return to.expect(nowNs);
     }
     if (this.cable === null) this.lost += train.frames;
     else this.cable(train, firstNs, spacingNs);
@@ -97,7 +97,7 @@ export class Nic82599Switch {
     const spacingNs = spacing(train, this.times.wireFrame);
     const firstNs = serialise(this.#cableIn, train, nowNs + delayNs, spacingNs);
     to.ring.add(train, firstNs + this.times.receive, spacingNs);
-    return to.listens ? to.expect(nowNs) : NO_EFFECTS;
+    return to.expect(nowNs);
   }
 }
 

@@ -82,7 +82,7 @@ export class Napi implements Softirq {
           const { frame, frameJitter } = stack.costs;
           const frameNs = frame * (1 + frameJitter * (2 * this.#jitter.uniform() - 1));
           // A poll that fills its weight is followed by the next one, until nothing waits or the budget is reached.
-          this.#frames = ring.takable(stack.kernel.engine.nowNs, frameNs, RUN);
+          this.#frames = ring.takable(stack.engine.nowNs, frameNs, RUN);
           this.#full = this.#frames === RUN;
           this.#state = State.Deliver;
           if (this.#frames === 0) break;

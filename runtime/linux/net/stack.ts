@@ -11,6 +11,7 @@
 import { type EthernetPort, type FrameTrain, FULL_FRAME_BYTES } from "../../../hw/ethernet.ts";
 import type { PciEffect } from "../../../hw/pci.ts";
 import { type Step, work } from "../../../hw/sim/activity.ts";
+import type { Engine } from "../../../hw/sim/engine.ts";
 import type { Hashed, StateHash } from "../../../hw/sim/state_hash.ts";
 import type { Kernel } from "../kernel.ts";
 import type { KernelCpu } from "../kernel_cpu.ts";
@@ -71,6 +72,8 @@ const FIRST_LOCAL_PORT = 47_700;
 /** The stack. */
 export class NetStack implements Hashed {
   declare readonly kernel: Kernel;
+  /** Its adapters' time; the kernel's own may have stood still. */
+  declare readonly engine: Engine;
   declare readonly costs: NetCosts;
   declare readonly subnet: Subnet;
   declare readonly ksoftirqd: (cpu: KernelCpu, poll: Softirq) => void;
@@ -103,6 +106,7 @@ export class NetStack implements Hashed {
     ksoftirqd: (cpu: KernelCpu, poll: Softirq) => void,
   ) {
     this.kernel = kernel;
+    this.engine = kernel.engine;
     this.costs = costs;
     this.subnet = subnet;
     this.ksoftirqd = ksoftirqd;
@@ -163,8 +167,7 @@ export class NetStack implements Hashed {
       : packet.kind === "data"
       ? FULL_FRAME_BYTES
       : SMALLEST_FRAME;
-    const { nowNs } = this.kernel.engine; // the adapter's time
-    const effects = net.port.transmit(train, nowNs, delayNs);
+    const effects = net.port.transmit(train, this.engine.nowNs, delayNs);
     if (effects.length > 0) net.apply(effects);
   }
 

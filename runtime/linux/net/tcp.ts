@@ -27,6 +27,8 @@ export type ConnectionState = "SYN_SENT" | "ESTABLISHED" | "REFUSED" | "CLOSED";
 /** One connection: its sender and its receiver. */
 export class TcpConnection {
   declare readonly sender: NetStack;
+  /** Whether the sender is a fluid: its processors are not looked at. */
+  declare readonly fluid: boolean;
   declare readonly local: { readonly address: Address; readonly port: number };
   declare readonly remote: { readonly address: Address; readonly port: number };
   /** See {@linkcode ConnectionState}. */
@@ -61,6 +63,7 @@ export class TcpConnection {
     remote: { readonly address: Address; readonly port: number },
   ) {
     this.sender = sender;
+    this.fluid = sender.kernel.booksSteadyCpus;
     this.local = local;
     this.remote = remote;
     this.#data = this.segment("data");
@@ -128,11 +131,6 @@ export class TcpConnection {
   }
 
   // ---- the sender ----
-
-  /** Whether the sender is a fluid: its processors are not looked at. */
-  get fluid(): boolean {
-    return this.sender.kernel.booksSteadyCpus;
-  }
 
   /** The receiver has accepted. */
   established(): void {
