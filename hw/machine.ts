@@ -114,7 +114,7 @@ export class Machine implements ProcessorBus, MemoryTraffic {
   readonly #msiLatencyNs: number;
   readonly #arrival = (message: Message) => {
     this.#idleMessages.push(message);
-    this.#arrived(message.cpu, message.mode, message.vector, message.factor, message.level);
+    this.#arrived(message);
   };
   /** Interrupt messages that no processor took: the APIC was disabled or the processor not started. */
   droppedMessages = 0;
@@ -252,7 +252,8 @@ export class Machine implements ProcessorBus, MemoryTraffic {
   messageSignalled(destination: number, vector: number, atEnd = false): void {
     const cpu = this.cpus[destination];
     if (cpu === undefined) this.droppedMessages++;
-    else this.#send(cpu, DeliveryMode.Fixed, vector, 0, this.#msiLatencyNs, atEnd);
+    else if (atEnd && this.engine.pass(this.#msiLatencyNs)) this.#interrupt(cpu, vector, 0, false);
+    else this.#send(cpu, DeliveryMode.Fixed, vector, 0, this.#msiLatencyNs);
   }
 
   /**
@@ -275,7 +276,7 @@ export class Machine implements ProcessorBus, MemoryTraffic {
       vector,
     );
     for (const cpu of meant) {
-      this.#send(cpu, mode, vector, 0, this.#msiLatencyNs, false, level);
+      this.#send(cpu, mode, vector, 0, this.#msiLatencyNs, level);
     }
     if (meant.length === 0) this.droppedMessages++;
     return meant.length > 0;
@@ -356,10 +357,8 @@ export class Machine implements ProcessorBus, MemoryTraffic {
     vector: number,
     factor: number,
     latencyNs: number,
-    atEnd = false,
     level = false,
   ): void {
-    if (atEnd && this.engine.pass(latencyNs)) return this.#arrived(cpu, mode, vector, factor, level);
     const message = this.#idleMessages.pop() ??
       new Message(this.engine, `message ${this.#messages++}`, cpu, this.#arrival);
     message.cpu = cpu;
@@ -370,18 +369,12 @@ export class Machine implements ProcessorBus, MemoryTraffic {
     message.alarm.at(this.engine.nowNs + latencyNs);
   }
 
-  #arrived(cpu: LogicalCpu, mode: number, vector: number, factor: number, level: boolean): void {
+  #arrived({ cpu, mode, vector, factor, level }: Message): void {
     if (this.engine.trace !== null) traceRequest(cpu, mode === DeliveryMode.Nmi ? 2 : vector, "message");
     switch (mode) {
       case DeliveryMode.Fixed:
       case DeliveryMode.LowestPriority:
-        if (!cpu.running || !cpu.apic.accept(vector, level)) {
-          this.droppedMessages++;
-          cpu.signal(); // the APIC's own error interrupt may have come of it
-          return;
-        }
-        cpu.apic.inheritedFactor[vector] = factor;
-        cpu.signal();
+        this.#interrupt(cpu, vector, factor, level);
         return;
       case DeliveryMode.Nmi:
         if (!cpu.running) this.droppedMessages++;
@@ -400,6 +393,13 @@ export class Machine implements ProcessorBus, MemoryTraffic {
       default:
         throw new Error(`Delivery mode ${mode} is not modelled`);
     }
+  }
+
+  /** An interrupt at `vector` has come to a processor's APIC. */
+  #interrupt(cpu: LogicalCpu, vector: number, factor: number, level: boolean): void {
+    if (cpu.running && cpu.apic.accept(vector, level)) cpu.apic.inheritedFactor[vector] = factor;
+    else this.droppedMessages++;
+    cpu.signal(); // of one that was not accepted the APIC's own error interrupt may have come
   }
 
   /** Adds counters of the machine itself to `hash`; its processors add themselves. */

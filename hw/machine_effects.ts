@@ -17,12 +17,13 @@ export class DeviceEffects {
   declare readonly engine: Engine;
   /** By routing identifier and source. */
   readonly #alarms = new Map<number, Alarm>();
-  /** The last message, decoded by the remapping unit's table as it was then. */
-  #decoded: { effect: MsiEffect | null; revision: number; message: MsiMessage | undefined | "blocked" } = {
-    effect: null,
-    revision: -1,
-    message: undefined,
-  };
+  /** The last message, what it says by the remapping unit's table of that revision… */
+  #last: MsiEffect | null = null;
+  #revision = -1;
+  #message: MsiMessage | undefined | "blocked" = undefined;
+  /** … and, where that is an interrupt of one processor, whose; -1: it is not. */
+  #destination = -1;
+  #vector = 0;
   /** What software touched although nothing follows from it, each once. */
   readonly unmodelled = new Set<string>();
 
@@ -33,28 +34,26 @@ export class DeviceEffects {
     this.engine = machine.engine;
   }
 
-  /**
-   * Carries out `effects`.
-   *
-   * @param atEnd nobody does anything more at this instant: what travels may arrive within the call
-   */
-  apply(effects: readonly PciEffect[], atEnd = false): void {
-    for (let i = 0; i < effects.length; i++) {
-      const effect = effects[i]!;
-      switch (effect.kind) {
-        case "msi":
-          this.#message(effect, atEnd && effects.length === 1);
-          break;
-        case "alarm":
-          effect.alarm ??= this.#alarm(effect.function, effect.source);
-          effect.alarm.at(Math.max(effect.atNs, this.engine.nowNs));
-          break;
-        case "unmodelled":
-          this.unmodelled.add(effect.what);
-          break;
-        case "virtualFunctions":
-          break; // the bus finds them, or does not, from now on
-      }
+  /** Carries out `effects`. */
+  apply(effects: readonly PciEffect[]): void {
+    for (let i = 0; i < effects.length; i++) this.#carryOut(effects[i]!, false);
+  }
+
+  /** @param atEnd nobody does anything more at this instant: what travels may arrive within the call */
+  #carryOut(effect: PciEffect, atEnd: boolean): void {
+    switch (effect.kind) {
+      case "msi":
+        this.#signal(effect, atEnd);
+        break;
+      case "alarm":
+        effect.alarm ??= this.#alarm(effect.function, effect.source);
+        effect.alarm.at(Math.max(effect.atNs, this.engine.nowNs));
+        break;
+      case "unmodelled":
+        this.unmodelled.add(effect.what);
+        break;
+      case "virtualFunctions":
+        break; // the bus finds them, or does not, from now on
     }
   }
 
@@ -72,35 +71,37 @@ export class DeviceEffects {
     }
   }
 
-  #message(effect: MsiEffect, atEnd: boolean): void {
+  #signal(effect: MsiEffect, atEnd: boolean): void {
     const { machine } = this;
-    const { address, data } = effect;
-    const { remapping } = machine;
     // Devices answer with the same object until software writes another message.
-    if (this.#decoded.effect !== effect || this.#decoded.revision !== remapping.revision) {
-      this.#decoded = { effect, revision: remapping.revision, message: this.#remap(address, data) };
-    }
-    const { message } = this.#decoded;
-    if (message === "blocked") {
-      this.#decoded.effect = null; // each one is a fault of its own
-      machine.droppedMessages++;
-      return;
-    }
-    if (message === undefined) {
-      this.unmodelled.add(`interrupt message to 0x${address.toString(16)}`);
-      return;
-    }
-    const { destination, destinationMode, deliveryMode, vector } = message;
-    if (deliveryMode !== "fixed" && deliveryMode !== "lowestPriority") {
-      this.unmodelled.add(`interrupt message with delivery mode ${deliveryMode}`);
-      return;
-    }
-    if (destinationMode === "physical") return machine.messageSignalled(destination, vector, atEnd);
-    const mode = deliveryMode === "fixed" ? DeliveryMode.Fixed : DeliveryMode.LowestPriority;
-    machine.interruptMessage({ mode, vector, destination, logical: true, level: false });
+    if (effect !== this.#last || machine.remapping.revision !== this.#revision) this.#decode(effect);
+    if (this.#destination >= 0) machine.messageSignalled(this.#destination, this.#vector, atEnd);
+    else this.#signalOther(effect);
   }
 
-  #remap(address: number, data: number): MsiMessage | undefined | "blocked" {
+  #decode(effect: MsiEffect): void {
+    const message = this.#message = this.#remap(effect);
+    this.#last = message === "blocked" ? null : effect; // each one is a fault of its own
+    this.#revision = this.machine.remapping.revision;
+    const toOne = typeof message === "object" && message.destinationMode === "physical" &&
+      isDelivered(message.deliveryMode);
+    this.#destination = toOne ? message.destination : -1;
+    this.#vector = toOne ? message.vector : 0;
+  }
+
+  /** The last message is to a set of processors, or not delivered. */
+  #signalOther({ address }: MsiEffect): void {
+    const message = this.#message;
+    if (message === "blocked") this.machine.droppedMessages++;
+    else if (message === undefined) this.unmodelled.add(`interrupt message to 0x${address.toString(16)}`);
+    else if (isDelivered(message.deliveryMode)) {
+      const { deliveryMode, vector, destination } = message;
+      const mode = deliveryMode === "fixed" ? DeliveryMode.Fixed : DeliveryMode.LowestPriority;
+      this.machine.interruptMessage({ mode, vector, destination, logical: true, level: false });
+    } else this.unmodelled.add(`interrupt message with delivery mode ${message.deliveryMode}`);
+  }
+
+  #remap({ address, data }: MsiEffect): MsiMessage | undefined | "blocked" {
     const remapped = this.machine.remapping.remap(address, data);
     switch (remapped.kind) {
       case "message":
@@ -119,10 +120,17 @@ export class DeviceEffects {
       const found = this.bus.find(fn)!;
       alarm = this.engine.alarm(`pci ${fn.toString(16)}.${source}`, () => {
         // A function that has left the bus has been reset: its alarm finds nothing to do.
-        this.apply(found.alarm(source, this.engine.nowNs), true);
+        const effects = found.alarm(source, this.engine.nowNs);
+        if (effects.length === 1) this.#carryOut(effects[0]!, true);
+        else this.apply(effects);
       });
       this.#alarms.set(key, alarm);
     }
     return alarm;
   }
+}
+
+/** Whether a message of that mode is one that processors get here. */
+function isDelivered(mode: MsiMessage["deliveryMode"]): boolean {
+  return mode === "fixed" || mode === "lowestPriority";
 }
