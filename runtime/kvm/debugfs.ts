@@ -14,7 +14,7 @@
  */
 
 import { ExitReason } from "../../hw/vmx.ts";
-import { directory, readOnly } from "../linux/fs/computed_nodes.ts";
+import { directory, type Entries, readOnly } from "../linux/fs/computed_nodes.ts";
 import type { AttributeNode, DirectoryNode } from "../linux/fs/vfs.ts";
 import type { Kvm } from "./kvm.ts";
 import type { Vcpu } from "./vcpu.ts";
@@ -79,6 +79,10 @@ const COUNTERS: readonly Counter[] = [
 
 /** `/sys/kernel/debug/kvm`. */
 export function kvmDebugfs(kvm: Kvm): DirectoryNode {
+  return directory(() => counterFiles(kvm));
+}
+
+function counterFiles(kvm: Kvm): Entries {
   const entries = new Map<string, AttributeNode>();
   for (const { name, since = "2.6.20", until, of = () => 0 } of COUNTERS) {
     if (!has(kvm.version, since, until)) continue;
@@ -89,5 +93,5 @@ export function kvmDebugfs(kvm: Kvm): DirectoryNode {
     };
     entries.set(name, readOnly(() => `${total()}\n`));
   }
-  return directory(entries);
+  return entries;
 }

@@ -68,6 +68,14 @@ interface Line {
 
 const NOWHERE: Line = { pins: [], message: null, irq: null };
 
+/** The table that `KVM_CREATE_IRQCHIP` makes: the ISA lines to both kinds of chip, the others to the I/O APIC. */
+const FIRST_ROUTES: readonly Route[] = Array.from({ length: IOAPIC_PINS }, (_, gsi): Route[] => [
+  { gsi, type: "irqchip", chip: Irqchip.Ioapic, pin: gsi },
+  ...gsi < 2 * PIC_PINS
+    ? [{ gsi, type: "irqchip", chip: gsi < PIC_PINS ? 0 : 1, pin: gsi % PIC_PINS } as const]
+    : [],
+]).flat();
+
 /** The routing table of a machine. */
 export class IrqRouting {
   /** Times that each line has risen. */
@@ -82,16 +90,9 @@ export class IrqRouting {
   #lines: (Line | undefined)[] = [];
   #decodedWide = false;
 
-  /** With the table that `KVM_CREATE_IRQCHIP` makes: the ISA lines to both kinds of chip, the others to the I/O APIC. */
+  /** With the table that `KVM_CREATE_IRQCHIP` makes. */
   constructor(readonly vm: Vm) {
-    const routes: Route[] = [];
-    for (let gsi = 0; gsi < IOAPIC_PINS; gsi++) {
-      routes.push({ gsi, type: "irqchip", chip: Irqchip.Ioapic, pin: gsi });
-      if (gsi < 2 * PIC_PINS) {
-        routes.push({ gsi, type: "irqchip", chip: gsi < PIC_PINS ? 0 : 1, pin: gsi % PIC_PINS });
-      }
-    }
-    this.replace(routes);
+    this.replace(FIRST_ROUTES);
   }
 
   /** `kvm_set_irq_routing()`: the whole table. @returns EINVAL, and the old table stays */

@@ -18,23 +18,36 @@ export function directory(
   entries: Iterable<readonly [string, Node]> | Readonly<Record<string, Node>> | (() => Entries),
   mode?: number,
 ): DirectoryNode {
-  const held = typeof entries === "function" ? entries : always(entries);
-  return {
-    kind: "directory",
-    ...mode === undefined ? {} : { mode },
-    list: () => held().keys(),
-    lookup: (name) => held().get(name),
-  };
+  if (typeof entries === "function" || entries instanceof Map) return new ComputedDirectory(entries, mode);
+  return new ComputedDirectory(new Map(Symbol.iterator in entries ? entries : Object.entries(entries)), mode);
 }
 
-function always(entries: Iterable<readonly [string, Node]> | Readonly<Record<string, Node>>): () => Entries {
-  const held = entries instanceof Map
-    ? entries
-    : new Map(Symbol.iterator in entries ? entries : Object.entries(entries));
-  return () => held;
+class ComputedDirectory implements DirectoryNode {
+  readonly kind = "directory";
+
+  constructor(readonly entries: Entries | (() => Entries), readonly mode: number | undefined) {}
+
+  list(): Iterable<string> {
+    return this.#held.keys();
+  }
+
+  lookup(name: string): Node | undefined {
+    return this.#held.get(name);
+  }
+
+  get #held(): Entries {
+    return typeof this.entries === "function" ? this.entries() : this.entries;
+  }
 }
 
 /** A file that can be read and not written. */
 export function readOnly(show: () => string): AttributeNode {
-  return { kind: "attribute", mode: 0o444, show };
+  return new ReadOnly(show);
+}
+
+class ReadOnly implements AttributeNode {
+  readonly kind = "attribute";
+  readonly mode = 0o444;
+
+  constructor(readonly show: () => string) {}
 }

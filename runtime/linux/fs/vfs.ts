@@ -165,10 +165,8 @@ interface Place {
   readonly parent: Place | undefined;
 }
 
-interface Mount {
-  readonly node: Node;
-  readonly fileSystem: FileSystem;
-  readonly source: string;
+class Mount {
+  constructor(readonly node: Node, readonly fileSystem: FileSystem, readonly source: string) {}
 }
 
 /** One tree of files, as the processes of one computer see it. */
@@ -183,7 +181,7 @@ export class Vfs {
    * @param root what `/` is; an empty directory in memory if absent
    */
   constructor(root: DirectoryNode = new MemoryDirectory()) {
-    this.#mounts.set("/", { node: root, fileSystem: ROOTFS, source: "rootfs" });
+    this.#mounts.set("/", new Mount(root, ROOTFS, "rootfs"));
   }
 
   /**
@@ -201,7 +199,7 @@ export class Vfs {
       const made = this.mkdir(at);
       if (made instanceof Errno) throw new RangeError(`Cannot mount on ${path}: mkdir ${at}: ${made}`);
     }
-    this.#mounts.set(at === "" ? "/" : at, { node, fileSystem, source });
+    this.#mounts.set(at === "" ? "/" : at, new Mount(node, fileSystem, source));
   }
 
   /** What is at `path`, symbolic links followed; ENOENT, ENOTDIR, ELOOP, ENAMETOOLONG. */

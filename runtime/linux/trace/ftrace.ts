@@ -14,7 +14,7 @@
  * @module
  */
 
-import { directory, readOnly } from "../fs/computed_nodes.ts";
+import { directory, type Entries, readOnly } from "../fs/computed_nodes.ts";
 import { FrameKind } from "../../../hw/register_file.ts";
 import type { TraceRecord, TraceSink } from "../../../hw/sim/trace.ts";
 import { EINVAL, type Errno } from "../errno.ts";
@@ -114,7 +114,6 @@ export class Ftrace implements TraceSink {
 
   /** The directory; mount it where the era has it. */
   directory(): DirectoryNode {
-    const events = directory([["enable", this.#enable(this.options.events)], ...this.#systems()], MODE);
     const fixed = (text: string) => readOnly(() => text);
     return directory([
       ["available_events", fixed(this.options.events.map((event) => `${idOf(event)}\n`).join(""))],
@@ -135,7 +134,7 @@ export class Ftrace implements TraceSink {
         show: () => "nop\n",
         store: (text) => text.trim() === "nop" ? undefined : EINVAL,
       }],
-      ["events", events],
+      ["events", directory(() => this.#eventFiles(), MODE)],
       ["set_event", this.#setEvent()],
       ["trace", {
         kind: "attribute",
@@ -170,15 +169,22 @@ export class Ftrace implements TraceSink {
     this.#listen();
   }
 
-  *#systems(): Iterable<[string, Node]> {
+  #eventFiles(): Entries {
     const { events } = this.options;
+    const files = new Map<string, Node>([["enable", this.#enable(events)]]);
     for (const system of new Set(events.map((event) => event.system))) {
-      const own = events.filter((event) => event.system === system);
-      const files = own.map((
-        event,
-      ): [string, Node] => [event.name, directory([["enable", this.#enable([event])]], MODE)]);
-      yield [system, directory([["enable", this.#enable(own)], ...files], MODE)];
+      files.set(system, directory(() => this.#systemFiles(system), MODE));
     }
+    return files;
+  }
+
+  #systemFiles(system: string): Entries {
+    const events = this.options.events.filter((event) => event.system === system);
+    const files = new Map<string, Node>([["enable", this.#enable(events)]]);
+    for (const event of events) {
+      files.set(event.name, directory([["enable", this.#enable([event])]], MODE));
+    }
+    return files;
   }
 
   /** `enable` of one event or several: `X` where they differ. */

@@ -14,7 +14,7 @@
  * @module
  */
 
-import { directory, readOnly } from "../computed_nodes.ts";
+import { directory, type Entries, readOnly } from "../computed_nodes.ts";
 import type { Activity } from "../../../../hw/sim/activity.ts";
 import { parseBoolean } from "./boolean_text.ts";
 import { type CpuIdentity, placeOf } from "../../cpu_identity.ts";
@@ -60,6 +60,10 @@ export function sysfsCpu(kernel: Kernel, ports: SysfsCpuPorts): DirectoryNode {
 }
 
 function cpuDirectory(cpu: KernelCpu, ports: SysfsCpuPorts): DirectoryNode {
+  return directory(() => cpuEntries(cpu, ports));
+}
+
+function cpuEntries(cpu: KernelCpu, ports: SysfsCpuPorts): Entries {
   const entries = new Map<string, Node>();
   const { hotplug } = ports;
   // The boot CPU cannot be taken offline on x86 of that era.
@@ -71,10 +75,11 @@ function cpuDirectory(cpu: KernelCpu, ports: SysfsCpuPorts): DirectoryNode {
       store: (text) => storeOnline(cpu, hotplug, ports, text),
     });
   }
-  const whileOnline = new Map(entries).set("topology", topologyDirectory(cpu, ports));
+  if (cpu.state !== "online") return entries;
+  entries.set("topology", directory(() => topologyEntries(cpu, ports)));
   // The frequency is the machine's: a virtual CPU has nothing to set.
-  if (hotplug !== null) whileOnline.set("cpufreq", cpufreqDirectory(cpu.id, ports.identity));
-  return directory(() => cpu.state === "online" ? whileOnline : entries);
+  if (hotplug !== null) entries.set("cpufreq", cpufreqDirectory(cpu.id, ports.identity));
+  return entries;
 }
 
 /** store_online(): in 3.5 the first character decides, whatever follows. */
@@ -96,7 +101,7 @@ function* storeOnline(
   if (result instanceof Errno) return result;
 }
 
-function topologyDirectory({ kernel, id }: KernelCpu, ports: SysfsCpuPorts): DirectoryNode {
+function topologyEntries({ kernel, id }: KernelCpu, ports: SysfsCpuPorts): Entries {
   const { identity, interfaces } = ports;
   const cpus = kernel.cpus.length;
   const here = placeOf(identity, id, cpus);
@@ -127,5 +132,5 @@ function topologyDirectory({ kernel, id }: KernelCpu, ports: SysfsCpuPorts): Dir
     );
     entries.set("package_cpus", mask(false)).set("package_cpus_list", list(false));
   }
-  return directory(() => entries);
+  return entries;
 }

@@ -26,21 +26,23 @@ export function cpufreqDirectory(id: number, { khz }: CpuIdentity): DirectoryNod
     // Every wish is cut to what the hardware can.
     store: (text) => /^\s*\d+\s*$/.test(text) ? undefined : EINVAL,
   });
-  return directory([
-    ["affected_cpus", file(`${id}`)],
-    ["cpuinfo_cur_freq", file(`${khz}`, 0o400)],
-    ["cpuinfo_max_freq", frequency()],
-    ["cpuinfo_min_freq", frequency()],
-    ["scaling_available_governors", file(`${GOVERNOR} `)],
-    ["scaling_cur_freq", frequency()],
-    ["scaling_driver", file("acpi-cpufreq")],
-    ["scaling_governor", {
-      ...file(GOVERNOR, 0o644),
-      store: (text) => text.trim() === GOVERNOR ? undefined : EINVAL,
-    }],
-    ["scaling_max_freq", limit()],
-    ["scaling_min_freq", limit()],
-  ]);
+  return directory(() =>
+    new Map([
+      ["affected_cpus", file(`${id}`)],
+      ["cpuinfo_cur_freq", file(`${khz}`, 0o400)],
+      ["cpuinfo_max_freq", frequency()],
+      ["cpuinfo_min_freq", frequency()],
+      ["scaling_available_governors", file(`${GOVERNOR} `)],
+      ["scaling_cur_freq", frequency()],
+      ["scaling_driver", file("acpi-cpufreq")],
+      ["scaling_governor", {
+        ...file(GOVERNOR, 0o644),
+        store: (text) => text.trim() === GOVERNOR ? undefined : EINVAL,
+      }],
+      ["scaling_max_freq", limit()],
+      ["scaling_min_freq", limit()],
+    ])
+  );
 }
 
 /** `/sys/devices/system/cpu/cpuidle`: nobody drives it. */
