@@ -30,7 +30,7 @@ import {
 import { type MsiEffect, MSIX_ENTRY_SIZE } from "./msi.ts";
 import type { MsiCapability } from "./msi_capability.ts";
 import { type Bdf, routingId } from "./pci_place.ts";
-import { field, lowBits, type Register, register, reserved, u32 } from "./registers.ts";
+import { field, lowBits, register, reserved, u32 } from "./registers.ts";
 import type { StateHash } from "./sim/state_hash.ts";
 
 export type {
@@ -117,10 +117,6 @@ const STATUS = register("Status", 0x06, 0x0010, 16, [
 const INTERRUPT_STATUS = STATUS.field("interruptStatus").mask;
 const INTERRUPT_LINE = register("Interrupt Line", 0x3c, 0, 8, [field("line", 8)]);
 
-function constant(name: string, offset: number, value: number, width: 8 | 16 | 32): Register<"value"> {
-  return register(name, offset, value, width, [field("value", width, "ro")]);
-}
-
 /** What a function is made from. */
 export interface PciFunctionSpec extends PciIdentity {
   /** Where it is. */
@@ -160,21 +156,19 @@ export class PciFunction {
     this.bdf = spec.bdf;
     const { configuration } = this;
     const all = spec.virtual ? 0xffff : 0;
-    configuration.add(constant("Vendor ID", 0x00, spec.vendorId | all, 16));
-    configuration.add(constant("Device ID", 0x02, spec.deviceId | all, 16));
+    configuration.addConstant(0x00, 16, spec.vendorId | all); // Vendor ID
+    configuration.addConstant(0x02, 16, spec.deviceId | all); // Device ID
     configuration.add(spec.virtual ? VF_COMMAND : COMMAND, 0, () => this.#commandChanged());
     configuration.add(STATUS);
-    configuration.add(
-      constant("Revision ID and Class Code", 0x08, u32(spec.classCode << 8 | spec.revision), 32),
-    );
-    configuration.add(constant("Header Type", 0x0e, spec.headerType, 8));
+    configuration.addConstant(0x08, 32, u32(spec.classCode << 8 | spec.revision)); // Revision ID, Class Code
+    configuration.addConstant(0x0e, 8, spec.headerType); // Header Type
     if (spec.headerType === 0) {
-      configuration.add(constant("Subsystem Vendor ID", 0x2c, spec.subsystemVendorId, 16));
-      configuration.add(constant("Subsystem ID", 0x2e, spec.subsystemId, 16));
+      configuration.addConstant(0x2c, 16, spec.subsystemVendorId); // Subsystem Vendor ID
+      configuration.addConstant(0x2e, 16, spec.subsystemId); // Subsystem ID
     }
     if (!spec.virtual) { for (const bar of spec.bars) addBar(configuration, bar); }
     configuration.add(register("Interrupt Line", 0x3c, spec.interruptLine ?? 0, 8, [field("line", 8)]));
-    configuration.add(constant("Interrupt Pin", 0x3d, spec.interruptPin ?? 0, 8));
+    configuration.addConstant(0x3d, 8, spec.interruptPin ?? 0); // Interrupt Pin
   }
 
   /** Memory Space Enable; a virtual function's is in its physical function, which overrides this. */

@@ -68,11 +68,21 @@ export interface LiveRegister {
   write(value: number): readonly PciEffect[];
 }
 
-interface Placed {
-  readonly start: number;
+/** Called after a write by software that touches a register, with its value before and after. */
+type Written = (before: number, after: number) => readonly PciEffect[];
+
+class Placed {
   readonly end: number;
-  readonly live: LiveRegister | undefined;
-  readonly written: ((before: number, after: number) => readonly PciEffect[]) | undefined;
+
+  constructor(
+    readonly start: number,
+    readonly bytes: number,
+    readonly reset: number | undefined,
+    readonly live: LiveRegister | undefined,
+    readonly written: Written | undefined,
+  ) {
+    this.end = start + bytes;
+  }
 }
 
 /** The bytes of a configuration space and the rules for writing them. What no table covers reads 0. */
@@ -81,7 +91,6 @@ export class ConfigurationSpace {
   readonly #writable: Uint8Array;
   readonly #clearable: Uint8Array;
   readonly #placed: Placed[] = [];
-  readonly #resets: (() => void)[] = [];
   #lastCapability = 0x34;
   #lastExtended = 0;
 
@@ -91,31 +100,29 @@ export class ConfigurationSpace {
     [this.#bytes, this.#writable, this.#clearable] = [part(0), part(1), part(2)];
   }
 
-  /**
-   * Places a register at `base + register.offset` with its reset value.
-   *
-   * @param written called after a write by software that touches the register, with its value before and after
-   */
-  add<Name extends string>(
-    register: Register<Name>,
-    base = 0,
-    written?: (before: number, after: number) => readonly PciEffect[],
-  ): void {
+  /** Places `width` bits that say what the function is, and never change. */
+  addConstant(offset: number, width: 8 | 16 | 32, value: number): void {
+    if (u32(value & lowBits(width)) !== value) {
+      throw new RangeError(`Constant at 0x${offset.toString(16)}: ${value} does not fit in ${width} bits`);
+    }
+    this.#store(offset, width / 8, value);
+  }
+
+  /** Places a register at `base + register.offset` with its reset value. */
+  add<Name extends string>(register: Register<Name>, base = 0, written?: Written): void {
     const start = base + register.offset;
     const bytes = register.width / 8;
     for (let i = 0; i < bytes; i++) {
       this.#writable[start + i] = register.writableMask >>> (8 * i);
       this.#clearable[start + i] = register.clearableMask >>> (8 * i);
     }
-    const reset = () => this.#store(start, bytes, register.reset);
-    reset();
-    this.#resets.push(reset);
-    if (written) this.#placed.push({ start, end: start + bytes, live: undefined, written });
+    this.#store(start, bytes, register.reset);
+    this.#placed.push(new Placed(start, bytes, register.reset, undefined, written));
   }
 
   /** Places a register of `width` bits whose value lives elsewhere. */
   addLive(offset: number, width: 8 | 16 | 32, live: LiveRegister): void {
-    this.#placed.push({ start: offset, end: offset + width / 8, live, written: undefined });
+    this.#placed.push(new Placed(offset, width / 8, undefined, live, undefined));
   }
 
   /** Appends a capability to the list: its header at `offset`. Capabilities are added in the order of the list. */
@@ -139,14 +146,16 @@ export class ConfigurationSpace {
 
   /** Every register to its reset value; the lists of capabilities stay. */
   reset(): void {
-    for (const reset of this.#resets) reset();
+    for (const { start, bytes, reset } of this.#placed) {
+      if (reset !== undefined) this.#store(start, bytes, reset);
+    }
   }
 
   /** Reads `size` bytes (1, 2 or 4). Beyond the end, or across it, all bits read 1. */
   read(offset: number, size: 1 | 2 | 4): number {
     if (offset < 0 || offset + size > CONFIGURATION_SIZE) return lowBits(8 * size);
-    for (const { start, end, live } of this.#placed) {
-      if (live && start < offset + size && offset < end) this.#store(start, end - start, live.read());
+    for (const { start, end, bytes, live } of this.#placed) {
+      if (live && start < offset + size && offset < end) this.#store(start, bytes, live.read());
     }
     return this.#load(offset, size);
   }
@@ -155,7 +164,7 @@ export class ConfigurationSpace {
   write(offset: number, size: 1 | 2 | 4, value: number): readonly PciEffect[] {
     if (offset < 0 || offset + size > CONFIGURATION_SIZE) return NO_EFFECTS;
     const touched = this.#placed.filter(({ start, end }) => start < offset + size && offset < end);
-    const before = touched.map(({ start, end, live }) => live ? live.read() : this.#load(start, end - start));
+    const before = touched.map(({ start, bytes, live }) => live ? live.read() : this.#load(start, bytes));
     for (let i = 0; i < size; i++) {
       const written = value >>> (8 * i) & 0xff;
       const writable = this.#writable[offset + i]!;
@@ -163,16 +172,16 @@ export class ConfigurationSpace {
       this.#bytes[offset + i] = (this.#bytes[offset + i]! & ~writable | written & writable) & ~clearable;
     }
     const effects: PciEffect[] = [];
-    touched.forEach(({ start, end, live, written }, index) => {
+    touched.forEach(({ start, end, bytes, live, written }, index) => {
       if (live) {
         // The part of the register that this access does not reach keeps its value.
-        this.#store(start, end - start, before[index]!);
+        this.#store(start, bytes, before[index]!);
         for (let i = Math.max(start, offset); i < Math.min(end, offset + size); i++) {
           this.#bytes[i] = value >>> (8 * (i - offset));
         }
-        effects.push(...live.write(this.#load(start, end - start)));
+        effects.push(...live.write(this.#load(start, bytes)));
       } else if (written) {
-        effects.push(...written(before[index]!, this.#load(start, end - start)));
+        effects.push(...written(before[index]!, this.#load(start, bytes)));
       }
     });
     return effects;
@@ -246,10 +255,9 @@ export class MsiXCapability {
       read: () => table.readControl(),
       write: (value) => table.writeControl(value),
     });
-    const location = (name: string, at: number, { bar, offset }: BarLocation) =>
-      register(name, at, u32(offset | bar), 32, [field("bar", 3, "ro"), field("offset", 29, "ro")]);
-    configuration.add(location("MSI-X Table Offset", 0x04, tableLocation), offset);
-    configuration.add(location("MSI-X PBA Offset", 0x08, pendingLocation), offset);
+    // MSI-X Table Offset, MSI-X PBA Offset: BAR Indicator Register in bits 2:0.
+    configuration.addConstant(offset + 0x04, 32, u32(tableLocation.offset | tableLocation.bar));
+    configuration.addConstant(offset + 0x08, 32, u32(pendingLocation.offset | pendingLocation.bar));
   }
 }
 
@@ -280,22 +288,9 @@ export function addExpressCapability(
   functionLevelReset?: () => readonly PciEffect[],
 ): void {
   configuration.addCapability(CapabilityId.pciExpress, offset);
-  configuration.add(
-    register("PCI Express Capabilities", 0x02, 2 | type << 4, 16, [
-      field("version", 4, "ro"),
-      field("type", 4, "ro"),
-      reserved(8),
-    ]),
-    offset,
-  );
-  configuration.add(
-    register("Device Capabilities", 0x04, functionLevelReset ? 1 << 28 : 0, 32, [
-      reserved(28),
-      field("functionLevelReset", 1, "ro"),
-      reserved(3),
-    ]),
-    offset,
-  );
+  // PCI Express Capabilities: version in bits 3:0, type in 7:4. Device Capabilities: Function Level Reset in bit 28.
+  configuration.addConstant(offset + 0x02, 16, 2 | type << 4);
+  configuration.addConstant(offset + 0x04, 32, functionLevelReset ? 1 << 28 : 0);
   configuration.add(EXPRESS_DEVICE_CONTROL, offset, (_before, after) => {
     if (EXPRESS_DEVICE_CONTROL.get(after, "functionLevelReset") === 0) return NO_EFFECTS;
     // The bit always reads 0.
@@ -318,6 +313,7 @@ const SRIOV_CONTROL = register("SR-IOV Control", 0x08, 0, 16, [
 ]);
 const VF_ENABLE = SRIOV_CONTROL.field("vfEnable").mask;
 const SRIOV_NUM_VFS = register("NumVFs", 0x10, 0, 16, [field("numVfs", 16)]);
+const SRIOV_PAGE_SIZE = register("System Page Size", 0x20, 1, 32, [field("pageSize", 32, "unmodelled")]);
 
 const ACS_SERVICES = [
   "sourceValidation",
@@ -370,33 +366,30 @@ export class SriovCapability {
     changed: () => void,
   ) {
     const { totalVfs, firstVfOffset, vfStride, vfDeviceId, vfBars } = parameters;
-    const readOnly = (name: string, at: number, value: number, width: 16 | 32) =>
-      configuration.add(register(name, at, value, width, [field("value", width, "ro")]), offset);
+    const constant = (at: number, width: 16 | 32, value: number) =>
+      configuration.addConstant(offset + at, width, value);
     configuration.addExtendedCapability(ExtendedCapabilityId.sriov, 1, offset);
     configuration.add(SRIOV_CONTROL, offset, (before, after) => {
       if (SRIOV_CONTROL.get(before, "vfEnable") === SRIOV_CONTROL.get(after, "vfEnable")) return NO_EFFECTS;
       changed();
       return [{ kind: "virtualFunctions", physicalFunction: routingId, count: this.enabledVfs }];
     });
-    readOnly("InitialVFs", 0x0c, totalVfs, 16);
-    readOnly("TotalVFs", 0x0e, totalVfs, 16);
+    constant(0x0c, 16, totalVfs); // InitialVFs
+    constant(0x0e, 16, totalVfs); // TotalVFs
     configuration.add(SRIOV_NUM_VFS, offset, (before, after) => {
       // Undefined by the specification: a change while VF Enable is set, a number above TotalVFs. Both are refused.
       if (this.#enabled || after > totalVfs) configuration.set(SRIOV_NUM_VFS, before, offset);
       return NO_EFFECTS;
     });
-    readOnly("First VF Offset", 0x14, firstVfOffset, 16);
-    readOnly("VF Stride", 0x16, vfStride, 16);
-    readOnly("VF Device ID", 0x1a, vfDeviceId, 16);
-    readOnly("Supported Page Sizes", 0x1c, 0x553, 32);
-    configuration.add(
-      register("System Page Size", 0x20, 1, 32, [field("pageSize", 32, "unmodelled")]),
-      offset,
-    );
+    constant(0x14, 16, firstVfOffset); // First VF Offset
+    constant(0x16, 16, vfStride); // VF Stride
+    constant(0x1a, 16, vfDeviceId); // VF Device ID
+    constant(0x1c, 32, 0x553); // Supported Page Sizes
+    configuration.add(SRIOV_PAGE_SIZE, offset);
     for (const { index, base } of vfBars) {
       // 64-bit, prefetchable memory; firmware has given the address.
-      readOnly(`VF BAR ${index}`, 0x24 + 4 * index, u32(base % 2 ** 32 | 0xc), 32);
-      readOnly(`VF BAR ${index} upper half`, 0x28 + 4 * index, Math.floor(base / 2 ** 32), 32);
+      constant(0x24 + 4 * index, 32, u32(base % 2 ** 32 | 0xc));
+      constant(0x28 + 4 * index, 32, Math.floor(base / 2 ** 32));
     }
   }
 

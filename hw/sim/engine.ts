@@ -99,7 +99,8 @@ export class Engine {
   readonly #alarms: Alarm[] = [];
   /** Numbers of alarms that have been released. */
   readonly #freeIds: number[] = [];
-  #parts: [name: string, part: Hashed][] = [];
+  /** Parts of the state hash, with their names. */
+  readonly #parts = new Map<Hashed, string>();
   // The pending alarms, latest first, the next to fire at #pending - 1.
   #times = new Float64Array(64);
   #priorities = new Int32Array(64);
@@ -319,12 +320,12 @@ export class Engine {
 
   /** Makes `part` part of the state hash, under `name`. */
   register(name: string, part: Hashed): void {
-    this.#parts.push([name, part]);
+    this.#parts.set(part, name);
   }
 
   /** What these parts were is gone, and part of the state hash no more. */
   unregister(...gone: readonly Hashed[]): void {
-    this.#parts = this.#parts.filter(([, part]) => !gone.includes(part));
+    for (const part of gone) this.#parts.delete(part);
   }
 
   /** The hash of everything: time, pending alarms, random streams, registered parts. 16 hex digits. */
@@ -336,7 +337,7 @@ export class Engine {
       hash.text(name).number(timeNs);
       payload?.hashInto(hash);
     }
-    for (const [name, part] of this.#parts) {
+    for (const [part, name] of this.#parts) {
       hash.text(name);
       part.hashInto(hash);
     }
@@ -347,11 +348,13 @@ export class Engine {
 
   /** The hash of each registered part by itself: where two runs differ. */
   partHashes(): Map<string, string> {
-    return new Map(this.#parts.map(([name, part]) => {
+    const hashes = new Map<string, string>();
+    for (const [part, name] of this.#parts) {
       const hash = new StateHash();
       part.hashInto(hash);
-      return [name, hash.hex()];
-    }));
+      hashes.set(name, hash.hex());
+    }
+    return hashes;
   }
 
   #limitTo(limitNs: number): void {
