@@ -46,13 +46,15 @@ export const backgroundParameters = parameters({
 export type BackgroundParameters = Values<typeof backgroundParameters>;
 
 /** One kind of arrival on one CPU. */
-interface Source {
-  readonly timer: HrTimer;
-  readonly rate: number;
-  readonly arrivals: RandomStream;
-  readonly section: Step;
-  /** Draws the length of a section, ns. */
-  readonly length: () => number;
+class Source {
+  /** @param length draws the length of a section, ns */
+  constructor(
+    readonly timer: HrTimer,
+    readonly rate: number,
+    readonly arrivals: RandomStream,
+    readonly section: Step,
+    readonly length: () => number,
+  ) {}
 }
 
 /** The background of one CPU; made with its kernel, started whenever the CPU comes online. */
@@ -140,13 +142,7 @@ export class Background {
       else if (by === "thread") cpu.kernel.queueWork?.(cpu, section.ns);
       this.#queue(source, timer.expiresNs);
     }, true);
-    const source: Source = {
-      timer,
-      rate,
-      arrivals: engine.random.stream(`${prefix}.arrivals`),
-      section,
-      length,
-    };
+    const source = new Source(timer, rate, engine.random.stream(`${prefix}.arrivals`), section, length);
     this.#sources.push(source);
   }
 

@@ -49,7 +49,10 @@ export function procSys(kernel: Kernel, { schedulerTunables }: KernelInterfaces)
     [
       "vm",
       directory([
-        ["nr_hugepages", integer(() => memory.hugePages, (pages) => memory.setHugePages(pages), 0, INT_MAX)],
+        [
+          "nr_hugepages",
+          new Integer(() => memory.hugePages, (pages) => memory.setHugePages(pages), 0, INT_MAX),
+        ],
         ["swappiness", kept(60, 0, 100)],
       ], MODE),
     ],
@@ -87,30 +90,39 @@ export function debugSched({ tunables }: Kernel): DirectoryNode {
 function schedulerFiles(tunables: SchedulerTunables, names: TunableNames): [string, Node][] {
   return (Object.keys(names) as (keyof SchedulerTunables)[]).map((key) => {
     const set = (value: number) => void (tunables[key] = value);
-    return [names[key]!, integer(() => tunables[key], set, ...LIMITS[key])];
+    return [names[key]!, new Integer(() => tunables[key], set, ...LIMITS[key])];
   });
 }
 
 /** A number that nothing in the model asks for. */
 function kept(value: number, min: number, max: number): AttributeNode {
   let now = value;
-  return integer(() => now, (next) => now = next, min, max);
+  return new Integer(() => now, (next) => now = next, min, max);
 }
 
 /** proc_dointvec_minmax(): a decimal, octal or hexadecimal integer, white space around it. */
-function integer(get: () => number, set: (value: number) => void, min: number, max: number): AttributeNode {
-  return {
-    kind: "attribute",
-    mode: 0o644,
-    show: () => `${get()}\n`,
-    store: (text): Errno | void => {
-      const match = /^\s*(-?)(0x[0-9a-f]+|0[0-7]*|[1-9]\d*)(?:\s|$)/i.exec(text);
-      if (match === null) return EINVAL;
-      const digits = match[2]!;
-      const magnitude = /^0[0-7]+$/.test(digits) ? parseInt(digits, 8) : Number(digits);
-      const value = match[1] === "-" ? -magnitude : magnitude;
-      if (value < min || value > max) return EINVAL;
-      set(value);
-    },
-  };
+class Integer implements AttributeNode {
+  readonly kind = "attribute";
+  readonly mode = 0o644;
+
+  constructor(
+    readonly get: () => number,
+    readonly set: (value: number) => void,
+    readonly min: number,
+    readonly max: number,
+  ) {}
+
+  show(): string {
+    return `${this.get()}\n`;
+  }
+
+  store(text: string): Errno | void {
+    const match = /^\s*(-?)(0x[0-9a-f]+|0[0-7]*|[1-9]\d*)(?:\s|$)/i.exec(text);
+    if (match === null) return EINVAL;
+    const digits = match[2]!;
+    const magnitude = /^0[0-7]+$/.test(digits) ? parseInt(digits, 8) : Number(digits);
+    const value = match[1] === "-" ? -magnitude : magnitude;
+    if (value < this.min || value > this.max) return EINVAL;
+    this.set(value);
+  }
 }

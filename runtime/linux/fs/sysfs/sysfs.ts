@@ -12,8 +12,8 @@
  * @module
  */
 
-import { directory } from "../computed_nodes.ts";
-import type { AttributeNode, DirectoryNode } from "../vfs.ts";
+import { directory, readOnly } from "../computed_nodes.ts";
+import type { DirectoryNode } from "../vfs.ts";
 
 /**
  * The directory; mount it at `/sys`, then the parts on what it holds. Nobody can make anything in it.
@@ -37,11 +37,7 @@ export function sysfsRoot(kernel: Readonly<Record<string, DirectoryNode>>): Dire
 export function moduleDirectory(
   modules: Readonly<Record<string, Readonly<Record<string, string>>>>,
 ): DirectoryNode {
-  const parameter = (value: string): AttributeNode => ({
-    kind: "attribute",
-    mode: 0o444,
-    show: () => `${value}\n`,
-  });
+  const parameter = (value: string) => readOnly(() => `${value}\n`);
   return directory(
     mapped(modules, (values) => directory({ parameters: directory(mapped(values, parameter)) })),
   );
