@@ -44,26 +44,35 @@ function messageText(data: number, bit: number, holder: number): string {
   return `${DELIVERY_MODES[(data >>> 8) & 7]}|${destination}|${(data & 0x8000) === 0 ? "edge" : "level"}`;
 }
 
+/** An event that is one of the kernel's tracepoints. */
+class Tracepoint implements TraceEvent {
+  readonly kind = "tracepoint";
+
+  /** @param words what stands behind its name */
+  constructor(
+    readonly system: string,
+    readonly name: string,
+    readonly words: (fields: TraceRecord["fields"]) => string,
+    readonly vcpu?: TraceEvent["vcpu"],
+  ) {}
+
+  text({ fields }: TraceRecord): string {
+    return this.words(fields);
+  }
+}
+
 /** `modern`: as 6.18 prints them, else as 3.5 does. */
 export function kvmTraceEvents(kvm: Kvm, modern: boolean): readonly TraceEvent[] {
   const hex = (value: unknown, digits = 1) => Number(value).toString(16).padStart(digits, "0");
   const on = (cpu: KernelCpu) =>
     kvm.vms.flatMap(({ vcpus }) => vcpus).find(({ loadedOn }) => loadedOn === cpu);
   const described = (vcpu: Vcpu | undefined) => vcpu && { name: vcpu.name, pid: vcpu.thread?.tgid ?? 0 };
-  const event = (name: string, text: (fields: TraceRecord["fields"]) => string): TraceEvent => ({
-    system: "kvm",
-    name,
-    kind: "tracepoint",
-    text: ({ fields }) => text(fields),
-  });
+  const event = (name: string, words: Tracepoint["words"]) => new Tracepoint("kvm", name, words);
   return [
-    {
-      ...event("kvm_entry", ({ vcpu }) => {
-        const id = String(vcpu).replace(/^.*\./, "");
-        return modern ? `vcpu ${id}, rip 0x0 intr_info 0x00000000 error_code 0x00000000` : `vcpu ${id}`;
-      }),
-      vcpu: (_record, cpu) => described(on(cpu)),
-    },
+    new Tracepoint("kvm", "kvm_entry", ({ vcpu }) => {
+      const id = String(vcpu).replace(/^.*\./, "");
+      return modern ? `vcpu ${id}, rip 0x0 intr_info 0x00000000 error_code 0x00000000` : `vcpu ${id}`;
+    }, (_record, cpu) => described(on(cpu))),
     {
       system: "kvm",
       name: "kvm_exit",
@@ -159,16 +168,16 @@ export function kvmTraceEvents(kvm: Kvm, modern: boolean): readonly TraceEvent[]
       ? [event("kvm_set_direct_interrupt", ({ enabled }) => `rip 0x0 enabled ${Number(enabled)}`)]
       : []),
     ...(showsCaches(kvm.version)
-      ? [{
-        ...event(
+      ? [
+        new Tracepoint(
+          "kmem",
           "kmem_cache_alloc",
           ({ bytes_req, bytes_alloc, gfp_flags }) =>
             `call_site=0 ptr=${
               hex(0, 16)
             } bytes_req=${bytes_req} bytes_alloc=${bytes_alloc} gfp_flags=${gfp_flags}`,
         ),
-        system: "kmem",
-      }]
+      ]
       : []),
   ];
 }
