@@ -224,6 +224,11 @@ export class PciFunction {
     return this.msiX?.table.enabled ? this.msiX.table.signal(entry) : this.msi?.signal();
   }
 
+  /** The function whose memory lies behind `bar`: this one, unless a hypervisor has mapped another's there. */
+  mapped(_bar: number): PciFunction {
+    return this;
+  }
+
   /** Reads 32 bits of memory behind `bar`, `offset` bytes from its base. Some registers change when they are read. */
   readMemory(bar: number, offset: number, nowNs: number): number {
     const inMsiX = this.#msiX(bar, offset);

@@ -141,6 +141,12 @@ export class AssignedFunction extends PciFunction {
     this.device.reset();
   }
 
+  /** The device's registers are mapped into the guest; what shares its range with the emulated MSI-X table is not. */
+  override mapped(bar: number): PciFunction {
+    const emulated = this.msiX?.tableLocation.bar === bar || this.msiX?.pendingLocation.bar === bar;
+    return emulated ? this : this.device.fn.mapped(bar);
+  }
+
   protected override readRegister(bar: number, offset: number, nowNs: number): number {
     return this.device.fn.readMemory(bar, offset, nowNs);
   }

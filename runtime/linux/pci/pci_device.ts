@@ -102,6 +102,8 @@ export class PciDevice {
   readonly revision: number;
   /** -1: the machine has one memory node and its firmware says nothing. */
   readonly numaNode = -1;
+  /** Whose registers lie behind a base address register: found with the first access (`ioremap`). */
+  readonly #mapped: PciFunction[] = [];
   /** Name of the driver that is bound, or is probing. */
   driver: string | undefined;
   /** That driver is built into the kernel and has had it since boot. */
@@ -204,13 +206,17 @@ export class PciDevice {
 
   /** Reads a device register, 32 bits. */
   readRegister(bar: number, offset: number): number {
-    return this.fn.readMemory(bar, offset, this.ports.nowNs());
+    return this.#registers(bar).readMemory(bar, offset, this.ports.nowNs());
   }
 
   /** Writes a device register, 32 bits, and carries out what follows. */
   writeRegister(bar: number, offset: number, value: number): void {
-    const effects = this.fn.writeMemory(bar, offset, value, this.ports.nowNs());
+    const effects = this.#registers(bar).writeMemory(bar, offset, value, this.ports.nowNs());
     if (effects.length > 0) this.ports.apply(effects);
+  }
+
+  #registers(bar: number): PciFunction {
+    return this.#mapped[bar] ??= this.fn.mapped(bar);
   }
 
   /** Reads `bytes` bytes of a port of the device, at the instant of the access. */
