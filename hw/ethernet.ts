@@ -157,7 +157,9 @@ export class ReceiveRing {
   hasArrived(sinceNs: number, nowNs: number): boolean {
     let last: Arrival | null = null;
     for (let train = this.#first; train !== null && train.firstNs <= nowNs; train = train.next) last = train;
-    return (last === null ? this.#takenNs : last.arrivedNs(nowNs)) > sinceNs;
+    if (last === null) return this.#takenNs > sinceNs;
+    // In the middle of a train it is enough that the time of a frame has passed.
+    return Math.min(nowNs, last.lastNs) - sinceNs >= last.spacingNs || last.arrivedNs(nowNs) > sinceNs;
   }
 
   /** When the next frame arrives after `nowNs`; Infinity: none is on its way. */

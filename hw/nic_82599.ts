@@ -23,7 +23,7 @@
  * @module
  */
 
-import type { FrameTrain, ReceiveRing } from "./ethernet.ts";
+import type { ReceiveRing } from "./ethernet.ts";
 import {
   allocated,
   DEVICE_ID_82599,
@@ -115,7 +115,7 @@ export class Nic82599 extends Nic82599Function {
   readonly interrupts: VectorInterrupts;
   /** The SR-IOV capability. */
   readonly sriov: SriovCapability;
-  /** The switch between its functions and the cable. */
+  /** @inheritdoc */
   readonly switch: Nic82599Switch;
   /** Virtual functions, made on first use; those below NumVFs are on the bus while VF Enable is set. */
   readonly #vfs: Nic82599Vf[] = [];
@@ -258,10 +258,6 @@ export class Nic82599 extends Nic82599Function {
 
   override get mac(): number {
     return this.record.mac;
-  }
-
-  override transmit(train: FrameTrain, nowNs: number, delayNs = 0): readonly PciEffect[] {
-    return this.switch.send(this, train, nowNs, delayNs);
   }
 
   override queueVector(queue: number, direction: "rx" | "tx"): number | undefined {

@@ -8,7 +8,7 @@
 
 import type { VectorInterrupts } from "./nic_82599_interrupts.ts";
 import { type EthernetPort, type FrameTrain, ReceiveRing } from "./ethernet.ts";
-import type { FrameSource } from "./nic_82599_switch.ts";
+import type { FrameSource, Nic82599Switch } from "./nic_82599_switch.ts";
 import { PciFunction } from "./pci.ts";
 import { NO_EFFECTS, type PciEffect } from "./pci_configuration.ts";
 import { field, register, reserved } from "./registers.ts";
@@ -84,6 +84,8 @@ const ARRIVAL = 128;
 export abstract class Nic82599Function extends PciFunction implements EthernetPort, FrameSource {
   /** Causes and throttling of the function's vectors. */
   abstract readonly interrupts: VectorInterrupts;
+  /** The switch between the card's functions and the cable. */
+  abstract readonly switch: Nic82599Switch;
   /** Its MAC address, from the card's EEPROM. */
   abstract readonly mac: number;
   /** @inheritdoc */
@@ -94,7 +96,9 @@ export abstract class Nic82599Function extends PciFunction implements EthernetPo
   #vector = -1;
 
   /** @inheritdoc */
-  abstract transmit(train: FrameTrain, nowNs: number, delayNs?: number): readonly PciEffect[];
+  transmit(train: FrameTrain, nowNs: number, delayNs = 0): readonly PciEffect[] {
+    return this.switch.send(this, train, nowNs, delayNs);
+  }
 
   /** A network function's driver finds its port here. */
   override get ethernet(): EthernetPort {

@@ -8,7 +8,6 @@
  * @module
  */
 
-import type { FrameTrain } from "./ethernet.ts";
 import type { Nic82599 } from "./nic_82599.ts";
 import {
   allocated,
@@ -20,6 +19,7 @@ import {
   VF_VECTORS,
 } from "./nic_82599_function.ts";
 import { VectorInterrupts } from "./nic_82599_interrupts.ts";
+import type { Nic82599Switch } from "./nic_82599_switch.ts";
 import type { PciFunctionSpec } from "./pci.ts";
 import {
   addExpressCapability,
@@ -50,6 +50,8 @@ const Vf = {
 export class Nic82599Vf extends Nic82599Function {
   declare readonly physicalFunction: Nic82599;
   declare readonly index: number;
+  /** @inheritdoc */
+  declare readonly switch: Nic82599Switch;
   /** Causes and throttling of its three vectors. */
   readonly interrupts: VectorInterrupts;
   readonly #ivar = new Uint8Array(5);
@@ -59,6 +61,7 @@ export class Nic82599Vf extends Nic82599Function {
     super(spec);
     this.physicalFunction = physicalFunction;
     this.index = index;
+    this.switch = physicalFunction.switch;
     this.msiX = new MsiXCapability(
       this.configuration,
       0x70,
@@ -87,10 +90,6 @@ export class Nic82599Vf extends Nic82599Function {
 
   override get mac(): number {
     return this.physicalFunction.mac + 1 + this.index;
-  }
-
-  override transmit(train: FrameTrain, nowNs: number, delayNs = 0): readonly PciEffect[] {
-    return this.physicalFunction.switch.send(this, train, nowNs, delayNs);
   }
 
   override queueVector(queue: number, direction: "rx" | "tx"): number | undefined {
