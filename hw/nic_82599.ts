@@ -202,12 +202,7 @@ export class Nic82599 extends Nic82599Function {
       routingId(bdf),
       () => this.#resetVfs(),
     );
-    this.interrupts = new VectorInterrupts(
-      this,
-      PF_VECTORS,
-      () => this.autoMaskEnabled,
-      () => this.#lineChanged(),
-    );
+    this.interrupts = new VectorInterrupts(this, PF_VECTORS, this, () => this.#lineChanged());
     // Behind the capability's own register: with MSI-X the line is not used.
     configuration.addLive(0x72, 16, {
       read: () => this.msiX!.table.readControl(),

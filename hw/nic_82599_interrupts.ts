@@ -37,12 +37,18 @@ const INTERVAL = EITR.field("interval");
 /** Unit of EITR's interval at 1 and 10 Gb/s. */
 export const THROTTLE_UNIT_NS = 2048;
 
+/** What is decided for all functions of a card. */
+export interface AutoMasking {
+  /** A message disables its cause, if that is one of the auto-masked. */
+  readonly autoMaskEnabled: boolean;
+}
+
 /** Causes, enables and throttling of up to 64 vectors. Bits are numbered from bank 0, 32 a bank. */
 export class VectorInterrupts {
   declare readonly owner: PciFunction;
   declare readonly table: MsiXTable;
   declare readonly vectors: number;
-  declare readonly autoMaskEnabled: () => boolean;
+  declare readonly card: AutoMasking;
   declare readonly lineChanged: (() => readonly PciEffect[]) | null;
   readonly #cause = new Uint32Array(2);
   readonly #enabled = new Uint32Array(2);
@@ -70,19 +76,19 @@ export class VectorInterrupts {
    *
    * @param owner whose MSI-X table the vectors index; it has its capability already
    * @param vectors how many
-   * @param autoMaskEnabled whether auto-masking applies now
+   * @param card who says whether auto-masking applies
    * @param lineChanged {@linkcode line} may have changed, and what follows; null: the function has no interrupt pin
    */
   constructor(
     owner: PciFunction,
     vectors: number,
-    autoMaskEnabled: () => boolean,
+    card: AutoMasking,
     lineChanged: (() => readonly PciEffect[]) | null = null,
   ) {
     this.owner = owner;
     this.table = owner.msiX!.table;
     this.vectors = vectors;
-    this.autoMaskEnabled = autoMaskEnabled;
+    this.card = card;
     this.lineChanged = lineChanged;
     this.#present = Uint32Array.of(bitsBelow(vectors), bitsBelow(vectors - 32));
     this.#throttle = new Uint32Array(vectors);
@@ -265,7 +271,7 @@ export class VectorInterrupts {
       return this.lineChanged!();
     }
     this.#cause[bank]! &= ~(bit & this.#autoClear[bank]!);
-    if (this.autoMaskEnabled()) this.#enabled[bank]! &= ~(bit & this.#autoMask[bank]!);
+    if (this.card.autoMaskEnabled) this.#enabled[bank]! &= ~(bit & this.#autoMask[bank]!);
     // A masked entry holds the message in its pending bit: for this function it has left.
     const message = table.signal(vector);
     if (message === undefined) return NO_EFFECTS;

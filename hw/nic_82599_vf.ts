@@ -74,7 +74,7 @@ export class Nic82599Vf extends Nic82599Function {
       return NO_EFFECTS;
     });
     // Whether EIAM applies is decided for the whole device, in GPIE of the physical function.
-    this.interrupts = new VectorInterrupts(this, VF_VECTORS, () => physicalFunction.autoMaskEnabled);
+    this.interrupts = new VectorInterrupts(this, VF_VECTORS, physicalFunction);
   }
 
   /** VF Memory Space Enable of the physical function: a virtual one has no such bit. */

@@ -24,9 +24,8 @@ import type { TopHalf } from "../kernel_cpu.ts";
 import type { PciCore, PciDriver } from "../pci/pci_bus.ts";
 import type { PciDevice } from "../pci/pci_device.ts";
 import { pciId } from "../pci/pci_ids.ts";
-import { SEGMENT_BYTES } from "../net/packets.ts";
 import { LINK_SPEED, receiveStatistics, VectorModeration } from "./ixgbe_ethtool.ts";
-import { DynamicItr, ITR_20K } from "./ixgbe_itr.ts";
+import { DynamicItr, ITR_20K, QueueVector } from "./ixgbe_itr.ts";
 import type { NetDevicePort } from "./net_device_names.ts";
 
 /** Registers in BAR 0. */
@@ -177,10 +176,7 @@ export class Ixgbe implements PciDriver {
   #open(device: PciDevice, interfaceName: string, irq: number, queueCount: number): TopHalf {
     const itr = new DynamicItr((value) => writePfItr(device, 0, value), true);
     this.#setEthtoolOps(device, interfaceName, itr, queueCount);
-    return this.network.open(interfaceName, device, irq, (frames) => {
-      itr.update(frames * SEGMENT_BYTES);
-      device.writeRegister(0, EIMS_EX, 1);
-    });
+    return this.network.open(interfaceName, device, irq, new QueueVector(device, itr, EIMS_EX));
   }
 
   #setEthtoolOps(device: PciDevice, interfaceName: string, itr: DynamicItr, queueCount: number): void {

@@ -13,6 +13,9 @@
  */
 
 import { EINVAL, type Errno } from "../errno.ts";
+import type { PolledQueue } from "../net/napi.ts";
+import { SEGMENT_BYTES } from "../net/packets.ts";
+import type { PciDevice } from "../pci/pci_device.ts";
 
 /** 20,000 interrupts a second, in the register's form: where the drivers start. */
 export const ITR_20K = 200;
@@ -95,5 +98,24 @@ export class DynamicItr {
   #reach(rate: number): void {
     this.#rate = rate;
     this.#rateUs = Math.floor(1_000_000 / rate);
+  }
+}
+
+/** The vector of queue 0, as both drivers have it: after a poll its throttling may change, and it is enabled again. */
+export class QueueVector implements PolledQueue {
+  declare readonly device: PciDevice;
+  declare readonly itr: DynamicItr;
+  declare readonly enable: number;
+
+  /** @param enable the register, in BAR 0, whose bit 0 enables vector 0 */
+  constructor(device: PciDevice, itr: DynamicItr, enable: number) {
+    this.device = device;
+    this.itr = itr;
+    this.enable = enable;
+  }
+
+  completed(frames: number): void {
+    this.itr.update(frames * SEGMENT_BYTES);
+    this.device.writeRegister(0, this.enable, 1);
   }
 }

@@ -20,9 +20,8 @@ import type { PciDriver } from "../pci/pci_bus.ts";
 import type { PciSteps } from "../pci/pci_costs.ts";
 import type { PciDevice } from "../pci/pci_device.ts";
 import { pciId } from "../pci/pci_ids.ts";
-import { SEGMENT_BYTES } from "../net/packets.ts";
 import { LINK_SPEED, receiveStatistics, VectorModeration } from "./ixgbe_ethtool.ts";
-import { DynamicItr, ITR_20K } from "./ixgbe_itr.ts";
+import { DynamicItr, ITR_20K, QueueVector } from "./ixgbe_itr.ts";
 import type { NetDevicePort } from "./net_device_names.ts";
 
 /** Registers in BAR 0. */
@@ -92,11 +91,8 @@ export class Ixgbevf implements PciDriver {
     const itr = new DynamicItr((value) => writeVfItr(device, VF_QUEUE_VECTOR, value), false);
     const irq = device.messageIrqs.get(VF_QUEUE_VECTOR)!;
     this.#setEthtoolOps(device, interfaceName, itr);
-    const handler = this.network.open(interfaceName, device, irq, (frames) => {
-      itr.update(frames * SEGMENT_BYTES);
-      device.writeRegister(0, VTEIMS, 1 << VF_QUEUE_VECTOR);
-    });
-    device.ports.interrupts.handle(irq, handler);
+    const queue0 = new QueueVector(device, itr, VTEIMS);
+    device.ports.interrupts.handle(irq, this.network.open(interfaceName, device, irq, queue0));
     const vectors = 1 << VF_QUEUE_VECTOR | 1 << VF_MAILBOX_VECTOR;
     device.writeRegister(0, VTEIAM, vectors);
     device.writeRegister(0, VTEIAC, vectors);

@@ -6,7 +6,7 @@
  */
 
 import type { TopHalf } from "../kernel_cpu.ts";
-import { Napi } from "../net/napi.ts";
+import { Napi, type PolledQueue } from "../net/napi.ts";
 import { NapiThread } from "../net/napi_thread.ts";
 import { ETHTOOL_VERSIONS, type EthtoolOps, type EthtoolVersion } from "../net/ethtool_ops.ts";
 import type { NetStack } from "../net/stack.ts";
@@ -20,10 +20,10 @@ export interface NetDevicePort {
    * Brings the interface up.
    *
    * @param irq the interrupt of its queue, which is the driver's to request
-   * @param completed the poll has emptied the ring: enables the interrupt again; told how many frames it has brought
+   * @param queue the driver's part of its queue
    * @returns the interrupt's handler: it schedules the poll
    */
-  open(name: string, device: PciDevice, irq: number, completed: (frames: number) => void): TopHalf;
+  open(name: string, device: PciDevice, irq: number, queue: PolledQueue): TopHalf;
   /** Which operations drivers of this kernel have for ethtool. */
   readonly ethtoolVersion: EthtoolVersion;
   /** What the driver does for ethtool on the interface. */
@@ -65,20 +65,16 @@ export class NetDeviceNames implements NetDevicePort {
     this.#indices.set(name, this.#nextIndex++);
   }
 
-  open(name: string, device: PciDevice, irq: number, completed: (frames: number) => void): TopHalf {
+  open(name: string, device: PciDevice, irq: number, queue: PolledQueue): TopHalf {
     const { stack } = this;
     const port = device.fn.ethernet;
-    const napi = stack === null || port === undefined ? null : new Napi(stack, port, completed);
-    const thread = napi === null || !napi.stack.kernel.release.realTime
-      ? null
-      : new NapiThread(napi, irq, name);
+    const napi = stack === null || port === undefined ? null : new Napi(stack, port, queue);
     const address = port === undefined ? undefined : stack?.subnet.leases.get(port.mac);
     if (stack !== null && port !== undefined && address !== undefined) {
       stack.up({ name, address, port, hasRing: true, apply: (effects) => device.ports.apply(effects) });
     }
-    return thread !== null
-      ? { step: thread.napi.stack.kernel.steps.wakeUp, act: (cpu) => thread.wake(cpu) }
-      : { act: napi === null ? () => completed(0) : (cpu) => napi.schedule(cpu) };
+    if (napi === null) return { act: () => queue.completed(0) };
+    return napi.stack.kernel.release.realTime ? new NapiThread(napi, irq, name) : napi;
   }
 
   setEthtoolOps(name: string, ops: EthtoolOps): void {

@@ -15,7 +15,7 @@
 import { Op, Step } from "../../../hw/sim/activity.ts";
 import type { EthernetPort } from "../../../hw/ethernet.ts";
 import type { RandomStream } from "../../../hw/sim/random.ts";
-import type { KernelCpu } from "../kernel_cpu.ts";
+import type { KernelCpu, TopHalf } from "../kernel_cpu.ts";
 import type { Softirq } from "../irq/softirqs.ts";
 import type { NetStack } from "./stack.ts";
 
@@ -31,11 +31,17 @@ const MAX_RESTART = 10;
 /** Where a softirq stands. */
 const State = { Poll: 0, Deliver: 1, Packets: 2, Packet: 3, Done: 4 } as const;
 
-/** The poll of one queue. */
-export class Napi implements Softirq {
+/** The driver's part of a queue. */
+export interface PolledQueue {
+  /** The poll has emptied the ring: enables the interrupt again. @param frames how many the interrupt has brought */
+  completed(frames: number): void;
+}
+
+/** The poll of one queue, and the handler of its interrupt. */
+export class Napi implements Softirq, TopHalf {
   declare readonly stack: NetStack;
   declare readonly port: EthernetPort;
-  declare readonly completed: (frames: number) => void;
+  declare readonly queue: PolledQueue;
   /** Scheduled, or running. */
   scheduled = false;
   readonly #work: Step;
@@ -49,18 +55,18 @@ export class Napi implements Softirq {
   #runs = 0;
   #handed = 0;
 
-  /** @param completed tells the driver that the ring is empty, and how many frames the interrupt has brought */
-  constructor(stack: NetStack, port: EthernetPort, completed: (frames: number) => void) {
+  /** @param queue of `port`, whose ring is polled */
+  constructor(stack: NetStack, port: EthernetPort, queue: PolledQueue) {
     this.stack = stack;
     this.port = port;
-    this.completed = completed;
+    this.queue = queue;
     const { kernel } = stack;
     this.#work = new Step(Op.Work, "net_rx_action", kernel.kernelLayer, 0, false);
     this.#jitter = kernel.engine.random.stream(`${kernel.name}.napi`);
   }
 
   /** napi_schedule(), in the device's handler. */
-  schedule(cpu: KernelCpu): void {
+  act(cpu: KernelCpu): void {
     if (this.scheduled) return;
     this.scheduled = true;
     this.begin();
@@ -125,7 +131,7 @@ export class Napi implements Softirq {
             if (!stack.kernel.release.realTime) stack.ksoftirqd(cpu, this);
           } else {
             this.scheduled = false;
-            this.completed(this.#handed);
+            this.queue.completed(this.#handed);
           }
           return null;
       }

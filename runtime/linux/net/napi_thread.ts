@@ -7,22 +7,24 @@
  * @module
  */
 
-import type { Activity } from "../../../hw/sim/activity.ts";
+import type { Activity, Step } from "../../../hw/sim/activity.ts";
 import { IrqThread } from "../irq/irq_thread.ts";
-import type { KernelCpu } from "../kernel_cpu.ts";
+import type { KernelCpu, TopHalf } from "../kernel_cpu.ts";
 import type { Napi } from "./napi.ts";
 
-/** The thread. */
-export class NapiThread {
+/** The thread, and the handler that wakes it. */
+export class NapiThread implements TopHalf {
+  readonly step: Step;
   readonly #thread: IrqThread;
 
   /** @param irq number of the interrupt @param name of the interface */
   constructor(readonly napi: Napi, irq: number, name: string) {
+    this.step = napi.stack.kernel.steps.wakeUp;
     this.#thread = new IrqThread(napi.stack.kernel, irq, `${name}-TxRx-0`);
   }
 
   /** The interrupt has come in on `cpu`: the thread does the device's work. */
-  wake(cpu: KernelCpu): void {
+  act(cpu: KernelCpu): void {
     const { napi } = this;
     if (napi.scheduled) return;
     napi.scheduled = true;
