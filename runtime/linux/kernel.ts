@@ -124,7 +124,8 @@ export class Kernel {
   readonly consoleInput: ((cpu: KernelCpu) => void)[] = [];
   /** The handler of the interrupt by which commands reach this kernel: its keyboard, or its network. */
   readonly consoleAction: IrqAction;
-  readonly #interruptCounts: (Float64Array | undefined)[] = [];
+  /** How often each interrupt was taken on each CPU: by interrupt, then by CPU. */
+  #interruptCounts = new Float64Array(0);
   #nextPid = 2;
 
   /** Builds it, not yet booted. */
@@ -405,13 +406,14 @@ export class Kernel {
 
   /** Books one interrupt `irq` on CPU `cpu`, for `/proc/interrupts`. */
   countInterrupt(irq: number, cpu: number): void {
-    const counts = this.#interruptCounts[irq] ??= new Float64Array(this.cpus.length);
-    counts[cpu]!++;
+    const place = irq * this.cpus.length + cpu;
+    if (place >= this.#interruptCounts.length) this.#countUpTo(irq);
+    this.#interruptCounts[place]!++;
   }
 
   /** Forgets the counts of interrupt `irq`: its number is given to another one. */
   clearInterruptCounts(irq: number): void {
-    this.#interruptCounts[irq] = undefined;
+    this.interruptCounts(irq).fill(0);
   }
 
   /**
@@ -421,8 +423,16 @@ export class Kernel {
   firstInstructions: ((cpu: KernelCpu) => void) | null = null;
 
   /** How often interrupt `irq` was taken on each CPU. */
-  interruptCounts(irq: number): ArrayLike<number> {
-    return this.#interruptCounts[irq] ?? new Float64Array(this.cpus.length);
+  interruptCounts(irq: number): Float64Array {
+    const { length } = this.cpus;
+    if (irq * length >= this.#interruptCounts.length) this.#countUpTo(irq);
+    return this.#interruptCounts.subarray(irq * length, (irq + 1) * length);
+  }
+
+  #countUpTo(irq: number): void {
+    const counts = new Float64Array(2 * (irq + 1) * this.cpus.length);
+    counts.set(this.#interruptCounts);
+    this.#interruptCounts = counts;
   }
 
   *#readConsole(cpu: KernelCpu, acknowledge?: () => void): Activity {

@@ -105,7 +105,7 @@ export class KernelCpu implements InterruptTable {
   /** The scheduler's tick. */
   readonly tick: HrTimer;
   /** vector → the handler that has served it last. */
-  readonly handlers: (InterruptHandler | undefined)[] = new Array(256);
+  readonly handlers = new Array<InterruptHandler | undefined>(256).fill(undefined);
   /** vector → interrupt. */
   readonly vectorIrq = new VectorIrq();
   /** Local APIC in x2APIC form: registers are MSRs; else they are mapped memory. */

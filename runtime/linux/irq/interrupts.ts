@@ -10,7 +10,7 @@
 import { type Activity, Routine, type Step } from "../../../hw/sim/activity.ts";
 import { Apic as Offsets } from "../../../hw/lapic.ts";
 import type { HrTimer } from "../hrtimer.ts";
-import type { IrqAction, KernelCpu } from "../kernel_cpu.ts";
+import type { IrqAction, KernelCpu, TopHalf } from "../kernel_cpu.ts";
 import { Vector as Vectors } from "./vectors.ts";
 
 const Apic = Offsets, Vector = Vectors; // see `hw/cpu.ts`
@@ -74,9 +74,10 @@ abstract class HandlerWork {
     this.cpu = cpu;
   }
 
-  /** The interrupt has come. */
-  begin(): void {
+  /** The interrupt has come. True: {@linkcode eoiLast} or {@linkcode top} may be others than the last time. */
+  begin(): boolean {
     this.begun = false;
+    return false;
   }
 
   /** Does what its last step was for; answers the next one, or null: {@linkcode after} says how on. */
@@ -109,6 +110,7 @@ export class InterruptHandler extends Routine {
     super();
     this.cpu = cpu;
     this.#work = work;
+    this.#prepare();
   }
 
   /** Whether it has been left: one whose task was killed never is. */
@@ -118,11 +120,15 @@ export class InterruptHandler extends Routine {
 
   /** The interrupt has come. */
   begin(): void {
-    const work = this.#work;
     this.#at = At.Entry;
-    work.begin();
-    this.top = work.top;
-    this.entry = this.cpu.x2apic && !work.eoiLast ? this.cpu.kernel.steps.irqEntry : null;
+    if (this.#work.begin()) this.#prepare();
+  }
+
+  #prepare(): void {
+    const { cpu } = this;
+    const { top, eoiLast } = this.#work;
+    this.top = top;
+    this.entry = cpu.x2apic && !eoiLast ? cpu.kernel.steps.irqEntry : null;
   }
 
   override skipEntry(): void {
@@ -163,7 +169,7 @@ export class InterruptHandler extends Routine {
         case At.Softirq: {
           const step = cpu.softirqs.next(cpu);
           if (step !== null) return step;
-          this.#at = At.Softirqs;
+          this.#at = cpu.softirqs.pending ? At.Softirqs : At.Ipis;
           break;
         }
         case At.Ipis:
@@ -206,10 +212,10 @@ class LocalTimer extends HandlerWork {
   #programmed = false;
   #timer: HrTimer | null = null;
 
-  override begin(): void {
-    super.begin();
+  override begin(): boolean {
     this.#programmed = false;
     this.#timer = null;
+    return super.begin();
   }
 
   override body(): Step | null {
@@ -303,21 +309,23 @@ class Interprocessor extends HandlerWork {
 class DeviceInterrupt extends HandlerWork {
   declare readonly vector: number;
   #action: IrqAction | undefined;
+  #topHalf: TopHalf | null = null;
 
   constructor(cpu: KernelCpu, vector: number) {
     super(cpu);
     this.vector = vector;
   }
 
-  override begin(): void {
+  override begin(): boolean {
     const action = this.cpu.vectorIrq.get(this.vector);
-    if (action !== this.#action) {
-      this.#action = action;
-      this.eoiLast = action?.eoiLast === true;
-    }
     const topHalf = action?.topHalf ?? null;
+    if (action === this.#action && topHalf === this.#topHalf) return super.begin();
+    this.#action = action;
+    this.#topHalf = topHalf;
     this.top = topHalf === null ? null : topHalf.step ?? this.cpu.kernel.steps.deviceHandler;
-    this.begun = false;
+    this.eoiLast = action?.eoiLast === true;
+    super.begin();
+    return true;
   }
 
   override body(): Step | null {
