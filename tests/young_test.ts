@@ -34,6 +34,17 @@ Deno.test("a getter belongs to a class, not to an object that is made for each l
   assertEquals(found.map((place) => place.split(":")[0]), ["hw/custom_device.ts", "runtime/lab/profile.ts"]);
 });
 
+Deno.test("what every laboratory has many of is no literal: files are made by a class, register tables once", () => {
+  const literals = places(parts, /^(?! \*).*kind: "attribute",/);
+  assertEquals(literals, []);
+  const tables = places(modules("hw/"), /^ (?!\*).*(?<![.\w])register\(["`]/);
+  // Those whose width, place or reset value the function says.
+  assertEquals(
+    new Set(tables.map((place) => place.split(":")[0])),
+    new Set(["hw/msi_capability.ts", "hw/pci.ts"]),
+  );
+});
+
 Deno.test("a generator is a method or a function of its module: none is written inside a function", () => {
   const found = places(modules("hw/", "runtime/linux/", "runtime/lab/", "runtime/guest/"), /\bfunction ?\*/)
     .filter((place) => !/:\d+ (export )?function\* \w/.test(place));

@@ -41,13 +41,27 @@ class ComputedDirectory implements DirectoryNode {
 }
 
 /** A file that can be read and not written. */
-export function readOnly(show: () => string): AttributeNode {
-  return new ReadOnly(show);
+export function readOnly(show: AttributeNode["show"], mode = 0o444): AttributeNode {
+  return attribute(mode, show);
 }
 
-class ReadOnly implements AttributeNode {
-  readonly kind = "attribute";
-  readonly mode = 0o444;
+/** A file with those permission bits, made of text: how it is read, and how it is written if it can be. */
+export function attribute(
+  mode: number,
+  show: AttributeNode["show"],
+  store?: AttributeNode["store"],
+  truncate?: AttributeNode["truncate"],
+): AttributeNode {
+  return new Attribute(mode, show, store, truncate);
+}
 
-  constructor(readonly show: () => string) {}
+class Attribute implements AttributeNode {
+  readonly kind = "attribute";
+
+  constructor(
+    readonly mode: number,
+    readonly show: AttributeNode["show"],
+    readonly store: AttributeNode["store"],
+    readonly truncate: AttributeNode["truncate"],
+  ) {}
 }

@@ -25,7 +25,7 @@ import type { KernelCpu } from "../kernel_cpu.ts";
 import type { KernelThreads } from "./kthreads.ts";
 import { setCpusAllowed } from "./scheduler_calls.ts";
 import type { CpuMask, Task } from "./task.ts";
-import { readOnly } from "../fs/computed_nodes.ts";
+import { attribute, readOnly } from "../fs/computed_nodes.ts";
 import type { AttributeNode, DirectoryNode, Node } from "../fs/vfs.ts";
 
 /** The machine's memory: node 0. */
@@ -208,35 +208,35 @@ export class Cpusets {
 
   #directory(group: Cpuset, prefix: string): DirectoryNode {
     const files = new Map<string, Node>();
-    const attribute = (name: string, show: () => string, store?: AttributeNode["store"], own = prefix) =>
+    const file = (name: string, show: () => string, store?: AttributeNode["store"], own = prefix) =>
       files.set(
         name.startsWith("cgroup.") ? name : own + name,
-        store === undefined ? readOnly(show) : { kind: "attribute", mode: 0o644, show, store },
+        store === undefined ? readOnly(show) : attribute(0o644, show, store),
       );
     const flag = (name: "cpuExclusive" | "memExclusive") => (text: string) => {
       const value = parseNumber(text);
       return value === undefined ? EINVAL : this.#change(group, { [name]: value !== 0 });
     };
     const pids = () => this.#tasksOf(group).map(({ pid }) => `${pid}\n`).join("");
-    attribute(
+    file(
       "cpus",
       () => `${cpuList(group === this.root ? this.kernel.onlineMask : group.cpus)}\n`,
       (text) => this.#setCpus(group, text),
     );
-    attribute("mems", () => `${cpuList(group.mems)}\n`, (text) => this.#setMems(group, text));
-    attribute("cpu_exclusive", () => `${Number(group.cpuExclusive)}\n`, flag("cpuExclusive"));
-    attribute("mem_exclusive", () => `${Number(group.memExclusive)}\n`, flag("memExclusive"));
-    attribute("memory_pressure", () => "0\n");
+    file("mems", () => `${cpuList(group.mems)}\n`, (text) => this.#setMems(group, text));
+    file("cpu_exclusive", () => `${Number(group.cpuExclusive)}\n`, flag("cpuExclusive"));
+    file("mem_exclusive", () => `${Number(group.memExclusive)}\n`, flag("memExclusive"));
+    file("memory_pressure", () => "0\n");
     for (const name of group.kept.keys()) {
       const store = (text: string): Errno | void => {
         const value = parseNumber(text);
         if (value === undefined) return EINVAL;
         group.kept.set(name, Number(value !== 0));
       };
-      attribute(name, () => `${group.kept.get(name)}\n`, store, name === "notify_on_release" ? "" : prefix);
+      file(name, () => `${group.kept.get(name)}\n`, store, name === "notify_on_release" ? "" : prefix);
     }
-    attribute("tasks", pids, (text) => this.#attach(group, text), "");
-    attribute("cgroup.procs", pids, (text) => this.#attach(group, text));
+    file("tasks", pids, (text) => this.#attach(group, text), "");
+    file("cgroup.procs", pids, (text) => this.#attach(group, text));
     return {
       kind: "directory",
       list: () => [...files.keys(), ...group.children.keys()],

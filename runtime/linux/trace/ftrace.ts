@@ -14,7 +14,7 @@
  * @module
  */
 
-import { directory, type Entries, readOnly } from "../fs/computed_nodes.ts";
+import { attribute, directory, type Entries, readOnly } from "../fs/computed_nodes.ts";
 import { FrameKind } from "../../../hw/register_file.ts";
 import type { TraceRecord, TraceSink } from "../../../hw/sim/trace.ts";
 import { EINVAL, type Errno } from "../errno.ts";
@@ -118,42 +118,30 @@ export class Ftrace implements TraceSink {
     return directory([
       ["available_events", fixed(this.options.events.map((event) => `${idOf(event)}\n`).join(""))],
       ["available_tracers", fixed("nop\n")],
-      ["buffer_size_kb", {
-        kind: "attribute",
-        mode: 0o644,
-        show: () => `${this.#bufferKb}\n`,
-        store: (text) => {
+      [
+        "buffer_size_kb",
+        attribute(0o644, () => `${this.#bufferKb}\n`, (text) => {
           if (!/^\s*[1-9]\d*\s*$/.test(text)) return EINVAL;
           this.#bufferKb = Number(text);
           this.#clear();
-        },
-      }],
-      ["current_tracer", {
-        kind: "attribute",
-        mode: 0o644,
-        show: () => "nop\n",
-        store: (text) => text.trim() === "nop" ? undefined : EINVAL,
-      }],
+        }),
+      ],
+      [
+        "current_tracer",
+        attribute(0o644, () => "nop\n", (text) => text.trim() === "nop" ? undefined : EINVAL),
+      ],
       ["events", directory(() => this.#eventFiles(), MODE)],
       ["set_event", this.#setEvent()],
-      ["trace", {
-        kind: "attribute",
-        mode: 0o644,
-        show: () => this.#text(),
-        store: () => this.#clear(),
-        truncate: () => this.#clear(),
-      }],
-      ["trace_marker", { kind: "attribute", mode: 0o220, store: (text) => this.#mark(text) }],
-      ["tracing_on", {
-        kind: "attribute",
-        mode: 0o644,
-        show: () => this.#on ? "1\n" : "0\n",
-        store: (text) => {
+      ["trace", attribute(0o644, () => this.#text(), () => this.#clear(), () => this.#clear())],
+      ["trace_marker", attribute(0o220, undefined, (text) => this.#mark(text))],
+      [
+        "tracing_on",
+        attribute(0o644, () => this.#on ? "1\n" : "0\n", (text) => {
           if (!/^\s*[01]\s*$/.test(text)) return EINVAL;
           this.#on = text.trim() === "1";
           this.#listen();
-        },
-      }],
+        }),
+      ],
     ], MODE);
   }
 
@@ -189,30 +177,22 @@ export class Ftrace implements TraceSink {
 
   /** `enable` of one event or several: `X` where they differ. */
   #enable(events: readonly TraceEvent[]): AttributeNode {
-    return {
-      kind: "attribute",
-      mode: 0o644,
-      show: () => {
-        const on = events.filter((event) => this.#enabled.has(event)).length;
-        return on === 0 ? "0\n" : on === events.length ? "1\n" : "X\n";
-      },
-      store: (text) => {
-        if (!/^\s*[01]\s*$/.test(text)) return EINVAL;
-        this.#switch(events, text.trim() === "1");
-      },
-    };
+    return attribute(0o644, () => {
+      const on = events.filter((event) => this.#enabled.has(event)).length;
+      return on === 0 ? "0\n" : on === events.length ? "1\n" : "X\n";
+    }, (text) => {
+      if (!/^\s*[01]\s*$/.test(text)) return EINVAL;
+      this.#switch(events, text.trim() === "1");
+    });
   }
 
   /** `set_event`: `kvm:kvm_exit`, `kvm:*`, `kvm_exit`, `*:*`, with `!` in front to switch off; opening it with `>` clears it. */
   #setEvent(): AttributeNode {
     const { events } = this.options;
-    return {
-      kind: "attribute",
-      mode: 0o644,
-      show: () =>
-        events.filter((event) => this.#enabled.has(event)).map((event) => `${idOf(event)}\n`).join(""),
-      truncate: () => this.#switch(events, false),
-      store: (text): Errno | void => {
+    return attribute(
+      0o644,
+      () => events.filter((event) => this.#enabled.has(event)).map((event) => `${idOf(event)}\n`).join(""),
+      (text): Errno | void => {
         for (const word of text.split(/\s+/).filter((each) => each !== "")) {
           const [, off, system, , name = "*"] = /^(!?)([^:]*)(:(.*))?$/.exec(word)!;
           const matches = (pattern: string, value: string) =>
@@ -226,7 +206,8 @@ export class Ftrace implements TraceSink {
           this.#switch(meant, off === "");
         }
       },
-    };
+      () => this.#switch(events, false),
+    );
   }
 
   // ---- the buffer ----

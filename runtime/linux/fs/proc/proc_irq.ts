@@ -17,6 +17,7 @@ import type { KernelInterfaces } from "../../interfaces.ts";
 import type { IrqDescriptor, Irqs } from "../../irq/irq.ts";
 import { sum } from "./proc_interrupts.ts";
 import type { CpuMask } from "../../sched/task.ts";
+import { attribute, readOnly } from "../computed_nodes.ts";
 import type { AttributeNode, DirectoryNode, Node } from "../vfs.ts";
 
 /** Mode of `default_smp_affinity`. */
@@ -54,7 +55,7 @@ function irqDirectory(irqs: Irqs, interfaces: KernelInterfaces, descriptor: IrqD
   const cpus = irqs.kernel.cpus.length;
   const set = (mask: CpuMask) => irqs.setAffinity(descriptor.irq, mask);
   const mode = interfaces.irqAffinityMode;
-  const file = (show: () => string, fileMode = 0o444): Node => ({ kind: "attribute", mode: fileMode, show });
+  const file = (show: () => string, fileMode = 0o444): Node => readOnly(show, fileMode);
   const entries = new Map<string, Node>([
     ["affinity_hint", file(() => `${cpuMask(0, cpus)}\n`, mode & 0o444)],
     ["node", file(() => "0\n")],
@@ -96,13 +97,8 @@ function affinity(
   parse: (text: string) => CpuMask | Errno,
   set: (mask: CpuMask) => Errno | void,
 ): AttributeNode {
-  return {
-    kind: "attribute",
-    mode,
-    show: () => `${show()}\n`,
-    store: (text) => {
-      const mask = parse(text);
-      return mask instanceof Errno ? mask : set(mask);
-    },
-  };
+  return attribute(mode, () => `${show()}\n`, (text) => {
+    const mask = parse(text);
+    return mask instanceof Errno ? mask : set(mask);
+  });
 }

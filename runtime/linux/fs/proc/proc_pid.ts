@@ -14,7 +14,7 @@
  * @module
  */
 
-import { directory } from "../computed_nodes.ts";
+import { directory, readOnly } from "../computed_nodes.ts";
 import { cpuList, cpuMask } from "../../cpu_mask.ts";
 import type { Cpusets } from "../../sched/cpuset.ts";
 import type { Kernel } from "../../kernel.ts";
@@ -73,11 +73,7 @@ function filesOf(
   taskOf: () => Task,
   counted: () => readonly Task[],
 ): Map<string, Node> {
-  const file = (show: (task: Task) => string): AttributeNode => ({
-    kind: "attribute",
-    mode: 0o444,
-    show: () => show(taskOf()),
-  });
+  const file = (show: (task: Task) => string): AttributeNode => readOnly(() => show(taskOf()));
   const files = new Map<string, Node>([
     [
       "cmdline",

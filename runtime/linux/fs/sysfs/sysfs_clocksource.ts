@@ -10,7 +10,7 @@
  * @module
  */
 
-import { directory } from "../computed_nodes.ts";
+import { attribute, directory, readOnly } from "../computed_nodes.ts";
 import { EINVAL, type Errno } from "../../errno.ts";
 import type { KernelInterfaces } from "../../interfaces.ts";
 import type { Kernel } from "../../kernel.ts";
@@ -28,17 +28,11 @@ export function sysfsClocksource(kernel: Kernel, { clocksourceChange }: KernelIn
     kernel.log(`${clocksourceChange} ${clocksource.current}`);
   };
   const files = new Map<string, AttributeNode>([
-    ["available_clocksource", {
-      kind: "attribute",
-      mode: 0o444,
-      show: () => `${clocksource.available.map((name) => `${name} `).join("")}\n`,
-    }],
-    ["current_clocksource", {
-      kind: "attribute",
-      mode: 0o644,
-      show: () => `${clocksource.current}\n`,
-      store,
-    }],
+    [
+      "available_clocksource",
+      readOnly(() => `${clocksource.available.map((name) => `${name} `).join("")}\n`),
+    ],
+    ["current_clocksource", attribute(0o644, () => `${clocksource.current}\n`, store)],
   ]);
   return directory({ clocksource0: directory(files) });
 }

@@ -14,7 +14,7 @@
  * @module
  */
 
-import { directory, type Entries, readOnly } from "../computed_nodes.ts";
+import { attribute, directory, type Entries, readOnly } from "../computed_nodes.ts";
 import type { Activity } from "../../../../hw/sim/activity.ts";
 import { parseBoolean } from "./boolean_text.ts";
 import { type CpuIdentity, placeOf } from "../../cpu_identity.ts";
@@ -68,12 +68,14 @@ function cpuEntries(cpu: KernelCpu, ports: SysfsCpuPorts): Entries {
   const { hotplug } = ports;
   // The boot CPU cannot be taken offline on x86 of that era.
   if (hotplug !== null && cpu.id !== 0) {
-    entries.set("online", {
-      kind: "attribute",
-      mode: 0o644,
-      show: () => cpu.state === "online" ? "1\n" : "0\n",
-      store: (text) => storeOnline(cpu, hotplug, ports, text),
-    });
+    entries.set(
+      "online",
+      attribute(
+        0o644,
+        () => cpu.state === "online" ? "1\n" : "0\n",
+        (text) => storeOnline(cpu, hotplug, ports, text),
+      ),
+    );
   }
   if (cpu.state !== "online") return entries;
   entries.set("topology", directory(() => topologyEntries(cpu, ports)));

@@ -10,7 +10,7 @@
  * @module
  */
 
-import { directory } from "../computed_nodes.ts";
+import { directory, readOnly } from "../computed_nodes.ts";
 import type { CpuIdentity } from "../../cpu_identity.ts";
 import { EINVAL } from "../../errno.ts";
 import type { AttributeNode, DirectoryNode } from "../vfs.ts";
@@ -51,5 +51,5 @@ export function cpuidleDirectory(): DirectoryNode {
 }
 
 function file(text: string, mode = 0o444): AttributeNode {
-  return { kind: "attribute", mode, show: () => `${text}\n` };
+  return readOnly(() => `${text}\n`, mode);
 }

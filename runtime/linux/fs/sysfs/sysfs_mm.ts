@@ -12,7 +12,7 @@
  * @module
  */
 
-import { directory, readOnly } from "../computed_nodes.ts";
+import { attribute, directory, readOnly } from "../computed_nodes.ts";
 import { EINVAL } from "../../errno.ts";
 import { HUGE_PAGE_MIB, type Memory } from "../../memory.ts";
 import type { AttributeNode, DirectoryNode } from "../vfs.ts";
@@ -20,15 +20,10 @@ import type { AttributeNode, DirectoryNode } from "../vfs.ts";
 /** The directory. */
 export function sysfsMm(memory: Memory): DirectoryNode {
   const pool = directory({
-    nr_hugepages: {
-      kind: "attribute",
-      mode: 0o644,
-      show: () => `${memory.hugePages}\n`,
-      store: (text) => {
-        if (!/^\s*\d+\s*$/.test(text)) return EINVAL;
-        memory.setHugePages(Number(text));
-      },
-    },
+    nr_hugepages: attribute(0o644, () => `${memory.hugePages}\n`, (text) => {
+      if (!/^\s*\d+\s*$/.test(text)) return EINVAL;
+      memory.setHugePages(Number(text));
+    }),
     free_hugepages: readOnly(() => `${memory.hugePages}\n`),
   });
   return directory({
@@ -43,14 +38,13 @@ export function sysfsMm(memory: Memory): DirectoryNode {
 /** One of several words; a read shows all, the present one in brackets. */
 function choice(words: readonly string[], first: string): AttributeNode {
   let now = first;
-  return {
-    kind: "attribute",
-    mode: 0o644,
-    show: () => `${words.map((word) => word === now ? `[${word}]` : word).join(" ")}\n`,
-    store: (text) => {
+  return attribute(
+    0o644,
+    () => `${words.map((word) => word === now ? `[${word}]` : word).join(" ")}\n`,
+    (text) => {
       const word = text.trim();
       if (!words.includes(word)) return EINVAL;
       now = word;
     },
-  };
+  );
 }

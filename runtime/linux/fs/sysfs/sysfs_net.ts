@@ -14,6 +14,7 @@
 
 import type { NetDeviceNames } from "../../drivers/net_device_names.ts";
 import { devicePath, type NetSysfs } from "./sysfs_pci.ts";
+import { readOnly } from "../computed_nodes.ts";
 import type { DirectoryNode, Node } from "../vfs.ts";
 
 /** Bytes of a MAC address. */
@@ -24,11 +25,7 @@ export function netSysfs(names: NetDeviceNames): NetSysfs {
   return {
     interfaceOf: (device) => [...names.interfaces()].find(([, each]) => each === device)?.[0],
     directory: (name, device) => {
-      const file = (show: () => string): Node => ({
-        kind: "attribute",
-        mode: 0o444,
-        show: () => `${show()}\n`,
-      });
+      const file = (show: () => string): Node => readOnly(() => `${show()}\n`);
       const mac = device.fn.ethernet?.mac ?? 0;
       const up = () => names.stack?.interfaces.some((each) => each.name === name) ?? false;
       const entries = new Map<string, Node>([

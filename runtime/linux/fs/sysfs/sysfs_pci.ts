@@ -16,7 +16,7 @@
  * @module
  */
 
-import { directory, type Entries, readOnly } from "../computed_nodes.ts";
+import { attribute, directory, type Entries, readOnly } from "../computed_nodes.ts";
 import type { Activity } from "../../../../hw/sim/activity.ts";
 import type { Bar } from "../../../../hw/pci.ts";
 import { parseBoolean } from "./boolean_text.ts";
@@ -31,7 +31,7 @@ function link(target: string): LinkNode {
 }
 
 function writeOnly(store: (text: string) => Errno | void | Activity<Errno | void>): AttributeNode {
-  return { kind: "attribute", mode: 0o200, store };
+  return attribute(0o200, undefined, store);
 }
 
 /** Actions that a `uevent` file takes; the model has nobody who listens. */
@@ -140,13 +140,15 @@ function busDirectory(core: PciCore): DirectoryNode {
         )
       ),
     ],
-    ["drivers_autoprobe", {
-      kind: "attribute",
-      mode: 0o644,
-      show: () => core.autoprobe ? "1\n" : "0\n",
-      // store_drivers_autoprobe(): everything but 0 is on.
-      store: (text) => void (core.autoprobe = !text.startsWith("0")),
-    }],
+    [
+      "drivers_autoprobe",
+      attribute(
+        0o644,
+        () => core.autoprobe ? "1\n" : "0\n",
+        // store_drivers_autoprobe(): everything but 0 is on.
+        (text) => void (core.autoprobe = !text.startsWith("0")),
+      ),
+    ],
     ["drivers_probe", writeOnly((text) => core.driversProbe(text))],
     ["rescan", writeOnly((text) => ifNotZero(text, () => core.rescan()))],
     ["uevent", writeOnly(ueventStore)],
@@ -191,32 +193,29 @@ function deviceEntries(core: PciCore, net: NetSysfs | null, device: PciDevice): 
   entries.set("config", { ...readOnly(() => configText(device)), mode: 0o644, size: CONFIG_BYTES });
   entries.set("remove", { ...writeOnly((text) => ifNotZero(text, () => core.remove(device))), mode: 0o220 });
   entries.set("rescan", { ...writeOnly((text) => ifNotZero(text, () => core.rescan())), mode: 0o220 });
-  entries.set("msi_bus", {
-    kind: "attribute",
-    mode: 0o644,
-    // Only a bridge has a bus; the model's let messages pass.
-    show: () => device.fn.spec.headerType === 1 || quirks.sriovNumvfs ? "1\n" : "\n",
-    store: (text) => parseUnsigned(text) === 1 ? undefined : EINVAL,
-  });
-  entries.set("numa_node", {
-    kind: "attribute",
-    mode: quirks.numaNodeMode,
-    show: () => `${device.numaNode}\n`,
-    // The model has one node and nothing that depends on it: every number but its own is refused.
-    store: (text) => text.trim() === String(device.numaNode) ? undefined : EINVAL,
-  });
-  entries.set("enable", {
-    kind: "attribute",
-    mode: quirks.enableMode,
-    show: () => `${device.enableCount}\n`,
-    store: (text) => storeEnable(device, text),
-  });
-  entries.set("uevent", {
-    kind: "attribute",
-    mode: 0o644,
-    show: () => ueventText(device),
-    store: ueventStore,
-  });
+  entries.set(
+    "msi_bus",
+    attribute(
+      0o644,
+      // Only a bridge has a bus; the model's let messages pass.
+      () => device.fn.spec.headerType === 1 || quirks.sriovNumvfs ? "1\n" : "\n",
+      (text) => parseUnsigned(text) === 1 ? undefined : EINVAL,
+    ),
+  );
+  entries.set(
+    "numa_node",
+    attribute(
+      quirks.numaNodeMode,
+      () => `${device.numaNode}\n`,
+      // The model has one node and nothing that depends on it: every number but its own is refused.
+      (text) => text.trim() === String(device.numaNode) ? undefined : EINVAL,
+    ),
+  );
+  entries.set(
+    "enable",
+    attribute(quirks.enableMode, () => `${device.enableCount}\n`, (text) => storeEnable(device, text)),
+  );
+  entries.set("uevent", attribute(0o644, () => ueventText(device), ueventStore));
   entries.set("subsystem", link(`${upFrom(device)}bus/pci`));
   if (device.driver !== undefined) {
     entries.set("driver", link(`${upFrom(device)}bus/pci/drivers/${device.driver}`));
@@ -243,24 +242,24 @@ function deviceEntries(core: PciCore, net: NetSysfs | null, device: PciDevice): 
         vfsMax ?? Infinity,
       );
       show("sriov_totalvfs", () => `${totalVfs}\n`);
-      entries.set("sriov_numvfs", {
-        kind: "attribute",
-        mode: 0o644,
-        show: () => `${core.virtualFunctionCount(device)}\n`,
-        store: (text) => storeNumvfs(core, device, totalVfs, text),
-      });
+      entries.set(
+        "sriov_numvfs",
+        attribute(
+          0o644,
+          () => `${core.virtualFunctionCount(device)}\n`,
+          (text) => storeNumvfs(core, device, totalVfs, text),
+        ),
+      );
     }
     if (quirks.sriovAutoprobe) {
-      entries.set("sriov_drivers_autoprobe", {
-        kind: "attribute",
-        mode: 0o644,
-        show: () => device.probesVirtualFunctions ? "1\n" : "0\n",
-        store: (text) => {
+      entries.set(
+        "sriov_drivers_autoprobe",
+        attribute(0o644, () => device.probesVirtualFunctions ? "1\n" : "0\n", (text) => {
           const value = parseBoolean(text);
           if (value === undefined) return EINVAL;
           device.probesVirtualFunctions = value;
-        },
-      });
+        }),
+      );
     }
   }
   return entries;
@@ -308,16 +307,17 @@ function msiIrqEntries({ quirks }: PciCore, device: PciDevice): Entries {
 }
 
 function driverOverride(core: PciCore, device: PciDevice): AttributeNode {
-  return {
-    kind: "attribute",
-    mode: 0o644,
-    show: () => `${device.driverOverride ?? "(null)"}\n`,
-    *store(text): Activity<Errno | void> {
-      yield core.steps.sysfsStore;
-      const name = text.split("\n", 1)[0]!;
-      device.driverOverride = name === "" ? undefined : name;
-    },
-  };
+  return attribute(
+    0o644,
+    () => `${device.driverOverride ?? "(null)"}\n`,
+    (text) => storeDriverOverride(core, device, text),
+  );
+}
+
+function* storeDriverOverride(core: PciCore, device: PciDevice, text: string): Activity<Errno | void> {
+  yield core.steps.sysfsStore;
+  const name = text.split("\n", 1)[0]!;
+  device.driverOverride = name === "" ? undefined : name;
 }
 
 function ueventText(device: PciDevice): string {
