@@ -163,9 +163,9 @@ export function slide17(runs: Runs): Part[] {
       `ssh vm0 true &\nrun until exits.total >= ${exits + 1}\nirq vf0\nrun 100us`,
     );
     const taken = bench.run("ssh vm0 grep TxRx-0 /proc/interrupts | sed 's/^[^:]*: *//; s/ .*//'").trim();
-    return { registered, observed, forwarded: device.forwarded, lost: lab.host.spuriousVectors, taken, lab };
+    const { spuriousVectors: lost, dmesg } = lab.host;
+    return { registered, observed, forwarded: device.forwarded, lost, taken, log: dmesg.at(-1)?.text ?? "" };
   });
-  const log = cases[1]!.lab.host.dmesg.at(-1)?.text ?? "";
   return [
     table({
       title: "The device interrupts while the vCPU is out of guest mode",
@@ -181,7 +181,7 @@ export function slide17(runs: Runs): Part[] {
         Number(taken),
         lost,
       ]),
-      notes: [`Where it is lost, the host's log says: ${log}`],
+      notes: [`Where it is lost, the host's log says: ${cases[1]!.log}`],
     }),
     flow({
       name: "slide17-registered",
