@@ -335,20 +335,16 @@ export class Machine implements ProcessorBus, MemoryTraffic {
 
   #interprocessor(from: LogicalCpu, ipi: Ipi): void {
     if (ipi.mode === DeliveryMode.Init && ipi.level && !ipi.assert) return; // a de-assert: not since the Pentium 4
-    const meant = this.#oneOf(
-      this.cpus.filter((cpu) =>
-        ipi.shorthand === 0
-          ? cpu.apic.matches(ipi.destination, ipi.logical)
-          : ipi.shorthand === 1
-          ? cpu === from
-          : ipi.shorthand === 2 || cpu !== from
-      ),
-      ipi.mode,
-      ipi.vector,
-    );
-    for (const cpu of meant) {
-      this.#send(cpu, ipi.mode, ipi.vector, from.pathFactor, cpu === from ? 0 : this.parameters.ipiLatency);
+    if (ipi.mode === DeliveryMode.LowestPriority) {
+      const meant = this.cpus.filter((cpu) => means(ipi, cpu, from));
+      for (const cpu of this.#oneOf(meant, ipi.mode, ipi.vector)) this.#sendIpi(from, cpu, ipi);
+      return;
     }
+    for (const cpu of this.cpus) if (means(ipi, cpu, from)) this.#sendIpi(from, cpu, ipi);
+  }
+
+  #sendIpi(from: LogicalCpu, cpu: LogicalCpu, { mode, vector }: Ipi): void {
+    this.#send(cpu, mode, vector, from.pathFactor, cpu === from ? 0 : this.parameters.ipiLatency);
   }
 
   #send(
@@ -409,4 +405,10 @@ export class Machine implements ProcessorBus, MemoryTraffic {
     this.ioApic.hashInto(hash);
     hash.number(this.droppedMessages).word(this.#idleMessages.length);
   }
+}
+
+/** Whether a message that `from` sends is for `cpu`: its destination, or the shorthand self, all, all but self. */
+function means({ shorthand, destination, logical }: Ipi, cpu: LogicalCpu, from: LogicalCpu): boolean {
+  if (shorthand === 0) return cpu.apic.matches(destination, logical);
+  return shorthand === 1 ? cpu === from : shorthand === 2 || cpu !== from;
 }
