@@ -13,14 +13,14 @@
 import type { RegisterFile } from "./register_file.ts";
 
 /** IA32_SYSENTER_CS, _ESP and _EIP, IA32_FS_BASE, IA32_GS_BASE and IA32_KERNEL_GS_BASE. */
-export const BaseMsr = {
+export const BaseMsr = Object.freeze({
   SysenterCs: 0x174,
   SysenterEsp: 0x175,
   SysenterEip: 0x176,
   FsBase: 0xc000_0100,
   GsBase: 0xc000_0101,
   KernelGsBase: 0xc000_0102,
-} as const;
+});
 const ALL: ReadonlySet<number> = new Set(Object.values(BaseMsr));
 /** The lowest address that is not canonical: of 48 bits, the sign is the upper one. */
 const NOT_CANONICAL = 2 ** 47;

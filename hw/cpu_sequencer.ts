@@ -22,14 +22,14 @@ import {
 const Op = Ops, ExitReason = ExitReasons, Pin = Pins, Primary = Primaries, EVENT_WINDOWS = WINDOWS;
 
 /** What the processor does next. */
-export const Action = {
+export const Action = Object.freeze({
   /** The running activity goes on with the last step's result. */
   Go: 0,
   /** The top of the stack goes on where it stands: another stack, or below a handler that has ended. */
   Resume: 1,
   /** A step is in flight, or the processor is halted. */
   Wait: 2,
-} as const;
+});
 /** One of {@linkcode Action}. */
 export type ActionCode = typeof Action[keyof typeof Action];
 

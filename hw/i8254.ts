@@ -21,14 +21,14 @@ import type { StateHash } from "./sim/state_hash.ts";
 /** The clock of a PC's PIT, Hz. */
 export const PIT_HZ = 1_193_182;
 /** Ports: three counters and the control word. */
-export const PIT_PORTS = { base: 0x40, control: 3, count: 4 } as const;
+export const PIT_PORTS = Object.freeze({ base: 0x40, control: 3, count: 4 });
 
 /** Counters. */
 export const COUNTERS = 3;
 /** A count of 0 stands for all 16 bits. */
 const FULL_COUNT = 0x1_0000;
 /** Bits 5:4 of a control word. */
-const Access = { Latch: 0, Low: 1, High: 2, Both: 3 } as const;
+const Access = Object.freeze({ Latch: 0, Low: 1, High: 2, Both: 3 });
 /** Bits 7:6 of a control word: the read-back command. */
 const READ_BACK = 3;
 

@@ -11,7 +11,7 @@
  */
 
 /** Register offsets in the xAPIC page; the x2APIC MSR of a register is {@linkcode x2apicMsr}. */
-export const Apic = {
+export const Apic = Object.freeze({
   /** Local APIC ID. */
   ID: 0x020,
   /** Version. */
@@ -64,7 +64,7 @@ export const Apic = {
   TDCR: 0x3e0,
   /** Self IPI (x2APIC only, write-only). */
   SELF_IPI: 0x3f0,
-} as const;
+});
 
 /** The x2APIC MSR of the register at `offset`: 0x800 + offset/16. */
 export function x2apicMsr(offset: number): number {
@@ -89,7 +89,7 @@ export const MSR_TSC = 0x10;
 export const MSR_TSC_DEADLINE = 0x6e0;
 
 /** Delivery modes of a message (ICR and MSI data, bits 10:8). */
-export const DeliveryMode = {
+export const DeliveryMode = Object.freeze({
   Fixed: 0,
   LowestPriority: 1,
   Smi: 2,
@@ -97,17 +97,17 @@ export const DeliveryMode = {
   Init: 5,
   Startup: 6,
   ExtInt: 7,
-} as const;
+});
 
 /** Bits of the error status register (SDM, "Error Handling"). */
-export const ApicError = {
+export const ApicError = Object.freeze({
   /** A message was to be sent with a vector below 16. */
   SendIllegalVector: 1 << 5,
   /** A message arrived with a vector below 16, or the LVT holds one. */
   ReceiveIllegalVector: 1 << 6,
   /** Software touched a register that is not there (xAPIC form; the x2APIC raises #GP). */
   IllegalRegisterAddress: 1 << 7,
-} as const;
+});
 
 /** SVR bit 8: software enables the APIC. */
 export const SVR_ENABLE = 1 << 8;

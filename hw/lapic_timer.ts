@@ -15,7 +15,7 @@ import type { StateHash } from "./sim/state_hash.ts";
 import { NEVER } from "./sim/engine.ts";
 
 /** LVT timer modes, bits 18:17 of the LVT timer register. */
-export const TimerMode = { OneShot: 0, Periodic: 1, TscDeadline: 2 } as const;
+export const TimerMode = Object.freeze({ OneShot: 0, Periodic: 1, TscDeadline: 2 });
 
 /** A clock as an exact ratio: `ticks` in `ns` nanoseconds. */
 export interface ClockRatio {

@@ -101,13 +101,13 @@ const AUTO_MASK = GPIE.field("autoMask").mask;
 const MULTIPLE_MSIX = GPIE.field("multipleMsiX").mask;
 
 /** The causes in EICR that belong to no queue; the numbers are bits of EICR. */
-export const OtherCause = {
+export const OtherCause = Object.freeze({
   flowDirector: 16,
   receiveMiss: 17,
   pciException: 18,
   mailbox: 19,
   linkStatusChange: 20,
-} as const;
+});
 
 /** The physical function, and with it the whole card: it makes its virtual functions. */
 export class Nic82599 extends Nic82599Function {

@@ -10,7 +10,7 @@ import { PF_VECTORS } from "./nic_82599_function.ts";
 import { field, register, reserved } from "./registers.ts";
 
 /** Registers of the physical function, byte offsets in BAR 0. */
-export const Pf = {
+export const Pf = Object.freeze({
   ctrl: 0x0_0000,
   status: 0x0_0008,
   eicr: 0x0_0800,
@@ -28,7 +28,7 @@ export const Pf = {
   eimcEx: 0x0_0ab0,
   eiamEx: 0x0_0ad0,
   eitrHigh: 0x1_2300,
-} as const;
+});
 
 /** General Purpose Interrupt Enable. */
 export const GPIE = register("GPIE", Pf.gpie, 0, 32, [

@@ -32,7 +32,7 @@ import { u32 } from "./registers.ts";
 import type { StateHash } from "./sim/state_hash.ts";
 
 /** Registers of a virtual function, byte offsets in its BAR 0. */
-const Vf = {
+const Vf = Object.freeze({
   vtctrl: 0x0000,
   vtstatus: 0x0008,
   vteicr: 0x0100,
@@ -44,7 +44,7 @@ const Vf = {
   vtivar: 0x0120,
   vtivarMisc: 0x0140,
   vteitr: 0x0820,
-} as const;
+});
 
 /** A virtual function. */
 export class Nic82599Vf extends Nic82599Function {

@@ -219,14 +219,14 @@ export class ConfigurationSpace {
 }
 
 /** Capability identifiers (PCI Code and ID Assignment Specification). */
-export const CapabilityId = { msi: 0x05, pciExpress: 0x10, msiX: 0x11 } as const;
+export const CapabilityId = Object.freeze({ msi: 0x05, pciExpress: 0x10, msiX: 0x11 });
 
 /** Extended capability identifiers. */
-export const ExtendedCapabilityId = {
+export const ExtendedCapabilityId = Object.freeze({
   advancedErrorReporting: 0x0001,
   accessControlServices: 0x000d,
   sriov: 0x0010,
-} as const;
+});
 
 /** Where a capability says that a structure lies. */
 export interface BarLocation {
@@ -274,7 +274,7 @@ const EXPRESS_DEVICE_CONTROL = register("Device Control", 0x08, 0x2810, 16, [
 ]);
 
 /** PCI Express device and port types of the PCI Express Capabilities register. */
-export const ExpressType = { endpoint: 0, rootPort: 4 } as const;
+export const ExpressType = Object.freeze({ endpoint: 0, rootPort: 4 });
 
 /**
  * Adds a PCI Express capability.

@@ -26,7 +26,7 @@ import type { StateHash } from "./sim/state_hash.ts";
 const Op = Ops; // see `cpu.ts`
 
 /** What made a frame: a plain call, an external interrupt, an NMI, an exception. */
-export const FrameKind = { Call: 0, Interrupt: 1, Nmi: 2, Exception: 3 } as const;
+export const FrameKind = Object.freeze({ Call: 0, Interrupt: 1, Nmi: 2, Exception: 3 });
 
 /** The `next` of all activities, taken once: every generator function has a prototype of its own to look it up in. */
 const resume: Activity<unknown>["next"] = Object.getPrototypeOf(function* () {}.prototype).next;

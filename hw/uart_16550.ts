@@ -20,20 +20,30 @@
 import type { StateHash } from "./sim/state_hash.ts";
 
 /** Registers by their offsets; some offsets have another one for reading, or behind DLAB. */
-export const Uart = { Data: 0, IER: 1, IIR: 2, FCR: 2, LCR: 3, MCR: 4, LSR: 5, MSR: 6, SCR: 7 } as const;
+export const Uart = Object.freeze({
+  Data: 0,
+  IER: 1,
+  IIR: 2,
+  FCR: 2,
+  LCR: 3,
+  MCR: 4,
+  LSR: 5,
+  MSR: 6,
+  SCR: 7,
+});
 /** Offsets that it takes. */
 export const UART_PORTS = 8;
 /** Bits of IER. */
-export const UartEnable = { Received: 1, Empty: 2 } as const;
+export const UartEnable = Object.freeze({ Received: 1, Empty: 2 });
 /** What IIR says in bits 3:0: nothing, THR empty, received data. */
-export const UartCause = { None: 1, Empty: 2, Received: 4 } as const;
+export const UartCause = Object.freeze({ None: 1, Empty: 2, Received: 4 });
 /** Bits of LSR: data ready; transmitter holding register empty; transmitter empty. */
-export const UartStatus = { Ready: 1, HoldingEmpty: 0x20, TransmitterEmpty: 0x40 } as const;
+export const UartStatus = Object.freeze({ Ready: 1, HoldingEmpty: 0x20, TransmitterEmpty: 0x40 });
 /** Bytes of a FIFO. */
 export const UART_FIFO = 16;
 
 /** FCR: FIFOs enabled, receiver's and transmitter's reset. */
-const Fifo = { Enabled: 1, ResetReceiver: 2, ResetTransmitter: 4 } as const;
+const Fifo = Object.freeze({ Enabled: 1, ResetReceiver: 2, ResetTransmitter: 4 });
 /** IIR bits 7:6 while the FIFOs are enabled. */
 const FIFOS_ENABLED = 0xc0;
 const DLAB = 0x80, LOOPBACK = 0x10;

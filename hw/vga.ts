@@ -16,7 +16,7 @@
 import type { StateHash } from "./sim/state_hash.ts";
 
 /** Ports. Those of the CRT controller are at 0x3b4 instead of 0x3d4 while bit 0 of miscellaneous output is clear. */
-export const VgaPort = {
+export const VgaPort = Object.freeze({
   Attribute: 0x3c0,
   AttributeRead: 0x3c1,
   MiscellaneousWrite: 0x3c2,
@@ -32,9 +32,9 @@ export const VgaPort = {
   CrtcIndex: 0x3d4,
   CrtcData: 0x3d5,
   Status1: 0x3da,
-} as const;
+});
 /** Registers of the CRT controller. */
-export const Crtc = {
+export const Crtc = Object.freeze({
   CursorStart: 0x0a,
   CursorEnd: 0x0b,
   StartHigh: 0x0c,
@@ -42,11 +42,11 @@ export const Crtc = {
   CursorHigh: 0x0e,
   CursorLow: 0x0f,
   Offset: 0x13,
-} as const;
+});
 /** The window in memory, of which a mode uses a part. */
-export const VGA_WINDOW = { address: 0xa_0000, bytes: 0x2_0000 } as const;
+export const VGA_WINDOW = Object.freeze({ address: 0xa_0000, bytes: 0x2_0000 });
 /** Columns and rows of mode 3, and where its text is. */
-export const VGA_TEXT = { columns: 80, rows: 25, address: 0xb_8000, bytes: 0x8000 } as const;
+export const VGA_TEXT = Object.freeze({ columns: 80, rows: 25, address: 0xb_8000, bytes: 0x8000 });
 
 const FIRST_PORT = 0x3b0, LAST_PORT = 0x3df;
 /** Distance of the monochrome ports from the others. */

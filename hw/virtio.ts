@@ -17,7 +17,7 @@ import type { StateHash } from "./sim/state_hash.ts";
 import { DeviceQueue, QUEUE_PAGE, type QueueMemory, RingFeature } from "./virtio_queue.ts";
 
 /** Registers by their offsets. The last two are there while MSI-X is on; the device's own configuration follows. */
-export const Virtio = {
+export const Virtio = Object.freeze({
   DeviceFeatures: 0,
   DriverFeatures: 4,
   QueueAddress: 8,
@@ -28,16 +28,16 @@ export const Virtio = {
   Isr: 19,
   ConfigVector: 20,
   QueueVector: 22,
-} as const;
+});
 /** Where the device's own configuration begins without MSI-X, and with it. */
-export const VIRTIO_CONFIG = { plain: 20, msix: 24 } as const;
+export const VIRTIO_CONFIG = Object.freeze({ plain: 20, msix: 24 });
 /** Bits of the status. */
-export const VirtioStatus = { Acknowledge: 1, Driver: 2, DriverOk: 4, Failed: 0x80 } as const;
+export const VirtioStatus = Object.freeze({ Acknowledge: 1, Driver: 2, DriverOk: 4, Failed: 0x80 });
 /** No vector of MSI-X. */
 export const NO_VECTOR = 0xffff;
 /** Vendor of every virtio device, and device numbers of the legacy form: network, block, balloon, … */
 export const VIRTIO_VENDOR = 0x1af4;
-export const VirtioDevice = { Network: 0x1000, Block: 0x1001 } as const;
+export const VirtioDevice = Object.freeze({ Network: 0x1000, Block: 0x1001 });
 
 /** What a write asks of the device. */
 export type VirtioEffect =

@@ -14,18 +14,18 @@ export const VIRTIO_BLOCK_KIND = 2;
 /** Bytes of a sector, whatever the disk's own block is. */
 export const SECTOR_BYTES = 512;
 /** Feature bits. */
-export const BlockFeature = {
+export const BlockFeature = Object.freeze({
   SegmentMax: 2,
   Geometry: 4,
   ReadOnly: 5,
   BlockSize: 6,
   Flush: 9,
   Topology: 10,
-} as const;
+});
 /** Types of requests. */
-export const BlockRequest = { In: 0, Out: 1, Flush: 4, GetId: 8 } as const;
+export const BlockRequest = Object.freeze({ In: 0, Out: 1, Flush: 4, GetId: 8 });
 /** What the last byte of a request says. */
-export const BlockStatus = { Ok: 0, IoError: 1, Unsupported: 2 } as const;
+export const BlockStatus = Object.freeze({ Ok: 0, IoError: 1, Unsupported: 2 });
 /** Bytes in front of a request's data: type, priority, first sector. */
 export const BLOCK_HEADER_BYTES = 16;
 /** Bytes of the text that `GetId` asks for. */

@@ -24,13 +24,13 @@ export const QUEUE_PAGE = 4096;
 /** Bytes of a descriptor: address, length, flags, next. */
 export const DESCRIPTOR_BYTES = 16;
 /** Flags of a descriptor: `next` is valid; the device writes; the buffer is a table of descriptors. */
-export const DescriptorFlag = { Next: 1, Write: 2, Indirect: 4 } as const;
+export const DescriptorFlag = Object.freeze({ Next: 1, Write: 2, Indirect: 4 });
 /** Flag of the available ring: no interrupt, please. */
 const NO_INTERRUPT = 1;
 /** Flag of the used ring: no notification, please. */
 const NO_NOTIFY = 1;
 /** Ring features, by their bits. */
-export const RingFeature = { NotifyOnEmpty: 24, IndirectDescriptors: 28, EventIndex: 29 } as const;
+export const RingFeature = Object.freeze({ NotifyOnEmpty: 24, IndirectDescriptors: 28, EventIndex: 29 });
 
 /** Part of a request: memory that the device reads or, `writable`, writes. */
 export interface QueueBuffer {

@@ -28,7 +28,7 @@ import type { StateHash } from "./sim/state_hash.ts";
 import type { RegisterFile } from "./register_file.ts";
 
 /** Pin-based VM-execution controls. */
-export const Pin = {
+export const Pin = Object.freeze({
   /** Bit 0: external interrupts cause VM exits; clear: they go through the guest's IDT. */
   ExternalInterruptExiting: 1 << 0,
   /** Bit 3: NMIs cause VM exits. */
@@ -37,7 +37,7 @@ export const Pin = {
   VirtualNmis: 1 << 5,
   /** Bit 6: the VMX-preemption timer counts in guest mode. */
   PreemptionTimer: 1 << 6,
-} as const;
+});
 
 /** Primary processor-based VM-execution controls. */
 export const Primary = {
@@ -71,7 +71,7 @@ export const ENABLE_EPT = 1 << 1;
 export const PAUSE_LOOP_EXITING = 1 << 10;
 
 /** Basic exit reasons (SDM vol. 3D, appendix "VMX Basic Exit Reasons"). */
-export const ExitReason = {
+export const ExitReason = Object.freeze({
   ExceptionOrNmi: 0,
   ExternalInterrupt: 1,
   InterruptWindow: 7,
@@ -90,7 +90,7 @@ export const ExitReason = {
   EptViolation: 48,
   EptMisconfig: 49,
   PreemptionTimer: 52,
-} as const;
+});
 
 /** Where the local APIC's registers are mapped (IA32_APIC_BASE after reset). */
 const APIC_PAGE = 0xfee0_0000;
@@ -98,13 +98,13 @@ const APIC_PAGE = 0xfee0_0000;
 const TPR = 0x080, TPR_ADDRESS = APIC_PAGE + TPR;
 
 /** Event types of interruption-information fields, bits 10:8. */
-export const EventType = { ExternalInterrupt: 0, Nmi: 2, HardwareException: 3 } as const;
+export const EventType = Object.freeze({ ExternalInterrupt: 0, Nmi: 2, HardwareException: 3 });
 
 /** Bit 3 of the guest's interruptibility state: blocking by NMI. */
 export const BLOCKING_BY_NMI = 1 << 3;
 
 /** Exit qualification of an EPT violation: a read, or an instruction fetch, of a linear address that is valid. */
-export const EptAccess = { Read: 0x181, Fetch: 0x184 } as const;
+export const EptAccess = Object.freeze({ Read: 0x181, Fetch: 0x184 });
 
 /** Bit 31 of an interruption-information field: the field is valid. */
 const VALID = 0x8000_0000;

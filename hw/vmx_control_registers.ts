@@ -20,14 +20,14 @@ import type { RegisterFile } from "./register_file.ts";
 import type { Vmcs } from "./vmx.ts";
 
 /** Bits of CR0. */
-export const Cr0 = { PE: 1 << 0, MP: 1 << 1, TS: 1 << 3 } as const;
+export const Cr0 = Object.freeze({ PE: 1 << 0, MP: 1 << 1, TS: 1 << 3 });
 /** The bits that LMSW reaches. */
 export const STATUS_WORD = 0xf;
 /** Access types of the exit qualification, bits 5:4. */
 const Access = { MovTo: 0, MovFrom: 1 << 4, Clts: 2 << 4, Lmsw: 3 << 4 } as const;
 
 /** Primary processor-based controls of control registers. */
-export const CrExiting = {
+export const CrExiting = Object.freeze({
   /** Bit 15: MOV to CR3 causes a VM exit. */
   Cr3Load: 1 << 15,
   /** Bit 16: MOV from CR3 does. */
@@ -36,7 +36,7 @@ export const CrExiting = {
   Cr8Load: 1 << 19,
   /** Bit 20: MOV from CR8 does. */
   Cr8Store: 1 << 20,
-} as const;
+});
 
 /** Whether an access to a control register exits: `op`, with its operands in the guest's registers. */
 export function controlAccessExits(vmcs: Vmcs, op: number): boolean {

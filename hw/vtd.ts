@@ -59,7 +59,7 @@ const DELIVERY_MODES = [
 ] as const;
 
 /** Fault reasons (appendix "Fault Reason Encodings"). */
-export const RemappingFault = {
+export const RemappingFault = Object.freeze({
   /** A context entry is not present. */
   ContextNotPresent: 0x02,
   /** No write permission. */
@@ -76,7 +76,7 @@ export const RemappingFault = {
   CompatibilityBlocked: 0x25,
   /** The message comes from another source than the entry says. */
   SourceDenied: 0x26,
-} as const;
+});
 
 /** One fault, as a recording register holds it. */
 export interface FaultRecord {

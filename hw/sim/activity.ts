@@ -8,8 +8,11 @@
  * @module
  */
 
-/** What a step asks of the processor that runs it. Numbers, so that the processor can switch on them. */
-export const Op = {
+/**
+ * What a step asks of the processor that runs it. Numbers, so that the processor can switch on them; frozen, as all such tables
+ * are: V8 then writes the number into the code, and does not ask for it first what has become of the table.
+ */
+export const Op = Object.freeze({
   /** Interruptible code with a cost. */
   Work: 0,
   /** Call another activity on the same stack. */
@@ -50,7 +53,7 @@ export const Op = {
   Lmsw: 18,
   /** INVLPG: what the TLB holds of linear address `operands.address` is gone. */
   Invlpg: 19,
-} as const;
+});
 
 /** One of the values of {@linkcode Op}. */
 export type OpCode = typeof Op[keyof typeof Op];

@@ -18,7 +18,7 @@ import type { Vcpu } from "./vcpu.ts";
 import { has } from "./versions.ts";
 
 /** Bits of a page fault's error code (SDM vol. 3A, "Interrupt 14"). */
-const PageFault = { Present: 1, Write: 2, Reserved: 8 } as const;
+const PageFault = Object.freeze({ Present: 1, Write: 2, Reserved: 8 });
 
 /** The instruction that has exited; null: it is done. */
 function instruction({ registers: { context } }: Vcpu): Step | null {

@@ -20,7 +20,7 @@ import type { KvmVersion } from "./versions.ts";
 
 /** A CPUID entry. */
 export type CpuidView = View<keyof typeof ENTRY_FIELDS>;
-const ENTRY_FIELDS = {
+const ENTRY_FIELDS = Object.freeze({
   function: 0,
   index: 0,
   flags: 0,
@@ -29,7 +29,7 @@ const ENTRY_FIELDS = {
   ecx: 0,
   edx: 0,
   padding: 0,
-} as const;
+});
 
 type Register = "eax" | "ebx" | "ecx" | "edx";
 

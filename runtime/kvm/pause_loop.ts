@@ -18,7 +18,7 @@ import type { Vcpu } from "./vcpu.ts";
 import { has } from "./versions.ts";
 
 /** Module parameters ple_gap and ple_window, ticks. */
-export const PLE = { gap: 128, window: 4096 } as const;
+export const PLE = Object.freeze({ gap: 128, window: 4096 });
 
 /** `struct spin_loop`: what a vCPU's own yields make of it. */
 export class SpinLoop {

@@ -22,13 +22,13 @@ import type { Vcpu } from "./vcpu.ts";
 export type ActivityState = "runnable" | "uninitialized" | "init-received" | "sipi-received";
 
 /** Numbers of the states in `struct kvm_mp_state`. */
-export const MP_STATES = {
+export const MP_STATES = Object.freeze({
   "runnable": 0,
   "uninitialized": 1,
   "init-received": 2,
   "halted": 3,
   "sipi-received": 4,
-} as const;
+});
 
 /** CS after reset. */
 const RESET_SEGMENT = 0xf000;

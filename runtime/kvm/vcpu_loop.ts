@@ -30,7 +30,7 @@ import type { LoopResult, Vcpu } from "./vcpu.ts";
 const NMI_VECTOR = 2;
 
 /** What the loop's last step was, and so where it goes on. */
-const At = {
+const At = Object.freeze({
   Start: 0,
   Entry: 1,
   Handler: 2,
@@ -43,7 +43,7 @@ const At = {
   Switch: 9,
   SlaveEntry: 10,
   Over: 11,
-} as const;
+});
 
 /**
  * The loop, for `vcpu` on `cpu`: `yield cpu.registers.call(new VcpuLoop(vcpu, cpu))`. {@linkcode Vcpu.result} then says what

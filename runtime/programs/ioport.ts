@@ -13,7 +13,7 @@ import { type Activity, IN, IN_DWORD, IN_WORD, OUT, OUT_DWORD, OUT_WORD } from "
 import { getopt } from "./getopt.ts";
 import type { Program, ProgramProcess } from "./program.ts";
 
-const WIDTHS = { b: 1, w: 2, l: 4 } as const;
+const WIDTHS = Object.freeze({ b: 1, w: 2, l: 4 });
 type Width = (typeof WIDTHS)[keyof typeof WIDTHS];
 const READS = { 1: IN, 2: IN_WORD, 4: IN_DWORD } as const;
 const WRITES = { 1: OUT, 2: OUT_WORD, 4: OUT_DWORD } as const;

@@ -46,7 +46,7 @@ const DISABLE_EXITS = 143, DISABLE_HLT = 2;
 /** The line of the emulated network card. */
 const NETWORK_LINE = 11;
 /** ELCR of the second 8259, and what the firmware writes there: the PCI lines 10 and 11 are level-triggered. */
-const ELCR = { port: 0x4d1, pciLines: 0x0c } as const;
+const ELCR = Object.freeze({ port: 0x4d1, pciLines: 0x0c });
 const SIGHUP = 1, SIGINT = 2, SIGTERM = 15, SIGKILL = 9;
 
 /** A machine. */

@@ -18,7 +18,7 @@ import { DeviceLine } from "./device_line.ts";
 import type { QemuMachine } from "./machine.ts";
 
 /** COM1: its first port, and its line. */
-export const COM1 = { port: 0x3f8, irq: 4 } as const;
+export const COM1 = Object.freeze({ port: 0x3f8, irq: 4 });
 
 const CARRIAGE_RETURN = 13;
 

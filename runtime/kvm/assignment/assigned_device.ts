@@ -102,7 +102,7 @@ interface Entry {
 }
 
 /** Where a thread's work stands. */
-const At = { Begin: 0, Wake: 1, Send: 2, Over: 3 } as const;
+const At = Object.freeze({ Begin: 0, Wake: 1, Send: 2, Over: 3 });
 
 /** Work of thread `irq/NN-kvm:0000`: makes a virtual interrupt of the device's. */
 class Forwarding extends Routine {

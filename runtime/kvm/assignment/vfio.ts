@@ -26,7 +26,7 @@ import type { IoctlCall } from "../ioctl/ioctl_call.ts";
 import type { Vm } from "../vm.ts";
 
 /** Requests on a device's descriptor. */
-export const VfioIoctl = { VFIO_DEVICE_RESET: 0x3b6f } as const;
+export const VfioIoctl = Object.freeze({ VFIO_DEVICE_RESET: 0x3b6f });
 
 /** Why a device cannot be had. */
 export type VfioRefusal =

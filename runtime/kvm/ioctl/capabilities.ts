@@ -97,7 +97,7 @@ export const CAPABILITIES = {
 export type CapabilityName = keyof typeof CAPABILITIES;
 
 /** Flags of KVM_CAP_X86_DISABLE_EXITS that the model has: of MWAIT, PAUSE and C-states it has nothing to exit for. */
-export const DisableExits = { Hlt: 2 } as const;
+export const DisableExits = Object.freeze({ Hlt: 2 });
 /** Flags of KVM_CAP_X2APIC_API: 32-bit ids, no broadcast quirk, and the two that switch EOI-broadcast suppression. */
 export const X2APIC_API_FLAGS = 0xf;
 /** Bits of KVM_X86_VALID_QUIRKS. */

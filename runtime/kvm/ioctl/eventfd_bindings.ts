@@ -20,9 +20,9 @@ import type { KvmVersion } from "../versions.ts";
 import type { IoeventfdBus } from "../vm.ts";
 
 /** Flags of `struct kvm_irqfd`. */
-const Irqfd = { Deassign: 1, Resample: 2 } as const;
+const Irqfd = Object.freeze({ Deassign: 1, Resample: 2 });
 /** Flags of `struct kvm_ioeventfd`. */
-const Io = { DataMatch: 1, Pio: 2, Deassign: 4 } as const;
+const Io = Object.freeze({ DataMatch: 1, Pio: 2, Deassign: 4 });
 const IO_FLAGS = Io.DataMatch | Io.Pio | Io.Deassign;
 /** Lengths of an access, and 0 for any. */
 const IO_LENGTHS = [0, 1, 2, 4, 8];

@@ -16,7 +16,7 @@ export const Ioctl: Readonly<Record<RequestName, number>> = Object.fromEntries(
 ) as Record<RequestName, number>;
 
 /** Why `KVM_RUN` returned (`exit_reason` of `struct kvm_run`). */
-export const RunExitReason = {
+export const RunExitReason = Object.freeze({
   KVM_EXIT_UNKNOWN: 0,
   KVM_EXIT_IO: 2,
   KVM_EXIT_MMIO: 6,
@@ -24,7 +24,7 @@ export const RunExitReason = {
   KVM_EXIT_INTR: 10,
   KVM_EXIT_SET_TPR: 11,
   KVM_EXIT_INTERNAL_ERROR: 17,
-} as const;
+});
 
 /** Name of a {@linkcode RunExitReason}. */
 export type RunExitName = keyof typeof RunExitReason;
@@ -43,7 +43,7 @@ const OpenFlag = {
 } as const;
 
 /** Flags of `mmap`, and what may be done with the memory. */
-export const MapFlag = {
+export const MapFlag = Object.freeze({
   PROT_NONE: 0,
   PROT_READ: 1,
   PROT_WRITE: 2,
@@ -51,10 +51,10 @@ export const MapFlag = {
   MAP_SHARED: 1,
   MAP_PRIVATE: 2,
   MAP_ANONYMOUS: 0x20,
-} as const;
+});
 
 /** Values of fields. */
-const FieldValue = {
+const FieldValue = Object.freeze({
   KVM_MP_STATE_RUNNABLE: 0,
   KVM_MP_STATE_UNINITIALIZED: 1,
   KVM_MP_STATE_INIT_RECEIVED: 2,
@@ -85,7 +85,7 @@ const FieldValue = {
   KVM_DEV_IRQ_GUEST_INTX: 0x0100,
   KVM_DEV_IRQ_GUEST_MSI: 0x0200,
   KVM_DEV_IRQ_GUEST_MSIX: 0x0400,
-} as const;
+});
 
 /** `KVM_API_VERSION`. */
 export const API_VERSION = 12;

@@ -32,14 +32,14 @@ import {
 import type { VcpuFile } from "./vcpu_file.ts";
 
 /** Bits of `flags` in `struct kvm_vcpu_events`. */
-const Valid = {
+const Valid = Object.freeze({
   NmiPending: 1,
   SipiVector: 2,
   Shadow: 4,
   Smm: 8,
   Payload: 0x10,
   TripleFault: 0x20,
-} as const;
+});
 /** Those that a kernel of 2012 knows, and those of today; the last two have to be switched on first. */
 const FLAGS_OF_2012 = Valid.NmiPending | Valid.SipiVector | Valid.Shadow;
 const FLAGS = FLAGS_OF_2012 | Valid.Smm | Valid.Payload | Valid.TripleFault;

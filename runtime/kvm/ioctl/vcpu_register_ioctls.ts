@@ -253,7 +253,7 @@ export function* eachMsr(
   return count;
 }
 
-const MSR_FIELDS = { index: 0, reserved: 0, data: 0 } as const;
+const MSR_FIELDS = Object.freeze({ index: 0, reserved: 0, data: 0 });
 
 function keep<Name extends string>(held: View<Name>, structure: Structure<Name>, call: IoctlCall): Outcome {
   const given = call.copyIn(structure);

@@ -23,7 +23,7 @@ import type { Vm } from "../vm.ts";
 import type { VmFile } from "./vm_file.ts";
 
 /** Flags of `struct kvm_assigned_pci_dev`: without the first no device is assigned. */
-const Assign = { EnableIommu: 1, Pci23: 2, MaskIntx: 4 } as const;
+const Assign = Object.freeze({ EnableIommu: 1, Pci23: 2, MaskIntx: 4 });
 /** Kinds of interrupts in `struct kvm_assigned_irq`, on the host's side and on the guest's. */
 const INTX = 0x0001 | 0x0100, MSI = 0x0002 | 0x0200, MSIX = 0x0004 | 0x0400, MSI_FOR_INTX = 0x0002 | 0x0100;
 const HOST_MASK = 0x00ff, GUEST_MASK = 0xff00;

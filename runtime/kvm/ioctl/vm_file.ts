@@ -48,7 +48,7 @@ const LEAST_MMU_PAGES = 64;
 /** Flags of `struct kvm_clock_data` that a kernel of today takes; one of 2012 takes none. */
 const CLOCK_FLAGS = 2 | 4 | 8;
 /** Capabilities that `KVM_ENABLE_CAP` switches on. */
-const Cap = {
+const Cap = Object.freeze({
   DisableQuirks: 116,
   SplitIrqchip: 121,
   MaxVcpuId: 128,
@@ -57,7 +57,7 @@ const Cap = {
   ExceptionPayload: 164,
   DisableQuirks2: 213,
   TripleFaultEvent: 218,
-} as const;
+});
 /** Flags of KVM_CAP_X2APIC_API. The last two not both, and the first of them only with controllers in user space. */
 const X2apicApi = {
   Use32BitIds: 1n,

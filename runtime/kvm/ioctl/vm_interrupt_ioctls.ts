@@ -36,7 +36,7 @@ import type { VmFile } from "./vm_file.ts";
 /** KVM_MSI_VALID_DEVID: not needed on x86, and allowed. */
 const VALID_DEVID = 1;
 /** Types of routes. */
-const RouteType = { Irqchip: 1, Msi: 2 } as const;
+const RouteType = Object.freeze({ Irqchip: 1, Msi: 2 });
 
 /** The handlers. */
 export const interruptHandlers: Handlers<VmFile> = {

@@ -16,13 +16,13 @@ import type { Vcpu } from "../vcpu.ts";
 import type { Vm } from "../vm.ts";
 
 /** Chips by their number in `struct kvm_irq_routing_irqchip`. */
-export const Irqchip = { PicMaster: 0, PicSlave: 1, Ioapic: 2 } as const;
+export const Irqchip = Object.freeze({ PicMaster: 0, PicSlave: 1, Ioapic: 2 });
 
 /** Lines of one 8259. */
 const PIC_PINS = 8;
 
 /** Who drives a line: user space, an eventfd, the kernel's PIT, a device of the host. A line is high while one of them holds it so. */
-export const LineSource = { UserSpace: 0, Irqfd: 1, Pit: 2, Assigned: 3 } as const;
+export const LineSource = Object.freeze({ UserSpace: 0, Irqfd: 1, Pit: 2, Assigned: 3 });
 
 /** Who wants to know that the guest has ended the interrupt of a line (`struct kvm_irq_ack_notifier`). */
 export interface AckNotifier {

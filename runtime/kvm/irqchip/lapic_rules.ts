@@ -104,7 +104,7 @@ const VERSION = 0x0005_0014;
 const DIRECTED_EOI = 1 << 24;
 const SUPPRESS_BROADCAST = 1 << 12;
 
-const FREE = { reserved: 0 } as const;
+const FREE = Object.freeze({ reserved: 0 });
 
 /**
  * Rows of 3.5 and 3.6. What nobody masks is stored as it comes. With x2APIC the version register offers to suppress EOI

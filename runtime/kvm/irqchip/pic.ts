@@ -13,7 +13,7 @@ import type { StateHash } from "../../../hw/sim/state_hash.ts";
 import type { KernelCpu } from "../../linux/kernel_cpu.ts";
 import type { Vm } from "../vm.ts";
 
-const RESULTS = { taken: 1, coalesced: 0, masked: -1 } as const;
+const RESULTS = Object.freeze({ taken: 1, coalesced: 0, masked: -1 });
 
 /** The 8259s of a machine. */
 export class KvmPic {

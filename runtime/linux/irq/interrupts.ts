@@ -46,7 +46,7 @@ function workOf(cpu: KernelCpu, vector: number): HandlerWork {
 }
 
 /** Where a handler stands, in the order in which it comes by. */
-const At = {
+const At = Object.freeze({
   Entry: 0,
   Eoi: 1,
   Body: 2,
@@ -57,7 +57,7 @@ const At = {
   End: 7,
   Over: 8,
   Ended: 9,
-} as const;
+});
 
 /** What one kind of interrupt is for: the part of its handler that is its own. */
 abstract class HandlerWork {

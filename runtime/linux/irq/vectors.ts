@@ -5,7 +5,7 @@
  */
 
 /** System vectors, and where those of devices begin. */
-export const Vector = {
+export const Vector = Object.freeze({
   /** First vector handed to devices. */
   FirstExternal: 0x20,
   /** The 16 ISA interrupts, by their number. */
@@ -22,4 +22,4 @@ export const Vector = {
   Error: 0xfe,
   /** Spurious. */
   Spurious: 0xff,
-} as const;
+});

@@ -29,7 +29,7 @@ const RUN = Math.ceil(BUDGET / WEIGHT) * WEIGHT;
 const MAX_RESTART = 10;
 
 /** Where a softirq stands. */
-const State = { Poll: 0, Deliver: 1, Packets: 2, Packet: 3, Done: 4 } as const;
+const State = Object.freeze({ Poll: 0, Deliver: 1, Packets: 2, Packet: 3, Done: 4 });
 
 /** The driver's part of a queue. */
 export interface PolledQueue {

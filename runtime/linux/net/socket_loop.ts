@@ -14,7 +14,7 @@ import type { NetStack } from "./stack.ts";
 import type { TcpConnection } from "./tcp.ts";
 
 /** Where a loop stands: before a call, behind its work or a part of that, before the next part. */
-const At = { Call: 0, Copied: 1, Rest: 2 } as const;
+const At = Object.freeze({ Call: 0, Copied: 1, Rest: 2 });
 
 /** What reading and writing differ in. */
 interface SocketEnd {

@@ -9,7 +9,7 @@ import { type Activity, HLT, Routine, type Step } from "../../../hw/sim/activity
 import type { KernelCpu } from "../kernel_cpu.ts";
 
 /** Where the loop stands: what comes next, in the order in which it comes by. */
-const At = { Look: 0, Stopped: 1, Halt: 2, Restarted: 3, Choose: 4, Back: 5 } as const;
+const At = Object.freeze({ Look: 0, Stopped: 1, Halt: 2, Restarted: 3, Choose: 4, Back: 5 });
 
 /** What the idle task of a CPU runs for ever: a routine, since whatever a program waits for passes here. */
 export class IdleLoop extends Routine {

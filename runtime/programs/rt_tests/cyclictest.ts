@@ -91,7 +91,16 @@ class Thread {
 }
 
 /** Where a measuring thread stands: what comes next, in the order in which it comes by. */
-const At = { Start: 0, First: 1, Sleep: 2, Arm: 3, FallAsleep: 4, Leave: 5, Read: 6, Woken: 7 } as const;
+const At = Object.freeze({
+  Start: 0,
+  First: 1,
+  Sleep: 2,
+  Arm: 3,
+  FallAsleep: 4,
+  Leave: 5,
+  Read: 6,
+  Woken: 7,
+});
 
 /** The measuring thread's life: `timerthread()` of cyclictest.c. A routine, as it is what most runs are for. */
 class Measuring extends Routine {

@@ -29,7 +29,7 @@ const NAME_LENGTH = 15;
 /** PF_KTHREAD. */
 const KERNEL_THREAD_FLAG = 0x20_0000;
 /** Numbers of the policies. */
-const POLICIES = { SCHED_OTHER: 0, SCHED_FIFO: 1, SCHED_RR: 2 } as const;
+const POLICIES = Object.freeze({ SCHED_OTHER: 0, SCHED_FIFO: 1, SCHED_RR: 2 });
 /** The stop class shows as SCHED_FIFO 99. */
 const PRIORITY_MAX = 99;
 
