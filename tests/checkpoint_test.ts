@@ -79,7 +79,7 @@ Deno.test("a checkpoint is a text that can be read: the machine, the profile by 
   rig.ok("sleep 0.001\necho 0 > /sys/devices/system/cpu/cpu3/online\nsave x.json");
   const text = rig.files.get("x.json")!;
   const file = JSON.parse(text);
-  assertEquals([file.format, file.version, file.release], ["rtkvm checkpoint", 1, "0.8.0"]);
+  assertEquals([file.format, file.version, file.release], ["rtkvm checkpoint", 1, "0.8.1"]);
   assertEquals([file.machine.system, file.machine.kernel, file.machine.seed], ["kvm", "linux-3.4.0", 4]);
   assertEquals(file.profile.hash, rig.lab.options.profile.hash);
   assertEquals(file.hash, rig.lab.engine.stateHash());

@@ -1,2 +1,2 @@
 /** The release; that of deno.json. */
-export const VERSION = "0.8.0";
+export const VERSION = "0.8.1";
