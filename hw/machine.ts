@@ -335,16 +335,10 @@ export class Machine implements ProcessorBus, MemoryTraffic {
 
   #interprocessor(from: LogicalCpu, ipi: Ipi): void {
     if (ipi.mode === DeliveryMode.Init && ipi.level && !ipi.assert) return; // a de-assert: not since the Pentium 4
-    if (ipi.mode === DeliveryMode.LowestPriority) {
-      const meant = this.cpus.filter((cpu) => means(ipi, cpu, from));
-      for (const cpu of this.#oneOf(meant, ipi.mode, ipi.vector)) this.#sendIpi(from, cpu, ipi);
-      return;
+    const meant = this.#oneOf(this.cpus.filter((cpu) => means(ipi, cpu, from)), ipi.mode, ipi.vector);
+    for (const cpu of meant) {
+      this.#send(cpu, ipi.mode, ipi.vector, from.pathFactor, cpu === from ? 0 : this.parameters.ipiLatency);
     }
-    for (const cpu of this.cpus) if (means(ipi, cpu, from)) this.#sendIpi(from, cpu, ipi);
-  }
-
-  #sendIpi(from: LogicalCpu, cpu: LogicalCpu, { mode, vector }: Ipi): void {
-    this.#send(cpu, mode, vector, from.pathFactor, cpu === from ? 0 : this.parameters.ipiLatency);
   }
 
   #send(
