@@ -44,14 +44,14 @@ export interface IoApicWiring {
 }
 
 /** Delivery modes by their names in a message. */
-const MODES = {
+const MODES = Object.freeze({
   fixed: DeliveryMode.Fixed,
   lowestPriority: DeliveryMode.LowestPriority,
   smi: DeliveryMode.Smi,
   nmi: DeliveryMode.Nmi,
   init: DeliveryMode.Init,
   extInt: DeliveryMode.ExtInt,
-} as const;
+});
 
 /** The I/O APIC and its wiring. */
 export class MachineIoApic {

@@ -40,7 +40,7 @@ export const Pin = Object.freeze({
 });
 
 /** Primary processor-based VM-execution controls. */
-export const Primary = {
+export const Primary = Object.freeze({
   /** Bit 2: exit as soon as the guest could take an interrupt. */
   InterruptWindowExiting: 1 << 2,
   /** Bit 3: what the guest reads of the time-stamp counter is the processor's plus the TSC offset. */
@@ -60,7 +60,7 @@ export const Primary = {
   NmiWindowExiting: 1 << 22,
   /** Bit 28: the MSR bitmap decides; clear: every RDMSR and WRMSR exits. */
   UseMsrBitmaps: 1 << 28,
-} as const;
+});
 
 /** Controls that ask for an exit as soon as the guest can take an event. */
 export const EVENT_WINDOWS = Primary.InterruptWindowExiting | Primary.NmiWindowExiting;

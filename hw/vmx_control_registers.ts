@@ -24,7 +24,7 @@ export const Cr0 = Object.freeze({ PE: 1 << 0, MP: 1 << 1, TS: 1 << 3 });
 /** The bits that LMSW reaches. */
 export const STATUS_WORD = 0xf;
 /** Access types of the exit qualification, bits 5:4. */
-const Access = { MovTo: 0, MovFrom: 1 << 4, Clts: 2 << 4, Lmsw: 3 << 4 } as const;
+const Access = Object.freeze({ MovTo: 0, MovFrom: 1 << 4, Clts: 2 << 4, Lmsw: 3 << 4 });
 
 /** Primary processor-based controls of control registers. */
 export const CrExiting = Object.freeze({

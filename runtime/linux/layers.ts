@@ -7,7 +7,7 @@
 import { HARDWARE, type Layer } from "../../hw/sim/activity.ts";
 
 /** Numbers of the layers, as steps carry them. */
-export const Layers = {
+export const Layers = Object.freeze({
   /** VM entries and exits, interrupt delivery, wake-ups from C1. */
   Hardware: HARDWARE,
   /** The host's kernel, without KVM. */
@@ -22,7 +22,7 @@ export const Layers = {
   GuestKernel: 5,
   /** Programs in a guest's user space. */
   GuestTask: 6,
-} as const;
+});
 
 /** What tables call the layers. */
 export const LAYER_NAMES: readonly string[] = [

@@ -16,7 +16,7 @@ import type { KernelCpu } from "../../linux/kernel_cpu.ts";
 import { KernelFile } from "./descriptors.ts";
 
 /** Flags of `eventfd2`. */
-export const EventfdFlag = { EFD_SEMAPHORE: 1, EFD_NONBLOCK: 0o4000, EFD_CLOEXEC: 0o2000000 } as const;
+export const EventfdFlag = Object.freeze({ EFD_SEMAPHORE: 1, EFD_NONBLOCK: 0o4000, EFD_CLOEXEC: 0o2000000 });
 
 const FLAGS = EventfdFlag.EFD_SEMAPHORE | EventfdFlag.EFD_NONBLOCK | EventfdFlag.EFD_CLOEXEC;
 /** Bytes of the counter. */

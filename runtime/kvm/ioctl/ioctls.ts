@@ -30,7 +30,7 @@ export const RunExitReason = Object.freeze({
 export type RunExitName = keyof typeof RunExitReason;
 
 /** Flags of `open`. */
-const OpenFlag = {
+const OpenFlag = Object.freeze({
   O_RDONLY: 0,
   O_WRONLY: 1,
   O_RDWR: 2,
@@ -40,7 +40,7 @@ const OpenFlag = {
   O_APPEND: 0o2000,
   O_NONBLOCK: 0o4000,
   O_CLOEXEC: 0o2000000,
-} as const;
+});
 
 /** Flags of `mmap`, and what may be done with the memory. */
 export const MapFlag = Object.freeze({

@@ -50,11 +50,11 @@ const MAX_XCRS = 16;
 const X87 = 1n;
 
 /** CR0. */
-const Cr0 = { NW: 1n << 29n, CD: 1n << 30n, PG: 1n << 31n, PE: 1n } as const;
+const Cr0 = Object.freeze({ NW: 1n << 29n, CD: 1n << 30n, PG: 1n << 31n, PE: 1n });
 /** CR4.PAE, and the bits that exist: VME to OSXMMEXCPT, UMIP, FSGSBASE, PCIDE, OSXSAVE, SMEP, SMAP. */
-const Cr4 = { PAE: 1n << 5n, known: 0x37_0ffffn | (1n << 11n) } as const;
+const Cr4 = Object.freeze({ PAE: 1n << 5n, known: 0x37_0ffffn | (1n << 11n) });
 /** EFER.LME, EFER.LMA. */
-const Efer = { LME: 1n << 8n, LMA: 1n << 10n } as const;
+const Efer = Object.freeze({ LME: 1n << 8n, LMA: 1n << 10n });
 const CS_LONG = 1;
 /** Those that the guest writes itself. */
 const CONTROL_REGISTERS = ["cr0", "cr3", "cr4"] as const;

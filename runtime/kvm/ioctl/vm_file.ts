@@ -59,12 +59,12 @@ const Cap = Object.freeze({
   TripleFaultEvent: 218,
 });
 /** Flags of KVM_CAP_X2APIC_API. The last two not both, and the first of them only with controllers in user space. */
-const X2apicApi = {
+const X2apicApi = Object.freeze({
   Use32BitIds: 1n,
   DisableBroadcastQuirk: 2n,
   EnableSuppression: 4n,
   DisableSuppression: 8n,
-} as const;
+});
 
 /** What lies in a machine's RAM, as far as its processors' first instructions go: a guest kernel. */
 export interface GuestMemory {
