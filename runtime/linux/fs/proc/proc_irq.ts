@@ -17,7 +17,7 @@ import type { KernelInterfaces } from "../../interfaces.ts";
 import type { IrqDescriptor, Irqs } from "../../irq/irq.ts";
 import { sum } from "./proc_interrupts.ts";
 import type { CpuMask } from "../../sched/task.ts";
-import { attribute, readOnly } from "../computed_nodes.ts";
+import { attribute, directory, readOnly } from "../computed_nodes.ts";
 import type { AttributeNode, DirectoryNode, Node } from "../vfs.ts";
 
 /** Mode of `default_smp_affinity`. */
@@ -55,13 +55,12 @@ function irqDirectory(irqs: Irqs, interfaces: KernelInterfaces, descriptor: IrqD
   const cpus = irqs.kernel.cpus.length;
   const set = (mask: CpuMask) => irqs.setAffinity(descriptor.irq, mask);
   const mode = interfaces.irqAffinityMode;
-  const file = (show: () => string, fileMode = 0o444): Node => readOnly(show, fileMode);
   const entries = new Map<string, Node>([
-    ["affinity_hint", file(() => `${cpuMask(0, cpus)}\n`, mode & 0o444)],
-    ["node", file(() => "0\n")],
+    ["affinity_hint", readOnly(() => `${cpuMask(0, cpus)}\n`, mode & 0o444)],
+    ["node", readOnly(() => "0\n")],
     [
       "spurious",
-      file(() => {
+      readOnly(() => {
         irqs.kernel.settle();
         return `count ${
           sum(irqs.kernel.interruptCounts(descriptor.irq))
@@ -77,16 +76,11 @@ function irqDirectory(irqs: Irqs, interfaces: KernelInterfaces, descriptor: IrqD
       affinity(mode, () => cpuList(descriptor.affinity), (text) => parseCpuList(text, cpus), set),
     ],
     // The name of the action, as far as it can be a file name.
-    [descriptor.name.replaceAll("/", "!"), {
-      kind: "directory",
-      mode: 0o555,
-      list: () => [],
-      lookup: () => undefined,
-    }],
+    [descriptor.name.replaceAll("/", "!"), directory([], 0o555)],
   ]);
   if (interfaces.effectiveAffinity) {
-    entries.set("effective_affinity", file(() => `${cpuMask(1 << descriptor.cpu, cpus)}\n`));
-    entries.set("effective_affinity_list", file(() => `${descriptor.cpu}\n`));
+    entries.set("effective_affinity", readOnly(() => `${cpuMask(1 << descriptor.cpu, cpus)}\n`));
+    entries.set("effective_affinity_list", readOnly(() => `${descriptor.cpu}\n`));
   }
   return { kind: "directory", mode: 0o555, list: () => entries.keys(), lookup: (name) => entries.get(name) };
 }

@@ -14,7 +14,7 @@
  * @module
  */
 
-import { directory, readOnly } from "../computed_nodes.ts";
+import { attribute, directory, readOnly } from "../computed_nodes.ts";
 import { cpuList, cpuMask } from "../../cpu_mask.ts";
 import type { Cpusets } from "../../sched/cpuset.ts";
 import type { Kernel } from "../../kernel.ts";
@@ -79,11 +79,14 @@ function filesOf(
       "cmdline",
       file((task) => (kernel.tasks.get(task.tgid) ?? task).argv.map((word) => `${word}\0`).join("")),
     ],
-    ["comm", {
-      ...file((task) => `${commandName(task)}\n`),
-      mode: 0o644,
-      store: (text) => void (taskOf().name = text.replace(/\n$/, "").slice(0, NAME_LENGTH)),
-    }],
+    [
+      "comm",
+      attribute(
+        0o644,
+        () => `${commandName(taskOf())}\n`,
+        (text) => void (taskOf().name = text.replace(/\n$/, "").slice(0, NAME_LENGTH)),
+      ),
+    ],
     ["sched", file((task) => schedOf(kernel, task, ports.schedColumn))],
     ["stat", file((task) => statOf(kernel, task, counted()))],
     ["status", file((task) => statusOf(kernel, task))],

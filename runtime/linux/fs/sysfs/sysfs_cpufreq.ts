@@ -10,7 +10,7 @@
  * @module
  */
 
-import { directory, readOnly } from "../computed_nodes.ts";
+import { attribute, directory, readOnly } from "../computed_nodes.ts";
 import type { CpuIdentity } from "../../cpu_identity.ts";
 import { EINVAL } from "../../errno.ts";
 import type { AttributeNode, DirectoryNode } from "../vfs.ts";
@@ -21,11 +21,9 @@ const GOVERNOR = "performance";
 /** `cpuN/cpufreq` of a CPU. */
 export function cpufreqDirectory(id: number, { khz }: CpuIdentity): DirectoryNode {
   const frequency = () => file(`${khz}`);
-  const limit = (): AttributeNode => ({
-    ...file(`${khz}`, 0o644),
-    // Every wish is cut to what the hardware can.
-    store: (text) => /^\s*\d+\s*$/.test(text) ? undefined : EINVAL,
-  });
+  // Every wish is cut to what the hardware can.
+  const limit = () =>
+    attribute(0o644, () => `${khz}\n`, (text) => /^\s*\d+\s*$/.test(text) ? undefined : EINVAL);
   return directory(() =>
     new Map([
       ["affected_cpus", file(`${id}`)],
@@ -35,10 +33,10 @@ export function cpufreqDirectory(id: number, { khz }: CpuIdentity): DirectoryNod
       ["scaling_available_governors", file(`${GOVERNOR} `)],
       ["scaling_cur_freq", frequency()],
       ["scaling_driver", file("acpi-cpufreq")],
-      ["scaling_governor", {
-        ...file(GOVERNOR, 0o644),
-        store: (text) => text.trim() === GOVERNOR ? undefined : EINVAL,
-      }],
+      [
+        "scaling_governor",
+        attribute(0o644, () => `${GOVERNOR}\n`, (text) => text.trim() === GOVERNOR ? undefined : EINVAL),
+      ],
       ["scaling_max_freq", limit()],
       ["scaling_min_freq", limit()],
     ])

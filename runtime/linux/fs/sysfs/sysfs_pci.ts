@@ -30,8 +30,8 @@ function link(target: string): LinkNode {
   return { kind: "link", target: () => target };
 }
 
-function writeOnly(store: (text: string) => Errno | void | Activity<Errno | void>): AttributeNode {
-  return attribute(0o200, undefined, store);
+function writeOnly(store: AttributeNode["store"], mode = 0o200): AttributeNode {
+  return attribute(mode, undefined, store);
 }
 
 /** Actions that a `uevent` file takes; the model has nobody who listens. */
@@ -190,9 +190,9 @@ function deviceEntries(core: PciCore, net: NetSysfs | null, device: PciDevice): 
   show("local_cpulist", () => `${ports.localCpuList()}\n`);
   show("modalias", () => `${modalias(device)}\n`);
   show("resource", () => resourceText(core, device));
-  entries.set("config", { ...readOnly(() => configText(device)), mode: 0o644, size: CONFIG_BYTES });
-  entries.set("remove", { ...writeOnly((text) => ifNotZero(text, () => core.remove(device))), mode: 0o220 });
-  entries.set("rescan", { ...writeOnly((text) => ifNotZero(text, () => core.rescan())), mode: 0o220 });
+  entries.set("config", { ...readOnly(() => configText(device), 0o644), size: CONFIG_BYTES });
+  entries.set("remove", writeOnly((text) => ifNotZero(text, () => core.remove(device)), 0o220));
+  entries.set("rescan", writeOnly((text) => ifNotZero(text, () => core.rescan()), 0o220));
   entries.set(
     "msi_bus",
     attribute(
